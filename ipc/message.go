@@ -1,0 +1,246 @@
+package ipc
+
+import "net/netip"
+
+// Slot names one virtual router of the running configuration. It is the only
+// name the network process has for anything: the parent looks up interface,
+// addresses and virtual MAC in the slot's grant.
+type Slot uint16
+
+// NoSlot stands in messages that concern no virtual router.
+const NoSlot Slot = 0xffff
+
+// Link names one network interface of the running configuration.
+type Link uint16
+
+// Specification constants.
+const (
+	// MaxAddresses is the most addresses an advertisement carries
+	// (RFC 9568 §5.2.5: an 8-bit count).
+	MaxAddresses = 255
+)
+
+// Implementation constants.
+const (
+	// HeaderLen is the length in bytes of the header before every payload.
+	HeaderLen = 16
+	// Version is the version of this language; it changes whenever a
+	// message does. Both ends are the same build, so it is only a guard.
+	Version = 1
+	// MaxFrame is the longest IP packet carried in a Frame: the longest IPv4
+	// header, the longest advertisement (255 IPv6 addresses) and a trailer.
+	MaxFrame = 60 + 8 + 16*MaxAddresses + 28
+	// MaxAdvertisement is the longest VRRP message in an Advertise.
+	MaxAdvertisement = 8 + 16*MaxAddresses + 28
+	// MaxDatagram bounds one batch on a lane.
+	MaxDatagram = 64 << 10
+	// BuildLen is the room for a build identity in a Hello.
+	BuildLen = 64
+)
+
+// Header stands before every payload.
+type Header struct {
+	Type Type
+	// Generation counts configurations; the parent raises it at every reload,
+	// so that a request made under an older one is recognised as stale.
+	Generation uint32
+	// Slot is the virtual router concerned, NoSlot where there is none.
+	Slot Slot
+	// Sequence numbers the child's requests; a Result repeats it.
+	Sequence uint32
+}
+
+// Family is the address family of a virtual router: 4 or 6.
+type Family uint8
+
+// Address families.
+const (
+	IPv4 Family = 4
+	IPv6 Family = 6
+)
+
+// State is a state of RFC 9568 §6.4.
+type State uint8
+
+// States; the names are RFC 9568's.
+const (
+	Initialize State = iota
+	Backup
+	Active
+)
+
+// Reason says why a virtual router changed its state.
+type Reason uint8
+
+// Reasons of a state change.
+const (
+	ReasonStartup        Reason = iota + 1 // Startup event (§6.4.1)
+	ReasonOwner                            // Startup as the address owner, priority 255 (§6.4.1)
+	ReasonActiveDown                       // Active_Down_Timer fired (§6.4.2)
+	ReasonActiveLeft                       // Active_Down_Timer fired after a priority-0 advertisement
+	ReasonHigherPriority                   // a higher priority was advertised (§6.4.3)
+	ReasonHigherAddress                    // the same priority from a greater address (§6.4.3)
+	ReasonShutdown                         // Shutdown event
+	ReasonLinkDown                         // the interface went down, or has no address to speak from
+	ReasonRestored                         // a fresh network process took over a held slot
+	ReasonRefused                          // the parent could not take the addresses
+	ReasonLeaseLost                        // the parent took the addresses back
+)
+
+// Drop is a reason for which a received packet was discarded; the numbers in
+// the comments are the rules of docs/conformance.md.
+type Drop uint8
+
+// Reasons to discard a received packet, in the order they are tested.
+const (
+	DropIPHeader      Drop = iota + 1 // R1: not a complete IP packet
+	DropFragment                      // R1: a fragment
+	DropTTL                           // R2: TTL is not 255
+	DropDestination                   // R3: not sent to the group
+	DropVersion                       // R4
+	DropType                          // R5
+	DropLength                        // R6: incomplete, or trailing bytes
+	DropChecksum                      // R7
+	DropVRID                          // R8: no such virtual router here
+	DropCount                         // R9: no address
+	DropInterval                      // R10: v3 interval of zero
+	DropAuthType                      // R11
+	DropAuth                          // R11
+	DropAdverInterval                 // R12: v2 interval differs from ours
+	DropLinkLocal                     // R13
+	DropAddressList                   // R14: v2 address list differs from ours
+	DropOwnFrame                      // R16: our own source address
+	DropInactive                      // the virtual router is in Initialize
+	NumDrops                          // one more than the last reason
+)
+
+// Code answers a request.
+type Code uint8
+
+// Answers. None of them is a violation: each can be caused innocently by
+// pipelining, by a reload or by the kernel.
+const (
+	CodeDone     Code = iota + 1
+	CodeStale         // the request names an older generation
+	CodeBusy          // a rate limit of the grant was reached
+	CodeNotHeld       // announce or release of a slot that is not held
+	CodeLinkDown      // the slot's interface is not usable
+	CodeKernel        // the kernel refused; the parent logged why
+)
+
+// Hello is the first message each way. The child sends it when it stands
+// behind its walls; the parent answers after it has verified them.
+type Hello struct {
+	// Build identifies the sources both programs were built from.
+	Build string
+	// Landlock is the Landlock ABI in force in the sender, 0 for none.
+	Landlock uint8
+}
+
+// Router is one virtual router of the configuration; Header.Slot names it.
+// The child stages Router records and swaps them in at Commit.
+type Router struct {
+	Link    Link
+	Family  Family
+	Version uint8 // VRRP version, 2 or 3
+	VRID    uint8 // 1..255
+	// Priority is 1..254, or 255 for the owner of the addresses.
+	Priority uint8
+	// AdverInterval is the Advertisement_Interval in nanoseconds.
+	AdverInterval int64
+	PreemptMode   bool
+	// AnnounceRepeat is the number of announcements of each address at
+	// takeover, and again AnnounceDelay nanoseconds later (0: not again).
+	AnnounceRepeat uint8
+	AnnounceDelay  int64
+	// Addresses are the virtual router's, in the order they are advertised.
+	Addresses []netip.Addr
+}
+
+// LinkState tells what became of an interface.
+type LinkState struct {
+	Link Link
+	// Up: the interface is there, up, has carrier and an address to speak from.
+	Up bool
+	// Primary is the address advertisements come from (§7.2); invalid while
+	// not Up.
+	Primary netip.Addr
+}
+
+// Restore tells a fresh child that the slot in the header is still held by
+// the parent: it goes on as Active.
+type Restore struct{}
+
+// Commit ends the configuration; the child answers Ready.
+type Commit struct {
+	// Routers is the number of Router records staged.
+	Routers uint16
+}
+
+// Frame is one received IP packet, unread.
+type Frame struct {
+	Link   Link
+	Family Family
+	// Received is the arrival on CLOCK_MONOTONIC in nanoseconds.
+	Received int64
+	// Packet is the IP packet from its header on (IPv4).
+	Packet []byte
+}
+
+// Result answers the request with the same sequence number.
+type Result struct {
+	Request Type
+	Code    Code
+}
+
+// Stop asks the child to hand over every slot, priority 0 first, and exit.
+type Stop struct{}
+
+// Ready says that the configuration of the header's generation runs.
+type Ready struct{}
+
+// Advertise sends an advertisement of the slot. The parent puts the Ethernet
+// and IP headers around the message; it also renews the slot's lease.
+type Advertise struct {
+	// Message is the VRRP message.
+	Message []byte
+}
+
+// Acquire takes the slot's addresses. Idempotent.
+type Acquire struct{}
+
+// Release gives the slot's addresses back. Idempotent.
+type Release struct{}
+
+// Announce tells the LAN where the slot's addresses are (gratuitous ARP).
+type Announce struct {
+	// Repeat is the number of announcements of each address, within the grant.
+	Repeat uint8
+}
+
+// Drain asks the parent to forward every frame that has arrived so far; its
+// Result follows them. The child asks before a down timer fires, so that an
+// advertisement that came in time always counts.
+type Drain struct{}
+
+// StateChange reports a transition of the slot.
+type StateChange struct {
+	From, To State
+	Reason   Reason
+	// Peer is the router whose advertisement caused it, if one did.
+	Peer netip.Addr
+	// Priority is the peer's.
+	Priority uint8
+}
+
+// Dropped reports discarded packets, at a limited rate.
+type Dropped struct {
+	Link   Link
+	Reason Drop
+	// VRID as in the packet, 0 where it could not be read.
+	VRID uint8
+	// Source of the packet reported.
+	Source netip.Addr
+	// Count of packets discarded for this reason since the last report.
+	Count uint32
+}
