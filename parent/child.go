@@ -1,0 +1,239 @@
+package parent
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/rvrrpd/rvrrpd/ipc"
+	"golang.org/x/sys/unix"
+)
+
+// Implementation constants.
+const (
+	// startTime is how long a child may take from its start to Ready.
+	startTime = int64(5 * time.Second)
+	// stopTime is how long it may take to hand over its slots and end.
+	stopTime = int64(time.Second)
+	// wordsMax bounds what is logged of a dying child.
+	wordsMax = 8 << 10
+	// laneBuffer is the socket buffer of a lane, in bytes.
+	laneBuffer = 4 << 20
+)
+
+// childName and childDir: where the child's program is looked for, beside
+// our own and then here, never through PATH.
+const (
+	childName = "rvrrpd-netproc"
+	childDir  = "/usr/libexec/rvrrpd"
+)
+
+// childEnv keeps the Go runtime inside the few system calls the child has.
+// The heap is small and nothing is allocated per packet, so that the garbage
+// collector only runs near the limit.
+var childEnv = []string{
+	"RVRRPD_STAGE=1", "GOMAXPROCS=1", "GODEBUG=updatemaxprocs=0,multipathtcp=0",
+	"GOGC=off", "GOMEMLIMIT=64MiB", "GOTRACEBACK=all",
+}
+
+// child is the running network process; nil stands for none.
+type child struct {
+	pid      int
+	control  *ipc.Conn
+	queue    *ipc.Queue
+	frames   *ipc.Conn
+	words    int // pipe with what it writes before it dies
+	phase    ipc.Phase
+	deadline int64 // by which the phase must have ended; never in PhaseRun
+	said     int   // bytes of its last words logged
+	reports  rate
+}
+
+// configured says whether the child takes links and frames.
+func (c *child) configured() bool { return c != nil && c.phase != ipc.PhaseHello }
+
+// openProgram opens the child's program without reading it, after a look at
+// who could have changed it.
+func openProgram() (int, error) {
+	own, err := os.Executable()
+	if err != nil {
+		return -1, err
+	}
+	var errs []error
+	for _, dir := range []string{filepath.Dir(own), childDir} {
+		path := filepath.Join(dir, childName)
+		fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", path, err))
+			continue
+		}
+		var st unix.Stat_t
+		if err := unix.Fstat(fd, &st); err != nil {
+			return -1, fmt.Errorf("%s: %w", path, err)
+		}
+		if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o022 != 0 || (st.Uid != 0 && int(st.Uid) != os.Geteuid()) {
+			unix.Close(fd)
+			return -1, fmt.Errorf("%s: mode %o, owner %d: must be a file that only root can write", path, st.Mode, st.Uid)
+		}
+		// Numbers below 10 are the child's own; moving away keeps them apart.
+		high, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 10)
+		unix.Close(fd)
+		return high, err
+	}
+	return -1, errors.Join(errs...)
+}
+
+// spawn starts a child behind the first of its walls: a user id, namespaces
+// and no privilege outside them. It builds the others itself, and is believed
+// only after verify. The calling thread must stay alive as long as the child.
+func (d *daemon) spawn() (err error) {
+	c := &child{phase: ipc.PhaseHello, deadline: d.now + startTime,
+		reports: rate{period: 100 * time.Millisecond, burst: 50}}
+	var ends []int // the child's ends
+	defer func() {
+		for _, fd := range ends {
+			unix.Close(fd)
+		}
+		if err != nil {
+			c.close()
+		}
+	}()
+	for _, lane := range []**ipc.Conn{&c.control, &c.frames} {
+		conn, end, err := ipc.Pair()
+		if err != nil {
+			return fmt.Errorf("lane: %w", err)
+		}
+		*lane, ends = conn, append(ends, end)
+		if err := conn.SetBuffers(laneBuffer); err != nil {
+			return fmt.Errorf("lane: %w", err)
+		}
+	}
+	c.queue = ipc.NewQueue(c.control)
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return fmt.Errorf("pipe: %w", err)
+	}
+	c.words, ends = pipe[0], append(ends, pipe[1])
+	w := uintptr(pipe[1])
+	c.pid, err = syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(d.program), []string{childName}, &syscall.ProcAttr{
+		Dir: "/", Env: childEnv, Files: []uintptr{w, w, w, uintptr(ends[0]), uintptr(ends[1])},
+		Sys: &syscall.SysProcAttr{
+			Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC |
+				unix.CLONE_NEWUTS | unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP,
+			UidMappings:                []syscall.SysProcIDMap{{ContainerID: d.uid, HostID: d.uid, Size: 1}},
+			GidMappings:                []syscall.SysProcIDMap{{ContainerID: d.gid, HostID: d.gid, Size: 1}},
+			GidMappingsEnableSetgroups: true,
+			Credential:                 &syscall.Credential{Uid: uint32(d.uid), Gid: uint32(d.gid)},
+			// Valid in the child's own user namespace only; to leave the file
+			// system and drop the rest, and gone with the second stage.
+			AmbientCaps: []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SETPCAP},
+			Pdeathsig:   unix.SIGKILL, Setsid: true,
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("start %s: %w", childName, err)
+	}
+	d.child = c
+	return nil
+}
+
+// close closes the parent's ends; the child, if it lives, sees it.
+func (c *child) close() {
+	for _, lane := range []*ipc.Conn{c.control, c.frames} {
+		if lane != nil {
+			lane.Close()
+		}
+	}
+	if c.words > 0 {
+		unix.Close(c.words)
+	}
+}
+
+// end kills the child and waits for it; how it ended is its own doing if it
+// was on its way already.
+func (d *daemon) end() unix.WaitStatus {
+	var ws unix.WaitStatus
+	unix.Kill(d.child.pid, unix.SIGKILL)
+	for {
+		if _, err := unix.Wait4(d.child.pid, &ws, 0, nil); err != unix.EINTR {
+			break
+		}
+	}
+	d.lastWords()
+	d.child.close()
+	d.child = nil
+	return ws
+}
+
+// lastWords logs what the child wrote to its standard error, which it does
+// only when it dies: made printable, and bounded.
+func (d *daemon) lastWords() {
+	var buf [4096]byte
+	for {
+		n, err := unix.Read(d.child.words, buf[:])
+		if n <= 0 || err != nil {
+			return
+		}
+		n = min(n, wordsMax-d.child.said)
+		d.child.said += n
+		for line := range strings.Lines(string(buf[:n])) {
+			if line = strings.TrimSpace(printable(line)); line != "" {
+				d.log.Error("network process says", "words", line)
+			}
+		}
+	}
+}
+
+// printable replaces what could confuse a terminal or a log.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+// greet answers the child's Hello: same build, verified walls, and then the
+// configuration.
+func (d *daemon) greet(hello ipc.Hello) error {
+	if hello.Build != ipc.Build() {
+		return fmt.Errorf("%s is build %q, this is %q", childName, hello.Build, ipc.Build())
+	}
+	if err := verify(d.child.pid, d.uid, d.gid); err != nil {
+		return fmt.Errorf("confinement of the network process: %w", err)
+	}
+	d.log.Info("network process confined", "pid", d.child.pid, "uid", d.uid, "landlock", hello.Landlock)
+	d.child.phase = ipc.PhaseConfigure
+	none := ipc.Header{Slot: ipc.NoSlot}
+	d.send(none, ipc.Hello{Build: ipc.Build()})
+	for _, s := range d.slots {
+		d.send(ipc.Header{Slot: s.slot}, s.record())
+	}
+	for _, l := range d.links {
+		d.send(none, l.told)
+	}
+	for _, s := range d.slots {
+		if s.held {
+			d.send(ipc.Header{Slot: s.slot}, ipc.Restore{})
+		}
+	}
+	d.send(none, ipc.Commit{Routers: uint16(len(d.slots))})
+	return nil
+}
+
+// send puts a message on the control lane; it travels with the turn's batch.
+func (d *daemon) send(h ipc.Header, m ipc.Message) {
+	h.Generation = d.generation
+	d.outgoing.Add(h, m)
+}
+
+// answer answers a request.
+func (d *daemon) answer(h ipc.Header, request ipc.Type, code ipc.Code) {
+	d.send(ipc.Header{Slot: h.Slot, Sequence: h.Sequence}, ipc.Result{Request: request, Code: code})
+}

@@ -1,0 +1,143 @@
+package parent
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/ipc"
+)
+
+// Implementation constants: what the configuration leaves to us.
+const (
+	// announceRepeat and announceDelay: five announcements at takeover and five
+	// more later, for hosts and switches that missed the first (the same as
+	// keepalived's users are used to).
+	announceRepeat = 5
+	announceDelay  = 5 * time.Second
+	// leaseIntervals is the number of Advertisement_Intervals after which a
+	// silent child loses a slot: then a peer's Active_Down_Timer is about to fire.
+	leaseIntervals = 3
+)
+
+// grant is everything that one slot may ever cause. It is computed from the
+// configuration before the child exists, and no request can widen it.
+type grant struct {
+	slot     ipc.Slot
+	name     string // for the log: interface/VRID/family
+	link     ipc.Link
+	family   ipc.Family
+	version  uint8
+	vrid     uint8
+	ceiling  uint8 // highest priority that may be advertised
+	preempt  bool
+	interval time.Duration
+	mac      [6]byte        // virtual router MAC address (RFC 9568 §7.3)
+	device   string         // macvlan to hold the addresses; "" is the link itself
+	addrs    []conf.Address // in the order they are advertised
+	lease    time.Duration  // how long the addresses stay without an advertisement
+	advert   rate           // advertisements
+	announce rate           // announcements
+	churn    rate           // acquisitions and releases
+	report   rate           // lines in the log about transitions
+}
+
+// grants computes the grants of a configuration and the interfaces they are
+// on; a grant's link is an index into them.
+func grants(c *conf.Config) (gs []grant, links []string) {
+	index := make(map[string]ipc.Link)
+	for i, r := range c.Routers {
+		l, known := index[r.Interface]
+		if !known {
+			l = ipc.Link(len(links))
+			index[r.Interface] = l
+			links = append(links, r.Interface)
+		}
+		g := grant{
+			slot: ipc.Slot(i), link: l,
+			name:   fmt.Sprintf("%s/%d/ipv4", r.Interface, r.VRID),
+			family: ipc.IPv4, version: 2, vrid: r.VRID,
+			ceiling: r.Priority, preempt: r.PreemptMode, interval: r.AdverInterval,
+			mac: virtualMAC(r.VRID), addrs: r.Addresses,
+			lease: leaseIntervals * r.AdverInterval,
+			// An Active answers a leaving peer at once and may turn Active
+			// again and again, but no faster than this.
+			advert:   rate{period: r.AdverInterval / 10, burst: 20},
+			announce: rate{period: 500 * time.Millisecond, burst: 10},
+			churn:    rate{period: 50 * time.Millisecond, burst: 40},
+			report:   rate{period: 100 * time.Millisecond, burst: 20},
+		}
+		if r.InterfaceType == conf.MACVLAN {
+			g.device = r.DeviceName
+		}
+		gs = append(gs, g)
+	}
+	return gs, links
+}
+
+// record is what the child is told of the grant.
+func (g *grant) record() ipc.Router {
+	r := ipc.Router{
+		Link: g.link, Family: g.family, Version: g.version, VRID: g.vrid,
+		Priority: g.ceiling, AdverInterval: int64(g.interval), PreemptMode: g.preempt,
+		AnnounceRepeat: announceRepeat, AnnounceDelay: int64(announceDelay),
+	}
+	for _, a := range g.addrs {
+		r.Addresses = append(r.Addresses, a.Addr)
+	}
+	return r
+}
+
+// place says with which prefix lengths the addresses are put on the device,
+// given the prefixes of the link they belong to. Without a length of its own
+// an address takes that of the link's prefix around it. A prefix the link
+// has is not routed a second time through the device: replies and the
+// kernel's own ARP requests keep leaving from the link.
+func (g *grant) place(link []netip.Prefix) []vaddr {
+	out := make([]vaddr, 0, len(g.addrs))
+	for _, a := range g.addrs {
+		bits, covered := a.Bits, false
+		for _, p := range link {
+			if p.Contains(a.Addr) {
+				covered = true
+				if bits == 0 {
+					bits = p.Bits()
+				}
+				break
+			}
+		}
+		if bits == 0 {
+			bits = a.Addr.BitLen()
+		}
+		out = append(out, vaddr{Prefix: netip.PrefixFrom(a.Addr, bits), NoPrefixRoute: covered})
+	}
+	return out
+}
+
+// holds says whether ip is one of the grant's addresses.
+func (g *grant) holds(ip netip.Addr) bool {
+	for _, a := range g.addrs {
+		if a.Addr == ip {
+			return true
+		}
+	}
+	return false
+}
+
+// rate is a token bucket: one in period, burst at once.
+type rate struct {
+	period time.Duration
+	burst  int64
+	due    int64 // when the bucket is full again, CLOCK_MONOTONIC in ns
+}
+
+// take spends one token at the instant now, and says whether there was one.
+func (r *rate) take(now int64) bool {
+	r.due = max(r.due, now)
+	if r.due-now > (r.burst-1)*int64(r.period) {
+		return false
+	}
+	r.due += int64(r.period)
+	return true
+}

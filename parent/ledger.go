@@ -1,0 +1,170 @@
+package parent
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/rvrrpd/rvrrpd/ipc"
+)
+
+// slot is one virtual router as the parent sees it: its grant, and the
+// ledger's page on it: what the kernel holds on its behalf. The page is
+// written before the kernel is asked, so that undoing never forgets.
+type slot struct {
+	grant
+	index   int     // device for the addresses, 0 while there is none
+	own     bool    // the device is ours to delete
+	held    bool    // the addresses are, or may be, on the device
+	placed  []vaddr // as they were put there
+	expires int64   // end of the lease, CLOCK_MONOTONIC in ns
+}
+
+// setting is a sysctl of an interface that was changed, and its value before.
+type setting struct{ iface, name, old, set string }
+
+// linkSettings keep the link from speaking for addresses that live on a
+// macvlan above it (PROTOCOL A4): it answers ARP only for its own, and asks
+// with its own.
+var linkSettings = []setting{{name: "arp_ignore", set: "1"}, {name: "arp_announce", set: "2"}}
+
+// deviceSettings let a macvlan answer for its addresses although the route
+// back to the asker leads through the link.
+var deviceSettings = []setting{{name: "rp_filter", set: "2"}, {name: "arp_ignore", set: "1"}, {name: "arp_announce", set: "2"}}
+
+// aliasMark begins the alias of every device we make. The settings that the
+// device's link had before follow it: the kernel keeps the ledger where a
+// kill -9 does not reach it.
+const aliasMark = "rvrrpd"
+
+func formatAlias(saved []setting) string {
+	words := []string{aliasMark}
+	for _, s := range saved {
+		words = append(words, s.name+"="+s.old)
+	}
+	return strings.Join(words, " ")
+}
+
+// parseAlias reads back what formatAlias wrote; only settings of the fixed
+// list come out of it.
+func parseAlias(alias, iface string) (saved []setting, ours bool) {
+	words := strings.Fields(alias)
+	if len(words) == 0 || words[0] != aliasMark {
+		return nil, false
+	}
+	for _, w := range words[1:] {
+		name, old, _ := strings.Cut(w, "=")
+		for _, s := range linkSettings {
+			if s.name == name && len(old) == 1 && old[0] >= '0' && old[0] <= '8' {
+				saved = append(saved, setting{iface, name, old, s.set})
+			}
+		}
+	}
+	return saved, true
+}
+
+// restoreSettings puts back what is still as we set it: a value changed by
+// somebody else since is theirs.
+func restoreSettings(saved []setting) error {
+	var errs []error
+	for _, s := range saved {
+		now, err := readSysctl(s.iface, s.name)
+		if err == nil && now == s.set {
+			err = writeSysctl(s.iface, s.name, s.old)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: restore %s: %w", s.iface, s.name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// changeSettings saves and sets the link's settings that differ.
+func changeSettings(iface string, want []setting) (saved []setting, err error) {
+	for _, s := range want {
+		old, err := readSysctl(iface, s.name)
+		if err != nil {
+			return saved, fmt.Errorf("%s: %w", iface, err)
+		}
+		if old == s.set {
+			continue
+		}
+		saved = append(saved, setting{iface, s.name, old, s.set})
+		if err := writeSysctl(iface, s.name, s.set); err != nil {
+			return saved, fmt.Errorf("%s: %w", iface, err)
+		}
+	}
+	return saved, nil
+}
+
+// take puts the slot's addresses on its device.
+func (d *daemon) take(s *slot) error {
+	l := d.links[s.link]
+	if s.held {
+		s.expires = d.now + int64(s.lease)
+		return nil
+	}
+	s.placed = s.place(l.prefixes)
+	s.held = true
+	s.expires = d.now + int64(s.lease)
+	d.leaseCheck = min(d.leaseCheck, s.expires)
+	if err := d.kernel.acquire(s.index, s.own, s.placed); err != nil {
+		return errors.Join(err, d.give(s))
+	}
+	if s.own {
+		// A private macvlan swallows the frames of another Active.
+		return d.recv.join(s.index)
+	}
+	return nil
+}
+
+// give takes the slot's addresses off its device again.
+func (d *daemon) give(s *slot) error {
+	if !s.held {
+		return nil
+	}
+	if s.own {
+		d.recv.leave(s.index)
+	}
+	if err := d.kernel.release(s.index, s.own, s.placed); err != nil {
+		return err // still held: the next attempt may succeed
+	}
+	s.held, s.placed = false, nil
+	return nil
+}
+
+// expireLeases takes back the addresses of slots that the child has not
+// advertised for as long as their lease.
+func (d *daemon) expireLeases() {
+	d.leaseCheck = never
+	for _, s := range d.slots {
+		if s.held && s.expires <= d.now {
+			d.log.Warn("lease lost: the network process did not advertise", "vr", s.name)
+			if err := d.give(s); err != nil {
+				d.log.Error("release failed", "vr", s.name, "error", err)
+				s.expires = d.now + int64(s.lease) // try again
+			} else {
+				d.answer(ipc.Header{Slot: s.slot}, ipc.TypeRelease, ipc.CodeNotHeld)
+			}
+		}
+		if s.held {
+			d.leaseCheck = min(d.leaseCheck, s.expires)
+		}
+	}
+}
+
+// undo takes back everything in the ledger, as far as the kernel lets us.
+func (d *daemon) undo() error {
+	var errs []error
+	for _, s := range d.slots {
+		errs = append(errs, d.give(s))
+	}
+	for _, l := range d.links {
+		errs = append(errs, d.detach(l))
+		if l.lock != nil {
+			unlock(l.lock)
+			l.lock = nil
+		}
+	}
+	return errors.Join(errs...)
+}

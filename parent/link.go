@@ -1,0 +1,215 @@
+package parent
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+
+	"github.com/rvrrpd/rvrrpd/ipc"
+	"golang.org/x/sys/unix"
+)
+
+// link is an interface of the configuration, there or not.
+type link struct {
+	id       ipc.Link
+	name     string
+	lock     *os.File
+	index    int // 0 while the interface does not exist
+	prefixes []netip.Prefix
+	mac      [6]byte
+	tx       *sender
+	saved    []setting // settings to restore; nil before they are changed
+	told     ipc.LinkState
+	slots    []*slot
+}
+
+// resync compares the interfaces with what we last saw of them, and acts on
+// the difference. It runs at start and after every change the kernel reports;
+// a full dump each time, so that a lost report loses nothing.
+func (d *daemon) resync() error {
+	infos, err := d.kernel.links()
+	if err != nil {
+		return fmt.Errorf("interfaces: %w", err)
+	}
+	addrs, err := d.kernel.addresses()
+	if err != nil {
+		return fmt.Errorf("addresses: %w", err)
+	}
+	byName := make(map[string]linkInfo, len(infos))
+	for _, i := range infos {
+		byName[i.Name] = i
+	}
+	var errs []error
+	for _, l := range d.links {
+		info := byName[l.name]
+		if l.index != info.Index {
+			d.vanish(l)
+			if info.Index != 0 {
+				if err := d.attach(l, info); err != nil {
+					errs = append(errs, errors.Join(err, d.detach(l)))
+				}
+			}
+		}
+		d.tell(l, l.facts(info, addrs))
+	}
+	return errors.Join(errs...)
+}
+
+// facts takes over the interface's prefixes and says what the child may know:
+// whether the link is usable and the address to speak from, the first of its
+// own that is not virtual.
+func (l *link) facts(info linkInfo, addrs []addrInfo) ipc.LinkState {
+	l.prefixes = l.prefixes[:0]
+	state := ipc.LinkState{Link: l.id}
+	for _, a := range addrs {
+		if l.index == 0 || a.Index != l.index || a.Proto == protoRVRRPD {
+			continue
+		}
+		l.prefixes = append(l.prefixes, a.Prefix)
+		if !state.Up && info.Up && !a.Secondary && a.Scope == unix.RT_SCOPE_UNIVERSE && !l.virtual(a.Prefix.Addr()) {
+			state.Up, state.Primary = true, a.Prefix.Addr()
+		}
+	}
+	return state
+}
+
+// virtual says whether ip is a virtual address on this link.
+func (l *link) virtual(ip netip.Addr) bool {
+	for _, s := range l.slots {
+		if s.holds(ip) {
+			return true
+		}
+	}
+	return false
+}
+
+// tell passes on what changed.
+func (d *daemon) tell(l *link, state ipc.LinkState) {
+	if state == l.told {
+		return
+	}
+	if state.Up {
+		d.log.Info("link up", "link", l.name, "primary", state.Primary)
+	} else {
+		d.log.Info("link down", "link", l.name)
+	}
+	l.told = state
+	if d.child.configured() {
+		d.send(ipc.Header{Slot: ipc.NoSlot}, state)
+	}
+}
+
+// attach prepares an interface that has appeared: a socket to send through,
+// membership of the group, and the devices of its virtual routers, down
+// until they are needed.
+func (d *daemon) attach(l *link, info linkInfo) (err error) {
+	if info.Loopback || len(info.MAC) != 6 {
+		return fmt.Errorf("%s: not an Ethernet interface", l.name)
+	}
+	l.index, l.mac = info.Index, [6]byte(info.MAC)
+	if l.tx, err = openSender(info.Index, l.name); err != nil {
+		return err
+	}
+	d.byIndex[info.Index] = l.id
+	if err := d.recv.join(info.Index); err != nil {
+		return err
+	}
+	for _, s := range l.slots {
+		if s.index = l.index; s.device == "" {
+			continue
+		}
+		if l.saved == nil {
+			if l.saved, err = changeSettings(l.name, linkSettings); err != nil {
+				return err
+			}
+		}
+		s.index = 0
+		index, err := d.kernel.createMACVLAN(l.index, s.device, s.mac[:], formatAlias(l.saved), d.group)
+		if err != nil {
+			return fmt.Errorf("%s: create %s: %w", s.name, s.device, err)
+		}
+		s.index, s.own = index, true
+		d.byIndex[index] = l.id
+		if _, err := changeSettings(s.device, deviceSettings); err != nil {
+			return err
+		}
+		silenceIPv6(s.device)
+	}
+	return nil
+}
+
+// detach undoes attach.
+func (d *daemon) detach(l *link) error {
+	var errs []error
+	for _, s := range l.slots {
+		if s.own && s.index != 0 {
+			errs = append(errs, d.kernel.deleteLink(s.index))
+		}
+	}
+	if l.index != 0 {
+		d.recv.leave(l.index)
+		errs = append(errs, restoreSettings(l.saved))
+	}
+	d.vanish(l)
+	return errors.Join(errs...)
+}
+
+// vanish forgets an interface that is gone, and all that went with it.
+func (d *daemon) vanish(l *link) {
+	if l.tx != nil {
+		l.tx.close()
+	}
+	delete(d.byIndex, l.index)
+	l.index, l.tx, l.saved = 0, nil, nil
+	for _, s := range l.slots {
+		delete(d.byIndex, s.index)
+		s.index, s.own, s.held, s.placed = 0, false, false, nil
+	}
+}
+
+// sweep removes what an earlier daemon left behind: devices with our alias
+// and addresses with our protocol number, on interfaces that no living
+// daemon holds the lock of. Nothing else.
+func (d *daemon) sweep() error {
+	infos, err := d.kernel.links()
+	if err != nil {
+		return err
+	}
+	names := make(map[int]string, len(infos))
+	for _, i := range infos {
+		names[i.Index] = i.Name
+	}
+	var errs []error
+	for _, i := range infos {
+		if saved, ours := parseAlias(i.Alias, names[i.Lower]); ours && i.Kind == "macvlan" && d.orphaned(names[i.Lower]) {
+			d.log.Warn("sweeping a device left behind", "device", i.Name, "link", names[i.Lower])
+			errs = append(errs, restoreSettings(saved), d.kernel.deleteLink(i.Index))
+		}
+	}
+	addrs, err := d.kernel.addresses()
+	errs = append(errs, err)
+	for _, a := range addrs {
+		if a.Proto == protoRVRRPD && d.orphaned(names[a.Index]) {
+			d.log.Warn("sweeping an address left behind", "address", a.Prefix, "link", names[a.Index])
+			errs = append(errs, d.kernel.release(a.Index, false, []vaddr{{Prefix: a.Prefix}}))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// orphaned says whether what carries our mark on an interface belongs to
+// nobody: we hold its lock, or nobody does.
+func (d *daemon) orphaned(name string) bool {
+	for _, l := range d.links {
+		if l.name == name {
+			return l.lock != nil
+		}
+	}
+	f, err := lockInterface(name)
+	if err != nil {
+		return false
+	}
+	unlock(f)
+	return true
+}

@@ -1,0 +1,146 @@
+package parent
+
+import (
+	"errors"
+	"time"
+
+	"github.com/rvrrpd/rvrrpd/ipc"
+)
+
+// Implementation constants.
+const (
+	// outboxMax bounds the frames that wait for a busy interface.
+	outboxMax = 4096
+	// outboxRetry is the time between two attempts.
+	outboxRetry = int64(time.Millisecond)
+)
+
+// waiting is a frame whose interface was busy.
+type waiting struct {
+	link  *link
+	frame []byte
+}
+
+// request decides on one request of the child, carries it out and answers.
+// Only what was not simply done, and a Drain, is answered.
+func (d *daemon) request(h ipc.Header, m ipc.Message) error {
+	if h.Type == ipc.TypeDrain {
+		d.forward()
+		d.answer(h, h.Type, ipc.CodeDone)
+		return nil
+	}
+	if int(h.Slot) >= len(d.slots) {
+		return &violation{reason: h.Type.String() + " for a slot that was not granted"}
+	}
+	s := d.slots[h.Slot]
+	l := d.links[s.link]
+	code, err := allow(&s.grant, s.held, l.told.Up, d.generation, d.now, h, m)
+	if err != nil {
+		return err
+	}
+	if code == ipc.CodeDone {
+		code = d.perform(s, l, m)
+	}
+	if code != ipc.CodeDone {
+		d.answer(h, h.Type, code)
+	}
+	return nil
+}
+
+// perform carries out what was allowed.
+func (d *daemon) perform(s *slot, l *link, m ipc.Message) ipc.Code {
+	switch m := m.(type) {
+	case ipc.Advertise:
+		if s.held {
+			s.expires = d.now + int64(s.lease)
+		}
+		d.frame = appendAdvertisement(d.frame[:0], s.mac, l.told.Primary, m.Message)
+		d.transmit(l, d.frame)
+	case ipc.Acquire:
+		if err := d.take(s); err != nil {
+			d.log.Error("acquire failed", "vr", s.name, "error", err)
+			return ipc.CodeKernel
+		}
+	case ipc.Release:
+		if err := d.give(s); err != nil {
+			d.log.Error("release failed", "vr", s.name, "error", err)
+			return ipc.CodeKernel
+		}
+	case ipc.Announce:
+		for range m.Repeat {
+			for _, a := range s.addrs {
+				d.frame = appendGratuitousARP(d.frame[:0], s.source(l), a.Addr)
+				d.transmit(l, d.frame)
+			}
+		}
+	}
+	return ipc.CodeDone
+}
+
+// source is the hardware address that answers for the slot's addresses.
+func (s *slot) source(l *link) [6]byte {
+	if s.own {
+		return s.mac
+	}
+	return l.mac
+}
+
+// transmit sends a frame, or keeps it for a moment when the interface is
+// busy. Frames that wait stay in order.
+func (d *daemon) transmit(l *link, frame []byte) {
+	if len(d.outbox) == 0 {
+		err := l.tx.send(frame)
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, errBusy) {
+			d.log.Error("send failed", "link", l.name, "error", err)
+			return
+		}
+	}
+	if len(d.outbox) == outboxMax {
+		d.log.Error("send failed: interface busy for too long", "link", l.name)
+		d.outbox = d.outbox[1:]
+	}
+	d.outbox = append(d.outbox, waiting{l, append([]byte(nil), frame...)})
+	d.retry = d.now + outboxRetry
+}
+
+// flushOutbox sends what waited.
+func (d *daemon) flushOutbox() {
+	queue := d.outbox
+	d.outbox = nil
+	for i, w := range queue {
+		if w.link.tx == nil {
+			continue
+		}
+		if err := w.link.tx.send(w.frame); errors.Is(err, errBusy) {
+			d.outbox, d.retry = queue[i:], d.now+outboxRetry
+			return
+		} else if err != nil {
+			d.log.Error("send failed", "link", w.link.name, "error", err)
+		}
+	}
+}
+
+// forward passes on every packet that has arrived, in batches on the frames
+// lane. A child that does not keep up loses packets there, as it would in
+// the socket's own queue.
+func (d *daemon) forward() {
+	d.gathered = d.now
+	for {
+		n, index, arrived, err := d.recv.read(d.packet)
+		if err != nil {
+			break
+		}
+		id, known := d.byIndex[index]
+		if !known || !d.child.configured() {
+			continue
+		}
+		d.batch.Add(ipc.Header{Generation: d.generation, Slot: ipc.NoSlot},
+			ipc.Frame{Link: id, Family: ipc.IPv4, Received: arrived, Packet: d.packet[:n]})
+	}
+	if err := d.batch.Flush(d.child.frames.Send); err != nil {
+		d.lost++
+	}
+}

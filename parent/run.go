@@ -1,0 +1,361 @@
+package parent
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"os"
+	"os/signal"
+	"os/user"
+	"strconv"
+	"time"
+
+	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/ipc"
+	"golang.org/x/sys/unix"
+)
+
+const never = int64(math.MaxInt64)
+
+// gatherMax is the longest time that packets may gather before they are
+// passed on together.
+const gatherMax = 10 * time.Millisecond
+
+// daemon is the state of the parent, owned by the goroutine of Run.
+type daemon struct {
+	log        *slog.Logger
+	slots      []*slot
+	links      []*link
+	byIndex    map[int]ipc.Link // interfaces packets may arrive on
+	kernel     *kernel
+	recv       *receiver
+	program    int // the child's program, O_PATH
+	uid, gid   int // the child's identity
+	group      uint32
+	generation uint32
+	now        int64 // CLOCK_MONOTONIC in ns, read once a turn
+
+	child    *child
+	crashes  []int64 // when the last children died
+	respawn  int64   // when to start the next; never
+	stopping bool
+
+	outgoing   ipc.Batch // this turn's messages for the child
+	batch      ipc.Batch // packets for the child
+	gather     int64     // how long packets may gather, in ns
+	gathered   int64     // when they were last read
+	waiting    bool      // packets are gathering
+	outbox     []waiting // frames whose interface was busy
+	retry      int64     // when to try again
+	leaseCheck int64     // no lease ends before
+	lost       uint64    // batches of packets the child did not take
+	packet     []byte    // one received packet
+	datagram   []byte    // what the child says
+	frame      []byte
+}
+
+// Run runs the daemon with a validated configuration until a signal ends it.
+// It must be called from the main goroutine, locked to its thread: the
+// child's life hangs on that thread. The error says why the daemon could not
+// go on; whatever it had done to the system is undone.
+func Run(c *conf.Config, log *slog.Logger) (err error) {
+	if os.Geteuid() != 0 {
+		return errors.New("must be started as root")
+	}
+	d := &daemon{
+		log: log, generation: 1, group: deviceGroup | uint32(os.Getpid()), byIndex: make(map[int]ipc.Link),
+		now: ipc.Monotonic(), respawn: never, leaseCheck: never,
+		packet: make([]byte, ipc.MaxFrame), datagram: make([]byte, ipc.MaxDatagram),
+	}
+	if d.uid, d.gid, err = identity(c.User); err != nil {
+		return err
+	}
+	if err := confine(); err != nil {
+		return fmt.Errorf("confinement: %w", err)
+	}
+	signals, err := catchSignals()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.undo()) }()
+	if err := d.open(c); err != nil {
+		return err
+	}
+	if err := d.spawn(); err != nil {
+		return err
+	}
+	err = d.loop(signals)
+	if d.child != nil {
+		d.end()
+	}
+	return err
+}
+
+// deviceGroup marks our devices' group number; the low bits are our pid.
+const deviceGroup = 0x76000000
+
+// identity looks up the user the child runs as.
+func identity(name string) (uid, gid int, err error) {
+	candidates := []string{name}
+	if name == "" {
+		candidates = []string{"rvrrpd", "nobody"}
+	}
+	for _, n := range candidates {
+		u, err := user.Lookup(n)
+		if err != nil {
+			continue
+		}
+		uid, err1 := strconv.Atoi(u.Uid)
+		gid, err2 := strconv.Atoi(u.Gid)
+		if err := errors.Join(err1, err2); err != nil {
+			return 0, 0, err
+		}
+		if uid == 0 || gid == 0 {
+			return 0, 0, fmt.Errorf("user %s is privileged; the network process must not be", n)
+		}
+		return uid, gid, nil
+	}
+	return 0, 0, fmt.Errorf("no such user: %s", name)
+}
+
+// catchSignals returns a descriptor from which the numbers of caught signals
+// can be read, so that the loop waits for them with everything else.
+func catchSignals() (int, error) {
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return -1, err
+	}
+	signal.Ignore(unix.SIGPIPE)
+	caught := make(chan os.Signal, 8)
+	signal.Notify(caught, unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
+	go func() {
+		for s := range caught {
+			unix.Write(pipe[1], []byte{byte(s.(unix.Signal))})
+		}
+	}()
+	return pipe[0], nil
+}
+
+// open opens sockets and program, sweeps what an earlier daemon left, and
+// prepares the interfaces.
+func (d *daemon) open(c *conf.Config) (err error) {
+	gs, names := grants(c)
+	for i, name := range names {
+		d.links = append(d.links, &link{id: ipc.Link(i), name: name, told: ipc.LinkState{Link: ipc.Link(i)}})
+	}
+	vrids, gather, filtered := []uint8{}, int64(gatherMax), true
+	for i := range gs {
+		s := &slot{grant: gs[i]}
+		d.slots = append(d.slots, s)
+		d.links[s.link].slots = append(d.links[s.link].slots, s)
+		vrids = append(vrids, s.vrid)
+		gather = min(gather, int64(s.interval/100))
+		filtered = filtered && c.Routers[i].SocketFilter
+	}
+	d.gather = gather
+	if d.program, err = openProgram(); err != nil {
+		return err
+	}
+	for _, l := range d.links {
+		if l.lock, err = lockInterface(l.name); err != nil {
+			return err
+		}
+	}
+	if d.kernel, err = openKernel(); err != nil {
+		return err
+	}
+	if d.recv, err = openReceiver(vrids, filtered); err != nil {
+		return err
+	}
+	if err := d.sweep(); err != nil {
+		return fmt.Errorf("sweep: %w", err)
+	}
+	return d.resync()
+}
+
+// errStopped ends the loop in order.
+var errStopped = errors.New("stopped")
+
+// loop waits for whatever comes first and deals with all of it, turn by turn.
+func (d *daemon) loop(signals int) error {
+	for {
+		ready, err := d.wait(signals)
+		if err != nil {
+			return err
+		}
+		d.now = ipc.Monotonic()
+		if err := d.turn(ready, signals); err != nil {
+			if errors.Is(err, errStopped) {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+// Descriptors the loop waits for.
+const (
+	fdSignals = iota
+	fdMonitor
+	fdPackets
+	fdControl
+	fdWords
+	fdCount
+)
+
+// wait waits for a descriptor or the next deadline.
+func (d *daemon) wait(signals int) (ready [fdCount]bool, err error) {
+	fds := [fdCount]unix.PollFd{}
+	for i := range fds {
+		fds[i] = unix.PollFd{Fd: -1, Events: unix.POLLIN}
+	}
+	fds[fdSignals].Fd = int32(signals)
+	fds[fdMonitor].Fd = int32(d.kernel.monitorFD())
+	if !d.waiting {
+		fds[fdPackets].Fd = int32(d.recv.fd())
+	}
+	if c := d.child; c != nil {
+		fds[fdControl].Fd, fds[fdWords].Fd = int32(c.control.FD()), int32(c.words)
+		if c.queue.Pending() {
+			fds[fdControl].Events |= unix.POLLOUT
+		}
+	}
+	timeout := time.Duration(-1)
+	if next := d.next(); next != never {
+		timeout = max(0, time.Duration(next-ipc.Monotonic()))
+	}
+	if _, err := ipc.Wait(fds[:], timeout); err != nil {
+		return ready, fmt.Errorf("wait: %w", err)
+	}
+	for i := range fds {
+		ready[i] = fds[i].Revents != 0
+	}
+	return ready, nil
+}
+
+// next is the next deadline.
+func (d *daemon) next() int64 {
+	next := min(d.respawn, d.leaseCheck)
+	if d.child != nil {
+		next = min(next, d.child.deadline)
+	}
+	if d.waiting {
+		next = min(next, d.gathered+d.gather)
+	}
+	if len(d.outbox) > 0 {
+		next = min(next, d.retry)
+	}
+	return next
+}
+
+// turn deals with everything that is ready or due.
+func (d *daemon) turn(ready [fdCount]bool, signals int) error {
+	if ready[fdControl] {
+		if err := d.converse(); err != nil {
+			return err
+		}
+	}
+	if ready[fdPackets] {
+		d.waiting = d.now-d.gathered < d.gather
+		if !d.waiting {
+			d.forward()
+		}
+	} else if d.waiting && d.now >= d.gathered+d.gather {
+		d.waiting = false
+		d.forward()
+	}
+	if ready[fdMonitor] {
+		if err := d.watch(); err != nil {
+			return err
+		}
+	}
+	if ready[fdWords] && d.child != nil {
+		d.lastWords()
+	}
+	if ready[fdSignals] {
+		if err := d.signalled(signals); err != nil {
+			return err
+		}
+	}
+	if err := d.due(); err != nil {
+		return err
+	}
+	return d.flush()
+}
+
+// watch follows the interfaces.
+func (d *daemon) watch() error {
+	changed, err := d.kernel.changed()
+	if err != nil {
+		return fmt.Errorf("interfaces: %w", err)
+	}
+	if changed {
+		if err := d.resync(); err != nil {
+			d.log.Error("interface not usable", "error", err)
+		}
+	}
+	return nil
+}
+
+// due lets pass what has run out.
+func (d *daemon) due() error {
+	if len(d.outbox) > 0 && d.now >= d.retry {
+		d.flushOutbox()
+	}
+	if d.now >= d.leaseCheck {
+		d.expireLeases()
+	}
+	if d.child != nil && d.now >= d.child.deadline {
+		if d.stopping {
+			return errors.New("network process did not stop in time")
+		}
+		d.log.Error("network process did not get ready in time")
+		return d.buried()
+	}
+	if d.now >= d.respawn {
+		d.respawn = never
+		return d.spawn()
+	}
+	return nil
+}
+
+// flush hands this turn's messages to the child.
+func (d *daemon) flush() error {
+	if d.child == nil {
+		return nil
+	}
+	err := d.outgoing.Flush(d.child.queue.Enqueue)
+	if errors.Is(err, ipc.ErrFull) {
+		d.log.Error("network process does not read its messages")
+		return d.buried()
+	}
+	if errors.Is(err, io.ErrClosedPipe) {
+		return nil // its end comes through the lane
+	}
+	return err
+}
+
+// signalled acts on caught signals.
+func (d *daemon) signalled(fd int) error {
+	var b [16]byte
+	n, err := unix.Read(fd, b[:])
+	if err != nil {
+		return nil
+	}
+	for _, s := range b[:max(n, 0)] {
+		if unix.Signal(s) == unix.SIGHUP {
+			d.log.Warn("signal ignored: reloading is not supported by this release", "signal", "SIGHUP")
+			continue
+		}
+		d.log.Info("stopping", "signal", unix.SignalName(unix.Signal(s)))
+		if d.stopping || d.child == nil || d.child.phase != ipc.PhaseRun {
+			return errStopped
+		}
+		d.stopping = true
+		d.send(ipc.Header{Slot: ipc.NoSlot}, ipc.Stop{})
+		d.child.phase, d.child.deadline = ipc.PhaseStop, d.now+stopTime
+	}
+	return nil
+}
