@@ -11,8 +11,22 @@ const (
 	V3 Version = 3 // RFC 9568
 )
 
-// PriorityOwner is the priority of the router that owns the addresses (RFC 9568 §5.2.4).
-const PriorityOwner = 255
+// Specification constants.
+const (
+	// PriorityOwner is the priority of the router that owns the addresses
+	// (RFC 9568 §5.2.4).
+	PriorityOwner = 255
+	// PriorityLeaving is what an Active advertises when it stops taking part
+	// (RFC 9568 §5.2.4).
+	PriorityLeaving = 0
+
+	// The bounds of Advertisement_Interval: whole seconds in an octet
+	// (RFC 3768 §5.3.7), centiseconds in twelve bits (RFC 9568 §5.2.7).
+	minAdverIntervalV2 = time.Second
+	maxAdverIntervalV2 = 255 * time.Second
+	minAdverIntervalV3 = 10 * time.Millisecond
+	maxAdverIntervalV3 = 4095 * 10 * time.Millisecond
+)
 
 // Config is what the operator decided about a virtual router.
 type Config struct {
@@ -29,3 +43,22 @@ type Config struct {
 	AnnounceRepeat uint8
 	AnnounceDelay  time.Duration
 }
+
+// bounded returns c with every value in its range. Checking a configuration
+// and refusing it is not the engine's part, but no value may make it divide
+// by zero, say goodbye instead of advertising, or send without pause.
+func (c Config) bounded() Config {
+	if c.Version == V2 {
+		c.AdverInterval = min(max(c.AdverInterval, minAdverIntervalV2), maxAdverIntervalV2)
+	} else {
+		c.Version = V3
+		c.AdverInterval = min(max(c.AdverInterval, minAdverIntervalV3), maxAdverIntervalV3)
+	}
+	c.Priority = max(c.Priority, 1)
+	c.AnnounceDelay = max(c.AnnounceDelay, 0)
+	return c
+}
+
+// preempts reports whether a lower-priority Active is to be replaced: always
+// by the owner of the addresses (RFC 9568 §6.1, Preempt_Mode).
+func (c Config) preempts() bool { return c.PreemptMode || c.Priority == PriorityOwner }

@@ -1,0 +1,71 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/rvrrpd/rvrrpd/engine"
+)
+
+// update follows the step: what the virtual router now must know.
+func (m *Monitor) update(now engine.Instant, ev engine.Event, change engine.StateChanged, changed bool) {
+	switch ev := ev.(type) {
+	case engine.Startup:
+		m.primary = ev.Primary
+	case engine.Restore:
+		m.primary = ev.Primary
+	case engine.Advertisement:
+		if m.state == engine.Backup && ev.Source != m.primary && now >= m.heard {
+			m.hear(now, ev)
+		}
+		if changed {
+			m.learn(ev.AdverInterval)
+		}
+	}
+	if !changed {
+		return
+	}
+	m.state, m.leaving, m.heard, m.againAt = change.To, false, now, 0
+	switch change.To {
+	case engine.Active:
+		m.since, m.interval = now, m.config.AdverInterval
+		if m.config.AnnounceDelay > 0 && m.config.AnnounceRepeat > 0 && change.Reason != engine.Restored {
+			m.againAt = now.Add(m.config.AnnounceDelay)
+		}
+	case engine.Backup:
+		if change.Reason == engine.Started {
+			m.interval = m.config.AdverInterval
+		}
+		m.down, m.holdOff = now.Add(m.downInterval()), now
+		if change.Reason == engine.AcquireRefused {
+			hold := m.downInterval() << min(m.refusals, 5)
+			m.down, m.holdOff = m.down.Add(hold), now.Add(hold)
+			m.refusals++
+		}
+	}
+	if change.From == engine.Active && change.Reason != engine.AcquireRefused || change.To == engine.Initialize {
+		m.refusals = 0
+	}
+}
+
+// hear follows an advertisement in Backup.
+func (m *Monitor) hear(now engine.Instant, adv engine.Advertisement) {
+	stays := adv.Priority >= m.config.Priority || now < m.holdOff ||
+		!m.config.PreemptMode && m.config.Priority != engine.PriorityOwner
+	switch {
+	case adv.Priority == 0:
+		if !m.leaving {
+			m.down = now.Add(m.skew())
+		}
+		m.leaving, m.heard = true, now
+	case stays:
+		m.learn(adv.AdverInterval)
+		m.down, m.leaving, m.heard = now.Add(m.downInterval()), false, now
+	}
+}
+
+// learn follows Active_Adver_Interval.
+func (m *Monitor) learn(d time.Duration) {
+	if m.config.Version == engine.V3 && d >= 10*time.Millisecond && d <= 40950*time.Millisecond {
+		m.interval = d
+	}
+}
