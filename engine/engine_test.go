@@ -1,0 +1,233 @@
+package engine_test
+
+import (
+	"math"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/rvrrpd/rvrrpd/engine"
+)
+
+func config(v engine.Version, priority uint8) engine.Config {
+	return engine.Config{
+		Version: v, Priority: priority, AdverInterval: time.Second, PreemptMode: true,
+		AnnounceRepeat: 5, AnnounceDelay: 5 * time.Second,
+	}
+}
+
+func seconds(s float64) engine.Instant { return engine.Instant(s * float64(time.Second)) }
+
+// TestStepDoesNotAllocate: nothing that happens for every packet or every
+// interval allocates, the caller's boxing of the event included.
+func TestStepDoesNotAllocate(t *testing.T) {
+	primary := netip.MustParseAddr("192.0.2.5")
+	worse := engine.Advertisement{Source: netip.MustParseAddr("192.0.2.4"), Priority: 100, AdverInterval: time.Second}
+	better := engine.Advertisement{Source: netip.MustParseAddr("192.0.2.6"), Priority: 200, AdverInterval: time.Second}
+	goodbye := engine.Advertisement{Source: netip.MustParseAddr("192.0.2.6"), AdverInterval: time.Second}
+	tests := []struct {
+		name   string
+		active bool
+		adv    engine.Advertisement // none: a tick at the deadline
+	}{
+		{"Backup hears the Active", false, better},
+		{"Backup hears a goodbye", false, goodbye},
+		{"Active advertises", true, engine.Advertisement{}},
+		{"Active answers a loser", true, worse},
+		{"Active answers a goodbye", true, goodbye},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			vr := engine.New(config(engine.V3, 150))
+			now := engine.Instant(0)
+			actions := vr.Step(now, engine.Startup{Primary: primary}, make([]engine.Action, 0, 8))
+			if tt.active {
+				now, _, _ = vr.Deadline()
+				actions = vr.Step(now, engine.Tick{}, actions[:0])
+			}
+			state := vr.State()
+			sent := 0
+			allocs := testing.AllocsPerRun(1000, func() {
+				if tt.adv.Source.IsValid() {
+					now = now.Add(150 * time.Millisecond)
+					actions = vr.Step(now, tt.adv, actions[:0])
+				} else {
+					now, _, _ = vr.Deadline()
+					actions = vr.Step(now, engine.Tick{}, actions[:0])
+				}
+				sent += len(actions)
+			})
+			if allocs != 0 {
+				t.Errorf("allocations: got %v, want 0", allocs)
+			}
+			if vr.State() != state || tt.active != (sent >= 1001) {
+				t.Errorf("case does not do what it says: %s->%s, %d actions", state, vr.State(), sent)
+			}
+		})
+	}
+}
+
+// TestStormIsBounded: however much arrives, an Active sends at most one
+// advertisement in nine hundredths of its interval; the last loser and the
+// last goodbye are answered within a tenth.
+func TestStormIsBounded(t *testing.T) {
+	t.Parallel()
+	for _, priority := range []uint8{0, 1, 99} {
+		for _, version := range []engine.Version{engine.V2, engine.V3} {
+			_, step := monitored(t, config(version, 255))
+			adv := engine.Advertisement{Source: netip.MustParseAddr("192.0.2.4"), Priority: priority, AdverInterval: time.Second}
+			step(0, engine.Startup{Primary: netip.MustParseAddr("192.0.2.5")})
+			sent := 0
+			var now, last engine.Instant
+			for ; now <= seconds(100); now = now.Add(time.Millisecond) {
+				for _, ev := range []engine.Event{adv, engine.Tick{}} {
+					for _, a := range step(now, ev) {
+						if _, ok := a.(engine.SendAdvertisement); ok {
+							sent++
+							if now.Sub(last) > 100*time.Millisecond && last > 0 && version == engine.V3 {
+								t.Errorf("priority %d: no answer from %v to %v", priority, last, now)
+							}
+							last = now
+						}
+					}
+				}
+			}
+			low, high := 1000, 1112
+			if version == engine.V2 && priority > 0 {
+				low, high = 99, 101
+			}
+			if sent < low || sent > high {
+				t.Errorf("version %d, priority %d: %d advertisements in 100 s, want %d to %d", version, priority, sent, low, high)
+			}
+		}
+	}
+}
+
+// TestRefusalsDouble: the time to hold back doubles up to a bound.
+func TestRefusalsDouble(t *testing.T) {
+	t.Parallel()
+	vr, step := monitored(t, config(engine.V2, 100))
+	step(0, engine.Startup{Primary: netip.MustParseAddr("192.0.2.5")})
+	down, _, _ := vr.Deadline()
+	for i, factor := range []engine.Instant{1, 2, 4, 8, 16, 32, 32, 32} {
+		now, _, _ := vr.Deadline()
+		step(now, engine.Tick{})
+		step(now, engine.Refused{})
+		if got, _, _ := vr.Deadline(); got-now != down*(factor+1) {
+			t.Errorf("refusal %d: waits %v, want %v", i+1, got.Sub(now), time.Duration(down*(factor+1)))
+		}
+	}
+}
+
+// TestGrid: many routers that turn Active at any instant fall due in one
+// hundred instants of the interval, none later than the RFC's interval and
+// none more than 1 % earlier; after that every period is exact.
+func TestGrid(t *testing.T) {
+	t.Parallel()
+	for _, interval := range []time.Duration{10 * time.Millisecond, 70 * time.Millisecond, time.Second, 4095 * 10 * time.Millisecond} {
+		phases := map[engine.Instant]bool{}
+		for i := range 2000 {
+			c := config(engine.V3, 255)
+			c.AdverInterval = interval
+			vr := engine.New(c)
+			start := engine.Instant(i) * 7919 * 1013
+			vr.Step(start, engine.Startup{Primary: netip.MustParseAddr("192.0.2.5")}, nil)
+			vr.Step(start, engine.Tick{}, nil)
+			first := nextAdvertisement(vr)
+			if d := first.Sub(start); d > interval || d <= interval-interval/100 {
+				t.Fatalf("interval %s: first period from %v is %s", interval, start, d)
+			}
+			phases[first%engine.Instant(interval)] = true
+			if second := nextAdvertisement(vr); second.Sub(first) != interval {
+				t.Fatalf("interval %s: second period is %s", interval, second.Sub(first))
+			}
+		}
+		if len(phases) > 100 {
+			t.Errorf("interval %s: %d phases, want at most 100", interval, len(phases))
+		}
+	}
+}
+
+// nextAdvertisement ticks until an advertisement is sent.
+func nextAdvertisement(vr *engine.VirtualRouter) engine.Instant {
+	for {
+		at, _, _ := vr.Deadline()
+		for _, a := range vr.Step(at, engine.Tick{}, nil) {
+			if _, ok := a.(engine.SendAdvertisement); ok {
+				return at
+			}
+		}
+	}
+}
+
+// TestConfigIsBounded: no configuration makes the engine misbehave.
+func TestConfigIsBounded(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		config engine.Config
+		send   uint8
+		within time.Duration // of the second advertisement
+	}{
+		{"zero", engine.Config{}, 1, 10 * time.Millisecond},
+		{"v2 below a second", engine.Config{Version: engine.V2, Priority: 255, AdverInterval: 1}, 255, time.Second},
+		{"v2 beyond an octet", engine.Config{Version: engine.V2, Priority: 255, AdverInterval: math.MaxInt64}, 255, 255 * time.Second},
+		{"v3 beyond twelve bits", engine.Config{Version: engine.V3, Priority: 9, AdverInterval: math.MaxInt64}, 9, 40950 * time.Millisecond},
+		{"unknown version, negative interval", engine.Config{Version: 9, Priority: 9, AdverInterval: -1, AnnounceDelay: -1}, 9, 10 * time.Millisecond},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			vr := engine.New(tt.config)
+			actions := vr.Step(0, engine.Restore{}, nil)
+			if actions[0] != engine.Action(engine.SendAdvertisement{Priority: tt.send}) {
+				t.Errorf("first action is %v, want priority %d", actions[0], tt.send)
+			}
+			if at, _, ok := vr.Deadline(); !ok || at != engine.Instant(tt.within) {
+				t.Errorf("next advertisement at %v, want %s", at, tt.within)
+			}
+		})
+	}
+}
+
+// TestAnything: no event, in whatever order and at whatever instant, panics.
+func TestAnything(t *testing.T) {
+	t.Parallel()
+	extremes := []engine.Instant{math.MinInt64, -1, 0, 1, math.MaxInt64}
+	adv := engine.Advertisement{Source: netip.Addr{}, Priority: 200, AdverInterval: math.MinInt64}
+	events := []engine.Event{
+		nil, (*engine.Tick)(nil), engine.Startup{}, engine.Restore{}, engine.Tick{}, adv,
+		engine.Advertisement{Source: netip.IPv6Unspecified(), Priority: 100, AdverInterval: math.MaxInt64},
+		engine.Refused{}, engine.Revoked{}, engine.Shutdown{}, engine.InterfaceDown{},
+	}
+	for _, version := range []engine.Version{engine.V2, engine.V3} {
+		for _, first := range events {
+			for _, second := range events {
+				vr := engine.New(config(version, 100))
+				for _, at := range extremes {
+					vr.Step(at, first, nil)
+					vr.Step(at, second, nil)
+					vr.Step(-at, second, nil)
+					vr.Deadline()
+				}
+			}
+		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	t.Parallel()
+	for got, want := range map[string]string{
+		engine.Backup.String():         "backup",
+		engine.State(200).String():     "unknown",
+		engine.ActiveDown.String():     "active-down",
+		engine.LeaseLost.String():      "lease-lost",
+		engine.Reason(200).String():    "unknown",
+		engine.NoReason.String():       "none",
+		engine.AcquireRefused.String(): "acquire-refused",
+	} {
+		if got != want {
+			t.Errorf("name: got %q, want %q", got, want)
+		}
+	}
+}

@@ -1,0 +1,77 @@
+package engine_test
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/rvrrpd/rvrrpd/engine"
+)
+
+// FuzzStep drives one virtual router with any sequence of events, instants
+// only going forward except for the arrival of advertisements, and holds every
+// step against the monitor.
+func FuzzStep(f *testing.F) {
+	f.Add([]byte{0})
+	f.Add([]byte{1, 100, 1, 0, 0, 0, 0, 3, 0, 40, 0, 0, 4, 0, 1, 200, 2})
+	f.Add([]byte{3, 255, 9, 0, 0, 0, 0, 4, 5, 0, 255, 1, 4, 5, 0, 255, 2, 3, 200, 0, 0, 0})
+	f.Add([]byte{7, 1, 200, 0, 0, 0, 0, 3, 255, 255, 0, 0, 6, 1, 0, 0, 0, 3, 255, 255, 0, 0, 4, 1, 0, 0, 1})
+	f.Add([]byte{2, 50, 2, 5, 0, 0, 0, 4, 0, 200, 50, 9, 4, 0, 1, 0, 9, 7, 0, 0, 0, 0, 1, 0, 0, 0, 0, 2, 0, 0, 0, 0})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) < 3 {
+			return
+		}
+		vr, step := monitored(t, fuzzConfig(data[0], data[1], data[2]))
+		now := engine.Instant(0)
+		for data = data[3:]; len(data) >= 5; data = data[5:] {
+			kind, delay := data[0], time.Duration(data[1])<<8|time.Duration(data[2])
+			now = now.Add(delay * 100 * time.Microsecond)
+			at := now
+			if kind&0x10 != 0 { // at the deadline, where that is ahead
+				if due, _, ok := vr.Deadline(); ok && due > now {
+					now, at = due, due
+				}
+			}
+			ev := fuzzEvent(kind&0xf, data[3], data[4])
+			if _, ok := ev.(engine.Advertisement); ok && kind&0x20 != 0 {
+				at = at.Add(-delay * time.Microsecond)
+			}
+			step(at, ev)
+		}
+	})
+}
+
+func fuzzConfig(flags, priority, interval byte) engine.Config {
+	c := engine.Config{
+		Version: engine.V3, Priority: max(priority, 1), PreemptMode: flags&2 != 0,
+		AdverInterval:  time.Duration(int(interval)+1) * 10 * time.Millisecond,
+		AnnounceRepeat: flags >> 2 & 3, AnnounceDelay: time.Duration(flags>>4) * 250 * time.Millisecond,
+	}
+	if flags&1 != 0 {
+		c.Version, c.AdverInterval = engine.V2, max(time.Duration(interval), 1)*time.Second
+	}
+	return c
+}
+
+func fuzzEvent(kind, a, b byte) engine.Event {
+	addr := netip.AddrFrom4([4]byte{192, 0, 2, b})
+	switch kind {
+	case 0:
+		return engine.Startup{Primary: addr}
+	case 1:
+		return engine.Shutdown{}
+	case 2:
+		return engine.InterfaceDown{}
+	case 3:
+		return engine.Tick{}
+	case 5:
+		return engine.Restore{Primary: addr}
+	case 6:
+		return engine.Refused{}
+	case 7:
+		return engine.Revoked{}
+	}
+	return engine.Advertisement{
+		Source: addr, Priority: a, AdverInterval: time.Duration(int(b)*17-40) * 10 * time.Millisecond,
+	}
+}
