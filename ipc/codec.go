@@ -1,0 +1,317 @@
+package ipc
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+var le = binary.LittleEndian
+
+// ErrMalformed is wrapped by every error about the bytes of a message.
+var ErrMalformed = errors.New("malformed message")
+
+func malformed(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrMalformed, fmt.Sprintf(format, args...))
+}
+
+// Message is one of the structs of this package.
+type Message interface {
+	// Type is the message's row in the table.
+	Type() Type
+	append(b []byte) []byte
+}
+
+// Append encodes a message at the end of b; h.Type is taken from m.
+//
+//	 0        1        2        3        4                 7
+//	+--------+--------+-----------------+-------------------+
+//	| version|  type  |  payload length |     generation    |
+//	+--------+--------+-----------------+-------------------+
+//	|      slot       |        0        |      sequence     |
+//	+-----------------+-----------------+-------------------+
+//	|                       payload ...
+func Append(b []byte, h Header, m Message) []byte {
+	start := len(b)
+	b = append(b, Version, byte(m.Type()), 0, 0)
+	b = le.AppendUint32(b, h.Generation)
+	b = le.AppendUint16(b, uint16(h.Slot))
+	b = append(b, 0, 0)
+	b = le.AppendUint32(b, h.Sequence)
+	b = m.append(b)
+	le.PutUint16(b[start+2:], uint16(len(b)-start-HeaderLen))
+	return b
+}
+
+// Next splits the first message off a datagram, which holds whole messages
+// and nothing else.
+func Next(b []byte) (h Header, payload, rest []byte, err error) {
+	if len(b) < HeaderLen {
+		return h, nil, nil, malformed("%d bytes, a header has %d", len(b), HeaderLen)
+	}
+	if b[0] != Version || b[10] != 0 || b[11] != 0 {
+		return h, nil, nil, malformed("header version %d, reserved %x", b[0], b[10:12])
+	}
+	n := int(le.Uint16(b[2:]))
+	if len(b)-HeaderLen < n {
+		return h, nil, nil, malformed("payload of %d bytes, only %d are there", n, len(b)-HeaderLen)
+	}
+	h = Header{Type: Type(b[1]), Generation: le.Uint32(b[4:]), Slot: Slot(le.Uint16(b[8:])), Sequence: le.Uint32(b[12:])}
+	return h, b[HeaderLen : HeaderLen+n], b[HeaderLen+n:], nil
+}
+
+// Decode reads the payload of a message. The bytes of an Advertise or a Frame
+// are those of the payload, not a copy.
+func Decode(t Type, payload []byte) (Message, error) {
+	r := reader{b: payload}
+	var m Message
+	switch t {
+	case TypeHello:
+		m = Hello{Build: r.text(BuildLen), Landlock: r.u8()}
+	case TypeRouter:
+		m = r.router()
+	case TypeLinkState:
+		m = LinkState{Link: Link(r.u16()), Up: r.bool(), Primary: r.addr()}
+	case TypeRestore:
+		m = Restore{}
+	case TypeCommit:
+		m = Commit{Routers: r.u16()}
+	case TypeFrame:
+		f, err := DecodeFrame(payload)
+		return f, err
+	case TypeResult:
+		m = Result{Request: Type(r.among("request", 1, uint8(numTypes)-1)), Code: Code(r.among("code", 1, uint8(CodeKernel)))}
+	case TypeStop:
+		m = Stop{}
+	case TypeReady:
+		m = Ready{}
+	case TypeAdvertise:
+		m = Advertise{Message: r.rest()}
+	case TypeAcquire:
+		m = Acquire{}
+	case TypeRelease:
+		m = Release{}
+	case TypeAnnounce:
+		m = Announce{Repeat: r.u8()}
+	case TypeDrain:
+		m = Drain{}
+	case TypeStateChange:
+		m = StateChange{From: r.state(), To: r.state(), Reason: Reason(r.among("reason", 1, uint8(ReasonLeaseLost))),
+			Peer: r.addr(), Priority: r.u8()}
+	case TypeDropped:
+		m = Dropped{Link: Link(r.u16()), Reason: Drop(r.among("drop reason", 1, uint8(NumDrops)-1)), VRID: r.u8(),
+			Source: r.addr(), Count: r.u32()}
+	default:
+		return nil, malformed("unknown type %d", t)
+	}
+	if err := r.end(); err != nil {
+		return nil, fmt.Errorf("%v: %w", t, err)
+	}
+	return m, nil
+}
+
+// DecodeFrame is Decode for a Frame, without an allocation.
+func DecodeFrame(payload []byte) (Frame, error) {
+	r := reader{b: payload}
+	f := Frame{Link: Link(r.u16()), Family: r.family(), Received: r.i64(), Packet: r.rest()}
+	if r.err != nil {
+		return Frame{}, r.err
+	}
+	return f, nil
+}
+
+// reader reads fixed fields; after a first error it reads zeros.
+type reader struct {
+	b   []byte
+	err error
+}
+
+var zeros [BuildLen]byte
+
+func (r *reader) take(n int) []byte {
+	if r.err == nil && len(r.b) < n {
+		r.err = malformed("too short")
+	}
+	if r.err != nil {
+		return zeros[:n]
+	}
+	field := r.b[:n]
+	r.b = r.b[n:]
+	return field
+}
+
+func (r *reader) fail(format string, args ...any) {
+	if r.err == nil {
+		r.err = malformed(format, args...)
+	}
+}
+
+func (r *reader) end() error {
+	if len(r.b) > 0 {
+		r.fail("%d bytes too many", len(r.b))
+	}
+	return r.err
+}
+
+func (r *reader) u8() uint8   { return r.take(1)[0] }
+func (r *reader) u16() uint16 { return le.Uint16(r.take(2)) }
+func (r *reader) u32() uint32 { return le.Uint32(r.take(4)) }
+func (r *reader) i64() int64  { return int64(le.Uint64(r.take(8))) }
+
+func (r *reader) rest() []byte {
+	b := r.b
+	r.b = nil
+	return b
+}
+
+// among reads a byte from lo to hi.
+func (r *reader) among(what string, lo, hi uint8) uint8 {
+	v := r.u8()
+	if v < lo || v > hi {
+		r.fail("%s %d, accepted: %d..%d", what, v, lo, hi)
+	}
+	return v
+}
+
+func (r *reader) bool() bool   { return r.among("boolean", 0, 1) == 1 }
+func (r *reader) state() State { return State(r.among("state", 0, uint8(Active))) }
+
+func (r *reader) family() Family {
+	f := Family(r.u8())
+	if f != IPv4 && f != IPv6 {
+		r.fail("family %d, accepted: 4, 6", f)
+	}
+	return f
+}
+
+// text reads printable ASCII, padded with zeros.
+func (r *reader) text(n int) string {
+	field := bytes.TrimRight(r.take(n), "\x00")
+	for _, c := range field {
+		if c < ' ' || c > '~' {
+			r.fail("text with byte %#02x", c)
+		}
+	}
+	return string(field)
+}
+
+// addr reads an address: its length, 0 for none, and 16 bytes of which the
+// unused are zero.
+func (r *reader) addr() netip.Addr {
+	n, field := int(r.u8()), r.take(16)
+	if n != 0 && n != 4 && n != 16 {
+		r.fail("address of %d bytes", n)
+		return netip.Addr{}
+	}
+	for _, c := range field[n:] {
+		if c != 0 {
+			r.fail("address with bytes behind it")
+		}
+	}
+	a, _ := netip.AddrFromSlice(field[:n])
+	if a.Is4In6() {
+		r.fail("IPv4 address in IPv6 form")
+	}
+	return a
+}
+
+func (r *reader) router() Router {
+	m := Router{Link: Link(r.u16()), Family: r.family(), Version: r.among("version", 2, 3), VRID: r.among("VRID", 1, 255),
+		Priority: r.among("priority", 1, 255), AdverInterval: r.i64(), PreemptMode: r.bool(),
+		AnnounceRepeat: r.u8(), AnnounceDelay: r.i64()}
+	if m.AdverInterval <= 0 || m.AnnounceDelay < 0 {
+		r.fail("interval %d, announce delay %d", m.AdverInterval, m.AnnounceDelay)
+	}
+	n := int(r.among("address count", 1, MaxAddresses))
+	for range n {
+		a := r.addr()
+		if r.err == nil && (!a.IsValid() || a.Is4() != (m.Family == IPv4)) {
+			r.fail("address %v in family %d", a, m.Family)
+		}
+		m.Addresses = append(m.Addresses, a)
+	}
+	return m
+}
+
+func appendBool(b []byte, v bool) []byte {
+	if v {
+		return append(b, 1)
+	}
+	return append(b, 0)
+}
+
+func appendAddr(b []byte, a netip.Addr) []byte {
+	var field [16]byte
+	n := copy(field[:], a.AsSlice())
+	return append(append(b, byte(n)), field[:]...)
+}
+
+func (m Hello) append(b []byte) []byte {
+	field := m.Build[:min(len(m.Build), BuildLen)]
+	b = append(b, field...)
+	b = append(b, strings.Repeat("\x00", BuildLen-len(field))...)
+	return append(b, m.Landlock)
+}
+
+func (m Router) append(b []byte) []byte {
+	b = le.AppendUint16(b, uint16(m.Link))
+	b = append(b, byte(m.Family), m.Version, m.VRID, m.Priority)
+	b = le.AppendUint64(b, uint64(m.AdverInterval))
+	b = append(appendBool(b, m.PreemptMode), m.AnnounceRepeat)
+	b = le.AppendUint64(b, uint64(m.AnnounceDelay))
+	b = append(b, byte(len(m.Addresses)))
+	for _, a := range m.Addresses {
+		b = appendAddr(b, a)
+	}
+	return b
+}
+
+func (m LinkState) append(b []byte) []byte {
+	return appendAddr(appendBool(le.AppendUint16(b, uint16(m.Link)), m.Up), m.Primary)
+}
+
+func (m Frame) append(b []byte) []byte {
+	b = append(le.AppendUint16(b, uint16(m.Link)), byte(m.Family))
+	return append(le.AppendUint64(b, uint64(m.Received)), m.Packet...)
+}
+
+func (m StateChange) append(b []byte) []byte {
+	return append(appendAddr(append(b, byte(m.From), byte(m.To), byte(m.Reason)), m.Peer), m.Priority)
+}
+
+func (m Dropped) append(b []byte) []byte {
+	b = append(le.AppendUint16(b, uint16(m.Link)), byte(m.Reason), m.VRID)
+	return le.AppendUint32(appendAddr(b, m.Source), m.Count)
+}
+
+func (m Commit) append(b []byte) []byte    { return le.AppendUint16(b, m.Routers) }
+func (m Result) append(b []byte) []byte    { return append(b, byte(m.Request), byte(m.Code)) }
+func (m Advertise) append(b []byte) []byte { return append(b, m.Message...) }
+func (m Announce) append(b []byte) []byte  { return append(b, m.Repeat) }
+func (Restore) append(b []byte) []byte     { return b }
+func (Stop) append(b []byte) []byte        { return b }
+func (Ready) append(b []byte) []byte       { return b }
+func (Acquire) append(b []byte) []byte     { return b }
+func (Release) append(b []byte) []byte     { return b }
+func (Drain) append(b []byte) []byte       { return b }
+
+// Type implementations: each struct's row.
+func (Hello) Type() Type       { return TypeHello }
+func (Router) Type() Type      { return TypeRouter }
+func (LinkState) Type() Type   { return TypeLinkState }
+func (Restore) Type() Type     { return TypeRestore }
+func (Commit) Type() Type      { return TypeCommit }
+func (Frame) Type() Type       { return TypeFrame }
+func (Result) Type() Type      { return TypeResult }
+func (Stop) Type() Type        { return TypeStop }
+func (Ready) Type() Type       { return TypeReady }
+func (Advertise) Type() Type   { return TypeAdvertise }
+func (Acquire) Type() Type     { return TypeAcquire }
+func (Release) Type() Type     { return TypeRelease }
+func (Announce) Type() Type    { return TypeAnnounce }
+func (Drain) Type() Type       { return TypeDrain }
+func (StateChange) Type() Type { return TypeStateChange }
+func (Dropped) Type() Type     { return TypeDropped }

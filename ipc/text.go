@@ -1,0 +1,31 @@
+package ipc
+
+import "strconv"
+
+func name(names []string, i uint8, kind string) string {
+	if int(i) < len(names) && names[i] != "" {
+		return names[i]
+	}
+	return kind + " " + strconv.Itoa(int(i))
+}
+
+var (
+	stateNames  = []string{"initialize", "backup", "active"}
+	reasonNames = []string{"", "startup", "owner", "active-down", "active-left", "higher-priority", "higher-address",
+		"shutdown", "link-down", "restored", "refused", "lease-lost"}
+	dropNames = []string{"", "ip-header", "fragment", "ttl", "destination", "version", "type", "length", "checksum",
+		"vrid", "count", "interval", "auth-type", "auth", "adver-interval", "link-local", "address-list", "own-frame", "inactive"}
+	codeNames = []string{"", "done", "stale", "busy", "not-held", "link-down", "kernel"}
+)
+
+func (s State) String() string  { return name(stateNames, uint8(s), "state") }
+func (r Reason) String() string { return name(reasonNames, uint8(r), "reason") }
+func (d Drop) String() string   { return name(dropNames, uint8(d), "drop") }
+func (c Code) String() string   { return name(codeNames, uint8(c), "code") }
+
+func (t Type) String() string {
+	if r, known := RuleOf(t); known {
+		return r.Name
+	}
+	return "type " + strconv.Itoa(int(t))
+}
