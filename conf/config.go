@@ -7,14 +7,14 @@ import (
 
 // Config is a validated configuration.
 type Config struct {
-	// Debug is rVRRPd's debug level: 0, 1, 2, 3 or 5.
+	// Debug is rVRRPd's debug level, 0..5.
 	Debug int
 	// PIDFile, WorkingDir, MainLog and ErrorLog matter to the daemon mode.
 	PIDFile, WorkingDir, MainLog, ErrorLog string
 	// User is the system user the network process runs as; "" means rvrrpd,
 	// or nobody where that does not exist.
 	User string
-	// Routers in the order of the file.
+	// Routers in the order of the file, at least one.
 	Routers []Router
 }
 
@@ -35,9 +35,8 @@ type Router struct {
 	VRID uint8
 	// Interface is the name of the network interface.
 	Interface string
-	// Addresses in the order they are advertised. Prefix length -1 (a Prefix
-	// built with Bits = -1 is not representable) is written as Bits 0: see
-	// Address.
+	// Addresses are the virtual addresses, 1..255 of them, in the order they
+	// are advertised. No address appears twice in a configuration.
 	Addresses []Address
 	// Priority is 1..254.
 	Priority uint8
@@ -45,8 +44,11 @@ type Router struct {
 	PreemptMode bool
 	// AdverInterval is 1..255 whole seconds in VRRPv2.
 	AdverInterval time.Duration
+	// InterfaceType says where the addresses live.
 	InterfaceType InterfaceType
-	// DeviceName is the macvlan's name; the file calls it vifname.
+	// DeviceName is the macvlan's name, "" for any other InterfaceType; the
+	// file calls it vifname. No two routers share one, and none is the
+	// Interface of a router.
 	DeviceName string
 	// SocketFilter: drop foreign packets in the kernel.
 	SocketFilter bool
@@ -54,7 +56,16 @@ type Router struct {
 
 // Address is a virtual address.
 type Address struct {
+	// Addr is a unicast IPv4 address.
 	Addr netip.Addr
-	// Bits is the prefix length, 0 where the file gives none.
+	// Bits is the prefix length 1..32, or 0 where the file gives none.
 	Bits int
+}
+
+// String writes the address as the file does: 192.0.2.1 or 192.0.2.1/24.
+func (a Address) String() string {
+	if a.Bits == 0 {
+		return a.Addr.String()
+	}
+	return netip.PrefixFrom(a.Addr, a.Bits).String()
 }

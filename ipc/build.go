@@ -11,8 +11,8 @@ var (
 	release = "devel"
 )
 
-// Release is the version for people.
-func Release() string { return release }
+// ReleaseName is the version for people.
+func ReleaseName() string { return release }
 
 // Build identifies the sources of this program, in at most BuildLen printable
 // characters: both processes must be built from the same.

@@ -112,7 +112,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, usage)
 		return 0
 	case o.version:
-		fmt.Fprintf(stdout, "rvrrpd %s build %s\n", ipc.Release(), ipc.Build())
+		fmt.Fprintf(stdout, "rvrrpd %s build %s\n", ipc.ReleaseName(), ipc.Build())
 		return 0
 	}
 	c, err := conf.Load(o.file, conf.Format(o.format))
