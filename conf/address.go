@@ -1,0 +1,81 @@
+package conf
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// reservedIPv4 are networks no router can own an address of; RFC 6890 lists
+// them.
+var reservedIPv4 = []struct {
+	prefix netip.Prefix
+	name   string
+}{
+	{netip.MustParsePrefix("0.0.0.0/8"), "an address of this network"},
+	{netip.MustParsePrefix("127.0.0.0/8"), "a loopback address"},
+	{netip.MustParsePrefix("169.254.0.0/24"), "a reserved link-local address"},
+	{netip.MustParsePrefix("169.254.255.0/24"), "a reserved link-local address"},
+	{netip.MustParsePrefix("224.0.0.0/4"), "a multicast address"},
+	{netip.MustParsePrefix("255.255.255.255/32"), "the broadcast address"},
+}
+
+// parseAddress reads a virtual address of either family, with or without a
+// prefix length. The problem says what is wrong with it, "" if nothing.
+func parseAddress(text string) (a Address, problem string) {
+	addr, err := netip.ParseAddr(text)
+	bits := 0
+	if strings.Contains(text, "/") {
+		var p netip.Prefix
+		p, err = netip.ParsePrefix(text)
+		addr, bits = p.Addr(), p.Bits()
+		if err == nil && bits == 0 {
+			return a, "has a prefix length of 0"
+		}
+	}
+	switch {
+	case err != nil || addr.Zone() != "":
+		return a, "is not an IP address with or without a prefix length"
+	case addr.Is4():
+		problem = notUnicast4(addr, bits)
+	default:
+		problem = notUnicast6(addr)
+	}
+	return Address{Addr: addr, Bits: bits}, problem
+}
+
+// notUnicast4 says why an IPv4 address cannot be that of a virtual router. In
+// a prefix that leaves room for more than two hosts (RFC 3021) the first
+// address names the network and the last one is its broadcast address.
+func notUnicast4(addr netip.Addr, bits int) string {
+	for _, r := range reservedIPv4 {
+		if r.prefix.Contains(addr) {
+			return "is " + r.name
+		}
+	}
+	if bits == 0 || bits > 30 {
+		return ""
+	}
+	network := netip.PrefixFrom(addr, bits).Masked()
+	if network.Addr() == addr {
+		return fmt.Sprintf("is the address of the network %v itself", network)
+	}
+	if next := addr.Next(); !next.IsValid() || !network.Contains(next) {
+		return fmt.Sprintf("is the broadcast address of %v", network)
+	}
+	return ""
+}
+
+func notUnicast6(addr netip.Addr) string {
+	switch {
+	case addr.Is4In6():
+		return "is an IPv4 address written as IPv6"
+	case addr.IsUnspecified():
+		return "is the unspecified address"
+	case addr.IsLoopback():
+		return "is a loopback address"
+	case addr.IsMulticast():
+		return "is a multicast address"
+	}
+	return ""
+}

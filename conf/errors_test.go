@@ -1,0 +1,193 @@
+package conf_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/rvrrpd/rvrrpd/conf"
+)
+
+const (
+	device = `1 to 15 printable ASCII characters without space, '/', ':' and '%'; not ".", "..", "all", "default"`
+	vips   = `IPv4 unicast addresses, each with or without a prefix length 1..32, as in "192.0.2.1/24"`
+	path   = `a path, relative to working_dir unless it begins with /`
+	users  = `a user other than root, of letters, digits, '_', '-' and '.'; "" for rvrrpd, or nobody where that does not exist`
+)
+
+// Each line is added to the least configuration, at the top of the file.
+func TestGlobalErrors(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ name, line, want string }{
+		{"debug below", `debug = -1`, `debug: -1 is out of range; accepted: 0..5`},
+		{"debug of wrong type", `debug = "5"`, `debug: is a string; accepted: an integer 0..5`},
+		{"debug of float", `debug = 1.0`, `debug: is a float; accepted: an integer 0..5`},
+		{"debug of date", `debug = 2024-01-01`, `debug: is a date or time; accepted: an integer 0..5`},
+		{"time_zone later", `time_zone = "utc"`, `time_zone: not supported yet: time_zone = "utc"; accepted: "local"`},
+		{"time_zone unknown", `time_zone = "UTC"`, `time_zone: "UTC" is not a valid value; accepted: "local", "utc"`},
+		{"time_format later", `time_format = "rfc2822"`, `time_format: not supported yet: time_format = "rfc2822"; accepted: "disabled"`},
+		{"client_api later", `client_api = "http"`, `client_api: not supported yet: client_api = "http"; accepted: no client_api`},
+		{"client_api unknown", `client_api = "grpc"`, `client_api: "grpc" is not a valid value; accepted: "http"`},
+		{"pid empty", `pid = ""`, `pid: "" is not valid; accepted: ` + path},
+		{"main_log with control character", `main_log = "/a\nb"`, `main_log: "/a\nb" is not valid; accepted: ` + path},
+		{"working_dir relative", `working_dir = "tmp"`, `working_dir: "tmp" is not valid; accepted: a path that begins with /`},
+		{"user root", `user = "root"`, `user: "root" is not valid; accepted: ` + users},
+		{"user with space", `user = "a b"`, `user: "a b" is not valid; accepted: ` + users},
+		{"user with dash first", `user = "-r"`, `user: "-r" is not valid; accepted: ` + users},
+		{"user a number", `user = "0"`, `user: "0" is not valid; accepted: ` + users},
+		{"user of wrong type", `user = 0`, `user: is an integer; accepted: a string: ` + users},
+		{"user too long", `user = "` + strings.Repeat("a", 100) + `"`, `user: "` + strings.Repeat("a", 64) + `…" is not valid; accepted: ` + users},
+		{"quoted unknown key", `"a b\u001b" = 1`, `"a b\x1b": unknown key; accepted: debug, time_zone, time_format, pid, working_dir, main_log, error_log, user, client_api, vrouter, protocols, api`},
+		{"empty unknown key", `protocols."" = 1`, `protocols."": unknown key; accepted: static`},
+		{"key of a router", `priority = 1`, `priority: unknown key; accepted: priority in [[vrouter]]`},
+		{"protocols of wrong type", `protocols = 1`, `protocols: is an integer; accepted: a table [protocols]`},
+		{"static of wrong type", `protocols.static = [1]`, `protocols.static[1]: is an integer; accepted: one or more [[protocols.static]]`},
+		{"static as a table", `protocols.static = {}`, `protocols.static: is a table; accepted: one or more [[protocols.static]]`},
+		{"static route", `protocols.static = [{ route = "0.0.0.0", mask = "0.0.0.0", nh = "192.0.2.1", metric = 5, mtu = 1500 }]`,
+			`protocols.static[1]: not supported yet: protocols.static; accepted: no protocols.static`},
+		{"client interface", `api = { users = ["x"], secret = "s", host = "[::]:7080", tls = true, key = "k", cert = "c" }`,
+			`api: not supported yet: api; accepted: no api`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			wantErrors(t, test.line+"\n"+least, conf.TOML, "f:1: "+test.want)
+		})
+	}
+}
+
+// Each line is added to the least configuration, on line 5.
+func TestRouterErrors(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ name, line, want string }{
+		{"priority 0", `priority = 0`, `priority: 0 is out of range; accepted: 1..254`},
+		{"priority 255", `priority = 255`, `priority: 255 is out of range; accepted: 1..254`},
+		{"preemption of wrong type", `preemption = 1`, `preemption: is an integer; accepted: true, false`},
+		{"timers of wrong type", `timers = 1`, `timers: is an integer; accepted: a table [vrouter.timers]`},
+		{"advert 256", `timers = { advert = 256 }`, `timers.advert: 256 is out of range; accepted: 1..255`},
+		{"advert of a fraction", `timers.advert = 0.5`, `timers.advert: is a float; accepted: an integer 1..255`},
+		{"unknown timer", `timers = { adverts = 1 }`, `timers.adverts: unknown key; did you mean advert?`},
+		{"dot in a quoted key", `"timers.advert" = 1`, `"timers.advert": unknown key; accepted: group, interface, vip, version, priority, preemption, timers, iftype, vifname, netdrv, socket_filter, rfc3768, auth_type, auth_secret`},
+		{"iftype unknown", `iftype = "MACVLAN"`, `iftype: "MACVLAN" is not a valid value; accepted: "ether", "macvlan"`},
+		{"vifname without macvlan", `vifname = "v0"`, `vifname: "v0" names no interface with iftype = "ether"; accepted: vifname with iftype = "macvlan"`},
+		{"vifname too long", `vifname = "0123456789abcdef"`, `vifname: "0123456789abcdef" is not valid; accepted: ` + device},
+		{"netdrv later", `netdrv = "ioctl"`, `netdrv: not supported yet: vrouter.netdrv = "ioctl"; accepted: "libnl"`},
+		{"netdrv unknown", `netdrv = "netlink"`, `netdrv: "netlink" is not a valid value; accepted: "libnl", "ioctl"`},
+		{"socket_filter of wrong type", `socket_filter = "true"`, `socket_filter: is a string; accepted: true, false`},
+		{"rfc3768 later", `rfc3768 = false`, `rfc3768: not supported yet: vrouter.rfc3768 = false; accepted: true`},
+		{"rfc3768 of wrong type", `rfc3768 = "true"`, `rfc3768: is a string; accepted: true, false`},
+		{"version later", `version = 3`, `version: not supported yet: vrouter.version = 3; accepted: 2`},
+		{"both versions later", `version = "2+3"`, `version: not supported yet: vrouter.version = "2+3"; accepted: 2`},
+		{"version unknown", `version = 4`, `version: 4 is not a valid value; accepted: 2, 3, "2+3"`},
+		{"auth_type simple", `auth_type = "rfc2338-simple"`, `auth_type: not supported yet: vrouter.auth_type = "rfc2338-simple"; accepted: "none"`},
+		{"auth_type p0", `auth_type = "p0-t8-sha256"`, `auth_type: not supported yet: vrouter.auth_type = "p0-t8-sha256"; accepted: "none"`},
+		{"auth_type p1", `auth_type = "p1-b8-shake256"`, `auth_type: not supported yet: vrouter.auth_type = "p1-b8-shake256"; accepted: "none"`},
+		{"auth_type p1 alias", `auth_type = "p1-t8-shake256"`, `auth_type: not supported yet: vrouter.auth_type = "p1-t8-shake256"; accepted: "none"`},
+		{"auth_type hmac", `auth_type = "hmac"`, `auth_type: not supported yet: vrouter.auth_type = "hmac"; accepted: "none"`},
+		{"auth_type unknown", `auth_type = "simple"`, `auth_type: "simple" is not a valid value; accepted: "none", "rfc2338-simple", "p0-t8-sha256", "p1-b8-shake256", "p1-t8-shake256", "hmac"`},
+		{"auth_secret", `auth_secret = "hunter2"`, `auth_secret: not supported yet: vrouter.auth_secret; accepted: no vrouter.auth_secret`},
+		{"auth_secret empty", `auth_secret = ""`, `auth_secret: the value is not valid; accepted: at least one character`},
+		{"auth_secret of wrong type", `auth_secret = 4242`, `auth_secret: is an integer; accepted: a string: at least one character`},
+		{"unknown key", `vrid = 3`, `vrid: unknown key; accepted: group, interface, vip, version, priority, preemption, timers, iftype, vifname, netdrv, socket_filter, rfc3768, auth_type, auth_secret`},
+		{"key of the top", `debug = 3`, `debug: unknown key; accepted: debug at the top of the file, before the first table`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			wantErrors(t, least+test.line+"\n", conf.TOML, "f:5: vrouter[1]."+test.want)
+		})
+	}
+}
+
+// Each value stands as vip, on line 4 of the least configuration.
+func TestAddressErrors(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ name, value, want string }{
+		{"no address", `"gateway"`, `vip: "gateway" is not an IP address with or without a prefix length; accepted: ` + vips},
+		{"leading zero", `"192.0.2.01"`, `vip: "192.0.2.01" is not an IP address with or without a prefix length; accepted: ` + vips},
+		{"white space", `"192.0.2.1 "`, `vip: "192.0.2.1 " is not an IP address with or without a prefix length; accepted: ` + vips},
+		{"prefix length 0", `"192.0.2.1/0"`, `vip: "192.0.2.1/0" has a prefix length of 0; accepted: ` + vips},
+		{"prefix length 33", `"192.0.2.1/33"`, `vip: "192.0.2.1/33" is not an IP address with or without a prefix length; accepted: ` + vips},
+		{"mask for a length", `"192.0.2.1/255.255.255.0"`, `vip: "192.0.2.1/255.255.255.0" is not an IP address with or without a prefix length; accepted: ` + vips},
+		{"unspecified", `"0.0.0.0"`, `vip: "0.0.0.0" is an address of this network; accepted: ` + vips},
+		{"loopback", `"127.0.0.1/8"`, `vip: "127.0.0.1/8" is a loopback address; accepted: ` + vips},
+		{"link-local zero", `"169.254.0.0"`, `vip: "169.254.0.0" is a reserved link-local address; accepted: ` + vips},
+		{"multicast", `"224.0.0.18"`, `vip: "224.0.0.18" is a multicast address; accepted: ` + vips},
+		{"broadcast", `"255.255.255.255"`, `vip: "255.255.255.255" is the broadcast address; accepted: ` + vips},
+		{"network", `"192.0.2.0/24"`, `vip: "192.0.2.0/24" is the address of the network 192.0.2.0/24 itself; accepted: ` + vips},
+		{"broadcast of the prefix", `"192.0.2.3/30"`, `vip: "192.0.2.3/30" is the broadcast address of 192.0.2.0/30; accepted: ` + vips},
+		{"wrong type", `1`, `vip: is an integer; accepted: ` + vips},
+		{"wrong type in a list", `["192.0.2.1", true]`, `vip[2]: is a boolean; accepted: ` + vips},
+		{"empty list", `[]`, `vip: has 0 elements; accepted: 1..255 elements`},
+		{"twice", `["192.0.2.1", "192.0.2.1/24"]`, `vip[2]: 192.0.2.1 is already an address of vrouter[1] (line 4); accepted: each address once in the file`},
+		{"IPv6", `"2001:db8::1/64"`, `vip: not supported yet: vrouter.vip = "2001:db8::1/64"; accepted: ` + vips},
+		{"IPv6 among IPv4", `["192.0.2.1", "2001:db8::1"]`, `vip[2]: "2001:db8::1" is of another family than the first address; accepted: one family in a virtual router`},
+		{"IPv6 with zone", `"fe80::1%eth0"`, `vip: "fe80::1%eth0" is not an IP address with or without a prefix length; accepted: ` + vips},
+		{"IPv6 multicast", `"ff02::12"`, `vip: "ff02::12" is a multicast address; accepted: ` + vips},
+		{"IPv4 as IPv6", `"::ffff:192.0.2.1"`, `vip: "::ffff:192.0.2.1" is an IPv4 address written as IPv6; accepted: ` + vips},
+		{"256 addresses", `["` + strings.Repeat(`", "`, 255) + `"]`, `vip: has 256 elements; accepted: 1..255 elements`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			wantErrors(t, strings.Replace(least, `"192.0.2.254"`, test.value, 1), conf.TOML, "f:4: vrouter[1]."+test.want)
+		})
+	}
+}
+
+func TestInterfaceErrors(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"", ".", "..", "a/b", "a b", "a\tb", "0123456789abcdef", "eth%d", "eth0:1", "é", "all", "default"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			text := strings.Replace(least, `"eth0"`, `'`+name+`'`, 1)
+			shown := strings.ReplaceAll(name, "\t", `\t`)
+			wantErrors(t, text, conf.TOML, `f:3: vrouter[1].interface: "`+shown+`" is not valid; accepted: `+device)
+		})
+	}
+}
+
+// Errors that concern several routers, or the whole file.
+func TestFileErrors(t *testing.T) {
+	t.Parallel()
+	second := strings.ReplaceAll(least, "254", "253")
+	macvlan := "iftype = \"macvlan\"\n"
+	for _, test := range []struct {
+		name, text string
+		want       []string
+	}{
+		{"empty", "", []string{`f:1: vrouter: is missing; accepted: one or more [[vrouter]]`}},
+		{"no router", "debug = 1\n", []string{`f:1: vrouter: is missing; accepted: one or more [[vrouter]]`}},
+		{"empty list of routers", "debug = 1\nvrouter = []\n", []string{`f:2: vrouter: is empty; accepted: one or more [[vrouter]]`}},
+		{"router as a plain table", "\n[vrouter]\ngroup = 1\n", []string{`f:2: vrouter: is a table; accepted: one or more [[vrouter]]`}},
+		{"empty router", "\n[[vrouter]]\n", []string{
+			`f:2: vrouter[1].group: is missing; accepted: 1..255`,
+			`f:2: vrouter[1].interface: is missing; accepted: ` + device,
+			`f:2: vrouter[1].vip: is missing; accepted: ` + vips,
+		}},
+		{"same router twice", least + second, []string{
+			`f:6: vrouter[2].group: 7 is already the IPv4 group of vrouter[1] on eth0 (line 2); accepted: each group once per interface and family`}},
+		{"same router twice, address invalid", least + strings.ReplaceAll(least, "192.0.2.254", "x"), []string{
+			`f:6: vrouter[2].group: 7 is already the IPv4 group of vrouter[1] on eth0 (line 2); accepted: each group once per interface and family`,
+			`f:8: vrouter[2].vip: "x" is not an IP address with or without a prefix length; accepted: ` + vips}},
+		{"other family", least + strings.ReplaceAll(least, "192.0.2.254", "fe80::1"), []string{
+			`f:8: vrouter[2].vip: not supported yet: vrouter.vip = "fe80::1"; accepted: ` + vips}},
+		{"address on two interfaces", least + strings.ReplaceAll(least, "eth0", "eth1"), []string{
+			`f:8: vrouter[2].vip: 192.0.2.254 is already an address of vrouter[1] (line 4); accepted: each address once in the file`}},
+		{"vifname twice", least + macvlan + "vifname = \"v\"\n" + strings.ReplaceAll(second, "eth0", "eth1") + macvlan + "vifname = \"v\"\n", []string{
+			`f:12: vrouter[2].vifname: "v" is already the vifname of vrouter[1] (line 6); accepted: a name of its own`}},
+		{"vifname is an interface further down", least + macvlan + "vifname = \"eth1\"\n" + strings.ReplaceAll(second, "eth0", "eth1"), []string{
+			`f:6: vrouter[1].vifname: "eth1" is already the interface of vrouter[2] (line 9); accepted: a name of its own`}},
+		{"route without next hop", least + "[protocols]\n[[protocols.static]]\nroute = \"10.0.0.0\"\nmask = \"255.0.255.0\"\nmtu = 65536\n", []string{
+			`f:6: protocols.static[1].nh: is missing; accepted: an IPv4 address`,
+			`f:6: protocols.static[1]: not supported yet: protocols.static; accepted: no protocols.static`,
+			`f:8: protocols.static[1].mask: "255.0.255.0" is not valid; accepted: an IPv4 network mask, as in "255.255.255.0"`,
+			`f:9: protocols.static[1].mtu: 65536 is out of range; accepted: 0..65535`}},
+		{"bad client interface", least + "[api]\nusers = [1]\ntls = 1\nhost = \"7080\"\n", []string{
+			`f:5: api: not supported yet: api; accepted: no api`,
+			`f:6: api.users[1]: is an integer; accepted: a list of accounts as rvrrpd-pw writes them`,
+			`f:7: api.tls: is an integer; accepted: true, false`,
+			`f:8: api.host: "7080" is not valid; accepted: an IP address and a port, as in "0.0.0.0:7080"`}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			wantErrors(t, test.text, conf.TOML, test.want...)
+		})
+	}
+}

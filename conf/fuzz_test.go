@@ -1,0 +1,96 @@
+package conf
+
+import (
+	"bytes"
+	"errors"
+	"reflect"
+	"sort"
+	"strings"
+	"testing"
+
+	"github.com/BurntSushi/toml"
+)
+
+// FuzzParse holds Parse to its promises on any input: no panic; a
+// configuration that survives printing; or errors that are sorted, complete
+// and on lines that exist. The scan for lines agrees with the decoder.
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{
+		"", minimal, "debug = 5\n" + minimal + "timers.advert = 3\n[protocols]\nstatic = []\n",
+		minimal + "iftype = \"macvlan\"\n[vrouter.timers]\nadvert = 2\n",
+		"vrouter = [{ group = 7, interface = \"eth0\", vip = [ '192.0.2.1/24',\n\"192.0.2.2\" ] }] # x\n",
+		"a = \"\"\"x\n\\\"\"\"\" \"\"\"\nb.'c d'.\"e\\u0041\" = [[1, 2.5], [{f = 1979-05-27}]]\n[[g.h]]\n[g.h.i]\n",
+		"[api]\nusers = [\"a\"]\nsecret = \"hunter2\n", "vip = [\n[[[[",
+	} {
+		f.Add([]byte(seed), false)
+	}
+	for _, seed := range []string{
+		"{}", `{"vrouter": [{"group": 7, "interface": "eth0", "vip": "192.0.2.254", "timers": null}]}`,
+		`{"debug": 1e3, "debug": [true, null, -0, {"a": 18446744073709551616}]}`, `{"a": 1} 2`, `[[[`, `{"\u0000`,
+	} {
+		f.Add([]byte(seed), true)
+	}
+	f.Fuzz(func(t *testing.T, data []byte, asJSON bool) {
+		format := TOML
+		if asJSON {
+			format = JSON
+		} else {
+			checkScan(t, data)
+		}
+		c, err := Parse("f", data, format)
+		if err == nil {
+			checkConfig(t, c)
+			return
+		}
+		var errs Errors
+		if c != nil || !errors.As(err, &errs) || len(errs) == 0 {
+			t.Fatalf("configuration %v, error %v", c, err)
+		}
+		checkErrors(t, data, errs)
+	})
+}
+
+func checkConfig(t *testing.T, c *Config) {
+	t.Helper()
+	var b bytes.Buffer
+	if err := c.Print(&b); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Parse("printed", b.Bytes(), TOML)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, b.Bytes())
+	}
+	if !reflect.DeepEqual(c, again) {
+		t.Errorf("%+v, printed and parsed again %+v", c, again)
+	}
+}
+
+func checkErrors(t *testing.T, data []byte, errs Errors) {
+	t.Helper()
+	if !sort.SliceIsSorted(errs, func(i, j int) bool { return errs[i].Line < errs[j].Line }) {
+		t.Errorf("errors are not sorted: %v", errs)
+	}
+	lines := 1 + bytes.Count(data, []byte{'\n'})
+	for _, e := range errs {
+		if e.File != "f" || e.Line < 1 || e.Line > lines || e.Problem == "" {
+			t.Errorf("incomplete error %#v, %d lines", e, lines)
+		}
+		if strings.ContainsAny(e.Error(), "\n\x1b\x00") {
+			t.Errorf("control character in error %q", e.Error())
+		}
+	}
+}
+
+// checkScan compares the scan for lines with the decoder.
+func checkScan(t *testing.T, data []byte) {
+	t.Helper()
+	text := string(bytes.TrimPrefix(data, []byte("\ufeff")))
+	marks, deep := scanTOML(text)
+	if deep > 0 {
+		return
+	}
+	var values map[string]any
+	if invalidUTF8(data) == 0 && toml.Unmarshal([]byte(text), &values) == nil {
+		sameShape(t, "", values, marks)
+	}
+}

@@ -1,0 +1,136 @@
+package conf
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// parseJSON turns a JSON text into nodes. It returns no node when the text is
+// not well formed; a key given twice is an error that leaves the first value.
+func parseJSON(name string, data []byte) (*node, Errors) {
+	// The token reader below is laxer than the grammar and stops at the end of
+	// the first value: let the grammar be checked first.
+	var whole json.RawMessage
+	if err := json.Unmarshal(data, &whole); err != nil {
+		e := Error{File: name, Line: 1, Problem: "JSON syntax: " + err.Error()}
+		var syntax *json.SyntaxError
+		if errors.As(err, &syntax) {
+			e.Line = lineAt(data, max(0, int(syntax.Offset)-1))
+		}
+		return nil, Errors{e}
+	}
+	r := &jsonReader{name: name, data: data, tokens: json.NewDecoder(bytes.NewReader(data)), line: 1}
+	r.tokens.UseNumber()
+	root := r.value("", 0)
+	if r.fatal != nil {
+		return nil, Errors{*r.fatal}
+	}
+	if root.kind != tableKind {
+		return nil, Errors{{File: name, Line: root.line, Problem: fmt.Sprintf("is %v; accepted: an object", root.kind)}}
+	}
+	return root, r.errs
+}
+
+// jsonReader builds nodes from tokens.
+type jsonReader struct {
+	name   string
+	data   []byte
+	tokens *json.Decoder
+	// line is that of offset, the end of the last token.
+	line, offset int
+	errs         Errors
+	fatal        *Error
+}
+
+// token returns the next token, nil after a fatal error, which a text that
+// passed the grammar does not have.
+func (r *jsonReader) token() json.Token {
+	t, err := r.tokens.Token()
+	if err != nil {
+		r.fail("JSON syntax: " + err.Error())
+		return nil
+	}
+	// No token of JSON spans lines, so its end is on its line.
+	end := int(r.tokens.InputOffset())
+	r.line += bytes.Count(r.data[r.offset:end], []byte{'\n'})
+	r.offset = end
+	return t
+}
+
+func (r *jsonReader) fail(problem string) {
+	if r.fatal == nil {
+		r.fatal = &Error{File: r.name, Line: r.line, Problem: problem}
+	}
+}
+
+// value reads one value; label is the path it goes by in errors.
+func (r *jsonReader) value(label string, depth int) *node {
+	t := r.token()
+	n := &node{line: r.line}
+	if depth > maxDepth {
+		r.fail(tooDeep)
+		return n
+	}
+	switch t := t.(type) {
+	case bool:
+		n.kind, n.boolean = booleanKind, t
+	case string:
+		n.kind, n.text = stringKind, t
+	case json.Number:
+		n.number(t.String())
+	case json.Delim:
+		if t == '{' {
+			r.object(n, label, depth)
+		} else {
+			r.array(n, label, depth)
+		}
+	}
+	return n
+}
+
+func (r *jsonReader) object(n *node, label string, depth int) {
+	n.kind, n.table = tableKind, map[string]*node{}
+	for r.fatal == nil && r.tokens.More() {
+		key, _ := r.token().(string)
+		line, path := r.line, join(label, key)
+		v := r.value(path, depth+1)
+		v.line = line
+		if first, ok := n.table[key]; ok {
+			r.errs = append(r.errs, Error{r.name, line, path, fmt.Sprintf("is given twice, first on line %d; accepted: each key once", first.line)})
+			continue
+		}
+		n.table[key] = v
+	}
+	r.token()
+}
+
+func (r *jsonReader) array(n *node, label string, depth int) {
+	n.kind = arrayKind
+	for r.fatal == nil && r.tokens.More() {
+		n.items = append(n.items, r.value(numbered(label, len(n.items)), depth+1))
+	}
+	r.token()
+}
+
+// number sets the node to a number as JSON writes it. An integer beyond int64
+// stays an integer, at the bound, so that it is reported as out of range.
+func (n *node) number(text string) {
+	n.kind, n.text = integerKind, text
+	if strings.ContainsAny(text, ".eE") {
+		n.kind = floatKind
+		return
+	}
+	v, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		v = math.MaxInt64
+		if text[0] == '-' {
+			v = math.MinInt64
+		}
+	}
+	n.integer = v
+}

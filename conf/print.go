@@ -1,0 +1,100 @@
+package conf
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+)
+
+// Print writes the configuration in its canonical form: TOML with every key
+// that this release supports, defaults included. Parsed again it is the same
+// configuration. An AdverInterval that is not a whole number of seconds, which
+// no file can hold, is an error, as is a failure of w.
+func (c *Config) Print(w io.Writer) error {
+	p := &printer{}
+	p.set("debug", strconv.Itoa(c.Debug))
+	p.initial("time_zone", "time_format")
+	p.set("pid", tomlString(c.PIDFile))
+	p.set("working_dir", tomlString(c.WorkingDir))
+	p.set("main_log", tomlString(c.MainLog))
+	p.set("error_log", tomlString(c.ErrorLog))
+	p.set("user", tomlString(c.User))
+	for i := range c.Routers {
+		if c.Routers[i].AdverInterval%time.Second != 0 {
+			return fmt.Errorf("vrouter[%d].timers.advert: %v is not a whole number of seconds", i+1, c.Routers[i].AdverInterval)
+		}
+		p.router(&c.Routers[i])
+	}
+	_, err := w.Write(p.Bytes())
+	return err
+}
+
+// printer writes keys by their path in the settings.
+type printer struct{ bytes.Buffer }
+
+// set writes a key with a value as TOML writes it.
+func (p *printer) set(path, value string) {
+	fmt.Fprintf(p, "%s = %s\n", byKey[path].name(), value)
+}
+
+// initial writes keys with their default, the only value of them that this
+// release supports.
+func (p *printer) initial(paths ...string) {
+	for _, path := range paths {
+		p.set(path, byKey[path].initial)
+	}
+}
+
+func (p *printer) router(v *Router) {
+	p.WriteString("\n[[vrouter]]\n")
+	p.set("vrouter.group", strconv.Itoa(int(v.VRID)))
+	p.set("vrouter.interface", tomlString(v.Interface))
+	p.set("vrouter.vip", addressList(v.Addresses))
+	p.initial("vrouter.version")
+	p.set("vrouter.priority", strconv.Itoa(int(v.Priority)))
+	p.set("vrouter.preemption", strconv.FormatBool(v.PreemptMode))
+	p.set("vrouter.timers", fmt.Sprintf("{ advert = %d }", v.AdverInterval/time.Second))
+	p.set("vrouter.iftype", tomlString(string(v.InterfaceType)))
+	if v.InterfaceType == MACVLAN {
+		p.set("vrouter.vifname", tomlString(v.DeviceName))
+	}
+	p.initial("vrouter.netdrv")
+	p.set("vrouter.socket_filter", strconv.FormatBool(v.SocketFilter))
+	p.initial("vrouter.rfc3768", "vrouter.auth_type")
+}
+
+// addressList writes one address on the line of the key, and more on lines of
+// their own, so that an error can point at each.
+func addressList(addresses []Address) string {
+	if len(addresses) == 1 {
+		return "[" + tomlString(addresses[0].String()) + "]"
+	}
+	var b bytes.Buffer
+	b.WriteString("[\n")
+	for _, a := range addresses {
+		b.WriteString("  " + tomlString(a.String()) + ",\n")
+	}
+	b.WriteString("]")
+	return b.String()
+}
+
+// tomlString writes a basic string of TOML.
+func tomlString(s string) string {
+	var b bytes.Buffer
+	b.WriteByte('"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r < ' ' || r == 0x7f:
+			fmt.Fprintf(&b, `\u%04X`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}

@@ -1,0 +1,182 @@
+package conf_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rvrrpd/rvrrpd/conf"
+)
+
+// random returns a valid configuration of up to ten routers.
+func random(r *rand.Rand) *conf.Config {
+	text := func() string {
+		runes := []rune("aZ09 /._-\"\\'#=[]{},äß€𝕍")
+		s := "/"
+		for range r.IntN(12) {
+			s += string(runes[r.IntN(len(runes))])
+		}
+		return s
+	}
+	users := []string{"", "rvrrpd", "_vrrp", "Nobody-2", "a.b"}
+	c := &conf.Config{
+		Debug: r.IntN(6), PIDFile: text(), WorkingDir: text(), MainLog: text(), ErrorLog: text(),
+		User: users[r.IntN(len(users))],
+	}
+	next := netip.MustParseAddr("10.0.0.0")
+	for i := range 1 + r.IntN(10) {
+		v := conf.Router{
+			VRID:          uint8(1 + r.IntN(255)),
+			Interface:     fmt.Sprintf("eth%d.%d", i, r.IntN(4095)),
+			Priority:      uint8(1 + r.IntN(254)),
+			PreemptMode:   r.IntN(2) == 0,
+			AdverInterval: time.Duration(1+r.IntN(255)) * time.Second,
+			InterfaceType: conf.Ether,
+			SocketFilter:  r.IntN(2) == 0,
+		}
+		if r.IntN(2) == 0 {
+			v.InterfaceType, v.DeviceName = conf.MACVLAN, fmt.Sprintf("v%d-'\"\\#", i)
+		}
+		for range 1 + r.IntN(1+r.IntN(255)) {
+			for range 1 + r.IntN(1000) {
+				next = next.Next()
+			}
+			v.Addresses = append(v.Addresses, conf.Address{Addr: next, Bits: randomBits(r, next)})
+		}
+		c.Routers = append(c.Routers, v)
+	}
+	return c
+}
+
+// randomBits returns a prefix length, or 0 for none, in which the address is
+// neither first nor last.
+func randomBits(r *rand.Rand, a netip.Addr) int {
+	bits := r.IntN(33)
+	if bits == 0 || bits > 30 {
+		return bits
+	}
+	network := netip.PrefixFrom(a, bits).Masked()
+	if network.Addr() == a || !network.Contains(a.Next()) {
+		return 0
+	}
+	return bits
+}
+
+func printed(t testing.TB, c *conf.Config) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := c.Print(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// Printed and parsed again, in either language, a configuration is the same.
+func TestRoundTrip(t *testing.T) {
+	t.Parallel()
+	configs := []*conf.Config{defaults(nil), defaults(func(c *conf.Config) {
+		c.PIDFile = "tab\\t \"quoted\" \u00a0"
+		c.Routers[0].InterfaceType, c.Routers[0].DeviceName = conf.MACVLAN, "standby7"
+	})}
+	const seeds = 200
+	for seed := range uint64(seeds) {
+		configs = append(configs, random(rand.New(rand.NewPCG(seed, 0))))
+	}
+	for i, want := range configs {
+		text := printed(t, want)
+		for _, language := range []struct {
+			format conf.Format
+			text   []byte
+		}{{conf.TOML, text}, {conf.JSON, tomlToJSON(t, text)}} {
+			got, err := conf.Parse("f", language.text, language.format)
+			if err != nil {
+				t.Fatalf("configuration %d, %s: %v\n%s", i, language.format, err, language.text)
+			}
+			if diff := cmp.Diff(want, got, addr); diff != "" {
+				t.Fatalf("configuration %d, %s (-want +got):\n%s", i, language.format, diff)
+			}
+		}
+	}
+}
+
+// The canonical form, literally.
+func TestPrint(t *testing.T) {
+	t.Parallel()
+	c := defaults(func(c *conf.Config) {
+		v := c.Routers[0]
+		v.InterfaceType, v.DeviceName, v.Interface = conf.MACVLAN, "standby7", "eth1"
+		v.Addresses = []conf.Address{address("192.0.2.1", 24), address("192.0.2.2", 0)}
+		c.Routers = append(c.Routers, v)
+	})
+	want := `debug = 0
+time_zone = "local"
+time_format = "disabled"
+pid = "/var/run/rvrrpd.pid"
+working_dir = "/tmp"
+main_log = "/var/log/rvrrpd.log"
+error_log = "/var/log/rvrrpd-error.log"
+user = ""
+
+[[vrouter]]
+group = 7
+interface = "eth0"
+vip = ["192.0.2.254"]
+version = 2
+priority = 100
+preemption = false
+timers = { advert = 1 }
+iftype = "ether"
+netdrv = "libnl"
+socket_filter = true
+rfc3768 = true
+auth_type = "none"
+
+[[vrouter]]
+group = 7
+interface = "eth1"
+vip = [
+  "192.0.2.1/24",
+  "192.0.2.2",
+]
+version = 2
+priority = 100
+preemption = false
+timers = { advert = 1 }
+iftype = "macvlan"
+vifname = "standby7"
+netdrv = "libnl"
+socket_filter = true
+rfc3768 = true
+auth_type = "none"
+`
+	if diff := cmp.Diff(want, string(printed(t, c))); diff != "" {
+		t.Errorf("canonical form (-want +got):\n%s", diff)
+	}
+}
+
+// full is a writer that takes nothing.
+type full struct{}
+
+var errFull = errors.New("full")
+
+func (full) Write([]byte) (int, error) { return 0, errFull }
+
+func TestPrintFails(t *testing.T) {
+	t.Parallel()
+	if err := defaults(nil).Print(full{}); !errors.Is(err, errFull) {
+		t.Errorf("error of the writer: %v", err)
+	}
+	c := defaults(func(c *conf.Config) { c.Routers[0].AdverInterval = 1500 * time.Millisecond })
+	err := c.Print(io.Discard)
+	if want := "vrouter[1].timers.advert: 1.5s is not a whole number of seconds"; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}

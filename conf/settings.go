@@ -1,0 +1,183 @@
+package conf
+
+import (
+	"strconv"
+	"strings"
+)
+
+// form is the way a setting is written.
+type form uint8
+
+const (
+	integerForm form = iota
+	booleanForm
+	// choiceForm is one of a few values, of any scalar kind.
+	choiceForm
+	stringForm
+	// stringsForm is a list of strings.
+	stringsForm
+	// listForm is a string or a list of strings.
+	listForm
+	tableForm
+	// tablesForm is an array of tables.
+	tablesForm
+)
+
+// String returns the form as the reference names it.
+func (f form) String() string {
+	return [...]string{
+		integerForm: "integer", booleanForm: "boolean", choiceForm: "choice", stringForm: "string",
+		stringsForm: "list of strings", listForm: "string or list of strings",
+		tableForm: "table", tablesForm: "array of tables",
+	}[f]
+}
+
+// scalar tells whether a setting of this form is one value.
+func (f form) scalar() bool { return f <= stringForm }
+
+// setting is what is known about one key.
+type setting struct {
+	// key is the dotted path: vrouter.priority.
+	key  string
+	form form
+	// initial is the default as TOML writes it; "" where there is none.
+	initial string
+	// min and max bound an integer, and the entries of a list.
+	min, max int64
+	// choices are the values of a choice as TOML writes them.
+	choices []string
+	// now are those of the choices that this release supports; nil means all.
+	now []string
+	// check tells whether a string is valid; accepted says what it accepts.
+	check    func(string) bool
+	accepted string
+	// required: a table of this kind must have the key.
+	required bool
+	// later: no value is supported by this release.
+	later bool
+	// secret: no error may repeat the value.
+	secret bool
+}
+
+// Specification constants.
+const (
+	minVRID, maxVRID         = 1, 255 // RFC 3768 §5.3.2; 0 is no virtual router
+	minPriority, maxPriority = 1, 254 // RFC 3768 §5.3.4; 0 resigns, 255 owns
+	minAdvert, maxAdvert     = 1, 255 // RFC 3768 §5.3.7, whole seconds
+	maxAddresses             = 255    // RFC 3768 §5.3.5, an 8-bit count
+)
+
+// Implementation constants: the bounds of what rVRRPd hands to the kernel.
+const (
+	maxMetric = 1<<15 - 1
+	maxMTU    = 1<<16 - 1
+)
+
+// Words for what several settings accept.
+const (
+	acceptedPath   = "a path, relative to working_dir unless it begins with /"
+	acceptedFull   = "a path that begins with /"
+	acceptedDevice = "1 to 15 printable ASCII characters without space, '/', ':' and '%'; not \".\", \"..\", \"all\", \"default\""
+	acceptedUser   = "a user other than root, of letters, digits, '_', '-' and '.'; \"\" for rvrrpd, or nobody where that does not exist"
+	acceptedVIP    = "IPv4 unicast addresses, each with or without a prefix length 1..32, as in \"192.0.2.1/24\""
+	acceptedIPv4   = "an IPv4 address"
+	acceptedMask   = "an IPv4 network mask, as in \"255.255.255.0\""
+	acceptedSecret = "at least one character"
+)
+
+// settings is the one table of keys, forms, ranges and defaults. It drives
+// validation and defaults, and docs/configuration.md is tested against it.
+var settings = []setting{
+	{key: "debug", form: integerForm, initial: "0", min: 0, max: 5},
+	{key: "time_zone", form: choiceForm, initial: `"local"`, choices: []string{`"local"`, `"utc"`}, now: []string{`"local"`}},
+	{key: "time_format", form: choiceForm, initial: `"disabled"`, choices: []string{`"disabled"`, `"short"`, `"rfc2822"`}, now: []string{`"disabled"`}},
+	{key: "pid", form: stringForm, initial: `"/var/run/rvrrpd.pid"`, check: isPath, accepted: acceptedPath},
+	{key: "working_dir", form: stringForm, initial: `"/tmp"`, check: isFullPath, accepted: acceptedFull},
+	{key: "main_log", form: stringForm, initial: `"/var/log/rvrrpd.log"`, check: isPath, accepted: acceptedPath},
+	{key: "error_log", form: stringForm, initial: `"/var/log/rvrrpd-error.log"`, check: isPath, accepted: acceptedPath},
+	{key: "user", form: stringForm, initial: `""`, check: isUser, accepted: acceptedUser},
+	{key: "client_api", form: choiceForm, choices: []string{`"http"`}, later: true},
+
+	{key: "vrouter", form: tablesForm, required: true},
+	{key: "vrouter.group", form: integerForm, min: minVRID, max: maxVRID, required: true},
+	{key: "vrouter.interface", form: stringForm, check: isDevice, accepted: acceptedDevice, required: true},
+	{key: "vrouter.vip", form: listForm, min: 1, max: maxAddresses, accepted: acceptedVIP, required: true},
+	{key: "vrouter.version", form: choiceForm, initial: "2", choices: []string{"2", "3", `"2+3"`}, now: []string{"2"}},
+	{key: "vrouter.priority", form: integerForm, initial: "100", min: minPriority, max: maxPriority},
+	{key: "vrouter.preemption", form: booleanForm, initial: "false"},
+	{key: "vrouter.timers", form: tableForm},
+	{key: "vrouter.timers.advert", form: integerForm, initial: "1", min: minAdvert, max: maxAdvert},
+	{key: "vrouter.iftype", form: choiceForm, initial: `"ether"`, choices: []string{`"ether"`, `"macvlan"`}},
+	{key: "vrouter.vifname", form: stringForm, check: isDevice, accepted: acceptedDevice},
+	{key: "vrouter.netdrv", form: choiceForm, initial: `"libnl"`, choices: []string{`"libnl"`, `"ioctl"`}, now: []string{`"libnl"`}},
+	{key: "vrouter.socket_filter", form: booleanForm, initial: "true"},
+	{key: "vrouter.rfc3768", form: choiceForm, initial: "true", choices: []string{"true", "false"}, now: []string{"true"}},
+	{key: "vrouter.auth_type", form: choiceForm, initial: `"none"`, choices: []string{
+		`"none"`, `"rfc2338-simple"`, `"p0-t8-sha256"`, `"p1-b8-shake256"`, `"p1-t8-shake256"`, `"hmac"`}, now: []string{`"none"`}},
+	{key: "vrouter.auth_secret", form: stringForm, check: isNotEmpty, accepted: acceptedSecret, later: true, secret: true},
+
+	{key: "protocols", form: tableForm},
+	{key: "protocols.static", form: tablesForm, later: true},
+	{key: "protocols.static.route", form: stringForm, check: isIPv4, accepted: acceptedIPv4, required: true},
+	{key: "protocols.static.mask", form: stringForm, check: isMask, accepted: acceptedMask, required: true},
+	{key: "protocols.static.nh", form: stringForm, check: isIPv4, accepted: acceptedIPv4, required: true},
+	{key: "protocols.static.metric", form: integerForm, initial: "0", min: 0, max: maxMetric},
+	{key: "protocols.static.mtu", form: integerForm, initial: "0", min: 0, max: maxMTU},
+
+	{key: "api", form: tableForm, later: true},
+	{key: "api.users", form: stringsForm, check: isNotEmpty, accepted: "a list of accounts as rvrrpd-pw writes them", max: 1000, secret: true},
+	{key: "api.secret", form: stringForm, check: isNotEmpty, accepted: acceptedSecret, secret: true},
+	{key: "api.host", form: stringForm, initial: `"0.0.0.0:7080"`, check: isAddrPort, accepted: "an IP address and a port, as in \"0.0.0.0:7080\""},
+	{key: "api.tls", form: booleanForm, initial: "false"},
+	{key: "api.key", form: stringForm, initial: `"/etc/rvrrpd/ssl/key.pem"`, check: isPath, accepted: acceptedPath},
+	{key: "api.cert", form: stringForm, initial: `"/etc/rvrrpd/ssl/cert.pem"`, check: isPath, accepted: acceptedPath},
+}
+
+// byKey finds a setting by its dotted path.
+var byKey = func() map[string]*setting {
+	m := make(map[string]*setting, len(settings))
+	for i := range settings {
+		m[settings[i].key] = &settings[i]
+	}
+	return m
+}()
+
+// name is the last part of the path, the key as it stands in its table.
+func (s *setting) name() string {
+	return s.key[strings.LastIndexByte(s.key, '.')+1:]
+}
+
+// parent is the path of the table the key stands in.
+func (s *setting) parent() string {
+	return s.key[:max(0, strings.LastIndexByte(s.key, '.'))]
+}
+
+// accepts says what the setting accepts.
+func (s *setting) accepts() string {
+	switch s.form {
+	case integerForm:
+		return strconv.FormatInt(s.min, 10) + ".." + strconv.FormatInt(s.max, 10)
+	case booleanForm:
+		return "true, false"
+	case choiceForm:
+		return strings.Join(s.choices, ", ")
+	case tableForm:
+		return "a table [" + s.key + "]"
+	case tablesForm:
+		return "one or more [[" + s.key + "]]"
+	default:
+		return s.accepted
+	}
+}
+
+// keysOf returns the names of the keys of the table at the path, in the order
+// of the settings.
+func keysOf(path string) []string {
+	var names []string
+	for i := range settings {
+		if settings[i].parent() == path {
+			names = append(names, settings[i].name())
+		}
+	}
+	return names
+}

@@ -1,0 +1,116 @@
+package conf
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// row returns the beginning of the setting's row in docs/configuration.md; the
+// meaning of the key follows.
+func row(s *setting) string {
+	initial := "none"
+	switch {
+	case s.required:
+		initial = "required"
+	case s.initial != "":
+		initial = "`" + s.initial + "`"
+	}
+	accepted := s.accepts()
+	if s.form == choiceForm {
+		var choices []string
+		for _, c := range s.choices {
+			c = "`" + c + "`"
+			if s.later || s.now != nil && !slices.Contains(s.now, strings.Trim(c, "`")) {
+				c += " (not supported yet)"
+			}
+			choices = append(choices, c)
+		}
+		accepted = strings.Join(choices, ", ")
+	}
+	line := "| `" + s.key + "` | " + s.form.String() + " | " + initial + " | " + accepted + " | "
+	if s.later {
+		line += "Not supported yet. "
+	}
+	return line
+}
+
+// The reference has one row for every key, and the row tells the truth.
+func TestReferenceHasEveryKey(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(string(text), "\n")
+	for i := range settings {
+		want := row(&settings[i])
+		found := slices.ContainsFunc(lines, func(line string) bool {
+			return strings.HasPrefix(line, want) && len(line) > len(want)+10
+		})
+		if !found {
+			t.Errorf("docs/configuration.md: no row begins with\n%s", want)
+		}
+	}
+	for _, line := range lines {
+		key, ok := strings.CutPrefix(line, "| `")
+		if !ok {
+			continue
+		}
+		key, _, _ = strings.Cut(key, "`")
+		if byKey[key] == nil {
+			t.Errorf("docs/configuration.md: a row for %s, which is no key", key)
+		}
+	}
+}
+
+// A default that its own key would refuse would make Print write a file that
+// Parse refuses.
+func TestDefaultsAreAccepted(t *testing.T) {
+	t.Parallel()
+	for i := range settings {
+		s := &settings[i]
+		if s.parent() != "" && byKey[s.parent()] == nil {
+			t.Errorf("%s: its table is not in the settings", s.key)
+		}
+		if s.initial == "" {
+			continue
+		}
+		if s.required {
+			t.Errorf("%s: is required and has a default", s.key)
+		}
+		n, errs := parseTOML("default", []byte("x = "+s.initial))
+		if errs != nil {
+			t.Errorf("%s: %v", s.key, errs)
+			continue
+		}
+		r := &reader{}
+		if !r.scalar(s, n.table["x"], s.key) || !r.supported(s, n.table["x"], s.key) {
+			t.Errorf("%s: refuses its default: %v", s.key, r.errs)
+		}
+	}
+}
+
+func TestSuggest(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ name, path, key, want string }{
+		{"one letter missing", "vrouter", "priorty", "did you mean priority?"},
+		{"one letter wrong", "vrouter", "vop", "did you mean vip?"},
+		{"two letters exchanged", "", "debgu", "did you mean debug?"},
+		{"capital", "vrouter", "Preemption", "did you mean preemption?"},
+		{"ending left out", "vrouter", "preempt", "did you mean preemption?"},
+		{"key of another table", "", "priority", "accepted: priority in [[vrouter]]"},
+		{"key of the top", "vrouter", "time_zone", "accepted: time_zone at the top of the file, before the first table"},
+		{"key of a plain table", "", "host", "accepted: host in [api]"},
+		{"nothing like it", "vrouter.timers", "quux", "accepted: advert"},
+		{"too long to compare", "vrouter.timers", strings.Repeat("advert", 9), "accepted: advert"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			if got := suggest(test.path, test.key); got != test.want {
+				t.Errorf("suggest(%q, %q) = %q, want %q", test.path, test.key, got, test.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,73 @@
+package conf
+
+import (
+	"slices"
+	"strings"
+)
+
+// suggest says what may stand in the table at path instead of an unknown key:
+// the nearest key of that table, the table in which the key would be right, or
+// all keys of the table.
+func suggest(path, key string) string {
+	names := keysOf(path)
+	if best := nearest(names, key); best != "" {
+		return "did you mean " + best + "?"
+	}
+	for i := range settings {
+		if s := &settings[i]; s.name() == key {
+			return "accepted: " + key + " " + whereabouts(s.parent())
+		}
+	}
+	return "accepted: " + strings.Join(names, ", ")
+}
+
+// whereabouts says where the keys of the table at path stand.
+func whereabouts(path string) string {
+	switch known := byKey[path]; {
+	case path == "":
+		return "at the top of the file, before the first table"
+	case known.form == tablesForm:
+		return "in [[" + path + "]]"
+	default:
+		return "in [" + path + "]"
+	}
+}
+
+// nearest returns the name that is at most about a third of its letters from
+// the key, "" where there is none. Case does not count.
+func nearest(names []string, key string) string {
+	const longest = 32
+	if len(key) > longest {
+		return ""
+	}
+	key = strings.ToLower(key)
+	best, bestDistance := "", 0
+	for _, name := range names {
+		d := distance(name, key)
+		if d <= (len(name)+1)/3 && (best == "" || d < bestDistance) {
+			best, bestDistance = name, d
+		}
+	}
+	return best
+}
+
+// distance is the Levenshtein distance of two strings in bytes.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = slices.Min([]int{cost, row[j] + 1, diagonal + 1})
+		}
+	}
+	return row[len(b)]
+}
