@@ -123,7 +123,7 @@ func (s *scanner) value(at *mark, level int) {
 	switch s.peek() {
 	case '[':
 		s.next()
-		for s.blank(); s.inside(']'); s.separator() {
+		for s.blank(); s.inside(']'); s.separator(']') {
 			item := &mark{line: s.line}
 			at.items = append(at.items, item)
 			s.value(item, level+1)
@@ -131,7 +131,7 @@ func (s *scanner) value(at *mark, level int) {
 		s.next()
 	case '{':
 		s.next()
-		for s.blank(); s.inside('}'); s.separator() {
+		for s.blank(); s.inside('}'); s.separator('}') {
 			s.pair(at, level)
 		}
 		s.next()
@@ -152,13 +152,13 @@ func (s *scanner) inside(end byte) bool {
 
 // separator moves past the comma after an element. Anything else there is no
 // TOML: leave that to the decoder and end.
-func (s *scanner) separator() {
+func (s *scanner) separator(end byte) {
 	s.blank()
 	switch s.peek() {
 	case ',':
 		s.next()
 		s.blank()
-	case ']', '}':
+	case end:
 	default:
 		s.pos = len(s.text)
 	}
@@ -208,8 +208,8 @@ func (s *scanner) str() string {
 	return content
 }
 
-// longString moves past a """ or ”' string. Up to two quotes may stand right
-// before the closing three.
+// longString moves past a string between three quotes of either kind. Up to two
+// quotes may stand right before the closing three.
 func (s *scanner) longString(quote string) {
 	long := strings.Repeat(quote, 3)
 	s.skip(3)
