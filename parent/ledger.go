@@ -79,22 +79,27 @@ func restoreSettings(saved []setting) error {
 	return errors.Join(errs...)
 }
 
-// changeSettings saves and sets the link's settings that differ.
-func changeSettings(iface string, want []setting) (saved []setting, err error) {
+// differing lists the settings of an interface that are not as wanted.
+func differing(iface string, want []setting) (out []setting, err error) {
 	for _, s := range want {
 		old, err := readSysctl(iface, s.name)
 		if err != nil {
-			return saved, fmt.Errorf("%s: %w", iface, err)
+			return nil, err
 		}
-		if old == s.set {
-			continue
-		}
-		saved = append(saved, setting{iface, s.name, old, s.set})
-		if err := writeSysctl(iface, s.name, s.set); err != nil {
-			return saved, fmt.Errorf("%s: %w", iface, err)
+		if old != s.set {
+			out = append(out, setting{iface, s.name, old, s.set})
 		}
 	}
-	return saved, nil
+	return out, nil
+}
+
+// change sets what differing listed.
+func change(settings []setting) error {
+	var errs []error
+	for _, s := range settings {
+		errs = append(errs, writeSysctl(s.iface, s.name, s.set))
+	}
+	return errors.Join(errs...)
 }
 
 // take puts the slot's addresses on its device.

@@ -19,7 +19,7 @@ type link struct {
 	prefixes []netip.Prefix
 	mac      [6]byte
 	tx       *sender
-	saved    []setting // settings to restore; nil before they are changed
+	saved    []setting // settings to restore
 	told     ipc.LinkState
 	slots    []*slot
 }
@@ -115,28 +115,27 @@ func (d *daemon) attach(l *link, info linkInfo) (err error) {
 	if err := d.recv.join(info.Index); err != nil {
 		return err
 	}
+	planned, err := differing(l.name, linkSettings)
+	if err != nil {
+		return err
+	}
 	for _, s := range l.slots {
 		if s.index = l.index; s.device == "" {
 			continue
 		}
-		if l.saved == nil {
-			if l.saved, err = changeSettings(l.name, linkSettings); err != nil {
-				return err
-			}
+		s.index, s.own = 0, true
+		if s.index, err = d.kernel.createMACVLAN(l.index, s.device, s.mac[:], formatAlias(planned), d.group); err != nil {
+			return fmt.Errorf("%s: device %s: %w", s.name, s.device, err)
 		}
-		s.index = 0
-		index, err := d.kernel.createMACVLAN(l.index, s.device, s.mac[:], formatAlias(l.saved), d.group)
-		if err != nil {
-			return fmt.Errorf("%s: create %s: %w", s.name, s.device, err)
+		d.byIndex[s.index] = l.id
+		// The alias remembers what is about to be changed.
+		l.saved = planned
+		settings, err := differing(s.device, deviceSettings)
+		if err := errors.Join(err, change(settings), silenceIPv6(s.device)); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
 		}
-		s.index, s.own = index, true
-		d.byIndex[index] = l.id
-		if _, err := changeSettings(s.device, deviceSettings); err != nil {
-			return err
-		}
-		silenceIPv6(s.device)
 	}
-	return nil
+	return change(l.saved)
 }
 
 // detach undoes attach.
@@ -182,7 +181,7 @@ func (d *daemon) sweep() error {
 	}
 	var errs []error
 	for _, i := range infos {
-		if saved, ours := parseAlias(i.Alias, names[i.Lower]); ours && i.Kind == "macvlan" && d.orphaned(names[i.Lower]) {
+		if saved, ours := parseAlias(i.Alias, names[i.Lower]); (ours || i.Group&^0xffffff == deviceGroup) && i.Kind == "macvlan" && d.orphaned(names[i.Lower]) {
 			d.log.Warn("sweeping a device left behind", "device", i.Name, "link", names[i.Lower])
 			errs = append(errs, restoreSettings(saved), d.kernel.deleteLink(i.Index))
 		}

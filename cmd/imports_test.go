@@ -1,0 +1,114 @@
+// Package cmd_test holds the table of docs/architecture.md: who may import whom.
+package cmd_test
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/rvrrpd/rvrrpd/"
+
+// mayImport is the table: of ours and from outside, directly. Standard
+// library packages are listed where a package may use only some of them.
+var mayImport = map[string][]string{
+	"conf":               {"github.com/BurntSushi/toml"},
+	"engine":             {"errors", "fmt", "net/netip", "time", "math", "math/bits", "slices"},
+	"engine/sim":         {module + "engine"},
+	"ipc":                {"golang.org/x/sys/unix"},
+	"netproc":            {module + "engine", module + "ipc", module + "netproc/wire", module + "netproc/auth", module + "netproc/sandbox"},
+	"netproc/wire":       {},
+	"netproc/sandbox":    {"golang.org/x/sys/unix", "github.com/landlock-lsm/go-landlock/landlock", "github.com/landlock-lsm/go-landlock/landlock/syscall"},
+	"parent":             {module + "conf", module + "ipc", "golang.org/x/sys/unix", "github.com/vishvananda/netlink", "github.com/vishvananda/netlink/nl", "github.com/mdlayher/packet"},
+	"cmd/rvrrpd":         {module + "parent", module + "conf", module + "ipc"},
+	"cmd/rvrrpd-netproc": {module + "netproc", module + "netproc/sandbox", module + "ipc"},
+}
+
+// mustNot are standard packages that are kept out of single packages.
+var mustNot = map[string][]string{
+	"netproc":      {"os", "net", "log", "log/slog", "syscall", "os/exec"},
+	"netproc/wire": {"os", "net", "log", "syscall", "time/tzdata"},
+	"ipc":          {"os/exec", "net", "log"},
+	"parent":       {"os/exec", "net/http", "plugin"},
+}
+
+// onlyStandard: packages whose standard library imports are listed in mayImport.
+var onlyStandard = map[string]bool{"engine": true}
+
+func list(t *testing.T, args ...string) []string {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"list"}, args...)...)
+	cmd.Dir = ".."
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list %v: %v", args, err)
+	}
+	return strings.Fields(string(out))
+}
+
+func standard(path string) bool {
+	first, _, _ := strings.Cut(path, "/")
+	return !strings.Contains(first, ".")
+}
+
+func TestImportTable(t *testing.T) {
+	t.Parallel()
+	for pkg, allowed := range mayImport {
+		for _, imp := range list(t, "-f", `{{join .Imports "\n"}}`, "./"+pkg) {
+			if standard(imp) && !onlyStandard[pkg] {
+				for _, bad := range mustNot[pkg] {
+					if imp == bad {
+						t.Errorf("%s imports %s", pkg, imp)
+					}
+				}
+				continue
+			}
+			found := false
+			for _, a := range allowed {
+				found = found || a == imp
+			}
+			if !found {
+				t.Errorf("%s imports %s", pkg, imp)
+			}
+		}
+	}
+}
+
+// TestLinkedPackages shows what the linker put into each program, however it
+// came there.
+func TestLinkedPackages(t *testing.T) {
+	t.Parallel()
+	for program, absent := range map[string][]string{
+		"rvrrpd":         {module + "engine", module + "netproc", "libseccomp", "runtime/cgo", "go-landlock", "net/http"},
+		"rvrrpd-netproc": {module + "parent", module + "conf", "vishvananda", "mdlayher", "libseccomp", "runtime/cgo", "BurntSushi", "net/http"},
+	} {
+		for _, dep := range list(t, "-deps", "./cmd/"+program) {
+			for _, a := range absent {
+				if strings.Contains(dep, a) {
+					t.Errorf("%s links %s", program, dep)
+				}
+			}
+		}
+	}
+}
+
+// TestRootCodeIsShort keeps what an auditor of the root process reads within
+// one afternoon.
+func TestRootCodeIsShort(t *testing.T) {
+	t.Parallel()
+	lines := 0
+	for _, pkg := range []string{"parent", "ipc"} {
+		for _, file := range list(t, "-f", `{{$d := .Dir}}{{range .GoFiles}}{{$d}}/{{.}}{{"\n"}}{{end}}`, "./"+pkg) {
+			b, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines += strings.Count(string(b), "\n")
+		}
+	}
+	if lines == 0 || lines > 2400 {
+		t.Errorf("parent and ipc have %d lines, at most 2400", lines)
+	}
+}

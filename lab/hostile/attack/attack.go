@@ -1,0 +1,185 @@
+// Package attack is the list of what the hostile network process tries
+// through its lane, and what the parent must do about it.
+package attack
+
+import (
+	"math/rand"
+
+	"github.com/rvrrpd/rvrrpd/ipc"
+)
+
+// Target is what the attacker learned from its configuration.
+type Target struct {
+	Router     ipc.Router
+	Slot       ipc.Slot
+	Generation uint32
+	Random     *rand.Rand
+}
+
+// Attack is one attempt.
+type Attack struct {
+	Name string
+	// BeforeReady: the attack comes before the child is Ready.
+	BeforeReady bool
+	// Harmless: refused without being a violation; the daemon goes on.
+	Harmless bool
+	// Datagrams are what the child sends.
+	Datagrams func(Target) [][]byte
+}
+
+// header returns the header of an honest request.
+func (t Target) header() ipc.Header { return ipc.Header{Slot: t.Slot, Generation: t.Generation} }
+
+// Advertisement returns an honest advertisement.
+func (t Target) Advertisement() []byte {
+	b := []byte{0x21, t.Router.VRID, t.Router.Priority, byte(len(t.Router.Addresses)), 0, 1, 0, 0}
+	for _, a := range t.Router.Addresses {
+		b = append(b, a.AsSlice()...)
+	}
+	return append(b, make([]byte, 8)...)
+}
+
+// one is an attack of one message in one datagram.
+func one(f func(Target) (ipc.Header, ipc.Message)) func(Target) [][]byte {
+	return func(t Target) [][]byte {
+		h, m := f(t)
+		return [][]byte{ipc.Append(nil, h, m)}
+	}
+}
+
+// altered is an advertisement with one byte changed, behind an honest takeover.
+func altered(change func(t Target, b []byte) []byte) func(Target) [][]byte {
+	return func(t Target) [][]byte {
+		b := ipc.Append(nil, t.header(), ipc.Advertise{Message: t.Advertisement()})
+		b = ipc.Append(b, t.header(), ipc.Acquire{})
+		b = ipc.Append(b, t.header(), ipc.Advertise{Message: change(t, t.Advertisement())})
+		return [][]byte{b}
+	}
+}
+
+// raw is an attack on the bytes of an honest datagram.
+func raw(change func(t Target, b []byte) []byte) func(Target) [][]byte {
+	return func(t Target) [][]byte {
+		return [][]byte{change(t, ipc.Append(nil, t.header(), ipc.Acquire{}))}
+	}
+}
+
+// All attacks; the VRID of the configuration, less one, is the index.
+var All = build()
+
+func build() []Attack {
+	all := []Attack{
+		{Name: "priority above the ceiling", Datagrams: altered(func(t Target, b []byte) []byte { b[2] = t.Router.Priority + 1; return b })},
+		{Name: "owner's priority", Datagrams: altered(func(_ Target, b []byte) []byte { b[2] = 255; return b })},
+		{Name: "forged VRID", Datagrams: altered(func(_ Target, b []byte) []byte { b[1] ^= 0x80; return b })},
+		{Name: "forged version", Datagrams: altered(func(_ Target, b []byte) []byte { b[0] = 0x31; return b })},
+		{Name: "forged type", Datagrams: altered(func(_ Target, b []byte) []byte { b[0] = 0x22; return b })},
+		{Name: "forged count", Datagrams: altered(func(_ Target, b []byte) []byte { b[3]++; return b })},
+		{Name: "forged address", Datagrams: altered(func(_ Target, b []byte) []byte { b[11]++; return b })},
+		{Name: "one more address", Datagrams: altered(func(_ Target, b []byte) []byte { b[3]++; return append(b, 10, 9, 9, 9) })},
+		{Name: "advertisement cut short", Datagrams: altered(func(_ Target, b []byte) []byte { return b[:len(b)-1] })},
+		{Name: "advertisement with a tail", Datagrams: altered(func(_ Target, b []byte) []byte { return append(b, 0) })},
+		{Name: "foreign slot", Datagrams: one(func(t Target) (ipc.Header, ipc.Message) {
+			h := t.header()
+			h.Slot++
+			return h, ipc.Acquire{}
+		})},
+		{Name: "state of a foreign slot", Datagrams: one(func(t Target) (ipc.Header, ipc.Message) {
+			h := t.header()
+			h.Slot = 0x7fff
+			return h, ipc.StateChange{From: ipc.Backup, To: ipc.Active, Reason: ipc.ReasonActiveDown}
+		})},
+		{Name: "foreign link", Datagrams: one(func(t Target) (ipc.Header, ipc.Message) {
+			return ipc.Header{Slot: ipc.NoSlot, Generation: t.Generation}, ipc.Dropped{Link: 99, Reason: ipc.DropTTL, Count: 1}
+		})},
+		{Name: "future generation", Datagrams: one(func(t Target) (ipc.Header, ipc.Message) {
+			h := t.header()
+			h.Generation++
+			return h, ipc.Acquire{}
+		})},
+		{Name: "announce repeated 255 times", Datagrams: func(t Target) [][]byte {
+			b := ipc.Append(nil, t.header(), ipc.Acquire{})
+			return [][]byte{ipc.Append(b, t.header(), ipc.Announce{Repeat: 255})}
+		}},
+		{Name: "second hello", Datagrams: one(func(Target) (ipc.Header, ipc.Message) {
+			return ipc.Header{Slot: ipc.NoSlot}, ipc.Hello{Build: ipc.Build()}
+		})},
+		{Name: "request before ready", BeforeReady: true, Datagrams: one(func(t Target) (ipc.Header, ipc.Message) {
+			return t.header(), ipc.Acquire{}
+		})},
+		{Name: "header version", Datagrams: raw(func(_ Target, b []byte) []byte { b[0]++; return b })},
+		{Name: "header reserved", Datagrams: raw(func(_ Target, b []byte) []byte { b[10] = 1; return b })},
+		{Name: "header length too long", Datagrams: raw(func(_ Target, b []byte) []byte { b[2] = 1; return b })},
+		{Name: "header cut short", Datagrams: raw(func(_ Target, b []byte) []byte { return b[:7] })},
+		{Name: "half a message behind a whole one", Datagrams: raw(func(_ Target, b []byte) []byte { return append(b, b[:9]...) })},
+		{Name: "unknown type", Datagrams: raw(func(_ Target, b []byte) []byte { b[1] = 200; return b })},
+		{Name: "type zero", Datagrams: raw(func(_ Target, b []byte) []byte { b[1] = 0; return b })},
+		{Name: "datagram beyond the limit", Datagrams: func(Target) [][]byte { return [][]byte{make([]byte, ipc.MaxDatagram+1)} }},
+		{Name: "random bytes", Datagrams: func(t Target) [][]byte {
+			b := make([]byte, 4000)
+			t.Random.Read(b)
+			return [][]byte{b}
+		}},
+		{Name: "storm of announcements", Harmless: true, Datagrams: storm(func(t Target) ipc.Message { return ipc.Announce{Repeat: 5} })},
+		{Name: "storm of advertisements", Harmless: true, Datagrams: storm(func(t Target) ipc.Message { return ipc.Advertise{Message: t.Advertisement()} })},
+		{Name: "storm of acquisitions and releases", Harmless: true, Datagrams: func(t Target) [][]byte {
+			acquire := storm(func(Target) ipc.Message { return ipc.Acquire{} })(t)
+			release := storm(func(Target) ipc.Message { return ipc.Release{} })(t)
+			var out [][]byte
+			for i := range acquire {
+				out = append(out, acquire[i], release[i])
+			}
+			return out
+		}},
+		{Name: "storm of state changes", Harmless: true, Datagrams: storm(func(Target) ipc.Message {
+			return ipc.StateChange{From: ipc.Backup, To: ipc.Active, Reason: ipc.ReasonActiveDown}
+		})},
+	}
+	return append(all, sizes()...)
+}
+
+// storm sends a message ten thousand times, ten in a datagram, and reads no answer.
+func storm(message func(Target) ipc.Message) func(Target) [][]byte {
+	return func(t Target) [][]byte {
+		var b []byte
+		for range 10 {
+			b = ipc.Append(b, t.header(), message(t))
+		}
+		out := make([][]byte, 1000)
+		for i := range out {
+			out[i] = b
+		}
+		return out
+	}
+}
+
+// sizes sends every type with one byte too few and one too many, and every
+// type of the parent's.
+func sizes() []Attack {
+	var all []Attack
+	for t := ipc.Type(1); ; t++ {
+		rule, known := ipc.RuleOf(t)
+		if !known {
+			return all
+		}
+		sized := func(n int) func(Target) [][]byte {
+			return func(target Target) [][]byte {
+				h := target.header()
+				if !rule.Slot {
+					h.Slot = ipc.NoSlot
+				}
+				b := ipc.Append(nil, h, ipc.Advertise{Message: make([]byte, n)})
+				b[1] = byte(t)
+				return [][]byte{b}
+			}
+		}
+		if rule.From&ipc.FromChild == 0 {
+			all = append(all, Attack{Name: rule.Name + ", the parent's own", Datagrams: sized(rule.Min)})
+			continue
+		}
+		if rule.Min > 0 {
+			all = append(all, Attack{Name: rule.Name + " too short", Datagrams: sized(rule.Min - 1)})
+		}
+		all = append(all, Attack{Name: rule.Name + " too long", Datagrams: sized(rule.Max + 1)})
+	}
+}

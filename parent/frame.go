@@ -1,0 +1,69 @@
+package parent
+
+import (
+	"encoding/binary"
+	"net/netip"
+)
+
+// minFrame is the shortest Ethernet frame without its checksum. Virtual
+// interfaces do not pad, and rVRRPd only accepts padded advertisements.
+const minFrame = 60
+
+var (
+	groupMAC  = [6]byte{0x01, 0x00, 0x5e, 0x00, 0x00, 0x12}
+	broadcast = [6]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+)
+
+// virtualMAC is the virtual router MAC address for IPv4 (RFC 9568 §7.3).
+func virtualMAC(vrid uint8) [6]byte { return [6]byte{0x00, 0x00, 0x5e, 0x00, 0x01, vrid} }
+
+// appendAdvertisement puts Ethernet and IPv4 headers before a VRRP message
+// (RFC 9568 §5.1.1): from the virtual MAC and the link's address to the
+// group, TTL 255, DSCP CS6, without options, never fragmented.
+func appendAdvertisement(b []byte, mac [6]byte, src netip.Addr, message []byte) []byte {
+	b = append(b, groupMAC[:]...)
+	b = append(b, mac[:]...)
+	b = append(b, 0x08, 0x00)
+	ip := len(b)
+	b = append(b, 0x45, 0xc0)
+	b = binary.BigEndian.AppendUint16(b, uint16(20+len(message)))
+	b = append(b, 0, 0, 0, 0, 255, 112, 0, 0)
+	b = append(b, src.AsSlice()...)
+	b = append(b, groupIPv4[:]...)
+	binary.BigEndian.PutUint16(b[ip+10:], checksum(b[ip:ip+20]))
+	return pad(append(b, message...))
+}
+
+// appendGratuitousARP makes the announcement of an address (RFC 9568 §6.4.2,
+// errata 7947 and 7949): a broadcast ARP request whose sender and target
+// address are the virtual address and whose sender MAC is the virtual one.
+// The target MAC is ignored in a request (RFC 5227 §1.1 says zero; that is
+// what we send).
+func appendGratuitousARP(b []byte, mac [6]byte, ip netip.Addr) []byte {
+	b = append(b, broadcast[:]...)
+	b = append(b, mac[:]...)
+	b = append(b, 0x08, 0x06, 0, 1, 0x08, 0x00, 6, 4, 0, 1)
+	b = append(b, mac[:]...)
+	b = append(b, ip.AsSlice()...)
+	b = append(b, 0, 0, 0, 0, 0, 0)
+	return pad(append(b, ip.AsSlice()...))
+}
+
+func pad(b []byte) []byte {
+	for len(b) < minFrame {
+		b = append(b, 0)
+	}
+	return b
+}
+
+// checksum is the Internet checksum of an IPv4 header (RFC 1071).
+func checksum(b []byte) uint16 {
+	var sum uint32
+	for ; len(b) >= 2; b = b[2:] {
+		sum += uint32(binary.BigEndian.Uint16(b))
+	}
+	for sum > 0xffff {
+		sum = sum>>16 + sum&0xffff
+	}
+	return ^uint16(sum)
+}

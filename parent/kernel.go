@@ -1,0 +1,321 @@
+package parent
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// protoRVRRPD marks the addresses we add (IFA_PROTO): the protocol's own number.
+const protoRVRRPD = 112
+
+// Implementation constants.
+const (
+	ifaProto = 11 // IFA_PROTO, Linux 5.18
+	// addrChunk is the number of addresses in one netlink exchange: few
+	// exchanges, and yet the first announcement does not wait for the last address.
+	addrChunk = 32
+	// dumpTries: a dump that a change interrupted is taken again.
+	dumpTries = 10
+)
+
+// linkInfo is what we need to know of an interface.
+type linkInfo struct {
+	Index    int
+	Name     string
+	Up       bool // administratively up, and with carrier
+	MAC      net.HardwareAddr
+	Alias    string
+	Kind     string
+	Lower    int // interface below a macvlan
+	Group    uint32
+	Loopback bool
+}
+
+// addrInfo is an address of an interface.
+type addrInfo struct {
+	Index     int
+	Prefix    netip.Prefix
+	Proto     uint8
+	Secondary bool
+	Scope     uint8
+}
+
+// vaddr is a virtual address as it is put on a device.
+type vaddr struct {
+	Prefix        netip.Prefix
+	NoPrefixRoute bool
+}
+
+// kernel is the netlink edge, and the only user of netlink.
+type kernel struct {
+	requests int // batches; blocking, with a timeout
+	monitor  int // reports of changes; non-blocking
+	seq      uint32
+	buf      []byte
+}
+
+func openKernel() (*kernel, error) {
+	k := &kernel{buf: make([]byte, 64<<10)}
+	var err error
+	if k.requests, err = unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE); err == nil {
+		err = errors.Join(
+			unix.Bind(k.requests, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}),
+			unix.SetsockoptInt(k.requests, unix.SOL_NETLINK, unix.NETLINK_CAP_ACK, 1),
+			unix.SetsockoptTimeval(k.requests, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 1}))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("netlink: %w", err)
+	}
+	if k.monitor, err = unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE); err == nil {
+		err = errors.Join(
+			unix.Bind(k.monitor, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1<<(unix.RTNLGRP_LINK-1) | 1<<(unix.RTNLGRP_IPV4_IFADDR-1)}),
+			unix.SetsockoptInt(k.monitor, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 4<<20))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("netlink monitor: %w", err)
+	}
+	return k, nil
+}
+
+func (k *kernel) monitorFD() int { return k.monitor }
+
+// changed empties the monitor and says whether the kernel reported anything;
+// reports that were lost for want of room count too.
+func (k *kernel) changed() (bool, error) {
+	any := false
+	for {
+		_, from, err := unix.Recvfrom(k.monitor, k.buf, 0)
+		switch {
+		case err == unix.EAGAIN:
+			return any, nil
+		case err == unix.ENOBUFS:
+			any = true
+		case err == unix.EINTR:
+		case err != nil:
+			return any, err
+		default:
+			sa, ok := from.(*unix.SockaddrNetlink)
+			any = any || (ok && sa.Pid == 0)
+		}
+	}
+}
+
+// links lists all interfaces.
+func (k *kernel) links() (out []linkInfo, err error) {
+	var list []netlink.Link
+	for range dumpTries {
+		if list, err = netlink.LinkList(); !errors.Is(err, netlink.ErrDumpInterrupted) {
+			break
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range list {
+		a := l.Attrs()
+		out = append(out, linkInfo{
+			Index: a.Index, Name: a.Name, MAC: a.HardwareAddr, Alias: a.Alias, Kind: l.Type(), Lower: a.ParentIndex, Group: a.Group,
+			Up:       a.RawFlags&unix.IFF_UP != 0 && a.RawFlags&unix.IFF_LOWER_UP != 0 && a.OperState != netlink.OperDown,
+			Loopback: a.RawFlags&unix.IFF_LOOPBACK != 0,
+		})
+	}
+	return out, nil
+}
+
+// addresses lists the IPv4 addresses of all interfaces. The library's own
+// listing does not show who added an address.
+func (k *kernel) addresses() (out []addrInfo, err error) {
+	var msgs [][]byte
+	for range dumpTries {
+		req := nl.NewNetlinkRequest(unix.RTM_GETADDR, unix.NLM_F_DUMP)
+		req.AddData(nl.NewIfAddrmsg(unix.AF_INET))
+		if msgs, err = req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWADDR); !errors.Is(err, nl.ErrDumpInterrupted) {
+			break
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range msgs {
+		a, err := parseAddress(m)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+func parseAddress(m []byte) (a addrInfo, err error) {
+	msg := nl.DeserializeIfAddrmsg(m)
+	attrs, err := nl.ParseRouteAttr(m[msg.Len():])
+	if err != nil {
+		return a, err
+	}
+	a = addrInfo{Index: int(msg.Index), Scope: msg.Scope, Secondary: msg.Flags&unix.IFA_F_SECONDARY != 0}
+	var local, peer netip.Addr
+	for _, attr := range attrs {
+		switch attr.Attr.Type {
+		case unix.IFA_LOCAL:
+			local, _ = netip.AddrFromSlice(attr.Value)
+		case unix.IFA_ADDRESS:
+			peer, _ = netip.AddrFromSlice(attr.Value)
+		case ifaProto:
+			if len(attr.Value) > 0 {
+				a.Proto = attr.Value[0]
+			}
+		}
+	}
+	if !local.IsValid() {
+		local = peer
+	}
+	a.Prefix = netip.PrefixFrom(local, int(msg.Prefixlen))
+	return a, nil
+}
+
+// createMACVLAN makes a macvlan above an interface and leaves it down. It is
+// private: it hears what comes from the wire, not its siblings, so that an
+// announcement costs one frame and not one for each virtual router.
+func (k *kernel) createMACVLAN(lower int, name string, mac net.HardwareAddr, alias string, group uint32) (int, error) {
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name, attrs.ParentIndex, attrs.HardwareAddr, attrs.Group = name, lower, mac, group
+	l := &netlink.Macvlan{LinkAttrs: attrs, Mode: netlink.MACVLAN_MODE_PRIVATE}
+	if err := netlink.LinkAdd(l); err != nil {
+		return 0, err
+	}
+	if l.Index == 0 {
+		return 0, errors.New("no index")
+	}
+	return l.Index, netlink.LinkSetAlias(l, alias)
+}
+
+// deleteLink deletes a device; one that is gone already is no error.
+func (k *kernel) deleteLink(index int) error {
+	attrs := netlink.NewLinkAttrs()
+	attrs.Index = index
+	if err := netlink.LinkDel(&netlink.Dummy{LinkAttrs: attrs}); err != nil && !errors.Is(err, unix.ENODEV) {
+		return fmt.Errorf("delete device %d: %w", index, err)
+	}
+	return nil
+}
+
+// acquire sets a device up and puts addresses on it, in as few exchanges with
+// the kernel as possible: this is the time a takeover takes.
+func (k *kernel) acquire(dev int, setUp bool, addrs []vaddr) error {
+	var reqs []*nl.NetlinkRequest
+	if setUp {
+		reqs = append(reqs, upRequest(dev, unix.IFF_UP))
+	}
+	for _, a := range addrs {
+		reqs = append(reqs, addrRequest(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, dev, a))
+	}
+	return k.exchange(reqs)
+}
+
+// release takes addresses off a device and sets it down. What is gone
+// already is no error.
+func (k *kernel) release(dev int, setDown bool, addrs []vaddr) error {
+	var reqs []*nl.NetlinkRequest
+	for _, a := range addrs {
+		reqs = append(reqs, addrRequest(unix.RTM_DELADDR, 0, dev, a))
+	}
+	if setDown {
+		reqs = append(reqs, upRequest(dev, 0))
+	}
+	return k.exchange(reqs, unix.EADDRNOTAVAIL, unix.ENODEV)
+}
+
+func upRequest(dev int, flags uint32) *nl.NetlinkRequest {
+	req := nl.NewNetlinkRequest(unix.RTM_NEWLINK, unix.NLM_F_ACK)
+	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	msg.Index, msg.Change, msg.Flags = int32(dev), unix.IFF_UP, flags
+	req.AddData(msg)
+	return req
+}
+
+func addrRequest(kind, flags, dev int, a vaddr) *nl.NetlinkRequest {
+	req := nl.NewNetlinkRequest(kind, flags|unix.NLM_F_ACK)
+	msg := nl.NewIfAddrmsg(unix.AF_INET)
+	msg.Index, msg.Prefixlen = uint32(dev), uint8(a.Prefix.Bits())
+	req.AddData(msg)
+	ip := a.Prefix.Addr().AsSlice()
+	req.AddData(nl.NewRtAttr(unix.IFA_LOCAL, ip))
+	req.AddData(nl.NewRtAttr(unix.IFA_ADDRESS, ip))
+	if kind == unix.RTM_NEWADDR {
+		var f uint32 = unix.IFA_F_NODAD
+		if a.NoPrefixRoute {
+			f |= unix.IFA_F_NOPREFIXROUTE
+		}
+		req.AddData(nl.NewRtAttr(unix.IFA_FLAGS, binary.NativeEndian.AppendUint32(nil, f)))
+		req.AddData(nl.NewRtAttr(ifaProto, []byte{protoRVRRPD}))
+	}
+	return req
+}
+
+// exchange sends requests in chunks and reads every acknowledgement; it
+// returns all errors but those to be ignored.
+func (k *kernel) exchange(reqs []*nl.NetlinkRequest, ignore ...unix.Errno) error {
+	var errs []error
+	for len(reqs) > 0 {
+		n := min(len(reqs), addrChunk)
+		var out []byte
+		first := k.seq + 1
+		for _, r := range reqs[:n] {
+			k.seq++
+			r.Seq = k.seq
+			out = append(out, r.Serialize()...)
+		}
+		if err := unix.Sendto(k.requests, out, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+			return errors.Join(append(errs, fmt.Errorf("netlink: %w", err))...)
+		}
+		if err := k.acknowledged(first, n, ignore, &errs); err != nil {
+			return errors.Join(append(errs, err)...)
+		}
+		reqs = reqs[n:]
+	}
+	return errors.Join(errs...)
+}
+
+// acknowledged reads n acknowledgements, from the sequence number first on.
+func (k *kernel) acknowledged(first uint32, n int, ignore []unix.Errno, errs *[]error) error {
+	for n > 0 {
+		got, _, err := unix.Recvfrom(k.requests, k.buf, 0)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("netlink: %w", err)
+		}
+		for b := k.buf[:got]; len(b) >= unix.NLMSG_HDRLEN+4; {
+			size := int(binary.NativeEndian.Uint32(b))
+			if size < unix.NLMSG_HDRLEN+4 || size > len(b) {
+				return errors.New("netlink: malformed acknowledgement")
+			}
+			// What an earlier exchange that timed out left is passed over.
+			if seq := binary.NativeEndian.Uint32(b[8:]); binary.NativeEndian.Uint16(b[4:]) == unix.NLMSG_ERROR && seq-first < 1<<31 {
+				n--
+				if errno := unix.Errno(-int32(binary.NativeEndian.Uint32(b[16:]))); errno != 0 && !among(errno, ignore) {
+					*errs = append(*errs, errno)
+				}
+			}
+			b = b[min(len(b), (size+3)&^3):]
+		}
+	}
+	return nil
+}
+
+func among(errno unix.Errno, list []unix.Errno) bool {
+	for _, e := range list {
+		if e == errno {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,138 @@
+package parent
+
+import (
+	"errors"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/ipc"
+)
+
+// testGrant is VRID 7, priority 100, with two addresses.
+func testGrant() grant {
+	gs, _ := grants(&conf.Config{Routers: []conf.Router{{
+		VRID: 7, Interface: "eth0", Priority: 100, AdverInterval: time.Second,
+		InterfaceType: conf.MACVLAN, DeviceName: "standby7",
+		Addresses: []conf.Address{{Addr: netip.MustParseAddr("10.9.0.254")}, {Addr: netip.MustParseAddr("10.9.0.253"), Bits: 32}},
+	}}})
+	return gs[0]
+}
+
+// goodMessage is an advertisement the grant allows.
+func goodMessage() []byte {
+	b := []byte{0x21, 7, 100, 2, 0, 1, 0, 0, 10, 9, 0, 254, 10, 9, 0, 253}
+	return append(b, make([]byte, 8)...)
+}
+
+func TestAllow(t *testing.T) {
+	t.Parallel()
+	const generation = 3
+	altered := func(at int, to byte) ipc.Message {
+		b := goodMessage()
+		b[at] = to
+		return ipc.Advertise{Message: b}
+	}
+	cut := func(n int) ipc.Message { return ipc.Advertise{Message: goodMessage()[:n]} }
+	tests := []struct {
+		name       string
+		held, up   bool
+		generation uint32
+		m          ipc.Message
+		code       ipc.Code
+		violation  bool
+	}{
+		{"OK advertise", false, true, 3, ipc.Advertise{Message: goodMessage()}, ipc.CodeDone, false},
+		{"OK advertise lower priority", true, true, 3, altered(2, 1), ipc.CodeDone, false},
+		{"OK advertise priority 0", true, true, 3, altered(2, 0), ipc.CodeDone, false},
+		{"bad advertise priority", true, true, 3, altered(2, 101), 0, true},
+		{"bad advertise owner priority", true, true, 3, altered(2, 255), 0, true},
+		{"bad advertise version", true, true, 3, altered(0, 0x31), 0, true},
+		{"bad advertise type", true, true, 3, altered(0, 0x22), 0, true},
+		{"bad advertise VRID", true, true, 3, altered(1, 8), 0, true},
+		{"bad advertise count", true, true, 3, altered(3, 1), 0, true},
+		{"bad advertise first address", true, true, 3, altered(11, 1), 0, true},
+		{"bad advertise second address", true, true, 3, altered(15, 1), 0, true},
+		{"bad advertise short", true, true, 3, cut(23), 0, true},
+		{"bad advertise empty", true, true, 3, cut(0), 0, true},
+		{"bad advertise long", true, true, 3, ipc.Advertise{Message: append(goodMessage(), 0)}, 0, true},
+		{"advertise on a dead link", true, false, 3, ipc.Advertise{Message: goodMessage()}, ipc.CodeLinkDown, false},
+		{"advertise forged on a dead link", true, false, 3, altered(1, 8), 0, true},
+		{"stale advertise", true, true, 2, ipc.Advertise{Message: goodMessage()}, ipc.CodeStale, false},
+		{"bad generation", true, true, 4, ipc.Acquire{}, 0, true},
+		{"OK acquire", false, true, 3, ipc.Acquire{}, ipc.CodeDone, false},
+		{"OK acquire again", true, true, 3, ipc.Acquire{}, ipc.CodeDone, false},
+		{"acquire on a dead link", false, false, 3, ipc.Acquire{}, ipc.CodeLinkDown, false},
+		{"OK release", true, true, 3, ipc.Release{}, ipc.CodeDone, false},
+		{"OK release on a dead link", true, false, 3, ipc.Release{}, ipc.CodeDone, false},
+		{"release of what is not held", false, true, 3, ipc.Release{}, ipc.CodeNotHeld, false},
+		{"OK announce", true, true, 3, ipc.Announce{Repeat: 5}, ipc.CodeDone, false},
+		{"announce of what is not held", false, true, 3, ipc.Announce{Repeat: 1}, ipc.CodeNotHeld, false},
+		{"bad announce repeat", true, true, 3, ipc.Announce{Repeat: 6}, 0, true},
+		{"bad announce no repeat", true, true, 3, ipc.Announce{}, 0, true},
+		{"bad request", true, true, 3, ipc.Stop{}, 0, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			g := testGrant()
+			h := ipc.Header{Type: tt.m.Type(), Generation: tt.generation}
+			code, err := allow(&g, tt.held, tt.up, generation, int64(time.Hour), h, tt.m)
+			var v *violation
+			if errors.As(err, &v) != tt.violation || code != tt.code {
+				t.Errorf("allow: %v, %v; want %v, violation %v", code, err, tt.code, tt.violation)
+			}
+		})
+	}
+}
+
+func TestAllowRates(t *testing.T) {
+	t.Parallel()
+	now := int64(time.Hour)
+	for _, tt := range []struct {
+		m     ipc.Message
+		burst int
+		per   time.Duration
+	}{
+		{ipc.Advertise{Message: goodMessage()}, 20, 100 * time.Millisecond},
+		{ipc.Announce{Repeat: 1}, 10, 500 * time.Millisecond},
+		{ipc.Acquire{}, 40, 50 * time.Millisecond},
+	} {
+		g := testGrant()
+		do := func(at int64) ipc.Code {
+			code, err := allow(&g, true, true, 1, at, ipc.Header{Type: tt.m.Type(), Generation: 1}, tt.m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return code
+		}
+		for i := range tt.burst {
+			if code := do(now); code != ipc.CodeDone {
+				t.Fatalf("%T number %d of the burst: %v", tt.m, i, code)
+			}
+		}
+		if code := do(now); code != ipc.CodeBusy {
+			t.Errorf("%T beyond the burst: %v", tt.m, code)
+		}
+		later := now + int64(tt.per)
+		if code := do(later); code != ipc.CodeDone {
+			t.Errorf("%T one period later: %v", tt.m, code)
+		}
+		if code := do(later); code != ipc.CodeBusy {
+			t.Errorf("%T twice one period later: %v", tt.m, code)
+		}
+	}
+}
+
+// A release is never refused for its rate: an address must always be given back.
+func TestReleaseIsNeverBusy(t *testing.T) {
+	t.Parallel()
+	g := testGrant()
+	for range 1000 {
+		code, err := allow(&g, true, true, 1, 0, ipc.Header{Type: ipc.TypeRelease, Generation: 1}, ipc.Release{})
+		if code != ipc.CodeDone || err != nil {
+			t.Fatalf("release: %v, %v", code, err)
+		}
+	}
+}
