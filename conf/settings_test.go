@@ -92,6 +92,36 @@ func TestDefaultsAreAccepted(t *testing.T) {
 	}
 }
 
+// Print writes every key that a configuration can have.
+func TestPrintHasEveryKey(t *testing.T) {
+	t.Parallel()
+	c, err := Parse("f", []byte(minimal+"iftype = \"macvlan\"\n"), TOML)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	if err := c.Print(&b); err != nil {
+		t.Fatal(err)
+	}
+	root, errs := parseTOML("printed", []byte(b.String()))
+	if errs != nil {
+		t.Fatal(errs)
+	}
+	router := root.table["vrouter"].items[0]
+	tables := map[string]*node{"": root, "vrouter": router, "vrouter.timers": router.table["timers"]}
+	for i := range settings {
+		s := &settings[i]
+		table, printed := tables[s.parent()]
+		if !printed || s.later || s.key == "protocols" {
+			// Nothing in these tables is supported by this release.
+			continue
+		}
+		if table.table[s.name()] == nil {
+			t.Errorf("%s is not printed", s.key)
+		}
+	}
+}
+
 func TestSuggest(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ name, path, key, want string }{
