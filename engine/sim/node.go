@@ -1,0 +1,200 @@
+package sim
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/rvrrpd/rvrrpd/engine"
+)
+
+// node is one machine on the LAN: a virtual router and what surrounds it.
+type node struct {
+	index   int
+	config  engine.Config
+	primary netip.Addr
+	segment int
+	link    bool // the interface is up
+	running bool // the process that runs the virtual router lives
+	life    int  // counts its deaths; what was under way for it is lost
+
+	machine Machine
+	monitor *Monitor
+	wake    engine.Instant // of the wakeup under way; 0 for none
+
+	holds   bool // the addresses are on the interface
+	refused bool // an acquisition failed and the answer is under way
+	refuse  int  // so many acquisitions will fail
+
+	watched bool // it may not change its state any more
+
+	stalled engine.Instant   // the process is not scheduled until then
+	inbox   []happening      // frames that wait meanwhile
+	spoke   engine.Instant   // when it last advertised
+	heard   []engine.Instant // arrival of the last frame, by sender
+}
+
+// takesPart reports whether the node runs the protocol, for all the LAN knows.
+func (n *node) takesPart() bool {
+	return n.running && n.link && n.machine.State() != engine.Initialize
+}
+
+func (n *node) active() bool { return n.running && n.machine.State() == engine.Active }
+
+// begin puts a fresh process on the node.
+func (w *World) begin(n *node) {
+	n.running, n.wake, n.stalled, n.inbox = true, 0, 0, nil
+	n.life++
+	n.machine, n.monitor = w.newMachine(n.config), NewMonitor(n.config)
+}
+
+// end lets the process die; the addresses stay or go.
+func (w *World) end(n *node, keep bool) {
+	n.running, n.inbox, n.stalled, n.refused = false, nil, 0, false
+	n.life++
+	n.holds = n.holds && keep
+}
+
+// step gives the virtual router an event and does what it wants done.
+func (w *World) step(n *node, at engine.Instant, ev engine.Event) {
+	actions := n.machine.Step(at, ev, w.actions[:0])
+	w.actions = actions
+	w.steps++
+	if !w.unmonitored {
+		if err := n.monitor.Check(at, ev, n.machine, actions); err != nil {
+			w.fail("router %d: %v", n.index, err)
+		}
+	}
+	for _, a := range actions {
+		w.do(n, a)
+	}
+	if n.holds != n.active() && !n.refused {
+		w.fail("router %d is %s but holds=%t", n.index, n.machine.State(), n.holds)
+	}
+	w.arm(n)
+}
+
+// do is the node's parent process and its kernel.
+func (w *World) do(n *node, a engine.Action) {
+	w.note(n, a)
+	switch a := a.(type) {
+	case engine.SendAdvertisement:
+		n.spoke = w.now
+		w.broadcast(n, a.Priority)
+	case engine.Acquire:
+		if n.refuse > 0 {
+			n.refuse--
+			n.refused = true
+			w.queue.add(happening{at: w.now.Add(time.Millisecond), node: n.index, life: n.life, kind: refusal})
+			return
+		}
+		n.holds = true
+	case engine.Release:
+		n.holds, n.refused = false, false
+	case engine.Announce:
+		if !n.holds && !n.refused {
+			w.fail("router %d announces what it does not hold", n.index)
+		}
+	case engine.StateChanged:
+		w.reasons[a.Reason]++
+		if w.settled || n.watched {
+			w.fail("router %d: %s with nothing wrong", n.index, FormatAction(a))
+		}
+	}
+}
+
+// note adds an action to the trace (FNV-1a).
+func (w *World) note(n *node, a engine.Action) {
+	word := uint64(n.index)
+	switch a := a.(type) {
+	case engine.SendAdvertisement:
+		word |= 1<<8 | uint64(a.Priority)<<16
+	case engine.StateChanged:
+		word |= 2<<8 | uint64(a.From)<<16 | uint64(a.To)<<24 | uint64(a.Reason)<<32
+	}
+	w.trace = ((w.trace^uint64(w.now))*1099511628211 ^ word) * 1099511628211
+}
+
+// broadcast puts an advertisement on the segment. Frames of one sender keep
+// their order at a receiver, as on a real LAN, unless the LAN is not calm.
+func (w *World) broadcast(from *node, priority uint8) {
+	if !from.link {
+		return
+	}
+	adv := engine.Advertisement{Source: from.primary, Priority: priority, AdverInterval: from.config.AdverInterval}
+	for _, to := range w.nodes {
+		if to == from || to.segment != from.segment {
+			continue
+		}
+		copies := 1
+		if w.duplication > 0 && w.random.chance(w.duplication) {
+			copies = 2
+		}
+		for range copies {
+			if w.loss > 0 && w.random.chance(w.loss) {
+				continue
+			}
+			at := w.now.Add(w.random.duration(w.delay))
+			if w.calm() {
+				at = max(at, to.heard[from.index])
+			}
+			to.heard[from.index] = max(at, to.heard[from.index])
+			w.queue.add(happening{at: at, node: to.index, life: to.life, kind: arrival, adv: adv})
+		}
+	}
+}
+
+// arm asks for a wakeup at the virtual router's deadline, a little late.
+func (w *World) arm(n *node) {
+	at, _, ok := n.machine.Deadline()
+	if !ok || !n.running {
+		return
+	}
+	at = max(at, w.now)
+	if n.wake != 0 && n.wake <= at {
+		return
+	}
+	at = at.Add(w.random.duration(lateness(n.config)))
+	n.wake = at
+	w.queue.add(happening{at: at, node: n.index, life: n.life, kind: wakeup})
+}
+
+// lateness is the most by which a wakeup comes late.
+func lateness(c engine.Config) time.Duration { return c.AdverInterval / 200 }
+
+// wakeup ends a stall that is over and ticks if a timer is due. What arrived
+// before is delivered first.
+func (w *World) wakeup(n *node) {
+	if n.wake <= w.now {
+		n.wake = 0
+	}
+	if n.stalled > w.now {
+		return
+	}
+	n.stalled = 0
+	inbox := n.inbox
+	n.inbox = nil
+	for _, frame := range inbox {
+		w.hear(n, frame.at, frame.adv)
+	}
+	if at, _, ok := n.machine.Deadline(); ok && at <= w.now {
+		w.step(n, w.now, engine.Tick{})
+		return
+	}
+	w.arm(n)
+}
+
+// hear delivers a frame unless the engine's caller would not.
+func (w *World) hear(n *node, at engine.Instant, adv engine.Advertisement) {
+	if n.link && adv.Source != n.primary {
+		w.step(n, at, adv)
+	}
+}
+
+func (n *node) String() string {
+	state := "dead"
+	if n.running {
+		state = n.machine.State().String()
+	}
+	return fmt.Sprintf("router %d %s priority=%d segment=%d link=%t holds=%t", n.index, state, n.config.Priority, n.segment, n.link, n.holds)
+}
