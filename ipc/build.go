@@ -15,21 +15,36 @@ var (
 func ReleaseName() string { return release }
 
 // Build identifies the sources of this program, in at most BuildLen printable
-// characters: both processes must be built from the same.
+// characters: both processes must be built from the same. Without the linker's
+// word it is what the Go command recorded, the telling parts first; that does
+// not tell two modified trees of one revision apart.
 func Build() string {
 	if build != "" {
-		return build[:min(len(build), BuildLen)]
+		return identity(build)
 	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return release
+		return identity(release)
 	}
-	words := []string{info.Main.Version}
+	return identity(recorded(info))
+}
+
+func recorded(info *debug.BuildInfo) string {
+	settings := make(map[string]string)
 	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" || s.Key == "vcs.modified" {
-			words = append(words, s.Value)
-		}
+		settings[s.Key] = s.Value
 	}
-	id := strings.Join(words, " ")
-	return id[:min(len(id), BuildLen)]
+	words := []string{settings["vcs.revision"], settings["vcs.modified"], settings["vcs.time"], info.Main.Version}
+	return strings.Join(strings.Fields(strings.Join(words, " ")), " ")
+}
+
+// identity makes s fit a Hello.
+func identity(s string) string {
+	s = strings.Map(func(c rune) rune {
+		if c < ' ' || c > '~' {
+			return '?'
+		}
+		return c
+	}, s)
+	return s[:min(len(s), BuildLen)]
 }

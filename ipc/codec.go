@@ -18,7 +18,8 @@ func malformed(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrMalformed, fmt.Sprintf(format, args...))
 }
 
-// Message is one of the structs of this package.
+// Message is one of the structs of this package, or a pointer to one; Decode
+// returns structs. Passing a pointer that is used again costs no allocation.
 type Message interface {
 	// Type is the message's row in the table.
 	Type() Type
@@ -80,8 +81,7 @@ func Decode(t Type, payload []byte) (Message, error) {
 	case TypeCommit:
 		m = Commit{Routers: r.u16()}
 	case TypeFrame:
-		f, err := DecodeFrame(payload)
-		return f, err
+		m = r.frame()
 	case TypeResult:
 		m = Result{Request: Type(r.among("request", 1, uint8(numTypes)-1)), Code: Code(r.among("code", 1, uint8(CodeKernel)))}
 	case TypeStop:
@@ -89,7 +89,7 @@ func Decode(t Type, payload []byte) (Message, error) {
 	case TypeReady:
 		m = Ready{}
 	case TypeAdvertise:
-		m = Advertise{Message: r.rest()}
+		m = DecodeAdvertise(r.rest())
 	case TypeAcquire:
 		m = Acquire{}
 	case TypeRelease:
@@ -116,12 +116,13 @@ func Decode(t Type, payload []byte) (Message, error) {
 // DecodeFrame is Decode for a Frame, without an allocation.
 func DecodeFrame(payload []byte) (Frame, error) {
 	r := reader{b: payload}
-	f := Frame{Link: Link(r.u16()), Family: r.family(), Received: r.i64(), Packet: r.rest()}
-	if r.err != nil {
-		return Frame{}, r.err
-	}
-	return f, nil
+	f := r.frame()
+	return f, r.err
 }
+
+// DecodeAdvertise is Decode for an Advertise, without an allocation: every
+// payload is one.
+func DecodeAdvertise(payload []byte) Advertise { return Advertise{Message: payload} }
 
 // reader reads fixed fields; after a first error it reads zeros.
 type reader struct {
@@ -216,6 +217,10 @@ func (r *reader) addr() netip.Addr {
 		r.fail("IPv4 address in IPv6 form")
 	}
 	return a
+}
+
+func (r *reader) frame() Frame {
+	return Frame{Link: Link(r.u16()), Family: r.family(), Received: r.i64(), Packet: r.rest()}
 }
 
 func (r *reader) router() Router {

@@ -36,7 +36,11 @@ func FromFD(fd int) *Conn { return &Conn{fd} }
 func (c *Conn) FD() int { return c.fd }
 
 // Close closes this end; the other reads io.EOF.
-func (c *Conn) Close() error { return unix.Close(c.fd) }
+func (c *Conn) Close() error {
+	fd := c.fd
+	c.fd = -1 // a second Close must not hit a stranger's descriptor
+	return unix.Close(fd)
+}
 
 // SetBuffers sets the room for datagrams on their way, in bytes; with
 // CAP_NET_ADMIN beyond the system's limit.
@@ -53,17 +57,21 @@ func (c *Conn) SetBuffers(n int) error {
 }
 
 // Recv reads one datagram. It returns ErrAgain when there is none, io.EOF
-// when the other end is closed, ErrTruncated when b is too short.
+// when the other end is closed (or said nothing at length 0, which no honest
+// end does), ErrTruncated when b was too short and the datagram is lost.
 //
 // Recv and Send make the system calls without an address argument: the only
 // form that the child's seccomp filter lets pass.
 func (c *Conn) Recv(b []byte) (int, error) {
 	n, errno := transfer(unix.SYS_RECVFROM, c.fd, b, unix.MSG_DONTWAIT|unix.MSG_TRUNC)
+	if errno == unix.ECONNRESET {
+		// Closed with unread datagrams in there: reported once, ahead of the
+		// last words of the other end, which are still to be read here.
+		n, errno = transfer(unix.SYS_RECVFROM, c.fd, b, unix.MSG_DONTWAIT|unix.MSG_TRUNC)
+	}
 	switch {
 	case errno == unix.EAGAIN:
 		return 0, ErrAgain
-	case errno == unix.ECONNRESET:
-		return 0, io.EOF
 	case errno != 0:
 		return 0, fmt.Errorf("lane: receive: %w", errno)
 	case n == 0:

@@ -13,25 +13,31 @@ const (
 )
 
 // Queue sends datagrams in order and drops none: what finds no room waits, up
-// to a bound.
+// to a bound. Beyond it the lane is broken for good: a datagram taken after
+// one refused would leave a hole.
 type Queue struct {
 	conn    *Conn
 	waiting [][]byte
 	bytes   int
+	full    bool
 }
 
 // NewQueue returns an empty queue in front of c.
 func NewQueue(c *Conn) *Queue { return &Queue{conn: c} }
 
 // Enqueue sends b, or keeps a copy for Flush. It returns ErrFull when the
-// bound is reached, or the error of Send.
+// bound is reached and from then on, or the error of Send.
 func (q *Queue) Enqueue(b []byte) error {
+	if q.full {
+		return ErrFull
+	}
 	if len(q.waiting) == 0 {
 		if err := q.conn.Send(b); !errors.Is(err, ErrAgain) {
 			return err
 		}
 	}
 	if q.bytes+len(b) > queueMax {
+		q.full = true
 		return ErrFull
 	}
 	q.waiting = append(q.waiting, append([]byte(nil), b...))

@@ -46,33 +46,36 @@ type Rule struct {
 	Phases Phase // when
 	Min    int   // payload length in bytes
 	Max    int
-	Slot   bool // the header names a slot; else it must not
+	Slot   bool // the header names a slot; else NoSlot. A Result repeats its request's.
+	Rate   int  // messages a second the receiver acts on, the rest it ignores; 0: no limit here
 }
 
 const (
-	addrLen   = 1 + 16
-	routerLen = 2 + 1 + 1 + 1 + 1 + 8 + 1 + 1 + 8 + 1
-	frameLen  = 2 + 1 + 8
+	addrLen    = 1 + 16
+	routerLen  = 2 + 1 + 1 + 1 + 1 + 8 + 1 + 1 + 8 + 1
+	frameLen   = 2 + 1 + 8
+	changeLen  = 3 + addrLen + 1
+	droppedLen = 2 + 1 + 1 + addrLen + 4
 )
 
 // rules has one row for each message.
 var rules = [numTypes]Rule{
-	TypeHello:       {"hello", both, LaneControl, PhaseHello, BuildLen + 1, BuildLen + 1, false},
-	TypeRouter:      {"router", FromParent, LaneControl, PhaseConfigure | PhaseRun, routerLen + addrLen, routerLen + MaxAddresses*addrLen, true},
-	TypeLinkState:   {"link-state", FromParent, LaneControl, awake, 3 + addrLen, 3 + addrLen, false},
-	TypeRestore:     {"restore", FromParent, LaneControl, PhaseConfigure, 0, 0, true},
-	TypeCommit:      {"commit", FromParent, LaneControl, PhaseConfigure | PhaseRun, 2, 2, false},
-	TypeFrame:       {"frame", FromParent, LaneFrames, awake, frameLen, frameLen + MaxFrame, false},
-	TypeResult:      {"result", FromParent, LaneControl, awake, 2, 2, true},
-	TypeStop:        {"stop", FromParent, LaneControl, awake, 0, 0, false},
-	TypeReady:       {"ready", FromChild, LaneControl, awake, 0, 0, false},
-	TypeAdvertise:   {"advertise", FromChild, LaneControl, working, 8, MaxAdvertisement, true},
-	TypeAcquire:     {"acquire", FromChild, LaneControl, working, 0, 0, true},
-	TypeRelease:     {"release", FromChild, LaneControl, working, 0, 0, true},
-	TypeAnnounce:    {"announce", FromChild, LaneControl, working, 1, 1, true},
-	TypeDrain:       {"drain", FromChild, LaneControl, working, 0, 0, false},
-	TypeStateChange: {"state-change", FromChild, LaneControl, working, 3 + addrLen + 1, 3 + addrLen + 1, true},
-	TypeDropped:     {"dropped", FromChild, LaneControl, working, 2 + 1 + 1 + addrLen + 4, 2 + 1 + 1 + addrLen + 4, false},
+	TypeHello:       {"hello", both, LaneControl, PhaseHello, BuildLen + 1, BuildLen + 1, false, 0},
+	TypeRouter:      {"router", FromParent, LaneControl, PhaseConfigure | PhaseRun, routerLen + addrLen, routerLen + MaxAddresses*addrLen, true, 0},
+	TypeLinkState:   {"link-state", FromParent, LaneControl, awake, 3 + addrLen, 3 + addrLen, false, 0},
+	TypeRestore:     {"restore", FromParent, LaneControl, PhaseConfigure, 0, 0, true, 0},
+	TypeCommit:      {"commit", FromParent, LaneControl, PhaseConfigure | PhaseRun, 2, 2, false, 0},
+	TypeFrame:       {"frame", FromParent, LaneFrames, awake, frameLen, frameLen + MaxFrame, false, 0},
+	TypeResult:      {"result", FromParent, LaneControl, awake, 2, 2, true, 0},
+	TypeStop:        {"stop", FromParent, LaneControl, awake, 0, 0, false, 0},
+	TypeReady:       {"ready", FromChild, LaneControl, awake, 0, 0, false, 0},
+	TypeAdvertise:   {"advertise", FromChild, LaneControl, working, 8, MaxAdvertisement, true, 0},
+	TypeAcquire:     {"acquire", FromChild, LaneControl, working, 0, 0, true, 0},
+	TypeRelease:     {"release", FromChild, LaneControl, working, 0, 0, true, 0},
+	TypeAnnounce:    {"announce", FromChild, LaneControl, working, 1, 1, true, 0},
+	TypeDrain:       {"drain", FromChild, LaneControl, working, 0, 0, false, 0},
+	TypeStateChange: {"state-change", FromChild, LaneControl, working, changeLen, changeLen, true, 0},
+	TypeDropped:     {"dropped", FromChild, LaneControl, working, droppedLen, droppedLen, false, 10},
 }
 
 // RuleOf returns the row of a message, and false where there is none.
@@ -90,7 +93,7 @@ type Violation struct {
 }
 
 func (v *Violation) Error() string {
-	return fmt.Sprintf("message %v for slot %d: %s", v.Header.Type, v.Header.Slot, v.Reason)
+	return fmt.Sprintf("message %v (slot %#x): %s", v.Header.Type, uint16(v.Header.Slot), v.Reason)
 }
 
 // Check holds a message with a payload of n bytes against the table. The
@@ -108,8 +111,12 @@ func Check(h Header, n int, from Side, lane Lane, phase Phase) error {
 		return &Violation{h, "wrong phase"}
 	case n < r.Min || n > r.Max:
 		return &Violation{h, fmt.Sprintf("payload of %d bytes, accepted: %d..%d", n, r.Min, r.Max)}
-	case r.Slot != (h.Slot != NoSlot) && h.Type != TypeResult: // a Result names what its request named
-		return &Violation{h, "slot given or missing"}
+	case h.Type == TypeResult: // names what its request named
+		return nil
+	case r.Slot && h.Slot == NoSlot:
+		return &Violation{h, "slot missing"}
+	case !r.Slot && h.Slot != NoSlot:
+		return &Violation{h, "slot given where none belongs"}
 	}
 	return nil
 }
