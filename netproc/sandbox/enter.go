@@ -1,0 +1,119 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+	"unsafe"
+
+	"github.com/landlock-lsm/go-landlock/landlock"
+	ll "github.com/landlock-lsm/go-landlock/landlock/syscall"
+	"golang.org/x/sys/unix"
+)
+
+// Report tells what stands.
+type Report struct {
+	// Landlock is the ABI version of the kernel's Landlock in force.
+	Landlock int
+}
+
+// Descriptors: the lanes, and those of the Go runtime's poller, which comes to
+// life before the filter does.
+const (
+	ControlFD = 3
+	FramesFD  = 4
+	epollFD   = 5
+	eventFD   = 6
+)
+
+// limits of the process: no new descriptor (0 to 6 are taken, and ppoll with
+// its two needs a limit of two), no file, no core, a few threads of the
+// runtime's own, and memory for many thousand virtual routers.
+var limits = []struct {
+	name     string
+	resource int
+	max      uint64
+}{
+	{"files", unix.RLIMIT_NOFILE, 2},
+	{"processes", unix.RLIMIT_NPROC, 32},
+	{"core", unix.RLIMIT_CORE, 0},
+	{"file size", unix.RLIMIT_FSIZE, 0},
+	{"locked memory", unix.RLIMIT_MEMLOCK, 0},
+	{"message queues", unix.RLIMIT_MSGQUEUE, 0},
+	{"data", unix.RLIMIT_DATA, 256 << 20},
+}
+
+// Enter is the second stage. After it the process has the system calls of
+// Rules and no others; what breaks them kills it.
+func Enter() (Report, error) {
+	var r Report
+	// The filter names this pid; only the first process of a pid namespace has it.
+	if os.Getpid() != 1 {
+		return r, fmt.Errorf("enter: pid is %d, not 1", os.Getpid())
+	}
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return r, fmt.Errorf("enter: dumpable: %w", err)
+	}
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+		return r, fmt.Errorf("enter: parent death signal: %w", err)
+	}
+	if err := wakePoller(); err != nil {
+		return r, fmt.Errorf("enter: %w", err)
+	}
+	for _, l := range limits {
+		if err := unix.Setrlimit(l.resource, &unix.Rlimit{Cur: l.max, Max: l.max}); err != nil {
+			return r, fmt.Errorf("enter: limit of %s: %w", l.name, err)
+		}
+	}
+	var err error
+	if r.Landlock, err = denyAll(); err != nil {
+		return r, fmt.Errorf("enter: landlock: %w", err)
+	}
+	if err := loadFilter(); err != nil {
+		return r, fmt.Errorf("enter: seccomp: %w", err)
+	}
+	return r, nil
+}
+
+// wakePoller makes the Go runtime create its poller, which it else does when
+// it first needs a timer: too late, behind the filter. The filter knows its
+// descriptors by number.
+func wakePoller() error {
+	time.Sleep(time.Nanosecond)
+	for fd, name := range map[int]string{epollFD: "epoll", eventFD: "eventfd"} {
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil {
+			return fmt.Errorf("descriptor %d is not the runtime's %s: %w", fd, name, err)
+		}
+	}
+	if _, err := unix.FcntlInt(eventFD+1, unix.F_GETFD, 0); err == nil {
+		return fmt.Errorf("descriptor %d is open", eventFD+1)
+	}
+	return nil
+}
+
+// denyAll lets Landlock refuse every file, port, signal and abstract socket
+// it knows. The kernel may know fewer than we do, but must know Landlock.
+func denyAll() (abi int, err error) {
+	abi, err = ll.LandlockGetABIVersion()
+	if err != nil {
+		return 0, err
+	}
+	if abi < 1 {
+		return 0, errors.New("not in this kernel")
+	}
+	return abi, landlock.V6.BestEffort().Restrict()
+}
+
+// loadFilter puts the seccomp filter on every thread.
+func loadFilter() error {
+	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	failed, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&prog)))
+	if errno != 0 {
+		return errno
+	}
+	if failed != 0 {
+		return fmt.Errorf("thread %d could not be synchronised", failed)
+	}
+	return nil
+}
