@@ -61,14 +61,14 @@ func Enter() (Report, error) {
 	if err := wakePoller(); err != nil {
 		return r, fmt.Errorf("enter: %w", err)
 	}
+	var err error
+	if r.Landlock, err = denyAll(); err != nil {
+		return r, fmt.Errorf("enter: landlock: %w", err)
+	}
 	for _, l := range limits {
 		if err := unix.Setrlimit(l.resource, &unix.Rlimit{Cur: l.max, Max: l.max}); err != nil {
 			return r, fmt.Errorf("enter: limit of %s: %w", l.name, err)
 		}
-	}
-	var err error
-	if r.Landlock, err = denyAll(); err != nil {
-		return r, fmt.Errorf("enter: landlock: %w", err)
 	}
 	if err := loadFilter(); err != nil {
 		return r, fmt.Errorf("enter: seccomp: %w", err)
