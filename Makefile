@@ -1,0 +1,68 @@
+# rvrrpd: "make demo" and "make test" do all the set-up they need (Debian, Go, root).
+
+GO       ?= go
+PREFIX   ?= /usr/local
+RELEASE  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+# Both programs must come from the same sources: their hash is the build identity.
+BUILD    := $(shell find . -name '*.go' -o -name go.mod -o -name go.sum | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c1-24)
+LDFLAGS  := -s -w -buildid= -X github.com/rvrrpd/rvrrpd/ipc.build=$(BUILD) -X github.com/rvrrpd/rvrrpd/ipc.release=$(RELEASE)
+STATIC   := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+LABS     := ./lab/... ./parent/... ./netproc/sandbox/...
+FUZZTIME ?= 60s
+
+.PHONY: build test unit lab-test demo setup setup-demo generate check-generated fuzz bench install clean
+
+build:
+	@mkdir -p bin
+	$(STATIC) -o bin/rvrrpd ./cmd/rvrrpd
+	$(STATIC) -o bin/rvrrpd-netproc ./cmd/rvrrpd-netproc
+
+setup:
+	@./lab/setup.sh iproute2 procps gcc libc6-dev pkg-config libseccomp-dev keepalived frr tcpdump tshark nftables
+
+setup-demo:
+	@./lab/setup.sh iproute2
+
+demo: setup-demo build
+	@CGO_ENABLED=0 $(GO) build -trimpath -o bin/demo ./lab/demo && ./bin/demo
+
+test: setup build
+	$(GO) vet ./...
+	$(GO) vet -tags lab ./...
+	CGO_ENABLED=1 $(GO) vet -tags seccompgen ./netproc/sandbox/...
+	$(MAKE) --no-print-directory check-generated unit lab-test
+
+unit:
+	CGO_ENABLED=1 $(GO) test -race ./...
+
+# The lab needs root and real programs: static, as they are shipped, without
+# the race detector, which wants cgo.
+lab-test: build
+	CGO_ENABLED=0 $(GO) test -tags lab -count=1 -timeout 15m $(LABS)
+
+generate:
+	$(GO) generate ./...
+	$(GO) test ./engine -update
+
+check-generated:
+	cd netproc/sandbox && CGO_ENABLED=1 $(GO) run -tags seccompgen ./gen -check
+
+# Every fuzz target of every package, for a while each.
+fuzz:
+	@for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	  done; \
+	done
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./engine/... ./ipc/... ./netproc/...
+
+install: build
+	install -D -m 0755 bin/rvrrpd $(DESTDIR)$(PREFIX)/sbin/rvrrpd
+	install -D -m 0755 bin/rvrrpd-netproc $(DESTDIR)/usr/libexec/rvrrpd/rvrrpd-netproc
+	install -d -m 0755 $(DESTDIR)/etc/rvrrpd
+	test -e $(DESTDIR)/etc/rvrrpd/rvrrpd.conf || install -m 0644 conf/rvrrpd.conf $(DESTDIR)/etc/rvrrpd/rvrrpd.conf
+
+clean:
+	rm -rf bin
