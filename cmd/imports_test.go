@@ -21,7 +21,7 @@ var mayImport = map[string][]string{
 	"netproc/wire":       {},
 	"netproc/sandbox":    {"golang.org/x/sys/unix", "github.com/landlock-lsm/go-landlock/landlock", "github.com/landlock-lsm/go-landlock/landlock/syscall"},
 	"parent":             {module + "conf", module + "ipc", "golang.org/x/sys/unix", "github.com/vishvananda/netlink", "github.com/vishvananda/netlink/nl", "github.com/mdlayher/packet"},
-	"cmd/rvrrpd":         {module + "parent", module + "conf", module + "ipc"},
+	"cmd/rvrrpd":         {module + "parent", module + "conf", module + "ipc", "golang.org/x/sys/unix"},
 	"cmd/rvrrpd-netproc": {module + "netproc", module + "netproc/sandbox", module + "ipc"},
 }
 

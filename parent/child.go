@@ -1,7 +1,6 @@
 package parent
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -20,7 +19,7 @@ const (
 	startTime = int64(5 * time.Second)
 	// stopTime is how long it may take to hand over its slots and end.
 	stopTime = int64(time.Second)
-	// wordsMax bounds what is logged of a dying child.
+	// wordsMax bounds what is logged of a dead child, in bytes.
 	wordsMax = 8 << 10
 	// laneBuffer is the socket buffer of a lane, in bytes.
 	laneBuffer = 4 << 20
@@ -47,10 +46,9 @@ type child struct {
 	control  *ipc.Conn
 	queue    *ipc.Queue
 	frames   *ipc.Conn
-	words    int // pipe with what it writes before it dies
+	words    int // pipe with what it wrote before it died; what finds no room there is lost
 	phase    ipc.Phase
 	deadline int64 // by which the phase must have ended; never in PhaseRun
-	said     int   // bytes of its last words logged
 	reports  rate
 }
 
@@ -64,28 +62,25 @@ func openProgram() (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	var errs []error
-	for _, dir := range []string{filepath.Dir(own), childDir} {
-		path := filepath.Join(dir, childName)
-		fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", path, err))
-			continue
-		}
-		var st unix.Stat_t
-		if err := unix.Fstat(fd, &st); err != nil {
-			return -1, fmt.Errorf("%s: %w", path, err)
-		}
-		if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o022 != 0 || (st.Uid != 0 && int(st.Uid) != os.Geteuid()) {
-			unix.Close(fd)
-			return -1, fmt.Errorf("%s: mode %o, owner %d: must be a file that only root can write", path, st.Mode, st.Uid)
-		}
-		// Numbers below 10 are the child's own; moving away keeps them apart.
-		high, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 10)
-		unix.Close(fd)
-		return high, err
+	path := filepath.Join(filepath.Dir(own), childName)
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err == unix.ENOENT {
+		path = filepath.Join(childDir, childName)
+		fd, err = unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
 	}
-	return -1, errors.Join(errs...)
+	if err != nil {
+		return -1, fmt.Errorf("%s: %w", path, err)
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return -1, fmt.Errorf("%s: %w", path, err)
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o022 != 0 || (st.Uid != 0 && int(st.Uid) != os.Geteuid()) {
+		return -1, fmt.Errorf("%s: mode %o, owner %d: must be a file that only root can write", path, st.Mode, st.Uid)
+	}
+	// The child's own descriptors are below 10.
+	return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 10)
 }
 
 // spawn starts a child behind the first of its walls: a user id, namespaces
@@ -171,32 +166,22 @@ func (d *daemon) end() unix.WaitStatus {
 }
 
 // lastWords logs what the child wrote to its standard error, which it does
-// only when it dies: made printable, and bounded.
+// only when it dies: bounded, and without what could confuse a terminal.
 func (d *daemon) lastWords() {
-	var buf [4096]byte
-	for {
-		n, err := unix.Read(d.child.words, buf[:])
-		if n <= 0 || err != nil {
-			return
-		}
-		n = min(n, wordsMax-d.child.said)
-		d.child.said += n
-		for line := range strings.Lines(string(buf[:n])) {
-			if line = strings.TrimSpace(printable(line)); line != "" {
-				d.log.Error("network process says", "words", line)
-			}
-		}
+	buf := make([]byte, wordsMax)
+	n, err := unix.Read(d.child.words, buf)
+	if err != nil {
+		return
 	}
-}
-
-// printable replaces what could confuse a terminal or a log.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
+	words := strings.Map(func(r rune) rune {
+		if r != '\n' && (r < ' ' || r > '~') {
 			return ' '
 		}
 		return r
-	}, s)
+	}, string(buf[:n]))
+	for line := range strings.Lines(words) {
+		d.log.Error("network process says", "words", strings.TrimSpace(line))
+	}
 }
 
 // greet answers the child's Hello: same build, verified walls, and then the

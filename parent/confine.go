@@ -2,9 +2,7 @@ package parent
 
 import (
 	"fmt"
-	"os"
-	"strconv"
-	"strings"
+	"slices"
 	"syscall"
 	"unsafe"
 
@@ -21,11 +19,8 @@ const securebits = 0x1<<0 | 0x1<<1 | 0x1<<2 | 0x1<<3 | 0x1<<5 | 0x1<<6 | 0x1<<7
 
 // confine takes from the parent what it does not need, on all its threads.
 func confine() error {
-	if err := closeInherited(); err != nil {
-		return err
-	}
 	for c := uintptr(0); c <= unix.CAP_LAST_CAP; c++ {
-		if !contains(kept, c) {
+		if !slices.Contains(kept, c) {
 			// A capability this kernel does not know cannot be dropped: EINVAL.
 			if err := allThreads(unix.SYS_PRCTL, unix.PR_CAPBSET_DROP, c, 0); err != nil && err != unix.EINVAL {
 				return fmt.Errorf("bounding set: %w", err)
@@ -61,35 +56,6 @@ func confine() error {
 func allThreads(nr, a, b, c uintptr) error {
 	if _, _, errno := syscall.AllThreadsSyscall6(nr, a, b, c, 0, 0, 0); errno != 0 {
 		return errno
-	}
-	return nil
-}
-
-func contains(set []uintptr, c uintptr) bool {
-	for _, k := range set {
-		if k == c {
-			return true
-		}
-	}
-	return false
-}
-
-// closeInherited closes what whoever started us left open, but for the three
-// standard descriptors and the Go runtime's own.
-func closeInherited() error {
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		return fmt.Errorf("descriptors: %w", err)
-	}
-	for _, e := range entries {
-		fd, err := strconv.Atoi(e.Name())
-		if err != nil || fd < 3 {
-			continue
-		}
-		target, err := os.Readlink("/proc/self/fd/" + e.Name())
-		if err == nil && !strings.HasPrefix(target, "anon_inode:") {
-			unix.Close(fd)
-		}
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
@@ -301,7 +302,7 @@ func (k *kernel) acknowledged(first uint32, n int, ignore []unix.Errno, errs *[]
 			// What an earlier exchange that timed out left is passed over.
 			if seq := binary.NativeEndian.Uint32(b[8:]); binary.NativeEndian.Uint16(b[4:]) == unix.NLMSG_ERROR && seq-first < 1<<31 {
 				n--
-				if errno := unix.Errno(-int32(binary.NativeEndian.Uint32(b[16:]))); errno != 0 && !among(errno, ignore) {
+				if errno := unix.Errno(-int32(binary.NativeEndian.Uint32(b[16:]))); errno != 0 && !slices.Contains(ignore, errno) {
 					*errs = append(*errs, errno)
 				}
 			}
@@ -309,13 +310,4 @@ func (k *kernel) acknowledged(first uint32, n int, ignore []unix.Errno, errs *[]
 		}
 	}
 	return nil
-}
-
-func among(errno unix.Errno, list []unix.Errno) bool {
-	for _, e := range list {
-		if e == errno {
-			return true
-		}
-	}
-	return false
 }

@@ -201,7 +201,6 @@ const (
 	fdMonitor
 	fdPackets
 	fdControl
-	fdWords
 	fdCount
 )
 
@@ -217,7 +216,7 @@ func (d *daemon) wait(signals int) (ready [fdCount]bool, err error) {
 		fds[fdPackets].Fd = int32(d.recv.fd())
 	}
 	if c := d.child; c != nil {
-		fds[fdControl].Fd, fds[fdWords].Fd = int32(c.control.FD()), int32(c.words)
+		fds[fdControl].Fd = int32(c.control.FD())
 		if c.queue.Pending() {
 			fds[fdControl].Events |= unix.POLLOUT
 		}
@@ -270,9 +269,6 @@ func (d *daemon) turn(ready [fdCount]bool, signals int) error {
 		if err := d.watch(); err != nil {
 			return err
 		}
-	}
-	if ready[fdWords] && d.child != nil {
-		d.lastWords()
 	}
 	if ready[fdSignals] {
 		if err := d.signalled(signals); err != nil {

@@ -1,6 +1,12 @@
 // Command rvrrpd is the VRRP daemon: the privileged parent, which starts the
 // network process rvrrpd-netproc and does for it what the configuration
 // grants.
+//
+// The runtime must not keep a descriptor of a control group open, because
+// main closes all that it did not open itself.
+//
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
 package main
 
 import (
@@ -16,6 +22,7 @@ import (
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/parent"
+	"golang.org/x/sys/unix"
 )
 
 // Exit codes.
@@ -27,14 +34,21 @@ const (
 // The child dies with the thread that started it: stay on the main one.
 func init() { runtime.LockOSThread() }
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	// Whatever the caller left open is closed, before anything of ours is open.
+	if err := unix.CloseRange(3, 1<<32-1, 0); err != nil {
+		fmt.Fprintln(os.Stderr, "rvrrpd: close inherited descriptors:", err)
+		os.Exit(exitFailure)
+	}
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 const usage = `usage: rvrrpd -m1 [-c FILE] [-g toml|json] [-d LEVEL]
 
   -m, --mode MODE        1: run the virtual routers in the foreground
   -c, --conf FILE        configuration (default /etc/rvrrpd/rvrrpd.conf)
   -g, --cfg-format FMT   its format: toml (default) or json
-  -d, --debug LEVEL      0 (default), 1, 2, 3 or 5; overrides the file
+  -d, --debug LEVEL      0 (default) to 5; overrides the file
   -h, --help             this text
       --version          version and build
 `
@@ -93,7 +107,7 @@ func parse(args []string) (o options, err error) {
 	case o.format != "toml" && o.format != "json":
 		return o, fmt.Errorf("-g %s: accepted: toml, json", o.format)
 	case o.debug < -1 || o.debug > 5:
-		return o, fmt.Errorf("-d %d: accepted: 0, 1, 2, 3, 5", o.debug)
+		return o, fmt.Errorf("-d %d: accepted: 0..5", o.debug)
 	}
 	return o, nil
 }
