@@ -117,7 +117,10 @@ func Decode(t Type, payload []byte) (Message, error) {
 func DecodeFrame(payload []byte) (Frame, error) {
 	r := reader{b: payload}
 	f := r.frame()
-	return f, r.err
+	if r.err != nil {
+		return Frame{}, r.err
+	}
+	return f, nil
 }
 
 // DecodeAdvertise is Decode for an Advertise, without an allocation: every

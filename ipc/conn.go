@@ -16,7 +16,8 @@ var (
 	ErrFull      = errors.New("lane: the other end does not read")
 )
 
-// Conn is one end of a lane: a non-blocking SOCK_SEQPACKET socket.
+// Conn is one end of a lane: a non-blocking SOCK_SEQPACKET socket. It belongs
+// to one goroutine.
 type Conn struct{ fd int }
 
 // Pair makes a lane: our end, and the descriptor of the other for a child to

@@ -16,10 +16,7 @@ func Wait(fds []unix.PollFd, timeout time.Duration) (int, error) {
 		ts = &t
 	}
 	n, err := unix.Ppoll(fds, ts, nil)
-	if err == unix.EINTR {
-		for i := range fds {
-			fds[i].Revents = 0
-		}
+	if err == unix.EINTR { // the kernel has cleared every Revents
 		return 0, nil
 	}
 	return n, err

@@ -92,7 +92,8 @@ func (t *Batch) Flush(send func([]byte) error) error {
 	}
 	var first error
 	start := 0
-	for _, end := range append(t.ends, len(t.b)) {
+	t.ends = append(t.ends, len(t.b))
+	for _, end := range t.ends {
 		if err := send(t.b[start:end]); err != nil && first == nil {
 			first = err
 		}
