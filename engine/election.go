@@ -19,7 +19,7 @@ func (vr *VirtualRouter) elect(adv Advertisement) election {
 		return senderHasPriority
 	case adv.Priority < vr.config.Priority:
 		return weWin
-	case adv.Source.Unmap().WithZone("").Compare(vr.primary) > 0:
+	case adv.Source.Unmap().Compare(vr.primary) > 0:
 		return senderHasAddress
 	}
 	return weWin

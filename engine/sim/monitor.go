@@ -135,8 +135,11 @@ func (m *Monitor) cause(now engine.Instant, ev engine.Event, change engine.State
 }
 
 func (m *Monitor) outrankedByAddress(adv engine.Advertisement) bool {
-	return adv.Priority == m.config.Priority && adv.Source.Compare(m.primary) > 0
+	return adv.Priority == m.config.Priority && plain(adv.Source).Compare(m.primary) > 0
 }
+
+// plain gives every form of an address one form: 16 octets, no zone.
+func plain(a netip.Addr) netip.Addr { return netip.AddrFrom16(a.As16()) }
 
 // mustMove checks that an event that forces a transition made one.
 func (m *Monitor) mustMove(ev engine.Event) error {
@@ -149,7 +152,7 @@ func (m *Monitor) mustMove(ev engine.Event) error {
 	case engine.Refused, engine.Revoked:
 		move = m.state == engine.Active
 	case engine.Advertisement:
-		move = m.state == engine.Active && ev.Source != m.primary &&
+		move = m.state == engine.Active && plain(ev.Source) != m.primary &&
 			(ev.Priority > m.config.Priority || m.outrankedByAddress(ev))
 	}
 	if move {
@@ -201,7 +204,7 @@ func (m *Monitor) pattern(now engine.Instant, ev engine.Event, change engine.Sta
 func (m *Monitor) steadyPattern(now engine.Instant, ev engine.Event, got []engine.Action) error {
 	_, tick := ev.(engine.Tick)
 	adv, heard := ev.(engine.Advertisement)
-	answer := heard && adv.Source != m.primary && (adv.Priority == 0 || m.config.Version == engine.V3)
+	answer := heard && plain(adv.Source) != m.primary && (adv.Priority == 0 || m.config.Version == engine.V3)
 	for i, a := range got {
 		switch {
 		case m.state != engine.Active:

@@ -10,11 +10,11 @@ import (
 func (m *Monitor) update(now engine.Instant, ev engine.Event, change engine.StateChanged, changed bool) {
 	switch ev := ev.(type) {
 	case engine.Startup:
-		m.primary = ev.Primary
+		m.primary = plain(ev.Primary)
 	case engine.Restore:
-		m.primary = ev.Primary
+		m.primary = plain(ev.Primary)
 	case engine.Advertisement:
-		if m.state == engine.Backup && ev.Source != m.primary && now >= m.heard {
+		if m.state == engine.Backup && plain(ev.Source) != m.primary && now >= m.heard {
 			m.hear(now, ev)
 		}
 		if changed {
