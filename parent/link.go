@@ -51,27 +51,32 @@ func (d *daemon) resync() error {
 				}
 			}
 		}
-		d.tell(l, l.facts(info, addrs))
+		state, err := l.facts(info, addrs)
+		errs = append(errs, err)
+		d.tell(l, state)
 	}
 	return errors.Join(errs...)
 }
 
 // facts takes over the interface's prefixes and says what the child may know:
-// whether the link is usable and the address to speak from, the first of its
-// own that is not virtual.
-func (l *link) facts(info linkInfo, addrs []addrInfo) ipc.LinkState {
+// whether the link is usable and the address to speak from, its first.
+func (l *link) facts(info linkInfo, addrs []addrInfo) (ipc.LinkState, error) {
 	l.prefixes = l.prefixes[:0]
 	state := ipc.LinkState{Link: l.id}
 	for _, a := range addrs {
 		if l.index == 0 || a.Index != l.index || a.Proto == protoRVRRPD {
 			continue
 		}
+		if l.virtual(a.Prefix.Addr()) {
+			// Taking it would be harmless, giving it back would not.
+			return ipc.LinkState{Link: l.id}, fmt.Errorf("%s: virtual address %v is an address of the interface itself; not supported yet: address owner", l.name, a.Prefix.Addr())
+		}
 		l.prefixes = append(l.prefixes, a.Prefix)
-		if !state.Up && info.Up && !a.Secondary && a.Scope == unix.RT_SCOPE_UNIVERSE && !l.virtual(a.Prefix.Addr()) {
+		if !state.Up && info.Up && !a.Secondary && a.Scope == unix.RT_SCOPE_UNIVERSE {
 			state.Up, state.Primary = true, a.Prefix.Addr()
 		}
 	}
-	return state
+	return state, nil
 }
 
 // virtual says whether ip is a virtual address on this link.

@@ -172,7 +172,15 @@ func (d *daemon) open(c *conf.Config) (err error) {
 	if err := d.sweep(); err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
-	return d.resync()
+	if err := d.resync(); err != nil {
+		return err
+	}
+	for _, l := range d.links {
+		if !l.told.Up {
+			d.log.Warn("waiting for the link: it must be there, up, and have an IPv4 address", "link", l.name)
+		}
+	}
+	return nil
 }
 
 // errStopped ends the loop in order.
