@@ -13,7 +13,6 @@ import (
 var (
 	ErrAgain     = errors.New("lane: nothing to read, or no room to write")
 	ErrTruncated = errors.New("lane: datagram longer than the buffer")
-	ErrFull      = errors.New("lane: the other end does not read")
 )
 
 // Conn is one end of a lane: a non-blocking SOCK_SEQPACKET socket. It belongs

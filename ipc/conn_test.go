@@ -183,96 +183,6 @@ func drain(t *testing.T, c *Conn, next int) int {
 	}
 }
 
-func TestQueueKeepsOrder(t *testing.T) {
-	t.Parallel()
-	ours, theirs := pair(t)
-	q := NewQueue(ours)
-	if q.Pending() || q.Flush() != nil {
-		t.Fatal("a new queue has something waiting")
-	}
-	sent, got := 0, 0
-	scratch := make([]byte, 0, 4000) // used again: the queue must copy
-	put := func() {
-		scratch = append(scratch[:0], number(sent, 4+sent*37%3000)...)
-		if err := q.Enqueue(scratch); err != nil {
-			t.Fatalf("datagram %d: %v", sent, err)
-		}
-		sent++
-	}
-	for !q.Pending() {
-		put()
-	}
-	for range 500 {
-		put()
-	}
-	for turns := 0; q.Pending(); turns++ {
-		if got = drain(t, theirs, got); turns > 1000 {
-			t.Fatal("the queue does not empty")
-		}
-		if turns < 5 {
-			put() // must not overtake what waits
-		}
-		if err := q.Flush(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got = drain(t, theirs, got); got != sent {
-		t.Errorf("%d of %d datagrams arrived", got, sent)
-	}
-}
-
-func TestQueueBound(t *testing.T) {
-	t.Parallel()
-	ours, theirs := pair(t)
-	q := NewQueue(ours)
-	sent, waiting := 0, 0
-	for {
-		before := q.Pending()
-		err := q.Enqueue(number(sent, chunk))
-		if errors.Is(err, ErrFull) {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		sent++
-		if before || q.Pending() {
-			waiting++
-		}
-	}
-	if waiting != queueMax/chunk {
-		t.Errorf("%d datagrams wait, want %d", waiting, queueMax/chunk)
-	}
-	expect(t, "a small one after the refusal", q.Enqueue([]byte("x")), ErrFull)
-	got := 0
-	for q.Pending() {
-		got = drain(t, theirs, got)
-		if err := q.Flush(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got = drain(t, theirs, got); got != sent || q.bytes != 0 {
-		t.Errorf("%d of %d datagrams arrived, %d bytes are counted as waiting", got, sent, q.bytes)
-	}
-	expect(t, "after the hole", q.Enqueue([]byte("x")), ErrFull)
-}
-
-func TestQueueClosed(t *testing.T) {
-	t.Parallel()
-	ours, theirs := pair(t)
-	q := NewQueue(ours)
-	for !q.Pending() {
-		if err := q.Enqueue(make([]byte, 1000)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := theirs.Close(); err != nil {
-		t.Fatal(err)
-	}
-	expect(t, "flush", q.Flush(), io.ErrClosedPipe)
-	expect(t, "enqueue", NewQueue(ours).Enqueue([]byte("x")), io.ErrClosedPipe)
-}
-
 func TestBatch(t *testing.T) {
 	t.Parallel()
 	var batch Batch
@@ -326,7 +236,7 @@ func TestBatchError(t *testing.T) {
 	calls := 0
 	err := batch.Flush(func([]byte) error {
 		calls++
-		return []error{nil, ErrAgain, ErrFull}[min(calls-1, 2)]
+		return []error{nil, ErrAgain, io.ErrClosedPipe}[min(calls-1, 2)]
 	})
 	expect(t, "flush", err, ErrAgain)
 	if calls != 3 || batch.Len() != 0 {

@@ -25,6 +25,7 @@ func (p *process) act(r *router, a engine.Action) {
 		p.request(r, &p.message)
 	case engine.Acquire:
 		p.request(r, ipc.Acquire{})
+		r.acquired = p.sequence
 	case engine.Release:
 		p.request(r, ipc.Release{})
 	case engine.Announce:

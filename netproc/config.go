@@ -16,9 +16,12 @@ type router struct {
 	record ipc.Router
 	vr     *engine.VirtualRouter
 	out    wire.Advertisement // what we advertise; the priority changes
-	due    int64              // deadline, and where it stands
-	queue  *deadlines
-	place  int
+	// acquired is the sequence number of the last Acquire: the refusal of an
+	// earlier one is old news.
+	acquired uint32
+	due      int64 // deadline, and where it stands
+	queue    *deadlines
+	place    int
 }
 
 // key is what an advertisement is looked up by (PROTOCOL R8).

@@ -29,7 +29,6 @@ var errStopped = errors.New("stopped")
 // process is the state of the network process.
 type process struct {
 	control, frames *ipc.Conn
-	queue           *ipc.Queue
 	out             ipc.Batch // this turn's messages
 	phase           ipc.Phase
 	generation      uint32
@@ -80,7 +79,7 @@ func Run(o Options) error {
 
 func newProcess(control, frames *ipc.Conn) *process {
 	return &process{
-		control: control, frames: frames, queue: ipc.NewQueue(control), phase: ipc.PhaseHello,
+		control: control, frames: frames, phase: ipc.PhaseHello,
 		byVRID: make(map[key]*router), staged: make(map[ipc.Slot]ipc.Router), restored: make(map[ipc.Slot]bool),
 		drain: drain{through: math.MinInt64}, buf: make([]byte, ipc.MaxDatagram),
 	}
@@ -89,9 +88,6 @@ func newProcess(control, frames *ipc.Conn) *process {
 // wait waits for a message or the next deadline.
 func (p *process) wait() error {
 	fds := [2]unix.PollFd{{Fd: int32(p.control.FD()), Events: unix.POLLIN}, {Fd: int32(p.frames.FD()), Events: unix.POLLIN}}
-	if p.queue.Pending() {
-		fds[0].Events |= unix.POLLOUT
-	}
 	timeout := time.Duration(-1)
 	if next := p.next(); next != never {
 		timeout = max(0, time.Duration(next-ipc.Monotonic()))
@@ -116,33 +112,33 @@ func (p *process) turn(now int64) error {
 }
 
 // flush hands this turn's messages to the parent.
-func (p *process) flush() error {
-	if err := p.queue.Flush(); err != nil {
-		return err
-	}
-	err := p.out.Flush(p.queue.Enqueue)
-	if errors.Is(err, io.ErrClosedPipe) {
-		return io.EOF
-	}
-	return err
-}
+func (p *process) flush() error { return p.out.Flush(p.send) }
 
-// finish hands over every virtual router, and waits until the parent has
-// taken the last word.
-func (p *process) finish() error {
-	for _, r := range p.routers {
-		if r != nil {
-			p.step(r, p.now, engine.Shutdown{})
-		}
-	}
-	for err := p.flush(); ; err = p.queue.Flush() {
-		if err != nil || !p.queue.Pending() {
+// send waits for room: the parent reads always, and without it there is
+// nothing to do.
+func (p *process) send(datagram []byte) error {
+	for {
+		err := p.control.Send(datagram)
+		switch {
+		case errors.Is(err, io.ErrClosedPipe):
+			return io.EOF
+		case !errors.Is(err, ipc.ErrAgain):
 			return err
 		}
 		if _, err := ipc.Wait([]unix.PollFd{{Fd: int32(p.control.FD()), Events: unix.POLLOUT}}, -1); err != nil {
 			return err
 		}
 	}
+}
+
+// finish hands over every virtual router.
+func (p *process) finish() error {
+	for _, r := range p.routers {
+		if r != nil {
+			p.step(r, p.now, engine.Shutdown{})
+		}
+	}
+	return p.flush()
 }
 
 // hear reads the control lane until it is empty.
@@ -213,7 +209,7 @@ func (p *process) result(h ipc.Header, m ipc.Result) {
 		return
 	}
 	switch {
-	case m.Request == ipc.TypeAcquire && m.Code != ipc.CodeStale:
+	case m.Request == ipc.TypeAcquire && h.Sequence == r.acquired && m.Code != ipc.CodeStale:
 		p.step(r, p.now, engine.Refused{})
 	case m.Request == ipc.TypeRelease && m.Code == ipc.CodeNotHeld && h.Sequence == 0:
 		p.step(r, p.now, engine.Revoked{}) // the parent took them back unasked

@@ -21,8 +21,10 @@ const (
 	stopTime = int64(time.Second)
 	// wordsMax bounds what is logged of a dead child, in bytes.
 	wordsMax = 8 << 10
-	// laneBuffer is the socket buffer of a lane, in bytes.
-	laneBuffer = 4 << 20
+	// laneBuffer is the socket buffer of a lane, in bytes: enough for the
+	// configuration of ten thousand virtual routers. A child that lets it fill
+	// up does not read.
+	laneBuffer = 16 << 20
 )
 
 // childName and childDir: where the child's program is looked for, beside
@@ -40,11 +42,12 @@ var childEnv = []string{
 	"GOGC=off", "GOMEMLIMIT=64MiB", "GOTRACEBACK=all",
 }
 
+var reportsPerSecond = func() time.Duration { r, _ := ipc.RuleOf(ipc.TypeDropped); return time.Duration(r.Rate) }()
+
 // child is the running network process; nil stands for none.
 type child struct {
 	pid      int
 	control  *ipc.Conn
-	queue    *ipc.Queue
 	frames   *ipc.Conn
 	words    int // pipe with what it wrote before it died; what finds no room there is lost
 	phase    ipc.Phase
@@ -88,7 +91,7 @@ func openProgram() (int, error) {
 // only after verify. The calling thread must stay alive as long as the child.
 func (d *daemon) spawn() (err error) {
 	c := &child{phase: ipc.PhaseHello, deadline: d.now + startTime,
-		reports: rate{period: 100 * time.Millisecond, burst: 50}}
+		reports: rate{period: time.Second / reportsPerSecond, burst: 50}}
 	var ends []int // the child's ends
 	defer func() {
 		for _, fd := range ends {
@@ -108,7 +111,6 @@ func (d *daemon) spawn() (err error) {
 			return fmt.Errorf("lane: %w", err)
 		}
 	}
-	c.queue = ipc.NewQueue(c.control)
 	var pipe [2]int
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 		return fmt.Errorf("pipe: %w", err)

@@ -24,7 +24,7 @@ func (d *daemon) converse() error {
 		n, err := d.child.control.Recv(d.datagram)
 		switch {
 		case errors.Is(err, ipc.ErrAgain):
-			return d.child.queue.Flush()
+			return nil
 		case errors.Is(err, io.EOF):
 			return d.buried()
 		case err != nil:
@@ -62,7 +62,9 @@ func (d *daemon) heard(h ipc.Header, payload []byte) error {
 	case ipc.Hello:
 		return d.greet(m)
 	case ipc.Ready:
-		d.child.phase, d.child.deadline = ipc.PhaseRun, never
+		if d.child.phase == ipc.PhaseConfigure { // a Ready after Stop must not undo it
+			d.child.phase, d.child.deadline = ipc.PhaseRun, never
+		}
 		d.log.Info("ready", "routers", len(d.slots), "generation", h.Generation)
 		return nil
 	case ipc.StateChange:

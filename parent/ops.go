@@ -137,8 +137,8 @@ func (d *daemon) forward() {
 		if !known || !d.child.configured() {
 			continue // nobody to tell; the socket is emptied all the same
 		}
-		d.batch.Add(ipc.Header{Generation: d.generation, Slot: ipc.NoSlot},
-			ipc.Frame{Link: id, Family: ipc.IPv4, Received: arrived, Packet: d.packet[:n]})
+		d.received = ipc.Frame{Link: id, Family: ipc.IPv4, Received: arrived, Packet: d.packet[:n]}
+		d.batch.Add(ipc.Header{Generation: d.generation, Slot: ipc.NoSlot}, &d.received)
 	}
 	if d.batch.Len() > 0 && d.batch.Flush(d.child.frames.Send) != nil {
 		d.lost++

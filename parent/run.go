@@ -44,6 +44,7 @@ type daemon struct {
 
 	outgoing   ipc.Batch // this turn's messages for the child
 	batch      ipc.Batch // packets for the child
+	received   ipc.Frame // the one being added
 	gather     int64     // how long packets may gather, in ns
 	gathered   int64     // when they were last read
 	waiting    bool      // packets are gathering
@@ -225,9 +226,6 @@ func (d *daemon) wait(signals int) (ready [fdCount]bool, err error) {
 	}
 	if c := d.child; c != nil {
 		fds[fdControl].Fd = int32(c.control.FD())
-		if c.queue.Pending() {
-			fds[fdControl].Events |= unix.POLLOUT
-		}
 	}
 	timeout := time.Duration(-1)
 	if next := d.next(); next != never {
@@ -330,12 +328,12 @@ func (d *daemon) flush() error {
 	if d.child == nil {
 		return nil
 	}
-	err := d.outgoing.Flush(d.child.queue.Enqueue)
-	if errors.Is(err, ipc.ErrFull) {
+	err := d.outgoing.Flush(d.child.control.Send)
+	switch {
+	case errors.Is(err, ipc.ErrAgain):
 		d.log.Error("network process does not read its messages")
 		return d.buried()
-	}
-	if errors.Is(err, io.ErrClosedPipe) {
+	case errors.Is(err, io.ErrClosedPipe):
 		return nil // its end comes through the lane
 	}
 	return err
