@@ -1,0 +1,51 @@
+//go:build lab
+
+package lab_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/rvrrpd/rvrrpd/lab"
+)
+
+// inParallel is how many labs run at once: they mostly wait.
+const inParallel = "10"
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := prepare(); err != nil {
+		fmt.Fprintln(os.Stderr, "lab:", err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	if left := lab.Leftovers(os.Getpid()); len(left) > 0 {
+		fmt.Fprintln(os.Stderr, "lab: namespaces left behind:", left)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// prepare refuses what would only fail later, and builds what is tested.
+func prepare() error {
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("needs root, for network namespaces")
+	}
+	for _, tool := range []string{"ip", "tcpdump", "tshark", "keepalived", "setpriv"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			return fmt.Errorf("%w (make setup installs it)", err)
+		}
+	}
+	if err := flag.Set("test.parallel", inParallel); err != nil {
+		return err
+	}
+	build := exec.Command("make", "-s", "build")
+	build.Dir = lab.Root()
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("make build: %w\n%s", err, out)
+	}
+	return nil
+}

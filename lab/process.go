@@ -1,0 +1,186 @@
+package lab
+
+import (
+	"bufio"
+	"errors"
+	"os"
+	"os/exec"
+	"regexp"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Line is a line a process has printed.
+type Line struct {
+	// Time is when it was read.
+	Time time.Time
+	Text string
+}
+
+// Process runs in a node's namespace, in a process group of its own, and dies
+// with us.
+type Process struct {
+	// Record holds the lines it prints, on standard output and error.
+	Record[Line]
+	// PID is its process number; ip(8) has replaced itself with it.
+	PID  int
+	name string
+	lab  *Lab
+	done chan struct{}
+	err  error
+}
+
+// Start starts a program in the node's namespace; it is killed when the test
+// ends.
+func (n *Node) Start(argv ...string) *Process {
+	n.lab.Helper()
+	p := &Process{name: argv[0] + " on " + n.Name, lab: n.lab, done: make(chan struct{})}
+	r, w, err := os.Pipe()
+	if err != nil {
+		n.lab.Fatalf("%s: %v", p.name, err)
+	}
+	cmd := exec.Command("ip", append([]string{"netns", "exec", n.Namespace}, argv...)...)
+	cmd.Stdout, cmd.Stderr = w, w
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	err = cmd.Start()
+	w.Close()
+	if err != nil {
+		r.Close()
+		n.lab.Fatalf("%s: %v", p.name, err)
+	}
+	p.PID = cmd.Process.Pid
+	n.lab.Cleanup(func() { p.Kill() })
+	go p.read(r)
+	go func() {
+		p.err = cmd.Wait()
+		close(p.done)
+	}()
+	return p
+}
+
+func (p *Process) read(r *os.File) {
+	defer r.Close()
+	for s := bufio.NewScanner(r); s.Scan(); {
+		p.Add(Line{time.Now(), s.Text()})
+	}
+}
+
+// AwaitLine returns the first line from a mark on that matches the regular
+// expression, or ends the test.
+func (p *Process) AwaitLine(mark int, timeout time.Duration, expression string) Line {
+	p.lab.Helper()
+	re := regexp.MustCompile(expression)
+	line, ok := p.Wait(mark, timeout, func(l Line) bool { return re.MatchString(l.Text) })
+	if !ok {
+		p.lab.Fatalf("%s: no line %q within %v; it said\n%s", p.name, expression, timeout, p.Output())
+	}
+	return line
+}
+
+// Said says whether a line from a mark on matches the regular expression.
+func (p *Process) Said(mark int, expression string) bool {
+	re := regexp.MustCompile(expression)
+	for _, l := range p.From(mark) {
+		if re.MatchString(l.Text) {
+			return true
+		}
+	}
+	return false
+}
+
+// Output is all it has printed.
+func (p *Process) Output() (s string) {
+	for _, l := range p.From(0) {
+		s += "\t" + l.Text + "\n"
+	}
+	return s
+}
+
+// Signal sends a signal to the process alone.
+func (p *Process) Signal(s syscall.Signal) { unix.Kill(p.PID, s) }
+
+// Exited is closed when it has ended.
+func (p *Process) Exited() <-chan struct{} { return p.done }
+
+// AwaitExit waits for its end and returns its exit status, negative for a
+// signal; a process that goes on ends the test.
+func (p *Process) AwaitExit(timeout time.Duration) int {
+	p.lab.Helper()
+	select {
+	case <-p.done:
+	case <-time.After(timeout):
+		p.lab.Fatalf("%s: has not ended within %v; it said\n%s", p.name, timeout, p.Output())
+	}
+	var exit *exec.ExitError
+	if errors.As(p.err, &exit) {
+		if ws, ok := exit.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+			return -int(ws.Signal())
+		}
+		return exit.ExitCode()
+	}
+	return 0
+}
+
+// Terminate sends SIGTERM and waits for the end.
+func (p *Process) Terminate(timeout time.Duration) int {
+	p.lab.Helper()
+	p.Signal(syscall.SIGTERM)
+	return p.AwaitExit(timeout)
+}
+
+// Kill kills the process and all below it, hard and at once: stopped first,
+// so that none sees another's death and says goodbye. It returns when they
+// are gone.
+func (p *Process) Kill() (at time.Time) {
+	select {
+	case <-p.done:
+		return time.Now()
+	default:
+	}
+	unix.Kill(p.PID, unix.SIGSTOP)
+	family := Descendants(p.PID)
+	for _, pid := range family {
+		unix.Kill(pid, unix.SIGSTOP)
+	}
+	gone := make([]func(time.Duration) bool, 0, len(family))
+	for _, pid := range family {
+		gone = append(gone, WatchExit(pid))
+	}
+	at = time.Now()
+	for _, pid := range family {
+		unix.Kill(pid, unix.SIGKILL)
+	}
+	unix.Kill(p.PID, unix.SIGKILL)
+	<-p.done
+	for i, wait := range gone {
+		if !wait(5 * time.Second) {
+			p.lab.Errorf("%s: process %d survived SIGKILL", p.name, family[i])
+		}
+	}
+	return at
+}
+
+// KillChild kills one process below it, and returns a function that waits
+// for its end.
+func KillChild(pid int) (wait func(time.Duration) bool) {
+	wait = WatchExit(pid)
+	unix.Kill(pid, unix.SIGKILL)
+	return wait
+}
+
+// WatchExit prepares to wait for the end of a process that is not our child.
+func WatchExit(pid int) (wait func(time.Duration) bool) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return func(time.Duration) bool { return true } // gone already
+	}
+	return func(timeout time.Duration) bool {
+		defer unix.Close(fd)
+		return Until(timeout, func() bool {
+			n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 1)
+			return err == nil && n == 1
+		})
+	}
+}

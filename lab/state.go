@@ -1,0 +1,181 @@
+package lab
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Snapshot is the network state of a namespace, one fact a line: interfaces,
+// addresses, routes, rules, multicast memberships and interface settings.
+type Snapshot []string
+
+// Snapshot reads the state.
+func (n *Node) Snapshot() Snapshot {
+	n.lab.Helper()
+	facts := make(map[string]bool)
+	for kind, args := range map[string][]string{
+		"link":    {"-d", "link", "show"},
+		"address": {"addr", "show"},
+		"route":   {"-4", "route", "show", "table", "all"},
+		"route6":  {"-6", "route", "show", "table", "all"},
+		"rule":    {"-4", "rule", "show"},
+		"rule6":   {"-6", "rule", "show"},
+		"maddr":   {"maddr", "show"},
+	} {
+		for _, object := range n.json(args...) {
+			for _, fact := range flatten(kind, object) {
+				facts[fact] = true
+			}
+		}
+	}
+	for path, value := range n.settings() {
+		facts["sysctl "+path+" = "+value] = true
+	}
+	return slices.Sorted(maps.Keys(facts))
+}
+
+// Diff lists what differs, lost facts with a minus, new ones with a plus.
+func (s Snapshot) Diff(now Snapshot) string {
+	var out strings.Builder
+	for _, fact := range s {
+		if _, found := slices.BinarySearch(now, fact); !found {
+			fmt.Fprintln(&out, "\t-", fact)
+		}
+	}
+	for _, fact := range now {
+		if _, found := slices.BinarySearch(s, fact); !found {
+			fmt.Fprintln(&out, "\t+", fact)
+		}
+	}
+	return out.String()
+}
+
+// lists are the members of ip(8)'s objects that are a fact an entry.
+var lists = []string{"addr_info", "maddr"}
+
+// flatten turns an object of ip(8)'s into facts, less what changes by itself.
+func flatten(kind string, object map[string]any) (facts []string) {
+	delete(object, "expires")
+	if kind == "address" {
+		object = map[string]any{"ifname": object["ifname"], "addr_info": object["addr_info"]}
+	}
+	owner := fmt.Sprint(kind, " ", object["ifname"], " ")
+	for _, list := range lists {
+		entries, _ := object[list].([]any)
+		delete(object, list)
+		for _, e := range entries {
+			b, _ := json.Marshal(e)
+			facts = append(facts, owner+string(b))
+		}
+	}
+	b, _ := json.Marshal(object)
+	return append(facts, owner+string(b))
+}
+
+// json runs ip(8) and reads its list.
+func (n *Node) json(args ...string) (objects []map[string]any) {
+	n.lab.Helper()
+	out, err := exec.Command("ip", append([]string{"-n", n.Namespace, "-j"}, args...)...).Output()
+	if err == nil && len(out) > 0 {
+		err = json.Unmarshal(out, &objects)
+	}
+	if err != nil {
+		n.lab.Fatalf("%s: ip %s: %v", n.Name, strings.Join(args, " "), err)
+	}
+	return objects
+}
+
+// settings reads the sysctls of all interfaces.
+func (n *Node) settings() map[string]string {
+	n.lab.Helper()
+	values := make(map[string]string)
+	err := n.Do(func() error {
+		for _, family := range []string{"ipv4", "ipv6"} {
+			paths, err := filepath.Glob("/proc/sys/net/" + family + "/conf/*/*")
+			if err != nil {
+				return err
+			}
+			for _, path := range paths {
+				// Some can only be written, or are not set.
+				if b, err := os.ReadFile(path); err == nil {
+					values[strings.TrimPrefix(path, "/proc/sys/net/")] = strings.TrimSpace(string(b))
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		n.lab.Fatalf("%s: %v", n.Name, err)
+	}
+	return values
+}
+
+// Setting reads one sysctl.
+func (n *Node) Setting(name string) string {
+	n.lab.Helper()
+	var value string
+	err := n.Do(func() error {
+		b, err := os.ReadFile("/proc/sys/" + name)
+		value = strings.TrimSpace(string(b))
+		return err
+	})
+	if err != nil {
+		n.lab.Fatalf("%s: %v", n.Name, err)
+	}
+	return value
+}
+
+// Holds says whether the node has an address, on an interface that is up.
+func (n *Node) Holds(ip netip.Addr) bool {
+	n.lab.Helper()
+	for _, link := range n.json("addr", "show", "up") {
+		infos, _ := link["addr_info"].([]any)
+		for _, info := range infos {
+			if m, ok := info.(map[string]any); ok && m["local"] == ip.String() {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Holders lists the nodes that have an address.
+func (l *Lab) Holders(ip netip.Addr) (names []string) {
+	l.Helper()
+	for _, n := range l.Nodes() {
+		if n.Holds(ip) {
+			names = append(names, n.Name)
+		}
+	}
+	return names
+}
+
+// Link is an interface.
+type Link struct {
+	Name, Kind, Alias, MAC string
+	Up                     bool
+}
+
+// Links lists the node's interfaces by name.
+func (n *Node) Links() map[string]Link {
+	n.lab.Helper()
+	links := make(map[string]Link)
+	for _, object := range n.json("-d", "link", "show") {
+		text := func(key string) string { s, _ := object[key].(string); return s }
+		l := Link{Name: text("ifname"), Alias: text("ifalias"), MAC: text("address")}
+		if info, ok := object["linkinfo"].(map[string]any); ok {
+			l.Kind, _ = info["info_kind"].(string)
+		}
+		flags, _ := object["flags"].([]any)
+		l.Up = slices.Contains(flags, any("UP"))
+		links[l.Name] = l
+	}
+	return links
+}

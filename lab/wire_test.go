@@ -1,0 +1,114 @@
+//go:build lab
+
+package lab_test
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/rvrrpd/rvrrpd/lab"
+)
+
+// Specification constants.
+const (
+	vrrpTTL = 255  // RFC 3768 §5.2.3
+	cs6     = 0xc0 // the DS field of network control, RFC 4594 §3.2
+	minimum = 60   // the shortest Ethernet frame, without its checksum
+)
+
+// secondRound is when the announcements of a takeover are repeated.
+const secondRound = 5 * time.Second
+
+// groupAddr is RFC 3768 §5.2.2.
+var groupAddr = netip.MustParseAddr("224.0.0.18")
+
+// TestWireFormat has tshark look at what a lone router sends from its start
+// through its takeover to its stop.
+func TestWireFormat(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t)
+	capture := l.Capture()
+	a := l.R1.Run(lab.Router{Kind: lab.Rvrrpd, Priority: high})
+	a.AwaitActive(0)
+	mark := 0
+	announcement := lab.From(l.R1, lab.GratuitousARP(lab.VIP))
+	for range 10 { // five, and five again five seconds later
+		l.Tap.Wait(mark, 7*time.Second, announcement)
+		mark = slices.IndexFunc(l.Tap.From(mark), announcement) + mark + 1
+	}
+	l.Tap.Await(l.Tap.Len(), 2*time.Second, "an advertisement", lab.Advert(l.R1))
+	if status := a.Terminate(5 * time.Second); status != 0 {
+		t.Errorf("status %d", status)
+	}
+	frames := capture.Stop()
+
+	adverts := lab.Select(frames, lab.Advert(l.R1))
+	for _, f := range adverts {
+		checkAdvert(t, l, f)
+	}
+	checkPeriod(t, adverts)
+	if n := len(adverts); n < 5 || adverts[n-1].VRRP.Priority != 0 {
+		t.Errorf("%d advertisements, the last one %s", n, adverts[n-1])
+	}
+	garps := lab.Select(frames, lab.GratuitousARP(lab.VIP))
+	for _, f := range garps {
+		checkAnnouncement(t, f)
+	}
+	if len(garps) != 10 {
+		t.Fatalf("%d announcements, want 5 and 5 again", len(garps))
+	}
+	if d := garps[0].Time.Sub(adverts[0].Time); d < 0 || d > tolerance {
+		t.Errorf("first announcement %v after the first advertisement", d)
+	}
+	if d := garps[4].Time.Sub(garps[0].Time); d > tolerance {
+		t.Errorf("the first five announcements take %v", d)
+	}
+	if d := garps[5].Time.Sub(garps[0].Time) - secondRound; d.Abs() > tolerance {
+		t.Errorf("the announcements are repeated %v off their time", d)
+	}
+	onlyVirtual(t, frames, lab.VIP)
+}
+
+func checkAdvert(t *testing.T, l *lab.Lab, f lab.Frame) {
+	t.Helper()
+	v := f.VRRP
+	if f.Src != lab.VirtualMAC(lab.VRID) || f.Dst != lab.GroupMAC || f.Len != minimum {
+		t.Errorf("frame of %d bytes from %s to %s", f.Len, f.Src, f.Dst)
+	}
+	if v.Src != l.R1.Addr || v.Dst != groupAddr || v.TTL != vrrpTTL || v.DSField != cs6 || !v.IPChecksumGood {
+		t.Errorf("IPv4 header: %+v", *v)
+	}
+	if v.Version != 2 || v.VRID != lab.VRID || (v.Priority != high && v.Priority != 0) || v.Inter != 1 || !v.ChecksumGood ||
+		v.Count != 1 || !slices.Equal(v.Addrs, []netip.Addr{lab.VIP}) {
+		t.Errorf("VRRP: %+v", *v)
+	}
+}
+
+// checkPeriod leaves out the first interval, which brings the router onto its
+// grid, and the last, which the stop cuts short.
+func checkPeriod(t *testing.T, adverts []lab.Frame) {
+	t.Helper()
+	for i := 1; i < len(adverts)-1; i++ {
+		d := adverts[i].Time.Sub(adverts[i-1].Time)
+		short := lab.AdverInterval - haste
+		if i == 1 {
+			short = lab.AdverInterval - lab.AdverInterval/100 - haste
+		}
+		if d < short || d > lab.AdverInterval+tolerance {
+			t.Errorf("advertisement %d came after %v", i, d)
+		}
+	}
+}
+
+func checkAnnouncement(t *testing.T, f lab.Frame) {
+	t.Helper()
+	virtual := lab.VirtualMAC(lab.VRID)
+	if f.Src != virtual || f.Dst != lab.BroadcastMAC || f.Len != minimum || f.ARP.Op != 1 || f.ARP.SenderMAC != virtual {
+		t.Errorf("announcement of %d bytes: %s", f.Len, f)
+	}
+	if target := f.ARP.TargetMAC; target != "00:00:00:00:00:00" {
+		t.Errorf("announcement's target MAC is %s", target)
+	}
+}
