@@ -3,11 +3,10 @@ package netproc
 import (
 	"github.com/rvrrpd/rvrrpd/engine"
 	"github.com/rvrrpd/rvrrpd/ipc"
-	"github.com/rvrrpd/rvrrpd/netproc/wire"
 )
 
-// step gives an event to a router's engine, asks the parent for what comes of
-// it, and puts the router's deadline in its place.
+// step gives an event of the instant at to a router's engine, asks the parent
+// for what comes of it, and puts the router's deadline in its place.
 func (p *process) step(r *router, at int64, ev engine.Event) {
 	p.actions = r.vr.Step(engine.Instant(at), ev, p.actions[:0])
 	for _, a := range p.actions {
@@ -16,68 +15,23 @@ func (p *process) step(r *router, at int64, ev engine.Event) {
 	p.schedule(r)
 }
 
-// act turns one action into a message.
+// act turns one action into a message. Nothing is waited for: the parent
+// carries them out in their order, and an answer becomes an event.
 func (p *process) act(r *router, a engine.Action) {
 	switch a := a.(type) {
 	case engine.SendAdvertisement:
-		r.out.Priority = a.Priority
-		p.message.Message = wire.AppendV2(p.message.Message[:0], &r.out)
-		p.request(r, &p.message)
+		m := r.advertise
+		if a.Priority == engine.PriorityLeaving {
+			m = r.goodbye
+		}
+		p.send(r.slot, m)
 	case engine.Acquire:
-		p.request(r, ipc.Acquire{})
-		r.acquired = p.sequence
+		r.acquire = p.send(r.slot, ipc.Acquire{})
 	case engine.Release:
-		p.request(r, ipc.Release{})
+		p.send(r.slot, ipc.Release{})
 	case engine.Announce:
-		p.request(r, ipc.Announce{Repeat: a.Repeat})
+		p.send(r.slot, ipc.Announce{Repeat: a.Repeat})
 	case engine.StateChanged:
-		p.request(r, ipc.StateChange{From: state(a.From), To: state(a.To), Reason: reason(a.Reason), Peer: a.Peer, Priority: a.Priority})
+		p.send(r.slot, stateChange(a))
 	}
 }
-
-// request sends a numbered request for a router's slot.
-func (p *process) request(r *router, m ipc.Message) {
-	p.sequence++
-	p.out.Add(ipc.Header{Slot: r.slot, Generation: p.generation, Sequence: p.sequence}, m)
-}
-
-// The border between ipc and engine, one value at a time.
-
-func state(s engine.State) ipc.State {
-	switch s {
-	case engine.Backup:
-		return ipc.Backup
-	case engine.Active:
-		return ipc.Active
-	default:
-		return ipc.Initialize
-	}
-}
-
-var reasons = map[engine.Reason]ipc.Reason{
-	engine.Started:        ipc.ReasonStartup,
-	engine.OwnerStarted:   ipc.ReasonOwner,
-	engine.ActiveDown:     ipc.ReasonActiveDown,
-	engine.ActiveLeft:     ipc.ReasonActiveLeft,
-	engine.HigherPriority: ipc.ReasonHigherPriority,
-	engine.HigherAddress:  ipc.ReasonHigherAddress,
-	engine.ShutDown:       ipc.ReasonShutdown,
-	engine.LinkDown:       ipc.ReasonLinkDown,
-	engine.Restored:       ipc.ReasonRestored,
-	engine.AcquireRefused: ipc.ReasonRefused,
-	engine.LeaseLost:      ipc.ReasonLeaseLost,
-}
-
-func reason(r engine.Reason) ipc.Reason { return reasons[r] }
-
-var problems = map[wire.Problem]ipc.Drop{
-	wire.BadIPHeader: ipc.DropIPHeader,
-	wire.IsFragment:  ipc.DropFragment,
-	wire.BadVersion:  ipc.DropVersion,
-	wire.BadType:     ipc.DropType,
-	wire.BadLength:   ipc.DropLength,
-	wire.BadChecksum: ipc.DropChecksum,
-}
-
-// fromProblem is 0 where there is none.
-func fromProblem(p wire.Problem) ipc.Drop { return problems[p] }

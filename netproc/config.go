@@ -1,136 +1,184 @@
 package netproc
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
-	"time"
 
 	"github.com/rvrrpd/rvrrpd/engine"
 	"github.com/rvrrpd/rvrrpd/ipc"
-	"github.com/rvrrpd/rvrrpd/netproc/wire"
 )
 
-// router is one virtual router.
-type router struct {
-	slot   ipc.Slot
-	record ipc.Router
-	vr     *engine.VirtualRouter
-	out    wire.Advertisement // what we advertise; the priority changes
-	// acquired is the sequence number of the last Acquire: the refusal of an
-	// earlier one is old news.
-	acquired uint32
-	due      int64 // deadline, and where it stands
-	queue    *deadlines
-	place    int
+// configuration is what runs.
+type configuration struct {
+	generation uint32
+	routers    []*router // by slot; nil where there is none
+	byVRID     map[key]*router
+	links      map[ipc.Link]ipc.LinkState
 }
 
-// key is what an advertisement is looked up by (PROTOCOL R8).
+// key is what an advertisement is looked up by (R8).
 type key struct {
 	link   ipc.Link
 	family ipc.Family
 	vrid   uint8
 }
 
-func keyOf(r ipc.Router) key { return key{r.Link, r.Family, r.VRID} }
-
-func newRouter(s ipc.Slot, m ipc.Router) *router {
-	return &router{
-		slot: s, record: m,
-		vr: engine.New(engine.Config{
-			Version: engine.Version(m.Version), Priority: m.Priority,
-			AdverInterval: time.Duration(m.AdverInterval), PreemptMode: m.PreemptMode,
-			AnnounceRepeat: m.AnnounceRepeat, AnnounceDelay: time.Duration(m.AnnounceDelay),
-		}),
-		out: wire.Advertisement{VRID: m.VRID, AuthType: wire.AuthNone, AdverInterval: time.Duration(m.AdverInterval), Addresses: m.Addresses},
-	}
+// staging is a configuration on its way: everything of one generation, from
+// its first record to Commit.
+type staging struct {
+	generation uint32
+	records    map[ipc.Slot]ipc.Router
+	restored   map[ipc.Slot]bool
+	links      map[ipc.Link]ipc.LinkState
 }
 
-// same says whether two records are the same configuration.
-func same(a, b ipc.Router) bool {
-	x, y := a, b
-	x.Addresses, y.Addresses = nil, nil
-	return fmt.Sprint(x) == fmt.Sprint(y) && slices.Equal(a.Addresses, b.Addresses)
+// stage returns the staging area that a message belongs to. A link keeps its
+// number and its state from the running configuration unless the new one
+// says otherwise.
+func (p *process) stage(h ipc.Header) (*staging, error) {
+	switch {
+	case h.Generation <= p.generation:
+		return nil, fmt.Errorf("%v of generation %d, running is %d", h.Type, h.Generation, p.generation)
+	case p.staged == nil:
+		p.staged = &staging{
+			generation: h.Generation,
+			records:    make(map[ipc.Slot]ipc.Router),
+			restored:   make(map[ipc.Slot]bool),
+			links:      make(map[ipc.Link]ipc.LinkState),
+		}
+		maps.Copy(p.staged.links, p.links)
+	case p.staged.generation != h.Generation:
+		return nil, fmt.Errorf("%v of generation %d, staged is %d", h.Type, h.Generation, p.staged.generation)
+	}
+	return p.staged, nil
+}
+
+func (p *process) stageRouter(h ipc.Header, m ipc.Router) error {
+	s, err := p.stage(h)
+	if err != nil {
+		return err
+	}
+	if _, there := s.records[h.Slot]; there {
+		return fmt.Errorf("slot %d: staged twice", h.Slot)
+	}
+	s.records[h.Slot] = m
+	return nil
+}
+
+func (p *process) stageRestore(h ipc.Header) error {
+	s, err := p.stage(h)
+	if err != nil {
+		return err
+	}
+	s.restored[h.Slot] = true
+	return nil
+}
+
+// linkState takes over what became of a link, now or at Commit.
+func (p *process) linkState(h ipc.Header, m ipc.LinkState) error {
+	if m.Up != m.Primary.IsValid() || m.Up && !m.Primary.Is4() {
+		return fmt.Errorf("link %d: up %v with primary address %v", m.Link, m.Up, m.Primary)
+	}
+	if h.Generation != p.generation {
+		s, err := p.stage(h)
+		if err != nil {
+			return err
+		}
+		s.links[m.Link] = m
+		return nil
+	}
+	if p.links == nil {
+		return errors.New("link state before any configuration")
+	}
+	p.links[m.Link] = m
+	for _, r := range p.routers {
+		if r != nil && r.record.Link == m.Link {
+			p.follow(r)
+		}
+	}
+	return nil
 }
 
 // commit swaps the staged configuration in. What has not changed keeps its
 // state; what is gone or changed hands over; what is new starts.
+//
+// The goodbyes still bear the old generation and stand before Ready, all else
+// the new one and stands behind it: with Ready the parent can let go of what
+// the old generation was granted.
 func (p *process) commit(h ipc.Header, m ipc.Commit) error {
-	if len(p.staged) != int(m.Routers) {
-		return fmt.Errorf("commit of %d routers, %d are staged", m.Routers, len(p.staged))
+	s, err := p.stage(h)
+	if err != nil {
+		return err
 	}
-	byVRID := make(map[key]*router, len(p.staged))
-	routers := make([]*router, 0, len(p.staged))
-	for s, record := range p.staged {
-		if byVRID[keyOf(record)] != nil {
-			return fmt.Errorf("two routers with VRID %d on link %d", record.VRID, record.Link)
-		}
-		for int(s) >= len(routers) {
-			routers = append(routers, nil)
-		}
-		r := p.at(s)
-		if r == nil || !same(r.record, record) {
-			r = newRouter(s, record)
-		}
-		routers[s], byVRID[keyOf(record)] = r, r
+	next, err := p.build(s, int(m.Routers))
+	if err != nil {
+		return err
 	}
-	for s, old := range p.routers {
-		if old != nil && (s >= len(routers) || routers[s] != old) {
+	for _, old := range p.routers {
+		if old != nil && next.at(old.slot) != old {
 			p.step(old, p.now, engine.Shutdown{})
 		}
 	}
-	p.routers, p.byVRID, p.generation = routers, byVRID, h.Generation
-	p.staged = make(map[ipc.Slot]ipc.Router)
-	p.phase = ipc.PhaseRun
-	p.out.Add(ipc.Header{Slot: ipc.NoSlot, Generation: p.generation}, ipc.Ready{})
-	for _, r := range routers {
-		if r != nil && r.vr.State() == engine.Initialize {
-			p.start(r)
-		}
-	}
-	clear(p.restored)
-	return nil
-}
-
-// start lets a router begin, where its link is ready.
-func (p *process) start(r *router) {
-	l := p.linkState(r.record.Link)
-	switch {
-	case l.Up && p.restored[r.slot]:
-		p.step(r, p.now, engine.Restore{Primary: l.Primary})
-	case l.Up:
-		p.step(r, p.now, engine.Startup{Primary: l.Primary})
-	case p.restored[r.slot]:
-		p.request(r, ipc.Release{}) // nobody would hear us
-	}
-}
-
-// link takes over what became of a link.
-func (p *process) link(m ipc.LinkState) error {
-	if m.Up != m.Primary.IsValid() {
-		return fmt.Errorf("link %d is up: %v, with address %v", m.Link, m.Up, m.Primary)
-	}
-	for int(m.Link) >= len(p.links) {
-		p.links = append(p.links, ipc.LinkState{})
-	}
-	p.links[m.Link] = m
-	if p.phase == ipc.PhaseConfigure {
-		return nil
-	}
+	kept := p.configuration
+	p.configuration, p.staged, p.phase = next, nil, ipc.PhaseRun
+	p.send(ipc.NoSlot, ipc.Ready{})
 	for _, r := range p.routers {
 		switch {
-		case r == nil || r.record.Link != m.Link:
-		case m.Up:
-			p.step(r, p.now, engine.Startup{Primary: m.Primary})
-		default:
-			p.step(r, p.now, engine.InterfaceDown{})
+		case r == nil:
+		case kept.at(r.slot) != r:
+			p.start(r, s.restored[r.slot])
+		case kept.links[r.record.Link] != p.links[r.record.Link]:
+			p.follow(r)
 		}
 	}
 	return nil
 }
 
-func (p *process) linkState(l ipc.Link) ipc.LinkState {
-	if int(l) >= len(p.links) {
-		return ipc.LinkState{}
+// build makes a configuration of what is staged, count routers in all.
+func (p *process) build(s *staging, count int) (c configuration, err error) {
+	if len(s.records) != count {
+		return c, fmt.Errorf("commit of %d routers, %d are staged", count, len(s.records))
 	}
-	return p.links[l]
+	for slot := range s.restored {
+		if _, there := s.records[slot]; !there {
+			return c, fmt.Errorf("slot %d: restored, but not configured", slot)
+		}
+	}
+	c = configuration{generation: s.generation, byVRID: make(map[key]*router, count), links: s.links}
+	for slot, record := range s.records {
+		r := p.at(slot)
+		if r == nil || !same(r.record, record) {
+			if r, err = newRouter(slot, record); err != nil {
+				return c, fmt.Errorf("slot %d: %w", slot, err)
+			}
+		}
+		k := key{record.Link, record.Family, record.VRID}
+		if other := c.byVRID[k]; other != nil {
+			return c, fmt.Errorf("slots %d and %d: both are VRID %d on link %d", slot, other.slot, k.vrid, k.link)
+		}
+		c.byVRID[k] = r
+		for len(c.routers) <= int(slot) {
+			c.routers = append(c.routers, nil)
+		}
+		c.routers[slot] = r
+	}
+	return c, nil
+}
+
+// at returns the router of a slot, nil where there is none.
+func (c *configuration) at(s ipc.Slot) *router {
+	if int(s) >= len(c.routers) {
+		return nil
+	}
+	return c.routers[s]
+}
+
+// same says whether two records are the same configuration.
+func same(a, b ipc.Router) bool {
+	return a.Link == b.Link && a.Family == b.Family && a.Version == b.Version && a.VRID == b.VRID &&
+		a.Priority == b.Priority && a.AdverInterval == b.AdverInterval && a.PreemptMode == b.PreemptMode &&
+		a.AnnounceRepeat == b.AnnounceRepeat && a.AnnounceDelay == b.AnnounceDelay &&
+		slices.Equal(a.Addresses, b.Addresses)
 }

@@ -2,6 +2,8 @@ package netproc
 
 import (
 	"container/heap"
+	"fmt"
+	"math"
 
 	"github.com/rvrrpd/rvrrpd/engine"
 	"github.com/rvrrpd/rvrrpd/ipc"
@@ -16,11 +18,15 @@ func (d deadlines) Swap(i, j int) {
 	d[i], d[j] = d[j], d[i]
 	d[i].place, d[j].place = i, j
 }
+
+// Push is heap.Interface's.
 func (d *deadlines) Push(x any) {
 	r := x.(*router)
 	r.place = len(*d)
 	*d = append(*d, r)
 }
+
+// Pop is heap.Interface's.
 func (d *deadlines) Pop() any {
 	last := len(*d) - 1
 	r := (*d)[last]
@@ -63,45 +69,66 @@ func (p *process) schedule(r *router) {
 }
 
 // drain is the question that stands before every takeover: has an
-// advertisement arrived in time that we have not read yet? It may wait in
-// the parent's socket, because the parent gathers packets or one of us was
-// not scheduled. So when an Active_Down_Timer is due we ask the parent to
-// forward all that has arrived, and let no timer fire that the last answered
-// question does not cover.
+// advertisement arrived in time that we have not seen yet? It may be in the
+// parent's socket, because the parent lets packets gather or one of us was
+// not scheduled for a while.
+//
+// So when an Active_Down_Timer is due we ask the parent to forward all that
+// has arrived; its answer follows those packets. When it is here and the
+// frames lane has been read to its end, everything that arrived before we
+// asked has been seen, and timers that were due by then fire, unless what we
+// have seen re-armed them. One question covers every timer due when it is
+// asked; those that fall due while it is open wait for the next one.
 type drain struct {
-	asked    bool
-	sequence uint32
-	at       int64 // when the open question was asked
-	through  int64 // everything that arrived before has been forwarded
+	open     bool
+	answered bool
+	sequence uint32 // of the open question
+	asked    int64  // when it was asked
+	seen     int64  // everything that arrived by then has been seen
 }
 
-// answered notes the answer to the open question.
-func (d *drain) answered(sequence uint32) {
-	if d.asked && d.sequence == sequence {
-		d.asked, d.through = false, d.at
+func newDrain() drain { return drain{seen: math.MinInt64} }
+
+// answer notes the answer to the open question.
+func (d *drain) answer(sequence uint32, code ipc.Code) error {
+	if !d.open || d.answered || d.sequence != sequence || code != ipc.CodeDone {
+		return fmt.Errorf("answer %v to drain %d, which is not open", code, sequence)
+	}
+	d.answered = true
+	return nil
+}
+
+// emptied notes that the frames lane has been read to its end.
+func (d *drain) emptied() {
+	if d.open && d.answered {
+		d.open, d.answered, d.seen = false, false, d.asked
 	}
 }
 
-// fire lets the timers pass that are due.
+// fire lets the timers pass that are due. An advertisement of ours needs no
+// question: one more does no harm.
 func (p *process) fire() {
 	for p.adverts.first() <= p.now {
 		p.step(p.adverts[0], p.now, engine.Tick{})
 	}
-	for p.takeovers.first() <= min(p.now, p.drain.through) {
+	for p.takeovers.first() <= p.drain.seen {
 		p.step(p.takeovers[0], p.now, engine.Tick{})
 	}
-	if p.takeovers.first() <= p.now && !p.drain.asked {
-		p.sequence++
-		p.drain.asked, p.drain.sequence, p.drain.at = true, p.sequence, p.now
-		p.out.Add(ipc.Header{Slot: ipc.NoSlot, Generation: p.generation, Sequence: p.sequence}, ipc.Drain{})
+	if p.takeovers.first() <= p.now && !p.drain.open {
+		p.drain.open, p.drain.asked = true, p.now
+		p.drain.sequence = p.send(ipc.NoSlot, ipc.Drain{})
 	}
 }
 
-// next is the next deadline to wait for. A takeover that waits for an answer
-// is none: the answer wakes us.
+// next is the instant to wake up at if nothing comes before. Takeovers do
+// not count while a question is open: its answer will wake us.
 func (p *process) next() int64 {
-	if p.drain.asked && p.takeovers.first() <= p.now {
+	switch {
+	case p.unread:
+		return p.now
+	case p.drain.open:
 		return p.adverts.first()
+	default:
+		return min(p.adverts.first(), p.takeovers.first())
 	}
-	return min(p.adverts.first(), p.takeovers.first())
 }

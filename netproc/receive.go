@@ -4,32 +4,29 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
-	"time"
 
 	"github.com/rvrrpd/rvrrpd/engine"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/netproc/wire"
 )
 
-// reportEvery is the least time between two reports of the same reason,
-// whoever the sources are: a spoofed source cannot fill the log.
-const reportEvery = int64(10 * time.Second)
+// datagramsATurn bounds what one turn reads from the frames lane: a flood of
+// packets must not keep us from advertising. No takeover happens until the
+// rest has been read.
+const datagramsATurn = 64
 
-// dropped counts the packets discarded for one reason.
-type dropped struct {
-	total, unreported uint64
-	next              int64 // no report before
-}
-
-// receive reads the frames lane until it is empty.
+// receive reads the frames lane, to its end if that is near.
 func (p *process) receive() error {
-	for {
+	for range datagramsATurn {
 		n, err := p.frames.Recv(p.buf)
 		if errors.Is(err, ipc.ErrAgain) {
+			p.unread = false
+			p.drain.emptied()
 			return nil
 		} else if err != nil {
 			return err
 		}
+		p.now = p.clock() // packets may have arrived since the turn began
 		for rest := p.buf[:n]; len(rest) > 0; {
 			var h ipc.Header
 			var payload []byte
@@ -43,89 +40,93 @@ func (p *process) receive() error {
 			if err != nil {
 				return err
 			}
-			p.packet(f)
+			// Another generation may have numbered the links differently.
+			if h.Generation == p.generation {
+				p.packet(f)
+			}
 		}
 	}
+	p.unread = true
+	return nil
 }
 
-// packet checks one packet and hands a good advertisement to its router. A
-// packet that is dropped touches nothing but a counter.
+// packet judges one packet and hands a good advertisement to its router. One
+// that is discarded touches nothing but a counter.
 func (p *process) packet(f ipc.Frame) {
-	h, message, problem := wire.ParseIPv4(f.Packet)
-	if reason := fromProblem(problem); reason != 0 {
-		p.drop(f, h.Src, message, reason)
-		return
-	}
-	r, reason := p.check(f, h, message)
-	if reason != 0 {
-		p.drop(f, h.Src, message, reason)
+	r, source, message, why := p.judge(f)
+	if why != 0 {
+		_, vrid := wire.Peek(message)
+		p.drop(f.Link, why, vrid, source)
 		return
 	}
 	p.step(r, min(f.Received, p.now), engine.Advertisement{
-		Source: h.Src, Priority: p.advert.Priority, AdverInterval: p.advert.AdverInterval,
+		Source: source, Priority: p.advert.Priority, AdverInterval: p.advert.AdverInterval,
 	})
 }
 
-// check makes the receive checks R2 to R16 of docs/conformance.md, in their
-// order (RFC 3768 §7.1); the first that fails is the reason.
-func (p *process) check(f ipc.Frame, h wire.IPv4, message []byte) (*router, ipc.Drop) {
+// judge reads a packet into p.advert and makes the receive checks R1 to R8
+// of RFC 9568 §7.1 and docs/conformance.md, in their order; the first that
+// fails is why the packet is discarded.
+func (p *process) judge(f ipc.Frame) (r *router, source netip.Addr, message []byte, why ipc.Drop) {
+	if f.Family != ipc.IPv4 {
+		return nil, source, nil, ipc.DropVRID // R8: no virtual router of that family is here
+	}
+	ip, message, problem := wire.ParseIPv4(f.Packet)
 	switch {
-	case h.TTL != wire.TTL:
-		return nil, ipc.DropTTL
-	case h.Dst != wire.GroupIPv4:
-		return nil, ipc.DropDestination
+	case problem != wire.NoProblem: // R1
+		return nil, ip.Source, nil, dropOf(problem)
+	case ip.Protocol != wire.Protocol:
+		return nil, ip.Source, nil, ipc.DropIPHeader
+	case ip.TTL != wire.TTL: // R2
+		return nil, ip.Source, message, ipc.DropTTL
+	case ip.Destination != wire.GroupIPv4: // R3
+		return nil, ip.Source, message, ipc.DropDestination
 	}
-	a := &p.advert
-	if reason := fromProblem(wire.ParseV2(message, a)); reason != 0 {
-		return nil, reason
+	version, vrid := wire.Peek(message)
+	r = p.byVRID[key{f.Link, f.Family, vrid}]
+	if r != nil && version != r.record.Version { // R4
+		return nil, ip.Source, message, ipc.DropVersion
 	}
-	r := p.byVRID[key{f.Link, f.Family, a.VRID}]
-	switch {
-	case r == nil:
-		return nil, ipc.DropVRID
-	case len(a.Addresses) == 0:
-		return nil, ipc.DropCount
-	case a.AuthType != wire.AuthNone:
-		return nil, ipc.DropAuthType
-	case a.AdverInterval != time.Duration(r.record.AdverInterval):
-		return nil, ipc.DropAdverInterval
-	case a.Priority != engine.PriorityOwner && !sameAddresses(a.Addresses, r.record.Addresses):
-		return nil, ipc.DropAddressList
-	case h.Src == p.linkState(f.Link).Primary:
-		return nil, ipc.DropOwnFrame
-	case r.vr.State() == engine.Initialize:
-		return nil, ipc.DropInactive
+	if problem := wire.Parse(message, ip.Source, ip.Destination, &p.advert); problem != wire.NoProblem { // R4 to R7
+		return nil, ip.Source, message, dropOf(problem)
 	}
-	return r, 0
+	if r == nil { // R8
+		return nil, ip.Source, message, ipc.DropVRID
+	}
+	return r, ip.Source, message, r.check(&p.advert, ip.Source)
 }
 
-// sameAddresses compares two lists in any order.
-func sameAddresses(a, b []netip.Addr) bool {
-	if len(a) != len(b) {
+// check makes the receive checks R9 to R16, as far as they concern IPv4
+// without authentication. R15 discards nothing.
+func (r *router) check(a *wire.Advertisement, source netip.Addr) ipc.Drop {
+	v2 := a.Version == 2
+	switch {
+	case len(a.Addresses) == 0: // R9
+		return ipc.DropCount
+	case !v2 && a.AdverInterval == 0: // R10
+		return ipc.DropInterval
+	case v2 && a.AuthType != wire.AuthNone: // R11; the data of this type is ignored (RFC 3768 §5.3.10)
+		return ipc.DropAuthType
+	case v2 && a.AdverInterval != r.interval: // R12
+		return ipc.DropAdverInterval
+	case v2 && a.Priority != engine.PriorityOwner && !r.isOurs(a.Addresses): // R14
+		return ipc.DropAddressList
+	case source == r.primary: // R16
+		return ipc.DropOwnFrame
+	case r.vr.State() == engine.Initialize:
+		return ipc.DropInactive
+	}
+	return 0
+}
+
+// isOurs says whether a list has our addresses, in any order. It may sort it.
+func (r *router) isOurs(list []netip.Addr) bool {
+	if len(list) != len(r.sorted) {
 		return false
 	}
-	if slices.Equal(a, b) {
+	if slices.Equal(list, r.record.Addresses) {
 		return true
 	}
-	for _, ip := range b {
-		if !slices.Contains(a, ip) {
-			return false
-		}
-	}
-	return true
-}
-
-// drop counts a discarded packet and reports it at a limited rate.
-func (p *process) drop(f ipc.Frame, source netip.Addr, message []byte, reason ipc.Drop) {
-	d := &p.drops[reason]
-	d.total++
-	d.unreported++
-	if p.now < d.next || p.phase == ipc.PhaseConfigure {
-		return
-	}
-	p.out.Add(ipc.Header{Slot: ipc.NoSlot, Generation: p.generation}, ipc.Dropped{
-		Link: f.Link, Reason: reason, VRID: wire.VRID(message), Source: source,
-		Count: uint32(min(d.unreported, 1<<32-1)),
-	})
-	d.unreported, d.next = 0, p.now+reportEvery
+	slices.SortFunc(list, netip.Addr.Compare)
+	return slices.Equal(list, r.sorted)
 }

@@ -2,15 +2,14 @@ package netproc
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"math"
+	"runtime"
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/engine"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/netproc/wire"
-	"golang.org/x/sys/unix"
 )
 
 const never = int64(math.MaxInt64)
@@ -19,113 +18,127 @@ const never = int64(math.MaxInt64)
 type Options struct {
 	// Control and Frames are the lanes to the parent.
 	Control, Frames *ipc.Conn
-	// Landlock is the Landlock ABI in force, for the parent's log.
+	// Landlock is the Landlock ABI in force, 0 for none, for the parent's log.
 	Landlock int
 }
 
 // errStopped ends the loop in order.
 var errStopped = errors.New("stopped")
 
-// process is the state of the network process.
+// process is the state of the network process. Instants are CLOCK_MONOTONIC
+// in nanoseconds.
 type process struct {
 	control, frames *ipc.Conn
-	out             ipc.Batch // this turn's messages
-	phase           ipc.Phase
-	generation      uint32
-	sequence        uint32
+	clock           func() int64
 	now             int64
+	phase           ipc.Phase
 
-	links    []ipc.LinkState
-	routers  []*router // by slot; nil where there is none
-	byVRID   map[key]*router
-	staged   map[ipc.Slot]ipc.Router
-	restored map[ipc.Slot]bool
+	// Functions made once: see poller and sendDatagram.
+	poll    func(events int16, frames int, timeout time.Duration) (ready, error)
+	deliver func([]byte) error
 
-	adverts   deadlines // Adver_Timers and announcements
+	out      ipc.Batch // this turn's messages
+	sequence uint32
+
+	configuration
+	staged    *staging
+	adverts   deadlines // Adver_Timers and second announcements
 	takeovers deadlines // Active_Down_Timers
 	drain     drain
 
-	drops   [ipc.NumDrops]dropped
+	unread  bool // the frames lane was not read to its end
+	refused [ipc.CodeKernel + 1]uint64
+	drops   [ipc.NumDrops]drops
+
+	// Memory that is used again.
 	buf     []byte
-	advert  wire.Advertisement // the one being received
-	message ipc.Advertise      // the one being sent
+	advert  wire.Advertisement
 	actions []engine.Action
 }
 
 // Run serves the parent until it says Stop (nil), goes away (nil), or breaks
-// the rules (an error).
+// the rules (an error). It locks its goroutine to its thread.
 func Run(o Options) error {
-	p := newProcess(o.Control, o.Frames)
-	hello := ipc.Hello{Build: ipc.Build(), Landlock: uint8(o.Landlock)}
-	p.out.Add(ipc.Header{Slot: ipc.NoSlot}, hello)
-	if err := p.flush(); err != nil {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	p := newProcess(o.Control, o.Frames, ipc.Monotonic)
+	p.send(ipc.NoSlot, ipc.Hello{Build: ipc.Build(), Landlock: uint8(min(max(o.Landlock, 0), math.MaxUint8))})
+	err := p.flush()
+	for err == nil {
+		var r ready
+		if r, err = p.wait(); err == nil {
+			err = p.turn(r)
+		}
+	}
+	switch {
+	case errors.Is(err, errStopped):
+		return p.finish()
+	case errors.Is(err, io.EOF):
+		return nil
+	default:
 		return err
 	}
-	for {
-		if err := p.wait(); err != nil {
-			return err
-		}
-		switch err := p.turn(ipc.Monotonic()); {
-		case err == nil:
-		case errors.Is(err, errStopped):
-			return p.finish()
-		case errors.Is(err, io.EOF):
-			return nil
-		default:
-			return err
-		}
-	}
 }
 
-func newProcess(control, frames *ipc.Conn) *process {
-	return &process{
-		control: control, frames: frames, phase: ipc.PhaseHello,
-		byVRID: make(map[key]*router), staged: make(map[ipc.Slot]ipc.Router), restored: make(map[ipc.Slot]bool),
-		drain: drain{through: math.MinInt64}, buf: make([]byte, ipc.MaxDatagram),
+func newProcess(control, frames *ipc.Conn, clock func() int64) *process {
+	p := &process{
+		control: control, frames: frames, clock: clock, now: clock(), phase: ipc.PhaseHello,
+		poll: poller(control.FD()), drain: newDrain(), buf: make([]byte, ipc.MaxDatagram),
 	}
+	p.deliver = p.sendDatagram
+	return p
 }
 
-// wait waits for a message or the next deadline.
-func (p *process) wait() error {
-	fds := [2]unix.PollFd{{Fd: int32(p.control.FD()), Events: unix.POLLIN}, {Fd: int32(p.frames.FD()), Events: unix.POLLIN}}
+// wait waits for a message or the next deadline, with ppoll: netpoll would
+// round to a millisecond. Frames wait in their lane until the configuration
+// runs; without it nobody could say whether they matter.
+func (p *process) wait() (ready, error) {
+	frames := -1
+	if p.phase == ipc.PhaseRun {
+		frames = p.frames.FD()
+	}
 	timeout := time.Duration(-1)
 	if next := p.next(); next != never {
-		timeout = max(0, time.Duration(next-ipc.Monotonic()))
+		timeout = time.Duration(max(0, next-p.clock()))
 	}
-	_, err := ipc.Wait(fds[:], timeout)
-	return err
+	return p.poll(pollIn, frames, timeout)
 }
 
-// turn deals with everything that has come or is due at the instant now: what
-// the parent says first, then packets, then deadlines. So a packet that the
-// parent forwarded before it answered a Drain is seen before the deadline.
-func (p *process) turn(now int64) error {
-	p.now = now
-	if err := p.hear(); err != nil {
-		return err
+// turn deals with everything that has come or is due.
+func (p *process) turn(r ready) error {
+	p.now = p.clock()
+	if r.control {
+		if err := p.hear(); err != nil {
+			return err
+		}
+		// Frames that the parent sent before what it has just said.
+		r.frames = true
 	}
-	if err := p.receive(); err != nil {
-		return err
+	if (r.frames || p.unread) && p.phase == ipc.PhaseRun {
+		if err := p.receive(); err != nil {
+			return err
+		}
 	}
 	p.fire()
 	return p.flush()
 }
 
 // flush hands this turn's messages to the parent.
-func (p *process) flush() error { return p.out.Flush(p.send) }
+func (p *process) flush() error { return p.out.Flush(p.deliver) }
 
-// send waits for room: the parent reads always, and without it there is
-// nothing to do.
-func (p *process) send(datagram []byte) error {
+// sendDatagram waits for room: the parent reads always, nothing is ever left
+// out, and without the parent there is nothing to do. It returns io.EOF when
+// the parent is gone.
+func (p *process) sendDatagram(b []byte) error {
 	for {
-		err := p.control.Send(datagram)
-		switch {
-		case errors.Is(err, io.ErrClosedPipe):
+		err := p.control.Send(b)
+		if errors.Is(err, io.ErrClosedPipe) {
 			return io.EOF
-		case !errors.Is(err, ipc.ErrAgain):
+		}
+		if !errors.Is(err, ipc.ErrAgain) {
 			return err
 		}
-		if _, err := ipc.Wait([]unix.PollFd{{Fd: int32(p.control.FD()), Events: unix.POLLOUT}}, -1); err != nil {
+		if _, err := p.poll(pollOut, -1, -1); err != nil {
 			return err
 		}
 	}
@@ -138,88 +151,18 @@ func (p *process) finish() error {
 			p.step(r, p.now, engine.Shutdown{})
 		}
 	}
-	return p.flush()
-}
-
-// hear reads the control lane until it is empty.
-func (p *process) hear() error {
-	for {
-		n, err := p.control.Recv(p.buf)
-		if errors.Is(err, ipc.ErrAgain) {
-			return nil
-		} else if err != nil {
-			return err
-		}
-		for rest := p.buf[:n]; len(rest) > 0; {
-			var h ipc.Header
-			var payload []byte
-			if h, payload, rest, err = ipc.Next(rest); err != nil {
-				return err
-			}
-			if err := ipc.Check(h, len(payload), ipc.FromParent, ipc.LaneControl, p.phase); err != nil {
-				return err
-			}
-			m, err := ipc.Decode(h.Type, payload)
-			if err != nil {
-				return err
-			}
-			if err := p.told(h, m); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-// told acts on one message of the parent.
-func (p *process) told(h ipc.Header, m ipc.Message) error {
-	switch m := m.(type) {
-	case ipc.Hello:
-		if m.Build != ipc.Build() {
-			return fmt.Errorf("parent is build %q, this is %q", m.Build, ipc.Build())
-		}
-		p.phase = ipc.PhaseConfigure
-	case ipc.Router:
-		p.staged[h.Slot] = m
-	case ipc.Restore:
-		p.restored[h.Slot] = true
-	case ipc.LinkState:
-		return p.link(m)
-	case ipc.Commit:
-		return p.commit(h, m)
-	case ipc.Result:
-		p.result(h, m)
-	case ipc.Stop:
-		return errStopped
-	default:
-		return fmt.Errorf("parent sent a %v", h.Type)
+	if err := p.flush(); !errors.Is(err, io.EOF) {
+		return err
 	}
 	return nil
 }
 
-// result acts on what the parent did not simply do. A Drain is always
-// answered. A request that was stale or came too often is not repeated: the
-// next event will ask again.
-func (p *process) result(h ipc.Header, m ipc.Result) {
-	if m.Request == ipc.TypeDrain {
-		p.drain.answered(h.Sequence)
-		return
+// send puts a numbered message into this turn's batch. Zero is not a number:
+// the parent uses it for what it says unasked.
+func (p *process) send(s ipc.Slot, m ipc.Message) (sequence uint32) {
+	if p.sequence++; p.sequence == 0 {
+		p.sequence++
 	}
-	r := p.at(h.Slot)
-	if r == nil {
-		return
-	}
-	switch {
-	case m.Request == ipc.TypeAcquire && h.Sequence == r.acquired && m.Code != ipc.CodeStale:
-		p.step(r, p.now, engine.Refused{})
-	case m.Request == ipc.TypeRelease && m.Code == ipc.CodeNotHeld && h.Sequence == 0:
-		p.step(r, p.now, engine.Revoked{}) // the parent took them back unasked
-	}
-}
-
-// at returns the router of a slot, nil where there is none.
-func (p *process) at(s ipc.Slot) *router {
-	if int(s) >= len(p.routers) {
-		return nil
-	}
-	return p.routers[s]
+	p.out.Add(ipc.Header{Slot: s, Generation: p.generation, Sequence: p.sequence}, m)
+	return p.sequence
 }

@@ -5,66 +5,67 @@ import (
 	"net/netip"
 )
 
-// Problem is why a packet cannot be used; NoProblem is zero.
-type Problem uint8
-
-// Problems, in the order the receive checks meet them.
-const (
-	NoProblem   Problem = iota
-	BadIPHeader         // not a complete IPv4 packet of protocol 112
-	IsFragment          // a fragment
-	BadVersion          // not the version expected
-	BadType             // not an ADVERTISEMENT
-	BadLength           // incomplete, or longer than its address count says
-	BadChecksum         // checksum does not fit
-)
-
 // Specification constants.
 const (
-	// Protocol is VRRP's IP protocol number (RFC 9568 §5.1.1.4).
+	// Protocol is the IP protocol number of VRRP (RFC 9568 §5.1.1.4).
 	Protocol = 112
-	// TTL is the only one accepted (RFC 9568 §5.1.1.3).
+	// TTL is the only TTL an advertisement may arrive with: it has crossed no
+	// router (RFC 9568 §5.1.1.3).
 	TTL = 255
+
+	ipv4HeaderLen = 20
+	moreFragments = 0x2000
+	fragOffset    = 0x1fff
 )
 
-// GroupIPv4 is the address advertisements are sent to (RFC 9568 §5.1.1.2).
+// GroupIPv4 is where advertisements are sent (RFC 9568 §5.1.1.2).
 var GroupIPv4 = netip.AddrFrom4([4]byte{224, 0, 0, 18})
 
 // IPv4 is what matters of an IPv4 header.
 type IPv4 struct {
-	TTL      uint8
-	Src, Dst netip.Addr
+	TTL         uint8
+	Protocol    uint8
+	Source      netip.Addr
+	Destination netip.Addr
 }
 
-// ParseIPv4 reads an IPv4 header and returns the payload: as long as the
-// header says, whatever follows it in b.
+// ParseIPv4 splits an IPv4 packet (RFC 791 §3.1) into header and payload.
 //
 //	 0                   1                   2                   3
 //	 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
-//	+-------+-------+---------------+-------------------------------+
+//	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //	|Version|  IHL  |Type of Service|          Total Length         |
-//	+-------+-------+---------------+-----+-------------------------+
+//	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //	|         Identification        |Flags|      Fragment Offset    |
-//	+---------------+---------------+-----+-------------------------+
-//	|  Time to Live |    Protocol   |        Header Checksum        |
-//	+---------------+---------------+-------------------------------+
+//	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//	|  Time to Live |    Protocol   |         Header Checksum       |
+//	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //	|                       Source Address                          |
-//	+---------------------------------------------------------------+
+//	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //	|                    Destination Address                        |
-//	+---------------------------------------------------------------+
+//	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //	|                    Options                    |    Padding    |
-//	+---------------------------------------------------------------+
-func ParseIPv4(b []byte) (h IPv4, payload []byte, p Problem) {
-	if len(b) < 20 || b[0]>>4 != 4 {
-		return h, nil, BadIPHeader
+//	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//
+// Options are skipped. The packet ends where Total Length says; what was read
+// beyond is the padding of a short Ethernet frame. The header checksum has
+// been verified by the kernel. The problem is ProblemIPHeader or
+// ProblemFragment; of a fragment the header is returned, but no payload.
+func ParseIPv4(b []byte) (ip IPv4, payload []byte, problem Problem) {
+	if len(b) < ipv4HeaderLen || b[0]>>4 != 4 {
+		return IPv4{}, nil, ProblemIPHeader
 	}
-	header, total := int(b[0]&0xf)*4, int(binary.BigEndian.Uint16(b[2:]))
-	if header < 20 || total < header || total > len(b) || b[9] != Protocol {
-		return h, nil, BadIPHeader
+	headerLen, total := int(b[0]&0x0f)*4, int(binary.BigEndian.Uint16(b[2:]))
+	if headerLen < ipv4HeaderLen || total < headerLen || total > len(b) {
+		return IPv4{}, nil, ProblemIPHeader
 	}
-	h = IPv4{TTL: b[8], Src: netip.AddrFrom4([4]byte(b[12:])), Dst: netip.AddrFrom4([4]byte(b[16:]))}
-	if binary.BigEndian.Uint16(b[6:])&0x3fff != 0 { // more fragments, or an offset
-		return h, nil, IsFragment
+	ip = IPv4{
+		TTL: b[8], Protocol: b[9],
+		Source:      netip.AddrFrom4([4]byte(b[12:16])),
+		Destination: netip.AddrFrom4([4]byte(b[16:20])),
 	}
-	return h, b[header:total], NoProblem
+	if binary.BigEndian.Uint16(b[6:])&(moreFragments|fragOffset) != 0 {
+		return ip, nil, ProblemFragment
+	}
+	return ip, b[headerLen:total], NoProblem
 }
