@@ -1,0 +1,91 @@
+//go:build lab
+
+package lab_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rvrrpd/rvrrpd/lab"
+	"github.com/rvrrpd/rvrrpd/lab/hostile/attack"
+)
+
+// memory is the most the parent may use while it is attacked, in KiB.
+const memory = 64 << 10
+
+// hostileInstallation puts the real parent beside the hostile child, which
+// says that it is of the same build.
+func hostileInstallation(t *testing.T) (parent string) {
+	t.Helper()
+	dir := t.TempDir()
+	parent = filepath.Join(dir, "rvrrpd")
+	program, err := os.ReadFile(lab.Binary("rvrrpd"))
+	if err == nil {
+		err = os.WriteFile(parent, program, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	version, err := exec.Command(parent, "--version").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, build, _ := strings.Cut(strings.TrimSpace(string(version)), " build ")
+	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, "rvrrpd-netproc"),
+		"-ldflags", "-X 'github.com/rvrrpd/rvrrpd/ipc.build="+build+"'", "./lab/hostile")
+	cmd.Dir, cmd.Env = lab.Root(), append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return parent
+}
+
+// TestHostileChild lets a compromised network process try everything it can
+// say. A violation ends the daemon, a storm does not; either way nothing is
+// left behind, and the parent did nothing that was not granted.
+func TestHostileChild(t *testing.T) {
+	t.Parallel()
+	parent := hostileInstallation(t)
+	for i, a := range attack.All {
+		t.Run(a.Name, func(t *testing.T) {
+			t.Parallel()
+			l := lab.New(t)
+			conf := filepath.Join(t.TempDir(), "rvrrpd.conf")
+			text := fmt.Sprintf("[[vrouter]]\ngroup = %d\ninterface = \"eth0\"\nvip = \"10.9.0.254/24\"\npriority = 100\niftype = \"macvlan\"\n", i+1)
+			if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			before := l.R1.Snapshot()
+			p := l.R1.Start(parent, "-m1", "-c", conf)
+			if a.Harmless {
+				harmless(t, p)
+			} else if code := p.AwaitExit(10 * time.Second); code != 1 || !strings.Contains(p.Output(), "network process killed") {
+				t.Errorf("exit code %d; it said\n%s", code, p.Output())
+			}
+			if diff := before.Diff(l.R1.Snapshot()); diff != "" {
+				t.Errorf("left behind:\n%s", diff)
+			}
+		})
+	}
+}
+
+// harmless waits until the storm is over and stops the daemon, which has to
+// end its child by force.
+func harmless(t *testing.T, p *lab.Process) {
+	t.Helper()
+	p.AwaitLine(0, 10*time.Second, "msg=ready")
+	time.Sleep(time.Second) // the storm: nothing tells its end
+	resident, _, _ := strings.Cut(lab.Status(p.PID)["VmRSS"], " ")
+	if kib, err := strconv.Atoi(resident); err != nil || kib > memory {
+		t.Errorf("parent uses %s KiB of memory, %v", resident, err)
+	}
+	if code := p.Terminate(5 * time.Second); code != 1 || !strings.Contains(p.Output(), "did not stop in time") {
+		t.Errorf("exit code %d; it said\n%s", code, p.Output())
+	}
+}
