@@ -59,14 +59,13 @@ func TestParentCrash(t *testing.T) {
 	l := lab.New(t)
 	l.R1.IP(
 		"link add mine link eth0 type macvlan mode private", "link set mine alias mine up", "addr add 10.9.7.1/32 dev mine",
-		"link add other type dummy", "link set other up", "addr add 10.9.8.1/24 dev other", "route add 10.9.9.0/24 dev other",
+		"link add other type veth peer name far", "link set far up", "link set other up", "addr add 10.9.8.1/24 dev other", "route add 10.9.9.0/24 dev other",
 	)
 	before := l.R1.Snapshot()
 	a := l.R1.Run(lab.Router{Kind: lab.Rvrrpd, Priority: high})
 	a.AwaitActive(0)
-	during := l.R1.Snapshot()
-	if diff := before.Diff(during); diff == "" {
-		t.Fatal("an Active router changes nothing")
+	if changed := "net/ipv4/conf/eth0/arp_ignore"; l.R1.Setting(changed) == "0" {
+		t.Fatalf("an Active router does not change %s", changed)
 	}
 
 	wait := lab.WatchExit(a.Child())
@@ -89,9 +88,6 @@ func TestParentCrash(t *testing.T) {
 		t.Errorf("it swept what is not its own:\n%s", again.Output())
 	}
 	again.AwaitActive(0)
-	if diff := during.Diff(l.R1.Snapshot()); diff != "" {
-		t.Logf("compared with the first run:\n%s", diff) // interface numbers
-	}
 	if status := again.Terminate(5 * time.Second); status != 0 {
 		t.Errorf("status %d", status)
 	}

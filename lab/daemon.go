@@ -66,14 +66,12 @@ func (n *Node) Run(r Router) *Daemon {
 	d := &Daemon{Node: n, Router: r}
 	dir := n.lab.TempDir()
 	file := filepath.Join(dir, "conf")
-	text := r.rvrrpd()
 	d.argv = []string{Binary("rvrrpd"), "-m1", "-c", file}
 	if r.Kind == Keepalived {
-		text = r.keepalived(n.Name)
 		d.argv = []string{"keepalived", "-n", "-l", "-D", "-G", "-P", "-f", file,
 			"-p", filepath.Join(dir, "pid"), "-r", filepath.Join(dir, "vrrp.pid"), "-c", filepath.Join(dir, "check.pid")}
 	}
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(r.Configuration(n.Name)), 0o600); err != nil {
 		n.lab.Fatalf("%v", err)
 	}
 	d.Process = n.Start(d.argv...)
@@ -148,6 +146,14 @@ func Binary(name string) string {
 		return name
 	}
 	return path
+}
+
+// Configuration is the daemon's configuration file on a node.
+func (r Router) Configuration(node string) string {
+	if r.Kind == Keepalived {
+		return r.keepalived(node)
+	}
+	return r.rvrrpd()
 }
 
 func (r Router) rvrrpd() string {

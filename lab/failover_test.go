@@ -104,7 +104,7 @@ func TestNoPreemption(t *testing.T) {
 			b.AwaitActive(0)
 			a := l.R1.Run(lab.Router{Kind: lab.Rvrrpd, Priority: high, NoPreempt: true})
 			a.AwaitBackup()
-			mark := l.Tap.Len()
+			said, mark := b.Len(), l.Tap.Len()
 			// Longer than its Active_Down_Interval.
 			for range 5 {
 				l.Tap.Await(mark, 2*time.Second, "r2's next advertisement", lab.Advert(l.R2))
@@ -116,7 +116,7 @@ func TestNoPreemption(t *testing.T) {
 			if f, seen := lab.First(l.Tap.From(0), time.Time{}, lab.Advert(l.R1)); seen {
 				t.Errorf("r1 advertised: %s", f)
 			}
-			if b.SteppedBack(mark) {
+			if b.SteppedBack(said) {
 				t.Errorf("r2 stepped back")
 			}
 		})

@@ -64,6 +64,15 @@ func Interfaces(pid int) (names []string) {
 	return names
 }
 
+// NetNamespace is the number of a process's network namespace.
+func NetNamespace(pid int) string {
+	target, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", pid))
+	if err != nil {
+		return "?"
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(target, "net:["), "]")
+}
+
 // capabilities by their number, as far as a router's daemon may meet them.
 var capabilities = []string{6: "setgid", 7: "setuid", 8: "setpcap", 12: "net_admin", 13: "net_raw", 21: "sys_admin"}
 
