@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/rvrrpd/rvrrpd/engine"
 	"github.com/rvrrpd/rvrrpd/ipc"
@@ -131,4 +132,28 @@ func (p *process) next() int64 {
 	default:
 		return min(p.adverts.first(), p.takeovers.first())
 	}
+}
+
+// Implementation constants. The kernel lets a poll be late by a thousandth of
+// its timeout (fs/select.c), 3.6 ms in the usual Active_Down_Interval, which
+// would be the greater part of what we add to a takeover. Where a takeover is
+// next, the loop wakes up that much earlier and waits once more for the rest,
+// unless that is so short that it does not matter. Our advertisements may be
+// late: one wake-up less for each is worth more.
+const (
+	pollSlack = 1000
+	pollExact = 10 * time.Millisecond
+)
+
+// timeout is how long to wait at the instant now, negative for without end.
+func (p *process) timeout(now int64) time.Duration {
+	next := p.next()
+	if next == never {
+		return -1
+	}
+	d := time.Duration(max(0, next-now))
+	if d > pollExact && next == p.takeovers.first() {
+		d -= d / pollSlack
+	}
+	return d
 }

@@ -97,11 +97,7 @@ func (p *process) wait() (ready, error) {
 	if p.phase == ipc.PhaseRun {
 		frames = p.frames.FD()
 	}
-	timeout := time.Duration(-1)
-	if next := p.next(); next != never {
-		timeout = time.Duration(max(0, next-p.clock()))
-	}
-	return p.poll(pollIn, frames, timeout)
+	return p.poll(pollIn, frames, p.timeout(p.clock()))
 }
 
 // turn deals with everything that has come or is due.

@@ -2,6 +2,7 @@ package netproc
 
 import (
 	"testing"
+	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
 )
@@ -175,6 +176,37 @@ func TestFutureArrival(t *testing.T) {
 	d.expect("heard", d.turn())
 	if got, want := d.p.next(), d.now+downInterval; got != want {
 		t.Errorf("Active_Down_Timer: due at %d, want %d", got, want)
+	}
+}
+
+// TestTimeout: takeovers are waited for in two steps, so that the second is
+// exact; whatever happens every interval in one.
+func TestTimeout(t *testing.T) {
+	t.Parallel()
+	backup, both, asking := configured(t, record()), active(t, record()), configured(t, record())
+	asking.now = asking.p.next()
+	asking.turn()
+	advert := both.p.next()
+	tests := []struct {
+		name string
+		p    *process
+		now  int64
+		want time.Duration
+	}{
+		{"takeover, far", backup.p, start, time.Duration(downInterval - downInterval/1000)},
+		{"takeover, near", backup.p, start + downInterval - 10*ms, 10 * time.Millisecond},
+		{"takeover, past", backup.p, start + downInterval + second, 0},
+		{"advertisement", both.p, advert - 900*ms, 900 * time.Millisecond},
+		{"waiting for the parent", asking.p, start, -1},
+		{"not configured", newParent(t).p, start, -1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := tt.p.timeout(tt.now); got != tt.want {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
 	}
 }
 
