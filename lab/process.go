@@ -52,9 +52,14 @@ func (n *Node) Start(argv ...string) *Process {
 	}
 	p.PID = cmd.Process.Pid
 	n.lab.Cleanup(func() { p.Kill() })
-	go p.read(r)
+	read := make(chan struct{})
+	go func() { p.read(r); close(read) }()
 	go func() {
 		p.err = cmd.Wait()
+		select { // its last words, unless a descendant keeps the pipe open
+		case <-read:
+		case <-time.After(time.Second):
+		}
 		close(p.done)
 	}()
 	return p
