@@ -134,11 +134,12 @@ func TestDrops(t *testing.T) {
 // TestAccepted: what looks odd and is right.
 func TestAccepted(t *testing.T) {
 	t.Parallel()
-	two := record()
-	two.Addresses = []netip.Addr{virtual, virtual2}
+	third := mustAddr("10.77.0.252")
+	three := record()
+	three.Addresses = []netip.Addr{virtual, third, virtual2}
 	edit := func(change func(a *wire.Advertisement)) []byte {
 		a := good(200)
-		a.Addresses = two.Addresses
+		a.Addresses = three.Addresses
 		change(&a)
 		return advertisement(peer, a)
 	}
@@ -152,14 +153,14 @@ func TestAccepted(t *testing.T) {
 		{"plain", edit(func(*wire.Advertisement) {})},
 		{"Ethernet padding", append(edit(func(*wire.Advertisement) {}), 0, 0, 0, 0, 0, 0)},
 		{"IP options", options},
-		{"addresses in another order", edit(func(a *wire.Advertisement) { a.Addresses = []netip.Addr{virtual2, virtual} })},
+		{"addresses in another order", edit(func(a *wire.Advertisement) { a.Addresses = []netip.Addr{virtual2, virtual, third} })},
 		{"the owner's own list", edit(func(a *wire.Advertisement) { a.Priority, a.Addresses = 255, []netip.Addr{virtual} })},
 		{"authentication data of type 0", edit(func(a *wire.Advertisement) { a.AuthData[3] = 9 })},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			d := configured(t, two)
+			d := configured(t, three)
 			d.now += second
 			d.frame(d.now, tt.packet)
 			d.expect("heard", d.turn())
