@@ -17,7 +17,7 @@ var mayImport = map[string][]string{
 	"engine":             {"errors", "fmt", "net/netip", "time", "math", "math/bits", "slices"},
 	"engine/sim":         {module + "engine"},
 	"ipc":                {"golang.org/x/sys/unix"},
-	"netproc":            {module + "engine", module + "ipc", module + "netproc/wire", module + "netproc/auth", module + "netproc/sandbox", "golang.org/x/sys/unix"},
+	"netproc":            {module + "engine", module + "ipc", module + "netproc/wire", module + "netproc/auth", module + "netproc/sandbox"},
 	"netproc/wire":       {},
 	"netproc/sandbox":    {"golang.org/x/sys/unix", "github.com/landlock-lsm/go-landlock/landlock", "github.com/landlock-lsm/go-landlock/landlock/syscall"},
 	"parent":             {module + "conf", module + "ipc", "golang.org/x/sys/unix", "github.com/vishvananda/netlink", "github.com/vishvananda/netlink/nl", "github.com/mdlayher/packet"},
