@@ -19,6 +19,10 @@ const (
 	haste     = 2 * time.Millisecond
 )
 
+// announceLimit is how much later than the advertisement the announcement may
+// be: the other router's kernel, which is the same, may be busy with it.
+const announceLimit = 100 * time.Millisecond
+
 // Priorities of the two routers.
 const (
 	high = 200
@@ -88,7 +92,12 @@ func (p *pair) holdsAlone(t *testing.T, n *lab.Node) {
 func (p *pair) answersAlone(t *testing.T, n *lab.Node) {
 	t.Helper()
 	want := []lab.Answer{{From: n.Name, MAC: lab.VirtualMAC(lab.VRID)}}
-	if got := p.WhoHas(lab.VIP); !slices.Equal(got, want) {
+	var got []lab.Answer
+	// The kernel stops to list an address before it stops to answer for it.
+	if !lab.Until(time.Second, func() bool {
+		got = p.WhoHas(lab.VIP)
+		return slices.Equal(got, want)
+	}) {
 		t.Errorf("who has %v: %v, want %v", lab.VIP, got, want)
 	}
 }
@@ -130,7 +139,7 @@ func announced(t *testing.T, frames []lab.Frame, advert lab.Frame) {
 	if garp.ARP.SenderMAC != lab.VirtualMAC(lab.VRID) {
 		t.Errorf("announced with %s: %s", garp.ARP.SenderMAC, garp)
 	}
-	if d := garp.Time.Sub(advert.Time); d > tolerance {
+	if d := garp.Time.Sub(advert.Time); d > announceLimit {
 		t.Errorf("announced %v after the advertisement", d)
 	}
 }
