@@ -7,7 +7,6 @@ RELEASE  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 BUILD    := $(shell find . -name '*.go' -o -name go.mod -o -name go.sum | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c1-24)
 LDFLAGS  := -s -w -buildid= -X github.com/rvrrpd/rvrrpd/ipc.build=$(BUILD) -X github.com/rvrrpd/rvrrpd/ipc.release=$(RELEASE)
 STATIC   := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
-LABS     := ./lab/... ./parent/... ./netproc/sandbox/...
 FUZZTIME ?= 60s
 
 .PHONY: build test unit lab-test demo setup setup-demo generate check-generated fuzz bench install clean
@@ -35,11 +34,13 @@ test: setup build
 unit:
 	CGO_ENABLED=1 $(GO) test -race ./...
 
-# The lab needs root and real programs: static, as they are shipped, without
-# the race detector, which wants cgo; one package after the other, because
+# The lab needs root and real programs: static, as they are shipped. What
+# runs in the test's own process and needs every thread of it cannot have the
+# race detector, which wants cgo. One package after the other, because
 # compiling beside it would spoil what is measured.
 lab-test: build
-	CGO_ENABLED=0 $(GO) test -p 1 -tags lab -count=1 -timeout 15m $(LABS)
+	CGO_ENABLED=1 $(GO) test -race -p 1 -tags lab -count=1 -timeout 15m ./lab/...
+	CGO_ENABLED=0 $(GO) test -p 1 -tags lab -count=1 -timeout 15m ./parent/... ./netproc/sandbox/...
 
 generate:
 	$(GO) generate ./...

@@ -35,6 +35,7 @@ func TestHardKill(t *testing.T) {
 		p.b.AwaitStepBack(mark)
 		p.holdsAlone(t, p.R1)
 		p.answersAlone(t, p.R1)
+		p.standsBy(t, p.b)
 
 		frames := capture.Stop()
 		before := last(t, frames, killed, "r1's last advertisement", lab.AdvertOf(p.R1, high))
@@ -73,6 +74,7 @@ func TestGracefulStop(t *testing.T) {
 		p.b.AwaitStepBack(mark)
 		p.holdsAlone(t, p.R1)
 		p.answersAlone(t, p.R1)
+		p.standsBy(t, p.b)
 
 		frames := capture.Stop()
 		goodbye := first(t, frames, stopped, "r1's priority 0", lab.AdvertOf(p.R1, 0))
@@ -159,6 +161,7 @@ func TestPartition(t *testing.T) {
 			p.Heal(p.R2)
 			loser.AwaitStepBack(lMark)
 			p.holdsAlone(t, winner.Node)
+			p.standsBy(t, loser)
 			if !c.onTheInterface {
 				p.answersAlone(t, winner.Node)
 			}

@@ -102,6 +102,22 @@ func (p *pair) answersAlone(t *testing.T, n *lab.Node) {
 	}
 }
 
+// standsBy checks that a Backup of ours keeps its macvlan, and keeps it down,
+// so that it neither answers nor forwards.
+func (p *pair) standsBy(t *testing.T, d *lab.Daemon) {
+	t.Helper()
+	if d.Router.Kind != lab.Rvrrpd || d.Router.OnInterface {
+		return
+	}
+	var device lab.Link
+	if !lab.Until(time.Second, func() bool {
+		device = d.Node.Links()[lab.Device]
+		return device.Kind == "macvlan" && !device.Up
+	}) {
+		t.Errorf("%s is Backup, and its device is %+v", d.Node.Name, device)
+	}
+}
+
 // within checks a time on the wire against the protocol's.
 func within(t *testing.T, what string, got, want time.Duration) {
 	t.Helper()

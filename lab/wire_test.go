@@ -59,13 +59,13 @@ func TestWireFormat(t *testing.T) {
 	if len(garps) != 10 {
 		t.Fatalf("%d announcements, want 5 and 5 again", len(garps))
 	}
-	if d := garps[0].Time.Sub(adverts[0].Time); d < 0 || d > tolerance {
+	if d := garps[0].Time.Sub(adverts[0].Time); d < 0 || d > announceLimit {
 		t.Errorf("first announcement %v after the first advertisement", d)
 	}
-	if d := garps[4].Time.Sub(garps[0].Time); d > tolerance {
+	if d := garps[4].Time.Sub(garps[0].Time); d > announceLimit {
 		t.Errorf("the first five announcements take %v", d)
 	}
-	if d := garps[5].Time.Sub(garps[0].Time) - secondRound; d.Abs() > tolerance {
+	if d := garps[5].Time.Sub(garps[0].Time) - secondRound; d.Abs() > announceLimit {
 		t.Errorf("the announcements are repeated %v off their time", d)
 	}
 	onlyVirtual(t, frames, lab.VIP)
