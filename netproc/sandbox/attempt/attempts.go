@@ -1,0 +1,180 @@
+package main
+
+import (
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"time"
+	"unsafe"
+
+	"github.com/rvrrpd/rvrrpd/netproc/sandbox"
+	"golang.org/x/sys/unix"
+)
+
+func call(nr uintptr, args ...uintptr) (uintptr, unix.Errno) {
+	var a [6]uintptr
+	copy(a[:], args)
+	r, _, errno := unix.Syscall6(nr, a[0], a[1], a[2], a[3], a[4], a[5])
+	return r, errno
+}
+
+func address(b []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(b))) }
+
+var path = []byte("/\x00")
+
+// made tells what came of a system call that should not have come back.
+func made(nr uintptr, args ...uintptr) func() string {
+	return func() string {
+		_, errno := call(nr, args...)
+		if errno != 0 {
+			return "refused: " + errno.Error()
+		}
+		return "succeeded"
+	}
+}
+
+// attempts: those of the first block must kill the process.
+var attempts = map[string]func() string{
+	"openat":              made(unix.SYS_OPENAT, ^uintptr(99), address(path), unix.O_RDONLY),
+	"openat2":             made(unix.SYS_OPENAT2, ^uintptr(99), address(path), address(make([]byte, 24)), 24),
+	"socket packet":       made(unix.SYS_SOCKET, unix.AF_PACKET, unix.SOCK_RAW, 0),
+	"socket inet":         made(unix.SYS_SOCKET, unix.AF_INET, unix.SOCK_STREAM, 0),
+	"socket mptcp":        made(unix.SYS_SOCKET, unix.AF_INET, unix.SOCK_STREAM, 262),
+	"socketpair":          made(unix.SYS_SOCKETPAIR, unix.AF_UNIX, unix.SOCK_STREAM, 0, address(make([]byte, 8))),
+	"connect":             made(unix.SYS_CONNECT, sandbox.ControlFD, address(make([]byte, 16)), 16),
+	"bind":                made(unix.SYS_BIND, sandbox.ControlFD, address(make([]byte, 16)), 16),
+	"listen":              made(unix.SYS_LISTEN, sandbox.ControlFD, 1),
+	"accept4":             made(unix.SYS_ACCEPT4, sandbox.ControlFD),
+	"setsockopt":          made(unix.SYS_SETSOCKOPT, sandbox.ControlFD, unix.SOL_SOCKET, unix.SO_SNDBUF, address(make([]byte, 4)), 4),
+	"sendmsg":             made(unix.SYS_SENDMSG, sandbox.ControlFD, address(make([]byte, 56))),
+	"recvmsg":             made(unix.SYS_RECVMSG, sandbox.ControlFD, address(make([]byte, 56))),
+	"sendto an address":   made(unix.SYS_SENDTO, sandbox.ControlFD, address(path), 1, 0, address(make([]byte, 16)), 16),
+	"sendto frames lane":  made(unix.SYS_SENDTO, sandbox.FramesFD, address(path), 1),
+	"write control lane":  made(unix.SYS_WRITE, sandbox.ControlFD, address(path), 1),
+	"read control lane":   made(unix.SYS_READ, sandbox.ControlFD, address(make([]byte, 8)), 8),
+	"dup":                 made(unix.SYS_DUP, sandbox.ControlFD),
+	"dup3":                made(unix.SYS_DUP3, sandbox.ControlFD, 9, 0),
+	"fcntl":               made(unix.SYS_FCNTL, sandbox.ControlFD, unix.F_DUPFD, 0),
+	"close":               made(unix.SYS_CLOSE, sandbox.ControlFD),
+	"ioctl":               made(unix.SYS_IOCTL, sandbox.ControlFD, unix.SIOCGIFCONF, address(make([]byte, 64))),
+	"pipe2":               made(unix.SYS_PIPE2, address(make([]byte, 8)), 0),
+	"memfd_create":        made(unix.SYS_MEMFD_CREATE, address(path), 0),
+	"fork":                made(unix.SYS_CLONE, uintptr(unix.SIGCHLD)),
+	"clone user":          made(unix.SYS_CLONE, unix.CLONE_NEWUSER|uintptr(unix.SIGCHLD)),
+	"clone3":              made(unix.SYS_CLONE3, address(make([]byte, 88)), 88),
+	"execve":              made(unix.SYS_EXECVE, address(path), 0, 0),
+	"execveat":            made(unix.SYS_EXECVEAT, 5, address(path), 0, 0, unix.AT_EMPTY_PATH),
+	"unshare":             made(unix.SYS_UNSHARE, unix.CLONE_NEWUSER),
+	"setns":               made(unix.SYS_SETNS, 5, 0),
+	"mount":               made(unix.SYS_MOUNT, address(path), address(path), 0, unix.MS_BIND, 0),
+	"chroot":              made(unix.SYS_CHROOT, address(path)),
+	"setuid":              made(unix.SYS_SETUID, 0),
+	"capset":              made(unix.SYS_CAPSET, address(make([]byte, 8)), address(make([]byte, 24))),
+	"prctl dumpable":      made(unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 1),
+	"seccomp":             made(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_STRICT),
+	"kill":                made(unix.SYS_KILL, 1, uintptr(unix.SIGTERM)),
+	"kill all":            made(unix.SYS_KILL, ^uintptr(0), uintptr(unix.SIGTERM)),
+	"tgkill another":      made(unix.SYS_TGKILL, 2, 2, uintptr(unix.SIGTERM)),
+	"tkill":               made(unix.SYS_TKILL, 1, uintptr(unix.SIGTERM)),
+	"pidfd_open":          made(unix.SYS_PIDFD_OPEN, 1),
+	"ptrace":              made(unix.SYS_PTRACE, unix.PTRACE_TRACEME),
+	"process_vm_readv":    made(unix.SYS_PROCESS_VM_READV, 1),
+	"process_vm_writev":   made(unix.SYS_PROCESS_VM_WRITEV, 1),
+	"mmap executable":     made(unix.SYS_MMAP, 0, 4096, unix.PROT_READ|unix.PROT_EXEC, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS, ^uintptr(0)),
+	"mmap a descriptor":   made(unix.SYS_MMAP, 0, 4096, unix.PROT_READ, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS, 3),
+	"mmap shared":         made(unix.SYS_MMAP, 0, 4096, unix.PROT_READ, unix.MAP_SHARED|unix.MAP_ANONYMOUS, ^uintptr(0)),
+	"mprotect":            made(unix.SYS_MPROTECT, 0, 4096, unix.PROT_EXEC),
+	"userfaultfd":         made(unix.SYS_USERFAULTFD, 0),
+	"io_uring_setup":      made(unix.SYS_IO_URING_SETUP, 1, address(make([]byte, 120))),
+	"bpf":                 made(unix.SYS_BPF, 0),
+	"perf_event_open":     made(unix.SYS_PERF_EVENT_OPEN, address(make([]byte, 128))),
+	"keyctl":              made(unix.SYS_KEYCTL, 0),
+	"add_key":             made(unix.SYS_ADD_KEY, address(path), address(path)),
+	"init_module":         made(unix.SYS_INIT_MODULE, 0, 0, address(path)),
+	"reboot":              made(unix.SYS_REBOOT, 0),
+	"settimeofday":        made(unix.SYS_SETTIMEOFDAY, 0, 0),
+	"clock_settime":       made(unix.SYS_CLOCK_SETTIME, 0, address(make([]byte, 16))),
+	"setrlimit":           made(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NOFILE, address(make([]byte, 16))),
+	"sched_setscheduler":  made(unix.SYS_SCHED_SETSCHEDULER, 0, 1, address(make([]byte, 4))),
+	"personality":         made(unix.SYS_PERSONALITY, 0),
+	"shmget":              made(unix.SYS_SHMGET, 0, 4096, 0o1600),
+	"mq_open":             made(unix.SYS_MQ_OPEN, address(path), unix.O_CREAT),
+	"getdents64":          made(unix.SYS_GETDENTS64, 0, address(make([]byte, 64)), 64),
+	"epoll_ctl":           made(unix.SYS_EPOLL_CTL, 5, unix.EPOLL_CTL_ADD, 3, address(make([]byte, 12))),
+	"x32 getpid":          made(0x40000000 + 39),
+	"number out of range": made(100000),
+
+	"memory": hog, "threads": threads, "collector": collector, "panic": crash, "wait": patience,
+}
+
+// allowed are the attempts that must succeed, or end as the process wants.
+// hog takes memory until the limit stops it.
+func hog() string {
+	var kept [][]byte
+	for i := 0; i < 1<<10; i++ {
+		b := make([]byte, 1<<20)
+		for j := range b {
+			b[j] = 1
+		}
+		kept = append(kept, b)
+	}
+	runtime.KeepAlive(kept)
+	return "took a gigabyte"
+}
+
+// threads makes the runtime start threads, and end some.
+func threads() string {
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			runtime.LockOSThread() // the thread ends with the goroutine
+			time.Sleep(time.Millisecond)
+		})
+	}
+	wg.Wait()
+	return "done"
+}
+
+// collector puts the garbage collector and the preemption of busy goroutines
+// to work.
+func collector() string {
+	stop := make(chan struct{})
+	for range 3 {
+		go func() {
+			for n := 0; ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+			}
+		}()
+	}
+	var kept [16][]byte
+	for i := range 2000 {
+		kept[i%len(kept)] = make([]byte, 1<<16)
+	}
+	for range 5 {
+		runtime.GC()
+		debug.FreeOSMemory()
+		time.Sleep(time.Millisecond)
+	}
+	close(stop)
+	return "done"
+}
+
+// crash dies of a nil pointer, with a trace.
+func crash() string {
+	var p *int
+	*p = 1
+	return "alive"
+}
+
+// patience waits long enough to be stopped and continued.
+func patience() string {
+	ts := unix.NsecToTimespec(int64(300 * time.Millisecond))
+	if _, errno := call(unix.SYS_PPOLL, 0, 0, uintptr(unsafe.Pointer(&ts)), 0, 0); errno != 0 {
+		return errno.Error()
+	}
+	return "done"
+}
