@@ -181,13 +181,15 @@ func parseAddress(m []byte) (a addrInfo, err error) {
 	return a, nil
 }
 
-// createMACVLAN makes a macvlan above an interface and leaves it down. It is
-// private: it hears what comes from the wire, not its siblings, so that an
-// announcement costs one frame and not one for each virtual router.
+// createMACVLAN makes a macvlan above an interface and leaves it down. Its
+// mode is VEPA: like private it passes nothing on to its siblings, so that a
+// broadcast costs one frame and not one for each virtual router; unlike
+// private it leaves the interface the multicast frames of another Active,
+// which come from the same MAC address.
 func (k *kernel) createMACVLAN(lower int, name string, mac net.HardwareAddr, alias string, group uint32) (int, error) {
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name, attrs.ParentIndex, attrs.HardwareAddr, attrs.Group = name, lower, mac, group
-	l := &netlink.Macvlan{LinkAttrs: attrs, Mode: netlink.MACVLAN_MODE_PRIVATE}
+	l := &netlink.Macvlan{LinkAttrs: attrs, Mode: netlink.MACVLAN_MODE_VEPA}
 	if err := netlink.LinkAdd(l); err != nil {
 		return 0, err
 	}

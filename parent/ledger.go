@@ -116,10 +116,6 @@ func (d *daemon) take(s *slot) error {
 	if err := d.kernel.acquire(s.index, s.own, s.placed); err != nil {
 		return errors.Join(err, d.give(s))
 	}
-	if s.own {
-		// A private macvlan swallows the frames of another Active.
-		return d.recv.join(s.index)
-	}
 	return nil
 }
 
@@ -127,9 +123,6 @@ func (d *daemon) take(s *slot) error {
 func (d *daemon) give(s *slot) error {
 	if !s.held {
 		return nil
-	}
-	if s.own {
-		d.recv.leave(s.index)
 	}
 	if err := d.kernel.release(s.index, s.own, s.placed); err != nil {
 		return err // still held: the next attempt may succeed

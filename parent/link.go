@@ -132,7 +132,6 @@ func (d *daemon) attach(l *link, info linkInfo) (err error) {
 		if s.index, err = d.kernel.createMACVLAN(l.index, s.device, s.mac[:], formatAlias(planned), d.group); err != nil {
 			return fmt.Errorf("%s: device %s: %w", s.name, s.device, err)
 		}
-		d.byIndex[s.index] = l.id
 		// The alias remembers what is about to be changed.
 		l.saved = planned
 		settings, err := differing(s.device, deviceSettings)
@@ -167,7 +166,6 @@ func (d *daemon) vanish(l *link) {
 	delete(d.byIndex, l.index)
 	l.index, l.tx, l.saved = 0, nil, nil
 	for _, s := range l.slots {
-		delete(d.byIndex, s.index)
 		s.index, s.own, s.held, s.placed = 0, false, false, nil
 	}
 }

@@ -18,8 +18,8 @@ var groupIPv4 = [4]byte{224, 0, 0, 18}
 var errAgain = errors.New("no packet")
 
 // receiver is the raw protocol-112 socket of the whole daemon. It is bound to
-// no device: it hears the links and the macvlans it has joined. It costs
-// forwarded traffic nothing, unlike a tap.
+// no device: it hears the links it has joined. It costs forwarded traffic
+// nothing, unlike a tap.
 type receiver struct {
 	sock    int
 	oob     []byte

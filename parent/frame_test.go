@@ -1,0 +1,129 @@
+package parent
+
+import (
+	"bytes"
+	"encoding/hex"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/bpf"
+)
+
+func unhex(t *testing.T, s string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(strings.Join(strings.Fields(s), ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestAppendAdvertisement(t *testing.T) {
+	t.Parallel()
+	message := unhex(t, "2107 6401 0001 0000 0a4d00fe 0000000000000000")
+	got := appendAdvertisement(nil, virtualMAC(7), netip.MustParseAddr("10.77.0.1"), message)
+	// As in a capture of rVRRPd, padded to the shortest frame.
+	want := unhex(t, "01005e000012 00005e000107 0800"+
+		"45c0 0028 0000 0000 ff70 d045 0a4d0001 e0000012"+
+		"2107 6401 0001 0000 0a4d00fe 0000000000000000"+
+		"000000000000")
+	if !bytes.Equal(got, want) {
+		t.Errorf("frame is\n%x, want\n%x", got, want)
+	}
+	if checksum(got[14:34]) != 0 {
+		t.Errorf("header checksum does not add up")
+	}
+	long := appendAdvertisement(nil, virtualMAC(7), netip.MustParseAddr("10.77.0.1"), make([]byte, 100))
+	if len(long) != 134 {
+		t.Errorf("a long frame has %d bytes, want 134", len(long))
+	}
+}
+
+func TestAppendGratuitousARP(t *testing.T) {
+	t.Parallel()
+	got := appendGratuitousARP(nil, virtualMAC(255), netip.MustParseAddr("192.0.2.1"))
+	want := unhex(t, "ffffffffffff 00005e0001ff 0806 0001 0800 06 04 0001"+
+		"00005e0001ff c0000201 000000000000 c0000201"+strings.Repeat("00", 18))
+	if !bytes.Equal(got, want) {
+		t.Errorf("frame is\n%x, want\n%x", got, want)
+	}
+}
+
+// vm runs the packet filter; its sample is replaced by the given word, which
+// the kernel would choose at random.
+func vm(t *testing.T, vrids []uint8, random byte) func([]byte) bool {
+	t.Helper()
+	var program []bpf.Instruction
+	for _, i := range packetFilter(vrids) {
+		ins := bpf.RawInstruction{Op: i.Code, Jt: i.Jt, Jf: i.Jf, K: i.K}.Disassemble()
+		if ext, is := ins.(bpf.LoadExtension); is && ext.Num == bpf.ExtRand {
+			ins = bpf.LoadConstant{Dst: bpf.RegA, Val: uint32(random)}
+		}
+		program = append(program, ins)
+	}
+	m, err := bpf.NewVM(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(p []byte) bool {
+		n, err := m.Run(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n > 0
+	}
+}
+
+func TestPacketFilter(t *testing.T) {
+	t.Parallel()
+	packet := func(ttl, vrid byte, options int) []byte {
+		p := append([]byte{byte(0x45 + options), 0xc0, 0, 40, 0, 0, 0, 0, ttl, 112}, make([]byte, 10+4*options)...)
+		return append(p, 0x21, vrid, 100, 1, 0, 1, 0, 0)
+	}
+	for _, tt := range []struct {
+		name   string
+		p      []byte
+		passes bool
+	}{
+		{"OK first", packet(255, 1, 0), true},
+		{"OK last", packet(255, 255, 0), true},
+		{"OK behind options", packet(255, 10, 10), true},
+		{"foreign VRID", packet(255, 2, 0), false},
+		{"wrong TTL", packet(254, 1, 0), false},
+		{"no message", packet(255, 1, 0)[:21], false},
+	} {
+		if got := vm(t, []uint8{10, 1, 255, 10}, 1)(tt.p); got != tt.passes {
+			t.Errorf("%s: passes %v", tt.name, got)
+		}
+		sampled := vm(t, []uint8{10, 1, 255}, 16)(tt.p)
+		if tt.name != "no message" && !sampled {
+			t.Errorf("%s: is not in the sample", tt.name)
+		}
+	}
+	if n := len(packetFilter(allVRIDs())); n > 4096 {
+		t.Errorf("the longest filter has %d instructions, the kernel takes 4096", n)
+	}
+	if !vm(t, allVRIDs(), 1)(packet(255, 200, 0)) {
+		t.Error("one of all VRIDs does not pass")
+	}
+}
+
+func allVRIDs() (all []uint8) {
+	for v := 1; v <= 255; v++ {
+		all = append(all, uint8(v))
+	}
+	return all
+}
+
+func TestSysctlPath(t *testing.T) {
+	t.Parallel()
+	if got, err := sysctlPath("ipv4", "eth0.100", "rp_filter"); err != nil || got != "/proc/sys/net/ipv4/conf/eth0.100/rp_filter" {
+		t.Errorf("%s, %v", got, err)
+	}
+	for _, bad := range []string{"", ".", "..", "../all", "a/b"} {
+		if got, err := sysctlPath("ipv4", bad, "rp_filter"); err == nil {
+			t.Errorf("interface %q leads to %s", bad, got)
+		}
+	}
+}

@@ -1,0 +1,332 @@
+//go:build lab
+
+package parent
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rvrrpd/rvrrpd/ipc"
+	"golang.org/x/sys/unix"
+)
+
+// inNamespace runs a test on a thread in a network namespace of its own, with
+// a pair of interfaces: eth0 10.9.0.1/24, and peer.
+func inNamespace(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Fatal("needs root")
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // never unlocked: the thread ends, and the namespace with it
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			t.Error(err)
+			return
+		}
+		for _, args := range []string{
+			"link add eth0 type veth peer name peer", "link set lo up", "link set eth0 up", "link set peer up",
+			"addr add 10.9.0.1/24 dev eth0",
+		} {
+			if err := ip(args); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+		test(t)
+	}()
+	<-done
+}
+
+// ip runs ip(8); a child process is in the namespace of the thread that starts it.
+func ip(args string) error {
+	if out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput(); err != nil {
+		return fmt.Errorf("ip %s: %w: %s", args, err, out)
+	}
+	return nil
+}
+
+func find(t *testing.T, k *kernel, name string) linkInfo {
+	t.Helper()
+	links, err := k.links()
+	if err != nil {
+		t.Error(err)
+		return linkInfo{}
+	}
+	i := slices.IndexFunc(links, func(l linkInfo) bool { return l.Name == name })
+	if i < 0 {
+		t.Errorf("no interface %s in %+v", name, links)
+		return linkInfo{}
+	}
+	return links[i]
+}
+
+// macvlan makes a device for VRID 10 above eth0.
+func macvlan(t *testing.T, k *kernel) int {
+	t.Helper()
+	mac := virtualMAC(10)
+	index, err := k.createMACVLAN(find(t, k, "eth0").Index, "standby10", mac[:], "rvrrpd arp_ignore=0", deviceGroup|7)
+	if err != nil {
+		t.Error(err)
+	}
+	return index
+}
+
+var twoAddresses = []vaddr{
+	{Prefix: netip.MustParsePrefix("10.9.0.254/24"), NoPrefixRoute: true},
+	{Prefix: netip.MustParsePrefix("172.16.0.1/16")},
+}
+
+func TestKernelAcquireAndRelease(t *testing.T) {
+	inNamespace(t, func(t *testing.T) {
+		k, err := openKernel()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		dev := macvlan(t, k)
+		if l := find(t, k, "standby10"); l.Up || l.Kind != "macvlan" || l.Alias != "rvrrpd arp_ignore=0" || l.Group != deviceGroup|7 ||
+			l.Lower != find(t, k, "eth0").Index || l.MAC.String() != "00:00:5e:00:01:0a" {
+			t.Errorf("device: %+v", l)
+		}
+		ours := func() (out []string) {
+			addrs, err := k.addresses()
+			if err != nil {
+				t.Error(err)
+			}
+			for _, a := range addrs {
+				if a.Index == dev && a.Proto == protoRVRRPD {
+					out = append(out, a.Prefix.String())
+				}
+			}
+			return out
+		}
+		for range 2 { // twice the same is once
+			if err := k.acquire(dev, true, twoAddresses); err != nil {
+				t.Error(err)
+			}
+			if got := ours(); !slices.Equal(got, []string{"10.9.0.254/24", "172.16.0.1/16"}) || !find(t, k, "standby10").Up {
+				t.Errorf("after acquire: %v", got)
+			}
+		}
+		routes, err := exec.Command("ip", "route").Output()
+		if err != nil || strings.Count(string(routes), "standby10") != 1 || !strings.Contains(string(routes), "172.16.0.0/16 dev standby10") {
+			t.Errorf("routes:\n%s%v", routes, err)
+		}
+		for range 2 {
+			if err := k.release(dev, true, twoAddresses); err != nil {
+				t.Error(err)
+			}
+			if got := ours(); len(got) != 0 || find(t, k, "standby10").Up {
+				t.Errorf("after release: %v", got)
+			}
+		}
+		for range 2 {
+			if err := k.deleteLink(dev); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := k.acquire(dev, true, twoAddresses); !errors.Is(err, unix.ENODEV) {
+			t.Errorf("acquire on a device that is gone: %v", err)
+		}
+		if err := k.release(dev, true, twoAddresses); err != nil {
+			t.Errorf("release on a device that is gone: %v", err)
+		}
+		// An exchange that failed does not spoil the next one.
+		if err := k.acquire(find(t, k, "eth0").Index, false, twoAddresses[:1]); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestKernelManyAddresses(t *testing.T) {
+	inNamespace(t, func(t *testing.T) {
+		k, err := openKernel()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		dev := macvlan(t, k)
+		var many []vaddr
+		for i := range 255 {
+			many = append(many, vaddr{Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 9, 1, byte(i)}), 32)})
+		}
+		if err := k.acquire(dev, true, many); err != nil {
+			t.Error(err)
+		}
+		if addrs, err := k.addresses(); err != nil || len(addrs) != len(many)+2 { // and those of lo and eth0
+			t.Errorf("%d addresses, %v", len(addrs), err)
+		}
+		if err := k.release(dev, true, many); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestKernelChanged(t *testing.T) {
+	inNamespace(t, func(t *testing.T) {
+		k, err := openKernel()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		quiet := func() {
+			for {
+				if any, err := k.changed(); err != nil || !any {
+					return
+				}
+			}
+		}
+		for _, change := range []string{"link set peer down", "link set peer up", "addr add 10.9.0.9/24 dev eth0", "addr del 10.9.0.9/24 dev eth0", "link set eth0 name eth1"} {
+			quiet()
+			if strings.HasSuffix(change, "eth1") {
+				err = errors.Join(ip("link set eth0 down"), ip(change))
+			} else {
+				err = ip(change)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+			if _, err := ipc.Wait([]unix.PollFd{{Fd: int32(k.monitorFD()), Events: unix.POLLIN}}, 2*time.Second); err != nil {
+				t.Error(err)
+			}
+			if any, err := k.changed(); err != nil || !any {
+				t.Errorf("%s: changed %v, %v", change, any, err)
+			}
+			if change == "link set peer down" && find(t, k, "eth0").Up {
+				t.Error("eth0 is up without carrier")
+			}
+		}
+	})
+}
+
+// TestReceiver: a raw socket on the link hears every frame once, also one from
+// the MAC address of a macvlan that is up above it.
+func TestReceiver(t *testing.T) {
+	inNamespace(t, func(t *testing.T) {
+		k, err := openKernel()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		r, err := openReceiver([]uint8{10}, true)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		dev := macvlan(t, k)
+		eth0, peer := find(t, k, "eth0"), find(t, k, "peer")
+		if err := errors.Join(r.join(eth0.Index), r.join(eth0.Index), k.acquire(dev, true, twoAddresses)); err != nil {
+			t.Error(err)
+		}
+		tx, err := openSender(peer.Index, "peer")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		message := []byte{0x21, 10, 100, 1, 0, 1, 0, 0, 10, 9, 0, 254, 0, 0, 0, 0, 0, 0, 0, 0}
+		for _, tt := range []struct {
+			name string
+			mac  [6]byte
+		}{
+			{"another MAC address", [6]byte{2, 0, 0, 0, 0, 1}},
+			{"the same virtual MAC address", virtualMAC(10)},
+		} {
+			before := ipc.Monotonic()
+			if err := tx.send(appendAdvertisement(nil, tt.mac, netip.MustParseAddr("10.9.0.2"), message)); err != nil {
+				t.Error(err)
+			}
+			b := make([]byte, 2048)
+			if _, err := ipc.Wait([]unix.PollFd{{Fd: int32(r.fd()), Events: unix.POLLIN}}, 2*time.Second); err != nil {
+				t.Error(err)
+			}
+			n, index, arrived, err := r.read(b)
+			if err != nil || index != eth0.Index || !bytes.Equal(b[20:n], message) || arrived < before || arrived > ipc.Monotonic() {
+				t.Errorf("%s: %d bytes on interface %d at %d, %v", tt.name, n, index, arrived-before, err)
+			}
+			if _, _, _, err := r.read(b); err != errAgain {
+				t.Errorf("%s: a second packet, %v", tt.name, err)
+			}
+		}
+		// A flood for another virtual router is sampled.
+		message[1] = 11
+		for range 1600 {
+			if err := tx.send(appendAdvertisement(nil, [6]byte{2, 0, 0, 0, 0, 1}, netip.MustParseAddr("10.9.0.2"), message)); err != nil {
+				t.Error(err)
+			}
+		}
+		passed := 0
+		for b := make([]byte, 2048); ; passed++ {
+			if _, _, _, err := r.read(b); err != nil {
+				break
+			}
+		}
+		if passed < 20 || passed > 400 {
+			t.Errorf("%d of 1600 packets for a foreign VRID passed the filter, about 100 should", passed)
+		}
+		if err := unix.SetsockoptInt(r.fd(), unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0); err != unix.EPERM {
+			t.Errorf("the filter can be detached: %v", err)
+		}
+	})
+}
+
+func TestSenderReportsBusy(t *testing.T) {
+	inNamespace(t, func(t *testing.T) {
+		i, err := net.InterfaceByName("eth0")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		tx, err := openSender(i.Index, "eth0")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer tx.close()
+		if err := ip("link set eth0 down"); err != nil {
+			t.Error(err)
+		}
+		if err := tx.send(make([]byte, 60)); !errors.Is(err, unix.ENETDOWN) {
+			t.Errorf("send on an interface that is down: %v", err)
+		}
+	})
+}
+
+func TestLockInterface(t *testing.T) {
+	inNamespace(t, func(t *testing.T) {
+		runDir = t.TempDir()
+		f, err := lockInterface("eth0")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if _, err := lockInterface("eth0"); !errors.Is(err, errLocked) {
+			t.Errorf("a second lock: %v", err)
+		}
+		other, err := lockInterface("eth1")
+		if err != nil {
+			t.Errorf("another interface: %v", err)
+		}
+		unlock(other)
+		unlock(f)
+		again, err := lockInterface("eth0")
+		if err != nil {
+			t.Errorf("after unlock: %v", err)
+		}
+		unlock(again)
+		if left, err := os.ReadDir(runDir); err != nil || len(left) > 0 {
+			t.Errorf("left in the directory: %v, %v", left, err)
+		}
+	})
+}
