@@ -91,12 +91,29 @@ func (l *Lab) node(lab, name, addr string) *Node {
 		n.Addr = netip.MustParseAddr(addr)
 	}
 	l.Cleanup(func() {
+		n.removeLocks()
 		if err := exec.Command("ip", "netns", "del", n.Namespace).Run(); err != nil {
 			l.Errorf("namespace %s: %v", n.Namespace, err)
 		}
 	})
 	l.ip("", "netns add "+n.Namespace)
 	return n
+}
+
+// locksDir is where rvrrpd keeps its locks, named after the namespace's inode.
+const locksDir = "/run/rvrrpd"
+
+// removeLocks removes what daemons that were killed have left: locks die with
+// their holders, their files do not.
+func (n *Node) removeLocks() {
+	var st syscall.Stat_t
+	if err := syscall.Stat(filepath.Join(namespacesDir, n.Namespace), &st); err != nil {
+		return
+	}
+	files, _ := filepath.Glob(fmt.Sprintf("%s/%d.*.lock", locksDir, st.Ino))
+	for _, f := range files {
+		os.Remove(f)
+	}
 }
 
 // build lays the cables, and waits until they carry.
