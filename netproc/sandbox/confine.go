@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"unsafe"
@@ -23,8 +24,8 @@ const securebits = 1<<0 | 1<<1 | 1<<2 | 1<<3 | 1<<5 | 1<<6 | 1<<7
 // goroutine, locked to its thread, before any other thread matters; it only
 // returns with an error.
 func Confine() error {
-	if os.Getuid() == 0 {
-		return errors.New("confine: user id is 0")
+	if err := ownNamespaces(); err != nil {
+		return fmt.Errorf("confine: %w", err)
 	}
 	program, err := unix.Open("/proc/self/exe", unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -46,6 +47,29 @@ func Confine() error {
 		}
 	}
 	return fmt.Errorf("confine: execute again: %w", execveat(program, os.Args[:1], env))
+}
+
+// ownNamespaces makes sure that this is the parent's doing: outside a user
+// namespace of our own the next steps would take the file system from the
+// machine. That the mount namespace is ours too shows in their success: the
+// kernel allows them only to the owner's capabilities.
+func ownNamespaces() error {
+	uid := strconv.Itoa(os.Getuid())
+	if uid == "0" {
+		return errors.New("user id is 0")
+	}
+	ids, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		return fmt.Errorf("user namespace: %w", err)
+	}
+	if got := strings.Join(strings.Fields(string(ids)), " "); got != uid+" "+uid+" 1" {
+		return fmt.Errorf("user namespace is not ours: it maps %q", got)
+	}
+	// The main thread of the first process: the one that executes again.
+	if pid, tid := os.Getpid(), unix.Gettid(); pid != 1 || tid != 1 {
+		return fmt.Errorf("pid namespace is not ours: process %d, thread %d", pid, tid)
+	}
+	return nil
 }
 
 // emptyRoot makes an empty, read-only file system the root, and lets go of

@@ -14,7 +14,7 @@ import (
 
 // Report tells what stands.
 type Report struct {
-	// Landlock is the ABI version of the kernel's Landlock in force.
+	// Landlock is the ABI version of Landlock in force, at least 1.
 	Landlock int
 }
 
@@ -52,6 +52,9 @@ func Enter() (Report, error) {
 	if os.Getpid() != 1 {
 		return r, fmt.Errorf("enter: pid is %d, not 1", os.Getpid())
 	}
+	if err := noPrivileges(); err != nil {
+		return r, fmt.Errorf("enter: %w", err)
+	}
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		return r, fmt.Errorf("enter: dumpable: %w", err)
 	}
@@ -80,6 +83,29 @@ func Enter() (Report, error) {
 	return r, nil
 }
 
+// noPrivileges makes sure that the first stage has done its work.
+func noPrivileges() error {
+	if os.Getuid() == 0 || os.Geteuid() == 0 {
+		return errors.New("user id is 0")
+	}
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var have [2]unix.CapUserData
+	if err := unix.Capget(&header, &have[0]); err != nil {
+		return fmt.Errorf("capabilities: %w", err)
+	}
+	if have != ([2]unix.CapUserData{}) {
+		return fmt.Errorf("capabilities are left: %x", have)
+	}
+	set, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)
+	if err != nil {
+		return fmt.Errorf("no_new_privs: %w", err)
+	}
+	if set != 1 {
+		return errors.New("no_new_privs is not set")
+	}
+	return nil
+}
+
 // wakePoller makes the Go runtime create its poller, which it else does when
 // it first needs a timer: too late, behind the filter. The filter knows its
 // descriptors by number.
@@ -96,8 +122,11 @@ func wakePoller() error {
 	return nil
 }
 
-// denyAll lets Landlock refuse every file, port, signal and abstract socket
-// it knows. The kernel may know fewer than we do, but must know Landlock.
+// landlockNewest is the newest ABI version that denyAll makes use of.
+const landlockNewest = 11
+
+// denyAll lets Landlock refuse every file, port, signal and socket it knows.
+// The kernel may know fewer than we do, but must know Landlock.
 func denyAll() (abi int, err error) {
 	abi, err = ll.LandlockGetABIVersion()
 	if err != nil {
@@ -106,7 +135,7 @@ func denyAll() (abi int, err error) {
 	if abi < 1 {
 		return 0, errors.New("not in this kernel")
 	}
-	return abi, landlock.V6.BestEffort().Restrict()
+	return min(abi, landlockNewest), landlock.V11.BestEffort().Restrict()
 }
 
 // loadFilter puts the seccomp filter on every thread.

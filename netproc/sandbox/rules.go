@@ -5,6 +5,8 @@ package sandbox
 type Rule struct {
 	// Call is the name of the system call.
 	Call string
+	// Arch, if not empty, is the only architecture (a GOARCH) with this rule.
+	Arch string
 	// Args are conditions that must all hold.
 	Args []Arg
 	// Errno, if not zero, is returned instead of making the call.
@@ -20,26 +22,38 @@ type Arg struct {
 	Value uint64
 }
 
-// all is the mask of a plain comparison.
-const all = ^uint64(0)
+// Masks: all is that of a plain comparison, low that of an int, whose upper
+// half is not defined.
+const (
+	all = ^uint64(0)
+	low = 0xffffffff
+)
 
 func is(index uint, value uint64) Arg { return Arg{index, all, value} }
 
 // Values of the conditions, the same on every architecture.
 const (
 	protExec     = 0x4
-	mapAnonymous = 0x20
 	mapPrivate   = 0x2
+	mapDroppable = 0x8
+	mapFixed     = 0x10
+	mapAnonymous = 0x20
 	fdNone       = 0xffffffff
 	prSetVMA     = 0x53564d41
 	einval       = 22
+
+	madvDontNeed = 4
+	madvFree     = 8
+	madvHugePage = 14 // and 15: no huge page
+	madvCollapse = 25
+
 	// cloneThread is how Go starts a thread without cgo: VM, FS, FILES,
-	// SIGHAND, SYSVSEM, THREAD and SETTLS.
-	cloneThread = 0xd0f00
+	// SIGHAND, SYSVSEM and THREAD; on amd64 the runtime adds SETTLS.
+	cloneThread = 0x50f00
+	cloneSetTLS = 0x80000
 )
 
-// int32Arg compares the lower half only: the upper is not defined for an int.
-func int32Arg(index uint, value uint64) Arg { return Arg{index, 0xffffffff, value} }
+func int32Arg(index uint, value uint64) Arg { return Arg{index, low, value} }
 
 // Rules is everything the network process may do.
 var Rules = []Rule{
@@ -50,13 +64,18 @@ var Rules = []Rule{
 	{Call: "sendto", Args: []Arg{int32Arg(0, ControlFD), is(4, 0), is(5, 0)}, Reason: "write the control lane; no address"},
 
 	// The Go runtime: memory.
-	{Call: "mmap", Args: []Arg{{2, protExec, 0}, {3, mapAnonymous | mapPrivate, mapAnonymous | mapPrivate}, int32Arg(4, fdNone)}, Reason: "heap; never executable, never a file"},
+	{Call: "mmap", Args: []Arg{{2, protExec, 0}, {3, low &^ mapFixed, mapPrivate | mapAnonymous}, int32Arg(4, fdNone)}, Reason: "heap; never executable, shared, locked, of huge pages or a file"},
+	{Call: "mmap", Args: []Arg{{2, protExec, 0}, int32Arg(3, mapDroppable|mapAnonymous), int32Arg(4, fdNone)}, Reason: "state of the random numbers in the vDSO"},
 	{Call: "munmap", Reason: "heap"},
-	{Call: "madvise", Reason: "heap: return pages"},
+	{Call: "madvise", Args: []Arg{int32Arg(2, madvDontNeed)}, Reason: "heap: return pages at once"},
+	{Call: "madvise", Args: []Arg{int32Arg(2, madvFree)}, Reason: "heap: return pages when there is need"},
+	{Call: "madvise", Args: []Arg{{2, low &^ 1, madvHugePage}}, Reason: "heap: huge pages or not; never merged with those of other processes"},
+	{Call: "madvise", Args: []Arg{int32Arg(2, madvCollapse)}, Reason: "heap: huge pages now"},
 	{Call: "prctl", Args: []Arg{int32Arg(0, prSetVMA)}, Errno: einval, Reason: "names of mappings, which the runtime can do without"},
 
 	// The Go runtime: threads.
-	{Call: "clone", Args: []Arg{is(0, cloneThread)}, Reason: "a thread; exactly Go's flags, so never a process or a namespace"},
+	{Call: "clone", Arch: "amd64", Args: []Arg{is(0, cloneThread|cloneSetTLS)}, Reason: "a thread; exactly Go's flags, so never a process or a namespace"},
+	{Call: "clone", Arch: "arm64", Args: []Arg{is(0, cloneThread)}, Reason: "a thread; exactly Go's flags, so never a process or a namespace"},
 	{Call: "futex", Reason: "locks"},
 	{Call: "nanosleep", Reason: "back off, and the monitor thread"},
 	{Call: "sched_yield", Reason: "spinning locks"},
@@ -73,7 +92,7 @@ var Rules = []Rule{
 
 	// The Go runtime: time and poller.
 	{Call: "clock_gettime", Reason: "where the clock is not in the vDSO"},
-	{Call: "getrandom", Reason: "where random numbers are not in the vDSO"},
+	{Call: "getrandom", Reason: "seed of the random numbers in the vDSO, or instead of them"},
 	{Call: "epoll_pwait", Args: []Arg{int32Arg(0, epollFD)}, Reason: "the runtime's poller"},
 	{Call: "read", Args: []Arg{int32Arg(0, eventFD)}, Reason: "wake the poller: reset"},
 	{Call: "write", Args: []Arg{int32Arg(0, eventFD)}, Reason: "wake the poller"},

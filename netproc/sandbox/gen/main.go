@@ -32,13 +32,9 @@ func main() {
 }
 
 func generate(name string, arch seccomp.ScmpArch, check bool) error {
-	program, err := compile(arch)
+	source, err := source(name, arch)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
-	}
-	source, err := render(program)
-	if err != nil {
-		return err
 	}
 	path := "filter_" + name + ".go"
 	if !check {
@@ -54,8 +50,17 @@ func generate(name string, arch seccomp.ScmpArch, check bool) error {
 	return nil
 }
 
-// compile gives the rules to libseccomp.
-func compile(arch seccomp.ScmpArch) ([]byte, error) {
+// source is the file for one architecture.
+func source(name string, arch seccomp.ScmpArch) ([]byte, error) {
+	program, err := compile(name, arch)
+	if err != nil {
+		return nil, err
+	}
+	return render(program)
+}
+
+// compile gives the architecture's rules to libseccomp.
+func compile(name string, arch seccomp.ScmpArch) ([]byte, error) {
 	f, err := seccomp.NewFilter(seccomp.ActKillProcess)
 	if err != nil {
 		return nil, err
@@ -75,6 +80,9 @@ func compile(arch seccomp.ScmpArch) ([]byte, error) {
 		}
 	}
 	for _, r := range sandbox.Rules {
+		if r.Arch != "" && r.Arch != name {
+			continue
+		}
 		if err := add(f, r); err != nil {
 			return nil, fmt.Errorf("%s: %w", r.Call, err)
 		}
