@@ -1,0 +1,84 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		args string
+		want options
+		err  string
+	}{
+		{"-m1", options{mode: 1, debug: -1, file: "/etc/rvrrpd/rvrrpd.conf", format: "toml"}, ""},
+		{"-m 1 -c x.conf -d5 -g json", options{mode: 1, debug: 5, file: "x.conf", format: "json"}, ""},
+		{"--mode 1 --conf x.conf --debug 0 --cfg-format toml", options{mode: 1, debug: 0, file: "x.conf", format: "toml"}, ""},
+		{"--mode=1 -cx.conf", options{mode: 1, debug: -1, file: "x.conf", format: "toml"}, ""},
+		{"-m1 extra", options{}, `unexpected argument "extra"`},
+		{"-c x.conf", options{}, "a mode is needed"},
+		{"-m2", options{}, "not supported yet: -m2"},
+		{"-m0", options{}, "not supported yet: -m0"},
+		{"-m7", options{}, "accepted: 1"},
+		{"-mx", options{}, "invalid value"},
+		{"-m1 -g yaml", options{}, "accepted: toml, json"},
+		{"-m1 -d9", options{}, "accepted: 0..5"},
+		{"--frobnicate", options{}, "not defined"},
+	} {
+		got, err := parse(strings.Fields(tt.args))
+		switch {
+		case tt.err == "" && (err != nil || got != tt.want):
+			t.Errorf("%s: %+v, %v", tt.args, got, err)
+		case tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)):
+			t.Errorf("%s: error %v, want one with %q", tt.args, err, tt.err)
+		}
+	}
+}
+
+// TestRunRefuses: what is wrong with the command line or the configuration is
+// told at once, all of it, with exit code 2, and nothing is started.
+func TestRunRefuses(t *testing.T) {
+	t.Parallel()
+	bad := filepath.Join(t.TempDir(), "bad.conf")
+	text := "[[vrouter]]\ngroup = 300\ninterface = \"eth0\"\nvip = \"10.0.0.1\"\nprioritty = 1\n"
+	if err := os.WriteFile(bad, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	open := filepath.Join(t.TempDir(), "open.conf")
+	if err := os.WriteFile(open, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(open, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		args []string
+		want []string
+	}{
+		{nil, []string{"usage:"}},
+		{[]string{"-m9"}, []string{"accepted: 1", "usage:"}},
+		{[]string{"-m1", "-c", "/nonexistent"}, []string{"/nonexistent"}},
+		{[]string{"-m1", "-c", bad}, []string{bad + ":2:", "vrouter[1].group", "1..255", bad + ":5:", "prioritty", "priority"}},
+		{[]string{"-m1", "-c", open}, []string{open, "666"}},
+	} {
+		var out, errs bytes.Buffer
+		if code := run(tt.args, &out, &errs); code != exitUsage {
+			t.Errorf("%v: exit code %d", tt.args, code)
+		}
+		for _, want := range tt.want {
+			if !strings.Contains(errs.String(), want) {
+				t.Errorf("%v: no %q in\n%s", tt.args, want, errs.String())
+			}
+		}
+	}
+	for _, args := range [][]string{{"-h"}, {"--version"}} {
+		var out, errs bytes.Buffer
+		if code := run(args, &out, &errs); code != 0 || out.Len() == 0 || errs.Len() > 0 {
+			t.Errorf("%v: exit code %d, %q, %q", args, code, out.String(), errs.String())
+		}
+	}
+}
