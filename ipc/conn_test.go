@@ -162,27 +162,6 @@ func TestBuffers(t *testing.T) {
 	expect(t, "on a closed end", FromFD(-1).SetBuffers(4096), unix.EBADF)
 }
 
-// number makes a datagram that begins with its number.
-func number(i, size int) []byte {
-	return append(le.AppendUint32(nil, uint32(i)), make([]byte, size-4)...)
-}
-
-// drain reads all datagrams and expects them to be numbered from next on.
-func drain(t *testing.T, c *Conn, next int) int {
-	t.Helper()
-	b := make([]byte, MaxDatagram)
-	for {
-		n, err := c.Recv(b)
-		if errors.Is(err, ErrAgain) {
-			return next
-		}
-		if err != nil || n < 4 || le.Uint32(b) != uint32(next) {
-			t.Fatalf("datagram %d: %v, number %d", next, err, le.Uint32(b))
-		}
-		next++
-	}
-}
-
 func TestBatch(t *testing.T) {
 	t.Parallel()
 	var batch Batch
