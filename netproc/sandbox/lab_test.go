@@ -4,203 +4,61 @@ package sandbox_test
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/rvrrpd/rvrrpd/netproc/sandbox"
 	"golang.org/x/sys/unix"
 )
 
-// nobody is the user and group the attempts run as.
-const nobody = 65534
-
 // expected is what must come of the attempts that are not simply killed.
 var expected = map[string]string{
-	"threads": "done", "collector": "done", "wait": "done",
-	"memory": "exit 2", "panic": "exit 2",
+	"name of a mapping": "refused: invalid argument", "three descriptors": "refused: invalid argument",
+	"wait": "done", "timeouts": "done", "threads": "done", "collector": "done", "timers": "done", "random": "done",
+	"memory": "exit 2", "thread bomb": "exit 2", "panic": "exit 2",
 }
 
-// child is an attempt that stands behind its walls.
-type child struct {
-	pid  int
-	lane *os.File
-	word *os.File
-	ws   syscall.WaitStatus
-	once sync.Once
+// words are what must be among the last words of some.
+var words = map[string][]string{
+	"panic":       {"nil pointer dereference", "main.crash", "goroutine 1 "},
+	"memory":      {"out of memory"},
+	"thread bomb": {"failed to create new OS thread"},
 }
 
-var program = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "sandbox")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "attempt")
-	cmd := exec.Command("go", "build", "-o", path, "./attempt")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w\n%s", err, out)
-	}
-	return path, nil
-})
-
-func TestMain(m *testing.M) {
-	// What whoever started the test left open is not for the children.
-	if err := unix.CloseRange(3, 1<<32-1, unix.CLOSE_RANGE_CLOEXEC); err != nil {
-		panic(err)
-	}
-	code := m.Run()
-	if path, err := program(); err == nil {
-		os.RemoveAll(filepath.Dir(path))
-	}
-	os.Exit(code)
-}
-
-// start starts an attempt exactly as the parent starts the network process,
-// and waits until it says that it is confined.
-func start(tb testing.TB, attempt string) *child {
-	tb.Helper()
-	if os.Geteuid() != 0 {
-		tb.Fatal("needs root")
-	}
-	path, err := program()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	var ours, theirs []int
-	for range 2 {
-		lane, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		ours, theirs = append(ours, lane[0]), append(theirs, lane[1])
-	}
-	r, w, err := os.Pipe()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	c := &child{word: r}
-	// As the parent does: by a descriptor that is out of the way.
-	exe, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	high, err := unix.FcntlInt(uintptr(exe), unix.F_DUPFD_CLOEXEC, 100)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	ids := []syscall.SysProcIDMap{{ContainerID: nobody, HostID: nobody, Size: 1}}
-	c.pid, err = syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(high), []string{"attempt"}, &syscall.ProcAttr{
-		Dir: "/", Files: []uintptr{w.Fd(), w.Fd(), w.Fd(), uintptr(theirs[0]), uintptr(theirs[1])},
-		Env: []string{sandbox.StageVariable + "=1", "ATTEMPT=" + attempt, "GOMAXPROCS=2", "GODEBUG=updatemaxprocs=0",
-			"GOMEMLIMIT=64MiB", "GOTRACEBACK=all"},
-		Sys: &syscall.SysProcAttr{
-			Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC |
-				unix.CLONE_NEWUTS | unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP,
-			UidMappings: ids, GidMappings: ids, GidMappingsEnableSetgroups: true,
-			Credential:  &syscall.Credential{Uid: nobody, Gid: nobody},
-			AmbientCaps: []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SETPCAP},
-			Setsid:      true,
-		},
-	})
-	w.Close()
-	for _, fd := range append(theirs, exe, high) {
-		unix.Close(fd)
-	}
-	if err != nil {
-		tb.Fatal(err)
-	}
-	c.lane = os.NewFile(uintptr(ours[0]), "lane")
-	tb.Cleanup(func() {
-		unix.Kill(c.pid, unix.SIGKILL)
-		c.wait()
-		c.lane.Close()
-		unix.Close(ours[1])
-		r.Close()
-	})
-	unix.SetsockoptTimeval(ours[0], unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 10})
-	if got := c.hear(); got != "confined" {
-		c.wait()
-		words, _ := io.ReadAll(r)
-		tb.Fatalf("%s: it said %q and %s, status %#x", attempt, got, words, c.ws)
-	}
-	return c
-}
-
-// hear reads one datagram; "" is the end.
-func (c *child) hear() string {
-	b := make([]byte, 4096)
-	for {
-		n, err := unix.Read(int(c.lane.Fd()), b)
-		if err != unix.EINTR {
-			return string(b[:max(n, 0)])
-		}
-	}
-}
-
-func (c *child) proceed() { unix.Write(int(c.lane.Fd()), []byte("go")) }
-
-func (c *child) wait() {
-	c.once.Do(func() {
-		for {
-			if _, err := syscall.Wait4(c.pid, &c.ws, 0, nil); err != syscall.EINTR {
-				return
-			}
-		}
-	})
-}
-
-// result is what came of it: what it said, or how it ended.
-func (c *child) result() string {
-	if said := c.hear(); said != "" {
-		return said
-	}
-	c.wait()
-	if c.ws.Signaled() {
-		return unix.SignalName(c.ws.Signal())
-	}
-	return fmt.Sprintf("exit %d", c.ws.ExitStatus())
-}
+// conversations are the attempts with tests of their own.
+var conversations = []string{"exchange", "busy", "sleep"}
 
 // names lists the attempts.
-func names(t *testing.T) (out []string) {
+func names(t *testing.T) []string {
 	t.Helper()
-	source, err := os.ReadFile("attempt/attempts.go")
+	out, err := exec.Command(programs.attempt).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for line := range strings.Lines(string(source)) {
-		if rest, is := strings.CutPrefix(strings.TrimSpace(line), `"`); is {
-			for _, part := range strings.Split(`"`+rest, ", ") {
-				if name, _, is := strings.Cut(strings.TrimPrefix(part, `"`), `":`); is && strings.HasPrefix(part, `"`) {
-					out = append(out, name)
-				}
-			}
-		}
-	}
-	return out
+	return strings.Split(strings.TrimSpace(string(out)), "\n")
 }
 
 // TestAttempts tries one thing after another, each behind walls of its own.
 func TestAttempts(t *testing.T) {
+	t.Parallel()
 	all := names(t)
-	if len(all) < 70 {
-		t.Fatalf("only %d attempts found: %v", len(all), all)
+	if len(all) < 100 {
+		t.Fatalf("only %d attempts: %v", len(all), all)
 	}
 	for name := range expected {
 		if !slices.Contains(all, name) {
-			t.Errorf("attempt %q is not found", name)
+			t.Errorf("attempt %q is not there", name)
 		}
 	}
 	for _, name := range all {
+		if slices.Contains(conversations, name) {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			want, special := expected[name]
@@ -210,110 +68,187 @@ func TestAttempts(t *testing.T) {
 			c := start(t, name)
 			c.proceed()
 			if got := c.result(); got != want {
-				t.Errorf("%s: %s, want %s", name, got, want)
+				t.Errorf("%s: %s, want %s; last words %q", name, got, want, c.lastWords())
 			}
-			if name == "panic" {
-				b := make([]byte, 1<<16)
-				n, _ := c.word.Read(b)
-				if words := string(b[:n]); !strings.Contains(words, "nil pointer dereference") || !strings.Contains(words, "main.crash") {
-					t.Errorf("its last words are %q", words)
+			if want == "done" {
+				if got := c.ending(); got != "exit 0" {
+					t.Errorf("%s: %s in the end; last words %q", name, got, c.lastWords())
+				}
+			}
+			for _, w := range words[name] {
+				if got := c.lastWords(); !strings.Contains(got, w) {
+					t.Errorf("%s: %q is not in its last words %q", name, w, got)
 				}
 			}
 		})
 	}
 }
 
-// TestStopAndContinue: a process that is stopped in a system call and goes on
-// makes one that it did not make before.
-func TestStopAndContinue(t *testing.T) {
+// TestExchange: what comes on the frames lane goes back on the control lane,
+// datagram by datagram.
+func TestExchange(t *testing.T) {
 	t.Parallel()
-	c := start(t, "wait")
+	c := start(t, "exchange")
 	c.proceed()
-	stopped := func() bool {
-		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", c.pid))
-		_, after, _ := strings.Cut(string(b), ") ")
-		return strings.HasPrefix(after, "T")
-	}
-	unix.Kill(c.pid, unix.SIGSTOP)
-	for end := time.Now().Add(5 * time.Second); !stopped(); {
-		if time.Now().After(end) {
-			t.Fatal("does not stop")
-		}
-	}
-	unix.Kill(c.pid, unix.SIGCONT)
-	if got := c.result(); got != "done" {
-		t.Errorf("after SIGCONT: %s", got)
-	}
-}
-
-// TestSeenFromOutside compares what /proc tells about a confined process with
-// what is promised, for every thread.
-func TestSeenFromOutside(t *testing.T) {
-	t.Parallel()
-	c := start(t, "wait")
-	proc := fmt.Sprintf("/proc/%d/", c.pid)
-	none := "0000000000000000"
-	want := map[string]string{
-		"Uid": "65534 65534 65534 65534", "Gid": "65534 65534 65534 65534", "Groups": "",
-		"CapInh": none, "CapPrm": none, "CapEff": none, "CapBnd": none, "CapAmb": none, "NoNewPrivs": "1", "Seccomp": "2",
-	}
-	tasks, err := os.ReadDir(proc + "task")
-	if err != nil || len(tasks) == 0 {
-		t.Fatal(tasks, err)
-	}
-	for _, task := range tasks {
-		status, err := os.ReadFile(proc + "task/" + task.Name() + "/status")
-		if err != nil {
+	for _, s := range []string{"a frame", strings.Repeat("x", 4096), "\x00"} {
+		if _, err := unix.Write(c.frames, []byte(s)); err != nil {
 			t.Fatal(err)
 		}
-		got := map[string]string{}
-		for line := range strings.Lines(string(status)) {
-			key, value, _ := strings.Cut(line, ":")
-			got[key] = strings.Join(strings.Fields(value), " ")
-		}
-		for key, value := range want {
-			if got[key] != value {
-				t.Errorf("thread %s: %s is %q, want %q", task.Name(), key, got[key], value)
-			}
-		}
 	}
-	for _, ns := range []string{"user", "pid", "net", "ipc", "uts", "mnt", "cgroup"} {
-		ours, _ := os.Readlink("/proc/self/ns/" + ns)
-		theirs, err := os.Readlink(proc + "ns/" + ns)
-		if err != nil || ours == theirs {
-			t.Errorf("%s namespace is %q, ours %q, %v", ns, theirs, ours, err)
+	for _, want := range []string{"a frame", strings.Repeat("x", 4096), "\x00", "done"} {
+		if got := c.hear(); got != want {
+			t.Errorf("got %.20q, %d bytes, want %.20q; last words %q", got, len(got), want, c.lastWords())
 		}
-	}
-	for folder, want := range map[string]string{"root": "", "fd": "0 1 2 3 4 5 6"} {
-		entries, err := os.ReadDir(proc + folder)
-		var got []string
-		for _, e := range entries {
-			got = append(got, e.Name())
-		}
-		if err != nil || strings.Join(got, " ") != want {
-			t.Errorf("%s holds %v, want %q, %v", folder, got, want, err)
-		}
-	}
-	dev, err := os.ReadFile(proc + "net/dev")
-	if err != nil || strings.Count(string(dev), "\n") != 3 || !strings.Contains(string(dev), "lo:") {
-		t.Errorf("interfaces: %s, %v", dev, err)
-	}
-	limits, err := os.ReadFile(proc + "limits")
-	for _, want := range []string{"Max open files 2 2", "Max processes 32 32", "Max core file size 0 0", "Max file size 0 0", "Max locked memory 0 0"} {
-		if !strings.Contains(strings.Join(strings.Fields(string(limits)), " "), want) {
-			t.Errorf("no %q in the limits, %v:\n%s", want, err, limits)
-		}
-	}
-	c.proceed()
-	if got := c.result(); got != "done" {
-		t.Errorf("afterwards: %s", got)
 	}
 }
 
-// BenchmarkConfinement is the time from the start of the program to the word
-// that it is confined.
+// TestStopAndContinue: a process that is stopped in a system call and goes on
+// makes one that it did not make before. Its threads wait in several ways.
+func TestStopAndContinue(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{"wait": "done", "busy": "done", "exchange": "hello"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := start(t, name)
+			c.proceed()
+			for range 20 {
+				unix.Kill(c.pid, unix.SIGSTOP)
+				var ws unix.WaitStatus
+				if _, err := unix.Wait4(c.pid, &ws, unix.WUNTRACED, nil); err != nil || !ws.Stopped() {
+					c.once.Do(func() { c.ws = syscall.WaitStatus(ws) })
+					t.Fatalf("instead of stopping: %s, %v; last words %q", c.ending(), err, c.lastWords())
+				}
+				unix.Kill(c.pid, unix.SIGCONT)
+			}
+			unix.Write(c.frames, []byte("hello"))
+			c.proceed()
+			if got := c.result(); got != want {
+				t.Errorf("after SIGCONT: %s; last words %q", got, c.lastWords())
+			}
+		})
+	}
+}
+
+// TestTerminated: a signal that ends the process ends it as the Go runtime
+// does it, not as a violation.
+func TestTerminated(t *testing.T) {
+	t.Parallel()
+	for _, sig := range []syscall.Signal{unix.SIGTERM, unix.SIGQUIT} {
+		c := start(t, "sleep")
+		unix.Kill(c.pid, sig)
+		if got := c.ending(); got != "exit 2" {
+			t.Errorf("%s: %s; last words %q", unix.SignalName(sig), got, c.lastWords())
+		}
+	}
+}
+
+// TestDeathOfTheParent: the child does not outlive its parent.
+func TestDeathOfTheParent(t *testing.T) {
+	t.Parallel()
+	var pid int
+	if _, err := fmt.Fscan(doomedSays, &pid); err != nil {
+		t.Fatal(err)
+	}
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	if n, err := unix.Poll(fds, 0); n != 0 || err != nil {
+		t.Fatalf("process %d has ended before its parent, %v", pid, err)
+	}
+	if err := doomed.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	doomed.Wait()
+	if n, err := unix.Poll(fds, 5000); n != 1 || err != nil {
+		t.Errorf("process %d lives on, %v", pid, err)
+	}
+}
+
+// TestRefusals: whoever starts the program otherwise than the parent does
+// gets no process at all.
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		change func(*how)
+		want   string
+	}{
+		{"by hand, as root", func(h *how) { h.unmapped, h.credential = true, false }, "user id is 0"},
+		{"by hand, as a user", func(h *how) { h.unmapped = true }, "user namespace is not ours"},
+		{"second stage by hand", func(h *how) { h.unmapped, h.stage = true, "2" }, "pid is"},
+		{"second stage at once", func(h *how) { h.stage = "2" }, "capabilities are left"},
+		{"no pid namespace", func(h *how) { h.without = unix.CLONE_NEWPID }, "pid namespace is not ours"},
+		{"no mount namespace", func(h *how) { h.without = unix.CLONE_NEWNS }, "file system: private mounts"},
+		{"no UTS namespace", func(h *how) { h.without = unix.CLONE_NEWUTS }, "host name"},
+		{"no capability", func(h *how) { h.noAmbient = true }, "file system: private mounts"},
+		{"no frames lane", func(h *how) { h.lanes = 1 }, "descriptor 6 is not"},
+		{"one descriptor more", func(h *how) { h.lanes = 3 }, "descriptor 7 is open"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			h := asParent("wait")
+			tt.change(&h)
+			c, err := spawn(h)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(c.end)
+			if got := c.ending(); got != "exit 70" {
+				t.Errorf("ends with %s", got)
+			}
+			if got := c.lastWords(); !strings.Contains(got, tt.want) || strings.Count(got, "\n") != 1 {
+				t.Errorf("it says %q, want one line with %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestStartTime measures from the call that starts the program to its first
+// word, behind all walls.
+func TestStartTime(t *testing.T) {
+	const rounds = 30
+	for _, program := range []string{programs.attempt, programs.netproc} {
+		h := asParent("wait")
+		h.program = program
+		var took []time.Duration
+		for range rounds {
+			before := time.Now()
+			c := begin(t, h)
+			took = append(took, time.Since(before))
+			c.end()
+		}
+		slices.Sort(took)
+		name := program[strings.LastIndexByte(program, os.PathSeparator)+1:]
+		t.Logf("%s, both stages: median %v, 90%% %v, most %v", name, took[rounds/2], took[rounds*9/10], took[rounds-1])
+		if took[rounds/2] > time.Second {
+			t.Errorf("%s takes %v to start", name, took[rounds/2])
+		}
+	}
+}
+
+// BenchmarkConfinement is the time from the start of the program to its first
+// word.
 func BenchmarkConfinement(b *testing.B) {
 	for b.Loop() {
-		start(b, "wait")
+		start(b, "wait").end()
 	}
+}
+
+// fields is a line of /proc with single spaces.
+func fields(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// tasks lists the threads of a child.
+func (c *child) tasks(t *testing.T) (out []string) {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/" + strconv.Itoa(c.pid) + "/task")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		out = append(out, "task/"+e.Name())
+	}
+	return out
 }

@@ -1,10 +1,6 @@
 package main
 
 import (
-	"runtime"
-	"runtime/debug"
-	"sync"
-	"time"
 	"unsafe"
 
 	"github.com/rvrrpd/rvrrpd/netproc/sandbox"
@@ -33,7 +29,8 @@ func made(nr uintptr, args ...uintptr) func() string {
 	}
 }
 
-// attempts: those of the first block must kill the process.
+// attempts are what can be tried. What comes of each is in the test's table;
+// most must kill the process.
 var attempts = map[string]func() string{
 	"openat":              made(unix.SYS_OPENAT, ^uintptr(99), address(path), unix.O_RDONLY),
 	"openat2":             made(unix.SYS_OPENAT2, ^uintptr(99), address(path), address(make([]byte, 24)), 24),
@@ -101,80 +98,42 @@ var attempts = map[string]func() string{
 	"mq_open":             made(unix.SYS_MQ_OPEN, address(path), unix.O_CREAT),
 	"getdents64":          made(unix.SYS_GETDENTS64, 0, address(make([]byte, 64)), 64),
 	"epoll_ctl":           made(unix.SYS_EPOLL_CTL, 5, unix.EPOLL_CTL_ADD, 3, address(make([]byte, 12))),
-	"x32 getpid":          made(0x40000000 + 39),
 	"number out of range": made(100000),
 
-	"memory": hog, "threads": threads, "collector": collector, "panic": crash, "wait": patience,
-}
+	"clone a thread into a user namespace": made(unix.SYS_CLONE, 0xd0f00|unix.CLONE_NEWUSER),
+	"madvise mergeable":                    made(unix.SYS_MADVISE, 0, 0, unix.MADV_MERGEABLE),
+	"mmap huge pages":                      made(unix.SYS_MMAP, 0, 1<<21, unix.PROT_READ, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_HUGETLB, ^uintptr(0)),
+	"mmap locked":                          made(unix.SYS_MMAP, 0, 4096, unix.PROT_READ, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_LOCKED, ^uintptr(0)),
+	"mremap":                               made(unix.SYS_MREMAP, 0, 4096, 8192, 1),
+	"memfd_secret":                         made(unix.SYS_MEMFD_SECRET, 0),
+	"prctl parent death":                   made(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, 0),
+	"prctl seccomp":                        made(unix.SYS_PRCTL, unix.PR_GET_SECCOMP),
+	"rt_sigqueueinfo":                      made(unix.SYS_RT_SIGQUEUEINFO, 1, uintptr(unix.SIGTERM), address(make([]byte, 128))),
+	"pidfd_getfd":                          made(unix.SYS_PIDFD_GETFD, 3, 0, 0),
+	"pivot_root":                           made(unix.SYS_PIVOT_ROOT, address(path), address(path)),
+	"umount2":                              made(unix.SYS_UMOUNT2, address(path), unix.MNT_DETACH),
+	"sethostname":                          made(unix.SYS_SETHOSTNAME, address(path), 1),
+	"setsid":                               made(unix.SYS_SETSID),
+	"write standard output":                made(unix.SYS_WRITE, 1, address(path), 1),
+	"read standard input":                  made(unix.SYS_READ, 0, address(make([]byte, 8)), 8),
+	"writev":                               made(unix.SYS_WRITEV, 2, address(make([]byte, 16)), 1),
+	"splice":                               made(unix.SYS_SPLICE, 3, 0, 2, 0, 1),
+	"epoll_create1":                        made(unix.SYS_EPOLL_CREATE1, 0),
+	"eventfd2":                             made(unix.SYS_EVENTFD2, 0, 0),
+	"timerfd_create":                       made(unix.SYS_TIMERFD_CREATE, 1, 0),
+	"inotify_init1":                        made(unix.SYS_INOTIFY_INIT1, 0),
+	"landlock_create_ruleset":              made(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, 1),
+	"syslog":                               made(unix.SYS_SYSLOG, 3, address(make([]byte, 64)), 64),
+	"stat":                                 made(unix.SYS_STATX, ^uintptr(99), address(path), 0, 0xfff, address(make([]byte, 256))),
 
-// allowed are the attempts that must succeed, or end as the process wants.
-// hog takes memory until the limit stops it.
-func hog() string {
-	var kept [][]byte
-	for i := 0; i < 1<<10; i++ {
-		b := make([]byte, 1<<20)
-		for j := range b {
-			b[j] = 1
-		}
-		kept = append(kept, b)
-	}
-	runtime.KeepAlive(kept)
-	return "took a gigabyte"
-}
+	// Refused, the process goes on.
+	"name of a mapping": made(unix.SYS_PRCTL, 0x53564d41, 0, 0, 4096, address(path)),
+	"three descriptors": made(unix.SYS_PPOLL, address(make([]byte, 24)), 3),
 
-// threads makes the runtime start threads, and end some.
-func threads() string {
-	var wg sync.WaitGroup
-	for range 8 {
-		wg.Go(func() {
-			runtime.LockOSThread() // the thread ends with the goroutine
-			time.Sleep(time.Millisecond)
-		})
-	}
-	wg.Wait()
-	return "done"
-}
+	// What the network process does and must be able to do.
+	"wait": patience, "sleep": sleep, "timeouts": timeouts, "exchange": exchange, "threads": threads, "collector": collector,
+	"timers": timers, "random": random, "busy": busy,
 
-// collector puts the garbage collector and the preemption of busy goroutines
-// to work.
-func collector() string {
-	stop := make(chan struct{})
-	for range 3 {
-		go func() {
-			for n := 0; ; n++ {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-			}
-		}()
-	}
-	var kept [16][]byte
-	for i := range 2000 {
-		kept[i%len(kept)] = make([]byte, 1<<16)
-	}
-	for range 5 {
-		runtime.GC()
-		debug.FreeOSMemory()
-		time.Sleep(time.Millisecond)
-	}
-	close(stop)
-	return "done"
-}
-
-// crash dies of a nil pointer, with a trace.
-func crash() string {
-	var p *int
-	*p = 1
-	return "alive"
-}
-
-// patience waits long enough to be stopped and continued.
-func patience() string {
-	ts := unix.NsecToTimespec(int64(300 * time.Millisecond))
-	if _, errno := call(unix.SYS_PPOLL, 0, 0, uintptr(unsafe.Pointer(&ts)), 0, 0); errno != 0 {
-		return errno.Error()
-	}
-	return "done"
+	// Ends of its own making.
+	"memory": hog, "thread bomb": bomb, "panic": crash,
 }
