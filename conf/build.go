@@ -54,9 +54,14 @@ func (b *builder) router(s *section) Router {
 		Interface:     s.text("interface"),
 		Priority:      uint8(s.number("priority")),
 		PreemptMode:   s.flag("preemption"),
-		AdverInterval: time.Duration(s.below("timers").number("advert")) * time.Second,
+		Version:       version(s),
+		Checksum:      Checksum(s.text("checksum")),
+		AdverInterval: time.Second,
 		InterfaceType: InterfaceType(s.text("iftype")),
 		SocketFilter:  s.flag("socket_filter"),
+	}
+	if n := s.below("timers").values["advert"]; n != nil {
+		v.AdverInterval = b.advert(n, join(s.below("timers").label, "advert"), v.Version)
 	}
 	var ipv6 bool
 	v.Addresses, ipv6 = b.vip(s)
@@ -64,7 +69,35 @@ func (b *builder) router(s *section) Router {
 	if name := s.values["vifname"]; name != nil && v.InterfaceType != MACVLAN && !s.invalid("iftype") {
 		b.fail(name.line, join(s.label, "vifname"), `%s names no interface with iftype = "ether"; accepted: vifname with iftype = "macvlan"`, name.shown())
 	}
+	if n := s.values["checksum"]; n != nil && v.Version == 2 {
+		b.fail(n.line, join(s.label, "checksum"), "has no meaning with version = 2; accepted: checksum with version = 3")
+	}
 	return v
+}
+
+// version is the version of a virtual router; the default where the file has
+// none that is valid.
+func version(s *section) uint8 {
+	if n := s.values["version"]; n != nil {
+		return uint8(n.integer)
+	}
+	return uint8(s.number("version"))
+}
+
+// advert reads the Advertisement_Interval, whose range hangs on the version.
+func (b *builder) advert(n *node, label string, version uint8) time.Duration {
+	v, _ := hundredths(n)
+	low, high, step, accepted := int64(minAdvert), int64(maxAdvert), int64(100), "1..255 in whole seconds, with version = 2"
+	if version == 3 {
+		low, high, step, accepted = minAdvert3, maxAdvert3, 1, "0.01..40.95, with version = 3"
+	}
+	switch {
+	case v < low || v > high:
+		b.fail(n.line, label, "%s is out of range; accepted: %s", shorten(n.text), accepted)
+	case v%step != 0:
+		b.fail(n.line, label, "%s is not a whole number; accepted: %s", shorten(n.text), accepted)
+	}
+	return time.Duration(v) * 10 * time.Millisecond
 }
 
 // vip reads the virtual addresses, and tells whether they are IPv6: the first

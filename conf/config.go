@@ -29,10 +29,27 @@ const (
 	MACVLAN InterfaceType = "macvlan"
 )
 
+// Checksum is a form of the VRRPv3 checksum over IPv4.
+type Checksum string
+
+// Forms of the checksum.
+const (
+	// RFC9568 covers the message alone.
+	RFC9568 Checksum = "rfc9568"
+	// RFC5798 covers a pseudo-header too, as keepalived and FRR send it unless
+	// told otherwise.
+	RFC5798 Checksum = "rfc5798"
+)
+
 // Router is one virtual router.
 type Router struct {
 	// VRID is 1..255; the file calls it group.
 	VRID uint8
+	// Version of VRRP: 2 (RFC 3768) or 3 (RFC 9568).
+	Version uint8
+	// Checksum is the form of the checksum that version 3 sends over IPv4; both
+	// are accepted. In version 2 it is RFC9568 and means nothing.
+	Checksum Checksum
 	// Interface is the name of the network interface.
 	Interface string
 	// Addresses are the virtual addresses, 1..255 of them, in the order they
@@ -42,7 +59,8 @@ type Router struct {
 	Priority uint8
 	// PreemptMode as in RFC 9568 §6.1; the file calls it preemption.
 	PreemptMode bool
-	// AdverInterval is 1..255 whole seconds in VRRPv2.
+	// AdverInterval is the Advertisement_Interval: 1..255 whole seconds in
+	// version 2, 10 ms..40.95 s in steps of 10 ms in version 3.
 	AdverInterval time.Duration
 	// InterfaceType says where the addresses live.
 	InterfaceType InterfaceType

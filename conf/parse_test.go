@@ -27,7 +27,7 @@ func defaults(edit func(*conf.Config)) *conf.Config {
 		PIDFile: "/var/run/rvrrpd.pid", WorkingDir: "/tmp",
 		MainLog: "/var/log/rvrrpd.log", ErrorLog: "/var/log/rvrrpd-error.log",
 		Routers: []conf.Router{{
-			VRID: 7, Interface: "eth0", Addresses: []conf.Address{address("192.0.2.254", 0)},
+			VRID: 7, Version: 2, Checksum: conf.RFC9568, Interface: "eth0", Addresses: []conf.Address{address("192.0.2.254", 0)},
 			Priority: 100, AdverInterval: time.Second, InterfaceType: conf.Ether, SocketFilter: true,
 		}},
 	}
@@ -73,6 +73,21 @@ timers = { advert = 255 }
 			v := &c.Routers[0]
 			v.Priority, v.PreemptMode, v.InterfaceType, v.DeviceName = 254, true, conf.MACVLAN, "vrrp0"
 			v.SocketFilter, v.AdverInterval = false, 255*time.Second
+		})},
+		{"version 3", least + "version = 3\ntimers = { advert = 0.01 }\n", defaults(func(c *conf.Config) {
+			c.Routers[0].Version, c.Routers[0].AdverInterval = 3, 10*time.Millisecond
+		})},
+		{"version 3 with the checksum of RFC 5798", least + "version = 3\nchecksum = \"rfc5798\"\n", defaults(func(c *conf.Config) {
+			c.Routers[0].Version, c.Routers[0].Checksum = 3, conf.RFC5798
+		})},
+		{"version 3, longest", least + "version = 3\ntimers = { advert = 40.95 }\n", defaults(func(c *conf.Config) {
+			c.Routers[0].Version, c.Routers[0].AdverInterval = 3, 40950*time.Millisecond
+		})},
+		{"version 3, whole seconds", least + "version = 3\ntimers = { advert = 2 }\n", defaults(func(c *conf.Config) {
+			c.Routers[0].Version, c.Routers[0].AdverInterval = 3, 2*time.Second
+		})},
+		{"whole seconds as a float", least + "timers = { advert = 2.0 }\n", defaults(func(c *conf.Config) {
+			c.Routers[0].AdverInterval = 2 * time.Second
 		})},
 		{"timers as a table", least + "[vrouter.timers]\nadvert = 3\n", defaults(func(c *conf.Config) {
 			c.Routers[0].AdverInterval = 3 * time.Second
@@ -239,7 +254,7 @@ priority = "high"
 		`f:2: debug: 6 is out of range; accepted: 0..5`,
 		`f:5: vrouter[1].group: 300 is out of range; accepted: 1..255`,
 		`f:9: vrouter[1].vip[2]: 192.0.2.1 is already an address of vrouter[1] (line 8); accepted: each address once in the file`,
-		`f:11: vrouter[1].timers.advert: 0 is out of range; accepted: 1..255`,
+		`f:11: vrouter[1].timers.advert: 0 is out of range; accepted: 1..255 in whole seconds, with version = 2`,
 		`f:13: vrouter[2].group: is missing; accepted: 1..255`,
 		`f:15: vrouter[2].vip: 192.0.2.1 is already an address of vrouter[1] (line 8); accepted: each address once in the file`,
 		`f:16: vrouter[2].priority: is a string; accepted: an integer 1..254`,

@@ -10,8 +10,8 @@ import (
 
 // Print writes the configuration in its canonical form: TOML with every key
 // that this release supports, defaults included. Parsed again it is the same
-// configuration. An AdverInterval that is not a whole number of seconds, which
-// no file can hold, is an error, as is a failure of w.
+// configuration. An AdverInterval that is not a whole number of hundredths
+// of a second, which no file can hold, is an error, as is a failure of w.
 func (c *Config) Print(w io.Writer) error {
 	p := &printer{}
 	p.set("debug", strconv.Itoa(c.Debug))
@@ -22,8 +22,8 @@ func (c *Config) Print(w io.Writer) error {
 	p.set("error_log", tomlString(c.ErrorLog))
 	p.set("user", tomlString(c.User))
 	for i := range c.Routers {
-		if c.Routers[i].AdverInterval%time.Second != 0 {
-			return fmt.Errorf("vrouter[%d].timers.advert: %v is not a whole number of seconds", i+1, c.Routers[i].AdverInterval)
+		if c.Routers[i].AdverInterval%(10*time.Millisecond) != 0 {
+			return fmt.Errorf("vrouter[%d].timers.advert: %v is not a whole number of hundredths of a second", i+1, c.Routers[i].AdverInterval)
 		}
 		p.router(&c.Routers[i])
 	}
@@ -52,10 +52,13 @@ func (p *printer) router(v *Router) {
 	p.set("vrouter.group", strconv.Itoa(int(v.VRID)))
 	p.set("vrouter.interface", tomlString(v.Interface))
 	p.set("vrouter.vip", addressList(v.Addresses))
-	p.initial("vrouter.version")
+	p.set("vrouter.version", strconv.Itoa(int(v.Version)))
+	if v.Version != 2 {
+		p.set("vrouter.checksum", tomlString(string(v.Checksum)))
+	}
 	p.set("vrouter.priority", strconv.Itoa(int(v.Priority)))
 	p.set("vrouter.preemption", strconv.FormatBool(v.PreemptMode))
-	p.set("vrouter.timers", fmt.Sprintf("{ advert = %d }", v.AdverInterval/time.Second))
+	p.set("vrouter.timers", fmt.Sprintf("{ advert = %s }", seconds(v.AdverInterval)))
 	p.set("vrouter.iftype", tomlString(string(v.InterfaceType)))
 	if v.InterfaceType == MACVLAN {
 		p.set("vrouter.vifname", tomlString(v.DeviceName))
@@ -63,6 +66,14 @@ func (p *printer) router(v *Router) {
 	p.initial("vrouter.netdrv")
 	p.set("vrouter.socket_filter", strconv.FormatBool(v.SocketFilter))
 	p.initial("vrouter.rfc3768", "vrouter.auth_type")
+}
+
+// seconds writes a time in seconds, with two decimals where it needs them.
+func seconds(d time.Duration) string {
+	if d%time.Second == 0 {
+		return strconv.Itoa(int(d / time.Second))
+	}
+	return strconv.FormatFloat(d.Seconds(), 'f', 2, 64)
 }
 
 // addressList writes one address on the line of the key, and more on lines of

@@ -116,6 +116,14 @@ func (r *reader) scalar(known *setting, n *node, label string) bool {
 			r.fail(n.line, label, "%s is out of range; accepted: %s", shorten(n.text), known.accepts())
 			return false
 		}
+	case secondsForm:
+		if n.kind != integerKind && n.kind != floatKind {
+			return r.wrongKind(known, n, label)
+		}
+		if _, ok := hundredths(n); !ok {
+			r.fail(n.line, label, "%s is not a valid value; accepted: %s", shorten(n.text), known.accepts())
+			return false
+		}
 	case booleanForm:
 		if n.kind != booleanKind {
 			return r.wrongKind(known, n, label)
@@ -238,6 +246,23 @@ func (s *section) number(key string) int64 {
 	}
 	v, _ := strconv.ParseInt(s.initial(key), 10, 64)
 	return v
+}
+
+// hundredths returns a number of seconds in hundredths, exactly; false for
+// what has more decimals, an exponent, or no place in a uint16.
+func hundredths(n *node) (int64, bool) {
+	if n.kind == integerKind {
+		return n.integer * 100, n.integer >= 0 && n.integer < 1<<16
+	}
+	whole, decimals, _ := strings.Cut(n.text, ".")
+	if len(decimals) > 2 {
+		decimals = strings.TrimRight(decimals, "0")
+	}
+	if len(decimals) > 2 {
+		return 0, false
+	}
+	v, err := strconv.ParseUint(whole+(decimals + "00")[:2], 10, 22)
+	return int64(v), err == nil
 }
 
 // flag returns the boolean at the key, or the default.

@@ -42,6 +42,11 @@ func random(r *rand.Rand) *conf.Config {
 			InterfaceType: conf.Ether,
 			SocketFilter:  r.IntN(2) == 0,
 		}
+		v.Checksum = conf.RFC9568
+		if v.Version = 2; r.IntN(2) == 0 {
+			v.Checksum = []conf.Checksum{conf.RFC9568, conf.RFC5798}[r.IntN(2)]
+			v.Version, v.AdverInterval = 3, time.Duration(1+r.IntN(4095))*10*time.Millisecond
+		}
 		if r.IntN(2) == 0 {
 			v.InterfaceType, v.DeviceName = conf.MACVLAN, fmt.Sprintf("v%d-'\"\\#", i)
 		}
@@ -174,9 +179,9 @@ func TestPrintFails(t *testing.T) {
 	if err := defaults(nil).Print(full{}); !errors.Is(err, errFull) {
 		t.Errorf("error of the writer: %v", err)
 	}
-	c := defaults(func(c *conf.Config) { c.Routers[0].AdverInterval = 1500 * time.Millisecond })
+	c := defaults(func(c *conf.Config) { c.Routers[0].AdverInterval = 1505 * time.Millisecond })
 	err := c.Print(io.Discard)
-	if want := "vrouter[1].timers.advert: 1.5s is not a whole number of seconds"; err == nil || !strings.HasPrefix(err.Error(), want) {
+	if want := "vrouter[1].timers.advert: 1.505s is not a whole number of hundredths of a second"; err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("error %v, want %s", err, want)
 	}
 }

@@ -10,6 +10,8 @@ type form uint8
 
 const (
 	integerForm form = iota
+	// secondsForm is a number of seconds, with at most two decimals.
+	secondsForm
 	booleanForm
 	// choiceForm is one of a few values, of any scalar kind.
 	choiceForm
@@ -26,7 +28,7 @@ const (
 // String returns the form as the reference names it.
 func (f form) String() string {
 	return [...]string{
-		integerForm: "integer", booleanForm: "boolean", choiceForm: "choice", stringForm: "string",
+		integerForm: "integer", secondsForm: "seconds", booleanForm: "boolean", choiceForm: "choice", stringForm: "string",
 		stringsForm: "list of strings", listForm: "string or list of strings",
 		tableForm: "table", tablesForm: "array of tables",
 	}[f]
@@ -61,10 +63,11 @@ type setting struct {
 
 // Specification constants.
 const (
-	minVRID, maxVRID         = 1, 255 // RFC 3768 §5.3.2; 0 is no virtual router
-	minPriority, maxPriority = 1, 254 // RFC 3768 §5.3.4; 0 resigns, 255 owns
-	minAdvert, maxAdvert     = 1, 255 // RFC 3768 §5.3.7, whole seconds
-	maxAddresses             = 255    // RFC 3768 §5.3.5, an 8-bit count
+	minVRID, maxVRID         = 1, 255     // RFC 3768 §5.3.2; 0 is no virtual router
+	minPriority, maxPriority = 1, 254     // RFC 3768 §5.3.4; 0 resigns, 255 owns
+	minAdvert, maxAdvert     = 100, 25500 // RFC 3768 §5.3.7: whole seconds, here in hundredths
+	minAdvert3, maxAdvert3   = 1, 4095    // RFC 9568 §5.2.7: hundredths of a second
+	maxAddresses             = 255        // RFC 3768 §5.3.5, an 8-bit count
 )
 
 // Implementation constants: the bounds of what rVRRPd hands to the kernel.
@@ -80,6 +83,7 @@ const (
 	acceptedDevice = "1 to 15 printable ASCII characters without space, '/', ':' and '%'; not \".\", \"..\", \"all\", \"default\""
 	acceptedUser   = "a user other than root, of letters, digits, '_', '-' and '.'; \"\" for rvrrpd, or nobody where that does not exist"
 	acceptedVIP    = "IPv4 unicast addresses, each with or without a prefix length 1..32, as in \"192.0.2.1/24\""
+	acceptedAdvert = "1..255 in whole seconds with version = 2; 0.01..40.95 in steps of 0.01 with version = 3"
 	acceptedIPv4   = "an IPv4 address"
 	acceptedMask   = "an IPv4 network mask, as in \"255.255.255.0\""
 	acceptedSecret = "at least one character"
@@ -102,11 +106,12 @@ var settings = []setting{
 	{key: "vrouter.group", form: integerForm, min: minVRID, max: maxVRID, required: true},
 	{key: "vrouter.interface", form: stringForm, check: isDevice, accepted: acceptedDevice, required: true},
 	{key: "vrouter.vip", form: listForm, min: 1, max: maxAddresses, accepted: acceptedVIP, required: true},
-	{key: "vrouter.version", form: choiceForm, initial: "2", choices: []string{"2", "3", `"2+3"`}, now: []string{"2"}},
+	{key: "vrouter.version", form: choiceForm, initial: "2", choices: []string{"2", "3", `"2+3"`}, now: []string{"2", "3"}},
+	{key: "vrouter.checksum", form: choiceForm, initial: `"rfc9568"`, choices: []string{`"rfc9568"`, `"rfc5798"`}},
 	{key: "vrouter.priority", form: integerForm, initial: "100", min: minPriority, max: maxPriority},
 	{key: "vrouter.preemption", form: booleanForm, initial: "false"},
 	{key: "vrouter.timers", form: tableForm},
-	{key: "vrouter.timers.advert", form: integerForm, initial: "1", min: minAdvert, max: maxAdvert},
+	{key: "vrouter.timers.advert", form: secondsForm, initial: "1", accepted: acceptedAdvert},
 	{key: "vrouter.iftype", form: choiceForm, initial: `"ether"`, choices: []string{`"ether"`, `"macvlan"`}},
 	{key: "vrouter.vifname", form: stringForm, check: isDevice, accepted: acceptedDevice},
 	{key: "vrouter.netdrv", form: choiceForm, initial: `"libnl"`, choices: []string{`"libnl"`, `"ioctl"`}, now: []string{`"libnl"`}},

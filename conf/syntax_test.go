@@ -81,7 +81,7 @@ func TestJSONErrors(t *testing.T) {
 		`f:9: vrouter[1].vip[2]: is null; accepted: `+vips,
 		`f:11: vrouter[1].netdrv: is an integer; accepted: "libnl", "ioctl"`,
 		`f:11: vrouter[1].priority: 123456789012345678901234567890 is out of range; accepted: 1..254`,
-		`f:13: vrouter[1].timers.advert: -1 is out of range; accepted: 1..255`,
+		`f:13: vrouter[1].timers.advert: -1 is not a valid value; accepted: 1..255 in whole seconds with version = 2; 0.01..40.95 in steps of 0.01 with version = 3`,
 		`f:16: vrouter[2]: is null; accepted: one or more [[vrouter]]`,
 		`f:17: vrouter[3]: is an array; accepted: one or more [[vrouter]]`,
 		`f:19: user: is a boolean; accepted: a string: `+users,

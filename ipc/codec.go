@@ -228,7 +228,7 @@ func (r *reader) frame() Frame {
 
 func (r *reader) router() Router {
 	m := Router{Link: Link(r.u16()), Family: r.family(), Version: r.among("version", 2, 3), VRID: r.among("VRID", 1, 255),
-		Priority: r.among("priority", 1, 255), AdverInterval: r.i64(), PreemptMode: r.bool(),
+		Priority: r.among("priority", 1, 255), AdverInterval: r.i64(), PreemptMode: r.bool(), PseudoHeader: r.bool(),
 		AnnounceRepeat: r.u8(), AnnounceDelay: r.i64()}
 	if m.AdverInterval <= 0 || m.AnnounceDelay < 0 {
 		r.fail("interval %d, announce delay %d", m.AdverInterval, m.AnnounceDelay)
@@ -268,7 +268,7 @@ func (m Router) append(b []byte) []byte {
 	b = le.AppendUint16(b, uint16(m.Link))
 	b = append(b, byte(m.Family), m.Version, m.VRID, m.Priority)
 	b = le.AppendUint64(b, uint64(m.AdverInterval))
-	b = append(appendBool(b, m.PreemptMode), m.AnnounceRepeat)
+	b = append(appendBool(appendBool(b, m.PreemptMode), m.PseudoHeader), m.AnnounceRepeat)
 	b = le.AppendUint64(b, uint64(m.AnnounceDelay))
 	b = append(b, byte(len(m.Addresses)))
 	for _, a := range m.Addresses {

@@ -82,7 +82,7 @@ func random(r *rand.Rand, t Type) Message {
 		return Hello{Build: string(b), Landlock: uint8(r.Uint32())}
 	case TypeRouter:
 		m := Router{Link: Link(r.Uint32()), Family: family, Version: uint8(2 + r.IntN(2)), VRID: uint8(1 + r.IntN(255)),
-			Priority: uint8(1 + r.IntN(255)), AdverInterval: 1 + r.Int64N(1<<62), PreemptMode: r.IntN(2) == 1,
+			Priority: uint8(1 + r.IntN(255)), AdverInterval: 1 + r.Int64N(1<<62), PreemptMode: r.IntN(2) == 1, PseudoHeader: r.IntN(2) == 1,
 			AnnounceRepeat: uint8(r.Uint32()), AnnounceDelay: r.Int64()}
 		for range 1 + r.IntN(MaxAddresses) {
 			m.Addresses = append(m.Addresses, addr(family))
@@ -264,11 +264,12 @@ func TestEveryValueOfAByte(t *testing.T) {
 		{"router: interval, low", router, 6, span(1, 255)},
 		{"router: interval, high", router, 13, span(0, 127)},
 		{"router: preempt mode", router, 14, only(0, 1)},
-		{"router: announce delay, high", router, 23, span(0, 127)},
-		{"router: address count", router, 24, only(2)},
-		{"router: address length", router, 25, only(4)},
-		{"router: address padding", router, 25 + 5, only(0)},
-		{"router: second address length", router, 42, only(4)},
+		{"router: pseudo-header", router, 15, only(0, 1)},
+		{"router: announce delay, high", router, 24, span(0, 127)},
+		{"router: address count", router, 25, only(2)},
+		{"router: address length", router, 26, only(4)},
+		{"router: address padding", router, 26 + 5, only(0)},
+		{"router: second address length", router, 43, only(4)},
 		{"link-state: up", LinkState{Up: true, Primary: v4}, 2, only(0, 1)},
 		{"link-state: address length", LinkState{Primary: v4}, 3, only(4, 16)},
 		{"link-state: no address", LinkState{}, 3, only(0, 4, 16)},

@@ -149,6 +149,8 @@ type Router struct {
 	// AdverInterval is the Advertisement_Interval in nanoseconds.
 	AdverInterval int64
 	PreemptMode   bool
+	// PseudoHeader: a version 3 checksum over IPv4 covers one (RFC 5798).
+	PseudoHeader bool
 	// AnnounceRepeat is the number of announcements of each address at
 	// takeover, and again AnnounceDelay nanoseconds later (0: not again).
 	AnnounceRepeat uint8

@@ -52,7 +52,7 @@ type Rule struct {
 
 const (
 	addrLen    = 1 + 16
-	routerLen  = 2 + 1 + 1 + 1 + 1 + 8 + 1 + 1 + 8 + 1
+	routerLen  = 2 + 1 + 1 + 1 + 1 + 8 + 1 + 1 + 1 + 8 + 1
 	frameLen   = 2 + 1 + 8
 	changeLen  = 3 + addrLen + 1
 	droppedLen = 2 + 1 + 1 + addrLen + 4

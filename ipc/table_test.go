@@ -15,7 +15,7 @@ var expected = map[Type]struct {
 	slot               string
 }{
 	TypeHello:       {"PC", "control", "H", 65, 65, "none"},
-	TypeRouter:      {"P", "control", "CR", 42, 4360, "one"},
+	TypeRouter:      {"P", "control", "CR", 43, 4361, "one"},
 	TypeLinkState:   {"P", "control", "CRS", 20, 20, "none"},
 	TypeRestore:     {"P", "control", "C", 0, 0, "one"},
 	TypeCommit:      {"P", "control", "CR", 2, 2, "none"},

@@ -64,6 +64,9 @@ func (r *router) advertisement(priority uint8) ipc.Message {
 		Version: r.record.Version, VRID: r.record.VRID, Priority: priority,
 		AdverInterval: r.interval, AuthType: wire.AuthNone, Addresses: r.record.Addresses,
 	}
+	if r.record.PseudoHeader {
+		a.Checksum = wire.FormPseudoHeader
+	}
 	return ipc.Advertise{Message: wire.Append(nil, &a, r.primary, wire.GroupIPv4)}
 }
 

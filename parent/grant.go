@@ -32,6 +32,7 @@ type grant struct {
 	vrid     uint8
 	ceiling  uint8 // highest priority that may be advertised
 	preempt  bool
+	pseudo   bool // checksum with a pseudo-header
 	interval time.Duration
 	mac      [6]byte        // virtual router MAC address (RFC 9568 §7.3)
 	device   string         // macvlan to hold the addresses; "" is the link itself
@@ -57,7 +58,7 @@ func grants(c *conf.Config) (gs []grant, links []string) {
 		g := grant{
 			slot: ipc.Slot(i), link: l,
 			name:   fmt.Sprintf("%s/%d/ipv4", r.Interface, r.VRID),
-			family: ipc.IPv4, version: 2, vrid: r.VRID,
+			family: ipc.IPv4, version: r.Version, vrid: r.VRID, pseudo: r.Checksum == conf.RFC5798,
 			ceiling: r.Priority, preempt: r.PreemptMode, interval: r.AdverInterval,
 			mac: virtualMAC(r.VRID), addrs: r.Addresses,
 			lease: leaseIntervals * r.AdverInterval,
@@ -80,7 +81,7 @@ func grants(c *conf.Config) (gs []grant, links []string) {
 func (g *grant) record() ipc.Router {
 	r := ipc.Router{
 		Link: g.link, Family: g.family, Version: g.version, VRID: g.vrid,
-		Priority: g.ceiling, AdverInterval: int64(g.interval), PreemptMode: g.preempt,
+		Priority: g.ceiling, AdverInterval: int64(g.interval), PreemptMode: g.preempt, PseudoHeader: g.pseudo,
 		AnnounceRepeat: announceRepeat, AnnounceDelay: int64(announceDelay),
 	}
 	for _, a := range g.addrs {

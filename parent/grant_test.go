@@ -14,11 +14,11 @@ import (
 func TestGrants(t *testing.T) {
 	t.Parallel()
 	c := &conf.Config{Routers: []conf.Router{
-		{VRID: 1, Interface: "eth0", Priority: 50, PreemptMode: true, AdverInterval: 2 * time.Second, InterfaceType: conf.MACVLAN, DeviceName: "standby1",
+		{VRID: 1, Version: 2, Interface: "eth0", Priority: 50, PreemptMode: true, AdverInterval: 2 * time.Second, InterfaceType: conf.MACVLAN, DeviceName: "standby1",
 			Addresses: []conf.Address{{Addr: netip.MustParseAddr("10.0.0.1"), Bits: 24}}},
-		{VRID: 2, Interface: "eth1", Priority: 100, AdverInterval: time.Second, InterfaceType: conf.Ether,
+		{VRID: 2, Version: 3, Checksum: conf.RFC5798, Interface: "eth1", Priority: 100, AdverInterval: time.Second, InterfaceType: conf.Ether,
 			Addresses: []conf.Address{{Addr: netip.MustParseAddr("10.1.0.1")}}},
-		{VRID: 255, Interface: "eth0", Priority: 254, AdverInterval: time.Second, InterfaceType: conf.Ether,
+		{VRID: 255, Version: 2, Interface: "eth0", Priority: 254, AdverInterval: time.Second, InterfaceType: conf.Ether,
 			Addresses: []conf.Address{{Addr: netip.MustParseAddr("10.0.0.2")}}},
 	}}
 	gs, links := grants(c)
@@ -38,6 +38,9 @@ func TestGrants(t *testing.T) {
 	}
 	if gs[2].mac != [6]byte{0, 0, 0x5e, 0, 1, 255} {
 		t.Errorf("virtual MAC is %x", gs[2].mac)
+	}
+	if r := gs[1].record(); r.Version != 3 || !r.PseudoHeader {
+		t.Errorf("record of version 3 is %+v", r)
 	}
 	record := gs[0].record()
 	wantRecord := ipc.Router{

@@ -63,12 +63,15 @@ func admit(ready bool, otherwise ipc.Code, room bool) ipc.Code {
 }
 
 // allowMessage compares an outgoing advertisement with the grant, byte by
-// byte (RFC 3768 §5.1). The checksum, the authentication data and the
+// byte (RFC 3768 §5.1, RFC 9568 §5.1). The checksum, the authentication data and the
 // interval are the child's affair: a peer that they do not suit drops them.
 func allowMessage(g *grant, b []byte) error {
-	n := len(g.addrs)
+	n, length := len(g.addrs), 8+4*len(g.addrs)
+	if g.version == 2 {
+		length += 8 // authentication data
+	}
 	switch {
-	case len(b) != 8+4*n+8:
+	case len(b) != length:
 		return &violation{g.name, fmt.Sprintf("advertisement of %d bytes for %d addresses", len(b), n)}
 	case b[0] != g.version<<4|1:
 		return &violation{g.name, fmt.Sprintf("advertisement with version and type %#02x", b[0])}

@@ -13,7 +13,7 @@ import (
 // testGrant is VRID 7, priority 100, with two addresses.
 func testGrant() grant {
 	gs, _ := grants(&conf.Config{Routers: []conf.Router{{
-		VRID: 7, Interface: "eth0", Priority: 100, AdverInterval: time.Second,
+		VRID: 7, Version: 2, Interface: "eth0", Priority: 100, AdverInterval: time.Second,
 		InterfaceType: conf.MACVLAN, DeviceName: "standby7",
 		Addresses: []conf.Address{{Addr: netip.MustParseAddr("10.9.0.254")}, {Addr: netip.MustParseAddr("10.9.0.253"), Bits: 32}},
 	}}})
@@ -121,6 +121,24 @@ func TestAllowRates(t *testing.T) {
 		}
 		if code := do(later); code != ipc.CodeBusy {
 			t.Errorf("%T twice one period later: %v", tt.m, code)
+		}
+	}
+}
+
+// Version 3 has no authentication data.
+func TestAllowVersion3(t *testing.T) {
+	t.Parallel()
+	g := testGrant()
+	g.version = 3
+	b := goodMessage()
+	b[0] = 0x31
+	for _, tt := range []struct {
+		message   []byte
+		violation bool
+	}{{b[:16], false}, {b, true}, {b[:15], true}, {goodMessage()[:16], true}} {
+		_, err := allow(&g, true, true, 1, 0, ipc.Header{Type: ipc.TypeAdvertise, Generation: 1}, ipc.Advertise{Message: tt.message})
+		if (err != nil) != tt.violation {
+			t.Errorf("%x: %v, want violation %v", tt.message, err, tt.violation)
 		}
 	}
 }
