@@ -215,7 +215,11 @@ func (d *daemon) greet(hello ipc.Hello) error {
 }
 
 // send puts a message on the control lane; it travels with the turn's batch.
+// A child that has not said Hello hears nothing: it will be told everything.
 func (d *daemon) send(h ipc.Header, m ipc.Message) {
+	if !d.child.configured() {
+		return
+	}
 	h.Generation = d.generation
 	d.outgoing.Add(h, m)
 }

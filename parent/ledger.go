@@ -3,6 +3,7 @@ package parent
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
@@ -72,7 +73,7 @@ func restoreSettings(saved []setting) error {
 		if err == nil && now == s.set {
 			err = writeSysctl(s.iface, s.name, s.old)
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // gone with the interface, or its name
 			errs = append(errs, fmt.Errorf("%s: restore %s: %w", s.iface, s.name, err))
 		}
 	}
@@ -154,9 +155,6 @@ func (d *daemon) expireLeases() {
 // undo takes back everything in the ledger, as far as the kernel lets us.
 func (d *daemon) undo() error {
 	var errs []error
-	for _, s := range d.slots {
-		errs = append(errs, d.give(s))
-	}
 	for _, l := range d.links {
 		errs = append(errs, d.detach(l))
 		if l.lock != nil {

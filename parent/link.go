@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"golang.org/x/sys/unix"
@@ -21,8 +22,12 @@ type link struct {
 	tx       *sender
 	saved    []setting // settings to restore
 	told     ipc.LinkState
+	again    int64 // no attempt to attach before
 	slots    []*slot
 }
+
+// attachRetry is the time between two attempts to prepare an interface, ns.
+const attachRetry = int64(time.Second)
 
 // resync compares the interfaces with what we last saw of them, and acts on
 // the difference. It runs at start and after every change the kernel reports;
@@ -44,10 +49,11 @@ func (d *daemon) resync() error {
 	for _, l := range d.links {
 		info := byName[l.name]
 		if l.index != info.Index {
-			d.vanish(l)
-			if info.Index != 0 {
+			errs = append(errs, d.detach(l))
+			if info.Index != 0 && d.now >= l.again {
 				if err := d.attach(l, info); err != nil {
-					errs = append(errs, errors.Join(err, d.detach(l)))
+					errs = append(errs, err, d.detach(l))
+					l.again = d.now + attachRetry
 				}
 			}
 		}
@@ -100,9 +106,7 @@ func (d *daemon) tell(l *link, state ipc.LinkState) {
 		d.log.Info("link down", "link", l.name)
 	}
 	l.told = state
-	if d.child.configured() {
-		d.send(ipc.Header{Slot: ipc.NoSlot}, state)
-	}
+	d.send(ipc.Header{Slot: ipc.NoSlot}, state)
 }
 
 // attach prepares an interface that has appeared: a socket to send through,
@@ -142,32 +146,28 @@ func (d *daemon) attach(l *link, info linkInfo) (err error) {
 	return change(l.saved)
 }
 
-// detach undoes attach.
+// detach undoes attach, also for an interface that is gone, or has another
+// name now.
 func (d *daemon) detach(l *link) error {
+	if l.index == 0 {
+		return nil
+	}
 	var errs []error
 	for _, s := range l.slots {
+		errs = append(errs, d.give(s))
 		if s.own && s.index != 0 {
 			errs = append(errs, d.kernel.deleteLink(s.index))
 		}
+		s.index, s.own, s.held, s.placed = 0, false, false, nil
 	}
-	if l.index != 0 {
-		d.recv.leave(l.index)
-		errs = append(errs, restoreSettings(l.saved))
-	}
-	d.vanish(l)
-	return errors.Join(errs...)
-}
-
-// vanish forgets an interface that is gone, and all that went with it.
-func (d *daemon) vanish(l *link) {
+	d.recv.leave(l.index)
 	if l.tx != nil {
 		l.tx.close()
 	}
+	errs = append(errs, restoreSettings(l.saved))
 	delete(d.byIndex, l.index)
 	l.index, l.tx, l.saved = 0, nil, nil
-	for _, s := range l.slots {
-		s.index, s.own, s.held, s.placed = 0, false, false, nil
-	}
+	return errors.Join(errs...)
 }
 
 // sweep removes what an earlier daemon left behind: devices with our alias

@@ -127,7 +127,7 @@ func (d *daemon) flushOutbox() {
 // lane. A child that does not keep up loses packets there, as it would in
 // the socket's own queue.
 func (d *daemon) forward() {
-	d.gathered = d.now
+	d.gathered, d.waiting = d.now, false
 	for {
 		n, index, arrived, err := d.recv.read(d.packet)
 		if err != nil {

@@ -243,6 +243,11 @@ func (d *daemon) wait(signals int) (ready [fdCount]bool, err error) {
 // next is the next deadline.
 func (d *daemon) next() int64 {
 	next := min(d.respawn, d.leaseCheck)
+	for _, l := range d.links {
+		if l.again > 0 {
+			next = min(next, l.again)
+		}
+	}
 	if d.child != nil {
 		next = min(next, d.child.deadline)
 	}
@@ -268,13 +273,10 @@ func (d *daemon) turn(ready [fdCount]bool, signals int) error {
 			d.forward()
 		}
 	} else if d.waiting && d.now >= d.gathered+d.gather {
-		d.waiting = false
 		d.forward()
 	}
-	if ready[fdMonitor] {
-		if err := d.watch(); err != nil {
-			return err
-		}
+	if err := d.watch(ready[fdMonitor]); err != nil {
+		return err
 	}
 	if ready[fdSignals] {
 		if err := d.signalled(signals); err != nil {
@@ -288,10 +290,18 @@ func (d *daemon) turn(ready [fdCount]bool, signals int) error {
 }
 
 // watch follows the interfaces.
-func (d *daemon) watch() error {
-	changed, err := d.kernel.changed()
-	if err != nil {
-		return fmt.Errorf("interfaces: %w", err)
+func (d *daemon) watch(reported bool) error {
+	changed := false
+	if reported {
+		var err error
+		if changed, err = d.kernel.changed(); err != nil {
+			return fmt.Errorf("interfaces: %w", err)
+		}
+	}
+	for _, l := range d.links {
+		if l.again > 0 && d.now >= l.again {
+			l.again, changed = 0, true
+		}
 	}
 	if changed {
 		if err := d.resync(); err != nil {
