@@ -171,7 +171,9 @@ func (c *child) hear() string {
 		unix.Poll(fds, 1000)
 		if n, err := unix.Read(c.lane, b); err == nil {
 			return string(b[:n])
-		} else if err != unix.EAGAIN && err != unix.EINTR {
+		} else if err != unix.EAGAIN && err != unix.EINTR && err != unix.ECONNRESET {
+			// A child that ends without having read everything resets its lane:
+			// reported once, ahead of what it has said.
 			return ""
 		}
 	}

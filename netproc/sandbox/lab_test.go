@@ -19,7 +19,7 @@ import (
 // expected is what must come of the attempts that are not simply killed.
 var expected = map[string]string{
 	"name of a mapping": "refused: invalid argument", "three descriptors": "refused: invalid argument",
-	"wait": "done", "timeouts": "done", "threads": "done", "collector": "done", "timers": "done", "random": "done",
+	"wait": "done", "timeouts": "done", "threads": "done", "collector": "done", "timers": "done", "wake": "done", "random": "done",
 	"memory": "exit 2", "thread bomb": "exit 2", "panic": "exit 2",
 }
 

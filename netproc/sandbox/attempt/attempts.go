@@ -132,7 +132,7 @@ var attempts = map[string]func() string{
 
 	// What the network process does and must be able to do.
 	"wait": patience, "sleep": sleep, "timeouts": timeouts, "exchange": exchange, "threads": threads, "collector": collector,
-	"timers": timers, "random": random, "busy": busy,
+	"timers": timers, "wake": wake, "random": random, "busy": busy,
 
 	// Ends of its own making.
 	"memory": hog, "thread bomb": bomb, "panic": crash,

@@ -127,6 +127,20 @@ func timers() string {
 	return "done"
 }
 
+// wake sets a timer while another thread waits in the poller for a later one:
+// that thread has to be woken through the eventfd.
+func wake() string {
+	go time.Sleep(time.Hour)
+	for range 5 {
+		ts := unix.NsecToTimespec(int64(20 * time.Millisecond)) // long enough for another thread to take over
+		if errno := poll(nil, &ts); errno != 0 && errno != unix.EINTR {
+			return errno.Error()
+		}
+		<-time.After(time.Millisecond)
+	}
+	return "done"
+}
+
 // random takes random numbers from the kernel, or from the vDSO.
 func random() string {
 	var b [64]byte
