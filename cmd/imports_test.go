@@ -96,7 +96,7 @@ func TestLinkedPackages(t *testing.T) {
 
 // rootLines is the most code, without comments and blank lines, that an
 // auditor of the root process reads in an afternoon.
-const rootLines = 2700
+const rootLines = 2850
 
 func TestRootCodeIsShort(t *testing.T) {
 	t.Parallel()

@@ -99,7 +99,7 @@ func (d *daemon) dropped(m ipc.Dropped) error {
 		return &violation{reason: "report on a link that does not exist"}
 	}
 	if d.child.reports.take(d.now) {
-		d.log.Warn("packets dropped", "link", d.links[m.Link].name, "reason", m.Reason.String(),
+		d.log.Warn("packets dropped", "link", d.links[m.Link].linkName, "reason", m.Reason.String(),
 			"source", m.Source, "vrid", m.VRID, "count", m.Count)
 	}
 	return nil

@@ -1,16 +1,19 @@
 package parent
 
-import "golang.org/x/sys/unix"
+import (
+	"github.com/rvrrpd/rvrrpd/ipc"
+	"golang.org/x/sys/unix"
+)
 
 // sampled is how many of the packets that nobody waits for are let through,
 // one in so many: the drop counters still see them, and a flood of them costs
 // no CPU.
 const sampled = 16
 
-// packetFilter is the filter of the raw socket: it passes what has TTL 255
-// and a known VRID, and a sample of everything else. It saves work and
-// decides nothing: the child checks what passes.
-func packetFilter(vrids []uint8) []unix.SockFilter {
+// packetFilter is the filter of a raw socket: it passes what has TTL or hop
+// limit 255 and a known VRID, and a sample of everything else. It saves work
+// and decides nothing: the child checks what passes.
+func packetFilter(family ipc.Family, vrids []uint8) []unix.SockFilter {
 	var known [256]bool
 	n := 0
 	for _, v := range vrids {
@@ -19,12 +22,18 @@ func packetFilter(vrids []uint8) []unix.SockFilter {
 			n++
 		}
 	}
+	// IPv4: the packet begins with its header, of variable length. IPv6: the
+	// header has been taken off, but can be seen from where it was.
+	ttl, header := uint32(8), unix.SockFilter{Code: unix.BPF_LDX | unix.BPF_B | unix.BPF_MSH, K: 0}
+	if family == ipc.IPv6 {
+		ttl, header = skfNetOff+7, unix.SockFilter{Code: unix.BPF_LDX | unix.BPF_W | unix.BPF_IMM, K: 0}
+	}
 	f := []unix.SockFilter{
-		{Code: unix.BPF_LD | unix.BPF_B | unix.BPF_ABS, K: 8}, // TTL
+		{Code: unix.BPF_LD | unix.BPF_B | unix.BPF_ABS, K: ttl},
 		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: 255, Jt: 1},
 		{Code: unix.BPF_JMP | unix.BPF_JA, K: uint32(2 + 2*n)}, // to the sample
-		{Code: unix.BPF_LDX | unix.BPF_B | unix.BPF_MSH, K: 0}, // header length
-		{Code: unix.BPF_LD | unix.BPF_B | unix.BPF_IND, K: 1},  // VRID
+		header,
+		{Code: unix.BPF_LD | unix.BPF_B | unix.BPF_IND, K: 1}, // VRID
 	}
 	for v, is := range known {
 		if is {
@@ -40,5 +49,8 @@ func packetFilter(vrids []uint8) []unix.SockFilter {
 		unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: 0xffffffff})
 }
 
-// skfAdRandom is SKF_AD_OFF + SKF_AD_RANDOM: a random number.
-const skfAdRandom = 0xffffffff - 0x1000 + 1 + 56
+// Offsets with a meaning of their own.
+const (
+	skfNetOff   = 0xfff00000                   // SKF_NET_OFF: the IP header
+	skfAdRandom = 0xffffffff - 0x1000 + 1 + 56 // SKF_AD_OFF + SKF_AD_RANDOM
+)

@@ -3,6 +3,8 @@ package parent
 import (
 	"encoding/binary"
 	"net/netip"
+
+	"github.com/rvrrpd/rvrrpd/ipc"
 )
 
 // minFrame is the shortest Ethernet frame without its checksum. Virtual
@@ -11,16 +13,29 @@ const minFrame = 60
 
 var (
 	groupMAC  = [6]byte{0x01, 0x00, 0x5e, 0x00, 0x00, 0x12}
+	groupMAC6 = [6]byte{0x33, 0x33, 0x00, 0x00, 0x00, 0x12}
+	groupIPv6 = netip.MustParseAddr("ff02::12") // RFC 9568 §5.1.2.2
+	allNodes  = netip.MustParseAddr("ff02::1")
 	broadcast = [6]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 )
 
-// virtualMAC is the virtual router MAC address for IPv4 (RFC 9568 §7.3).
-func virtualMAC(vrid uint8) [6]byte { return [6]byte{0x00, 0x00, 0x5e, 0x00, 0x01, vrid} }
+// virtualMAC is the virtual router MAC address (RFC 9568 §7.3).
+func virtualMAC(family ipc.Family, vrid uint8) [6]byte {
+	if family == ipc.IPv6 {
+		return [6]byte{0x00, 0x00, 0x5e, 0x00, 0x02, vrid}
+	}
+	return [6]byte{0x00, 0x00, 0x5e, 0x00, 0x01, vrid}
+}
 
-// appendAdvertisement puts Ethernet and IPv4 headers before a VRRP message
-// (RFC 9568 §5.1.1): from the virtual MAC and the link's address to the
-// group, TTL 255, DSCP CS6, without options, never fragmented.
+// appendAdvertisement puts Ethernet and IP headers before a VRRP message
+// (RFC 9568 §5.1): from the virtual MAC and the link's address to the group,
+// TTL or hop limit 255, DSCP CS6, without options, never fragmented.
 func appendAdvertisement(b []byte, mac [6]byte, src netip.Addr, message []byte) []byte {
+	if src.Is6() {
+		b = append(append(b, groupMAC6[:]...), mac[:]...)
+		b = appendIPv6(append(b, 0x86, 0xdd), 0xc0, protocolVRRP, len(message), src, groupIPv6)
+		return pad(append(b, message...))
+	}
 	b = append(b, groupMAC[:]...)
 	b = append(b, mac[:]...)
 	b = append(b, 0x08, 0x00)
@@ -49,6 +64,26 @@ func appendGratuitousARP(b []byte, mac [6]byte, ip netip.Addr) []byte {
 	return pad(append(b, ip.AsSlice()...))
 }
 
+// appendNeighborAdvertisement makes the announcement of an IPv6 address (RFC
+// 9568 §6.4.2, RFC 4861 §4.4): unsolicited, to all nodes, with the Router and
+// Override flags and the virtual MAC as target link-layer address.
+func appendNeighborAdvertisement(b []byte, mac [6]byte, src, ip netip.Addr) []byte {
+	b = append(append(b, 0x33, 0x33, 0, 0, 0, 1), mac[:]...)
+	b = appendIPv6(append(b, 0x86, 0xdd), 0, protocolICMPv6, 32, src, allNodes)
+	icmp := len(b)
+	b = append(append(b, 136, 0, 0, 0, 0xa0, 0, 0, 0), ip.AsSlice()...)
+	b = append(append(b, 2, 1), mac[:]...)
+	pseudo := append(append(src.AsSlice(), allNodes.AsSlice()...), 0, 0, 0, 32, 0, 0, 0, protocolICMPv6)
+	binary.BigEndian.PutUint16(b[icmp+2:], checksum(append(pseudo, b[icmp:]...)))
+	return b
+}
+
+// appendIPv6 makes an IPv6 header.
+func appendIPv6(b []byte, class, next byte, length int, src, dst netip.Addr) []byte {
+	b = append(b, 0x60|class>>4, class<<4, 0, 0, byte(length>>8), byte(length), next, 255)
+	return append(append(b, src.AsSlice()...), dst.AsSlice()...)
+}
+
 func pad(b []byte) []byte {
 	for len(b) < minFrame {
 		b = append(b, 0)
@@ -56,7 +91,7 @@ func pad(b []byte) []byte {
 	return b
 }
 
-// checksum is the Internet checksum of an IPv4 header (RFC 1071).
+// checksum is the Internet checksum (RFC 1071) of an even number of bytes.
 func checksum(b []byte) uint16 {
 	var sum uint32
 	for ; len(b) >= 2; b = b[2:] {

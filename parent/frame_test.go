@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rvrrpd/rvrrpd/ipc"
 	"golang.org/x/net/bpf"
 )
 
@@ -22,7 +23,7 @@ func unhex(t *testing.T, s string) []byte {
 func TestAppendAdvertisement(t *testing.T) {
 	t.Parallel()
 	message := unhex(t, "2107 6401 0001 0000 0a4d00fe 0000000000000000")
-	got := appendAdvertisement(nil, virtualMAC(7), netip.MustParseAddr("10.77.0.1"), message)
+	got := appendAdvertisement(nil, virtualMAC(ipc.IPv4, 7), netip.MustParseAddr("10.77.0.1"), message)
 	// As in a capture of rVRRPd, padded to the shortest frame.
 	want := unhex(t, "01005e000012 00005e000107 0800"+
 		"45c0 0028 0000 0000 ff70 d045 0a4d0001 e0000012"+
@@ -34,7 +35,7 @@ func TestAppendAdvertisement(t *testing.T) {
 	if checksum(got[14:34]) != 0 {
 		t.Errorf("header checksum does not add up")
 	}
-	long := appendAdvertisement(nil, virtualMAC(7), netip.MustParseAddr("10.77.0.1"), make([]byte, 100))
+	long := appendAdvertisement(nil, virtualMAC(ipc.IPv4, 7), netip.MustParseAddr("10.77.0.1"), make([]byte, 100))
 	if len(long) != 134 {
 		t.Errorf("a long frame has %d bytes, want 134", len(long))
 	}
@@ -42,11 +43,32 @@ func TestAppendAdvertisement(t *testing.T) {
 
 func TestAppendGratuitousARP(t *testing.T) {
 	t.Parallel()
-	got := appendGratuitousARP(nil, virtualMAC(255), netip.MustParseAddr("192.0.2.1"))
+	got := appendGratuitousARP(nil, virtualMAC(ipc.IPv4, 255), netip.MustParseAddr("192.0.2.1"))
 	want := unhex(t, "ffffffffffff 00005e0001ff 0806 0001 0800 06 04 0001"+
 		"00005e0001ff c0000201 000000000000 c0000201"+strings.Repeat("00", 18))
 	if !bytes.Equal(got, want) {
 		t.Errorf("frame is\n%x, want\n%x", got, want)
+	}
+}
+
+func TestAppendIPv6(t *testing.T) {
+	t.Parallel()
+	src, ip := netip.MustParseAddr("fe80::1"), netip.MustParseAddr("2001:db8::1")
+	got := appendAdvertisement(nil, virtualMAC(ipc.IPv6, 7), src, unhex(t, "31076401006400000102030405060708090a0b0c0d0e0f10"))
+	want := unhex(t, "333300000012 00005e000207 86dd"+
+		"6c000000 0018 70 ff fe800000000000000000000000000001 ff020000000000000000000000000012"+
+		"31076401006400000102030405060708090a0b0c0d0e0f10")
+	if !bytes.Equal(got, want) {
+		t.Errorf("advertisement is\n%x, want\n%x", got, want)
+	}
+	got = appendNeighborAdvertisement(nil, virtualMAC(ipc.IPv6, 7), src, ip)
+	want = unhex(t, "333300000001 00005e000207 86dd"+
+		"60000000 0020 3a ff fe800000000000000000000000000001 ff020000000000000000000000000001"+
+		"88 00 0000 a0000000 20010db8000000000000000000000001 02 01 00005e000207")
+	sum := checksum(append(unhex(t, "fe800000000000000000000000000001 ff020000000000000000000000000001 00000020 0000003a"), got[54:]...))
+	copy(want[56:], got[56:58])
+	if !bytes.Equal(got, want) || sum != 0 {
+		t.Errorf("announcement is\n%x, want\n%x; its checksum leaves %#x", got, want, sum)
 	}
 }
 
@@ -55,7 +77,7 @@ func TestAppendGratuitousARP(t *testing.T) {
 func vm(t *testing.T, vrids []uint8, random byte) func([]byte) bool {
 	t.Helper()
 	var program []bpf.Instruction
-	for _, i := range packetFilter(vrids) {
+	for _, i := range packetFilter(ipc.IPv4, vrids) {
 		ins := bpf.RawInstruction{Op: i.Code, Jt: i.Jt, Jf: i.Jf, K: i.K}.Disassemble()
 		if ext, is := ins.(bpf.LoadExtension); is && ext.Num == bpf.ExtRand {
 			ins = bpf.LoadConstant{Dst: bpf.RegA, Val: uint32(random)}
@@ -101,7 +123,7 @@ func TestPacketFilter(t *testing.T) {
 			t.Errorf("%s: is not in the sample", tt.name)
 		}
 	}
-	if n := len(packetFilter(allVRIDs())); n > 4096 {
+	if n := len(packetFilter(ipc.IPv4, allVRIDs())); n > 4096 {
 		t.Errorf("the longest filter has %d instructions, the kernel takes 4096", n)
 	}
 	if !vm(t, allVRIDs(), 1)(packet(255, 200, 0)) {

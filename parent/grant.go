@@ -44,23 +44,36 @@ type grant struct {
 	report   rate           // lines in the log about transitions
 }
 
-// grants computes the grants of a configuration and the interfaces they are
-// on; a grant's link is an index into them.
-func grants(c *conf.Config) (gs []grant, links []string) {
-	index := make(map[string]ipc.Link)
+// linkName is what an ipc.Link stands for: an interface, and the family that
+// is spoken on it.
+type linkName struct {
+	name   string
+	family ipc.Family
+}
+
+func (l linkName) String() string { return fmt.Sprintf("%s/ipv%d", l.name, l.family) }
+
+// grants computes the grants of a configuration and the links they are on; a
+// grant's link is an index into them.
+func grants(c *conf.Config) (gs []grant, links []linkName) {
+	index := make(map[linkName]ipc.Link)
 	for i, r := range c.Routers {
-		l, known := index[r.Interface]
+		on := linkName{r.Interface, ipc.IPv4}
+		if r.Addresses[0].Addr.Is6() {
+			on.family = ipc.IPv6
+		}
+		l, known := index[on]
 		if !known {
 			l = ipc.Link(len(links))
-			index[r.Interface] = l
-			links = append(links, r.Interface)
+			index[on] = l
+			links = append(links, on)
 		}
 		g := grant{
 			slot: ipc.Slot(i), link: l,
-			name:   fmt.Sprintf("%s/%d/ipv4", r.Interface, r.VRID),
-			family: ipc.IPv4, version: r.Version, vrid: r.VRID, pseudo: r.Checksum == conf.RFC5798,
+			name:   fmt.Sprintf("%s/%d/ipv%d", r.Interface, r.VRID, on.family),
+			family: on.family, version: r.Version, vrid: r.VRID, pseudo: r.Checksum == conf.RFC5798,
 			ceiling: r.Priority, preempt: r.PreemptMode, interval: r.AdverInterval,
-			mac: virtualMAC(r.VRID), addrs: r.Addresses,
+			mac: virtualMAC(on.family, r.VRID), addrs: r.Addresses,
 			lease: leaseIntervals * r.AdverInterval,
 			// An Active answers a leaving peer at once and may turn Active
 			// again and again, but no faster than this.
@@ -99,6 +112,11 @@ func (g *grant) place(link []netip.Prefix) []vaddr {
 	out := make([]vaddr, 0, len(g.addrs))
 	for _, a := range g.addrs {
 		bits, covered := a.Bits, false
+		if a.Addr.IsLinkLocalUnicast() && a.Addr.Is6() {
+			// Answers to it leave where they came in, and need its route there.
+			out = append(out, vaddr{Prefix: netip.PrefixFrom(a.Addr, max(bits, 64))})
+			continue
+		}
 		for _, p := range link {
 			if p.Contains(a.Addr) {
 				covered = true

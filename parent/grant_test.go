@@ -22,7 +22,7 @@ func TestGrants(t *testing.T) {
 			Addresses: []conf.Address{{Addr: netip.MustParseAddr("10.0.0.2")}}},
 	}}
 	gs, links := grants(c)
-	if diff := cmp.Diff([]string{"eth0", "eth1"}, links); diff != "" {
+	if diff := cmp.Diff([]linkName{{"eth0", ipc.IPv4}, {"eth1", ipc.IPv4}}, links, cmp.AllowUnexported(linkName{})); diff != "" {
 		t.Errorf("links (-want +got):\n%s", diff)
 	}
 	got := make([]string, 0, len(gs))
@@ -78,7 +78,7 @@ func TestPlace(t *testing.T) {
 
 func TestAliasKeepsTheLedger(t *testing.T) {
 	t.Parallel()
-	saved := []setting{{"eth0", "arp_ignore", "0", "1"}, {"eth0", "arp_announce", "1", "2"}}
+	saved := []setting{{"ipv4", "eth0", "arp_ignore", "0", "1"}, {"ipv4", "eth0", "arp_announce", "1", "2"}}
 	got, ours := parseAlias(formatAlias(saved), "eth0")
 	if !ours {
 		t.Fatal("our own alias is not recognised")

@@ -41,11 +41,12 @@ type linkInfo struct {
 
 // addrInfo is an address of an interface.
 type addrInfo struct {
-	Index     int
-	Prefix    netip.Prefix
-	Proto     uint8
-	Secondary bool
-	Scope     uint8
+	Index  int
+	Prefix netip.Prefix
+	Proto  uint8
+	// Primary: an advertisement may come from it (RFC 9568 §7.2): IPv4, the
+	// interface's own of a subnet; IPv6, link-local and not tentative.
+	Primary bool
 }
 
 // vaddr is a virtual address as it is put on a device.
@@ -76,7 +77,7 @@ func openKernel() (*kernel, error) {
 	}
 	if k.monitor, err = unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE); err == nil {
 		err = errors.Join(
-			unix.Bind(k.monitor, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1<<(unix.RTNLGRP_LINK-1) | 1<<(unix.RTNLGRP_IPV4_IFADDR-1)}),
+			unix.Bind(k.monitor, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1<<(unix.RTNLGRP_LINK-1) | 1<<(unix.RTNLGRP_IPV4_IFADDR-1) | 1<<(unix.RTNLGRP_IPV6_IFADDR-1)}),
 			unix.SetsockoptInt(k.monitor, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 4<<20))
 	}
 	if err != nil {
@@ -130,13 +131,13 @@ func (k *kernel) links() (out []linkInfo, err error) {
 	return out, nil
 }
 
-// addresses lists the IPv4 addresses of all interfaces. The library's own
+// addresses lists the addresses of all interfaces. The library's own
 // listing does not show who added an address.
 func (k *kernel) addresses() (out []addrInfo, err error) {
 	var msgs [][]byte
 	for range dumpTries {
 		req := nl.NewNetlinkRequest(unix.RTM_GETADDR, unix.NLM_F_DUMP)
-		req.AddData(nl.NewIfAddrmsg(unix.AF_INET))
+		req.AddData(nl.NewIfAddrmsg(unix.AF_UNSPEC))
 		if msgs, err = req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWADDR); !errors.Is(err, nl.ErrDumpInterrupted) {
 			break
 		}
@@ -145,11 +146,11 @@ func (k *kernel) addresses() (out []addrInfo, err error) {
 		return nil, err
 	}
 	for _, m := range msgs {
-		a, err := parseAddress(m)
-		if err != nil {
+		if a, err := parseAddress(m); err != nil {
 			return nil, err
+		} else if a.Prefix.IsValid() {
+			out = append(out, a)
 		}
-		out = append(out, a)
 	}
 	return out, nil
 }
@@ -160,7 +161,7 @@ func parseAddress(m []byte) (a addrInfo, err error) {
 	if err != nil {
 		return a, err
 	}
-	a = addrInfo{Index: int(msg.Index), Scope: msg.Scope, Secondary: msg.Flags&unix.IFA_F_SECONDARY != 0}
+	a = addrInfo{Index: int(msg.Index)}
 	var local, peer netip.Addr
 	for _, attr := range attrs {
 		switch attr.Attr.Type {
@@ -178,6 +179,11 @@ func parseAddress(m []byte) (a addrInfo, err error) {
 		local = peer
 	}
 	a.Prefix = netip.PrefixFrom(local, int(msg.Prefixlen))
+	if local.Is4() {
+		a.Primary = msg.Scope == unix.RT_SCOPE_UNIVERSE && msg.Flags&unix.IFA_F_SECONDARY == 0
+	} else {
+		a.Primary = local.IsLinkLocalUnicast() && msg.Flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) == 0
+	}
 	return a, nil
 }
 
@@ -245,7 +251,11 @@ func upRequest(dev int, flags uint32) *nl.NetlinkRequest {
 
 func addrRequest(kind, flags, dev int, a vaddr) *nl.NetlinkRequest {
 	req := nl.NewNetlinkRequest(kind, flags|unix.NLM_F_ACK)
-	msg := nl.NewIfAddrmsg(unix.AF_INET)
+	family := unix.AF_INET
+	if a.Prefix.Addr().Is6() {
+		family = unix.AF_INET6
+	}
+	msg := nl.NewIfAddrmsg(family)
 	msg.Index, msg.Prefixlen = uint32(dev), uint8(a.Prefix.Bits())
 	req.AddData(msg)
 	ip := a.Prefix.Addr().AsSlice()

@@ -75,7 +75,7 @@ func find(t *testing.T, k *kernel, name string) linkInfo {
 // macvlan makes a device for VRID 10 above eth0.
 func macvlan(t *testing.T, k *kernel) int {
 	t.Helper()
-	mac := virtualMAC(10)
+	mac := virtualMAC(ipc.IPv4, 10)
 	index, err := k.createMACVLAN(find(t, k, "eth0").Index, "standby10", mac[:], "rvrrpd arp_ignore=0", deviceGroup|7)
 	if err != nil {
 		t.Error(err)
@@ -165,7 +165,9 @@ func TestKernelManyAddresses(t *testing.T) {
 		if err := k.acquire(dev, true, many); err != nil {
 			t.Error(err)
 		}
-		if addrs, err := k.addresses(); err != nil || len(addrs) != len(many)+2 { // and those of lo and eth0
+		addrs, err := k.addresses()
+		addrs = slices.DeleteFunc(addrs, func(a addrInfo) bool { return a.Proto != protoRVRRPD })
+		if err != nil || len(addrs) != len(many) {
 			t.Errorf("%d addresses, %v", len(addrs), err)
 		}
 		if err := k.release(dev, true, many); err != nil {
@@ -220,7 +222,7 @@ func TestReceiver(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		r, err := openReceiver([]uint8{10}, true)
+		r, err := openReceiver(ipc.IPv4, []uint8{10}, true)
 		if err != nil {
 			t.Error(err)
 			return
@@ -241,7 +243,7 @@ func TestReceiver(t *testing.T) {
 			mac  [6]byte
 		}{
 			{"another MAC address", [6]byte{2, 0, 0, 0, 0, 1}},
-			{"the same virtual MAC address", virtualMAC(10)},
+			{"the same virtual MAC address", virtualMAC(ipc.IPv4, 10)},
 		} {
 			before := ipc.Monotonic()
 			if err := tx.send(appendAdvertisement(nil, tt.mac, netip.MustParseAddr("10.9.0.2"), message)); err != nil {
@@ -277,6 +279,104 @@ func TestReceiver(t *testing.T) {
 		}
 		if err := unix.SetsockoptInt(r.fd(), unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0); err != unix.EPERM {
 			t.Errorf("the filter can be detached: %v", err)
+		}
+	})
+}
+
+// TestIPv6: addresses on a macvlan that never makes one of its own, and a raw
+// socket that gives the header back.
+func TestIPv6(t *testing.T) {
+	inNamespace(t, func(t *testing.T) {
+		k, err := openKernel()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		mac := virtualMAC(ipc.IPv6, 10)
+		eth0, peer := find(t, k, "eth0"), find(t, k, "peer")
+		dev, err := k.createMACVLAN(eth0.Index, "standby10", mac[:], "rvrrpd", deviceGroup|7)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		settings, err := differing("standby10", deviceSettings6)
+		if err := errors.Join(err, change(settings)); err != nil {
+			t.Error(err)
+		}
+		virtual := []vaddr{{Prefix: netip.MustParsePrefix("fe80::5e00:20a/64")}, {Prefix: netip.MustParsePrefix("2001:db8::a/64"), NoPrefixRoute: true}}
+		for range 2 {
+			if err := k.acquire(dev, true, virtual); err != nil {
+				t.Error(err)
+			}
+		}
+		addrs, err := k.addresses()
+		if err != nil {
+			t.Error(err)
+		}
+		var got []string
+		for _, a := range addrs {
+			if a.Index == dev {
+				got = append(got, fmt.Sprint(a.Prefix, a.Proto, a.Primary))
+			}
+		}
+		slices.Sort(got)
+		if want := []string{"2001:db8::a/64 112 false", "fe80::5e00:20a/64 112 true"}; !slices.Equal(got, want) {
+			t.Errorf("addresses %q, want %q", got, want)
+		}
+
+		r, err := openReceiver(ipc.IPv6, []uint8{10}, true)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if err := errors.Join(r.join(eth0.Index), r.join(eth0.Index)); err != nil {
+			t.Error(err)
+		}
+		tx, err := openSender(peer.Index, "peer")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		message := append([]byte{0x31, 10, 100, 1, 0, 100, 0xde, 0xad}, make([]byte, 16)...)
+		src := netip.MustParseAddr("fe80::1")
+		frame := appendAdvertisement(nil, mac, src, message)
+		if err := tx.send(frame); err != nil {
+			t.Error(err)
+		}
+		if _, err := ipc.Wait([]unix.PollFd{{Fd: int32(r.fd()), Events: unix.POLLIN}}, 2*time.Second); err != nil {
+			t.Error(err)
+		}
+		b := make([]byte, ipc.MaxFrame)
+		n, index, _, err := r.read(b)
+		want := bytes.Clone(frame[14:])
+		want[0], want[1] = 0x60, 0 // the traffic class is not told
+		if err != nil || index != eth0.Index || !bytes.Equal(b[:n], want) {
+			t.Errorf("read on %d, %v:\n%x, want\n%x", index, err, b[:n], want)
+		}
+		if _, _, _, err := r.read(b); err != errAgain {
+			t.Errorf("a second packet, %v", err)
+		}
+		passed := 0
+		for i := range 1600 {
+			frame[14+40+1] = 11 // a foreign VRID, and a wrong hop limit
+			if i%2 == 0 {
+				frame[14+40+1], frame[14+7] = 10, 254
+			}
+			if err := tx.send(frame); err != nil {
+				t.Error(err)
+			}
+			frame[14+7] = 255
+		}
+		for ; ; passed++ {
+			if _, _, _, err := r.read(b); err != nil {
+				break
+			}
+		}
+		if passed < 20 || passed > 400 {
+			t.Errorf("%d of 1600 foreign packets passed the filter, about 100 should", passed)
+		}
+		if err := errors.Join(k.release(dev, true, virtual), k.deleteLink(dev)); err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -4,18 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
-	"golang.org/x/sys/unix"
 )
 
-// link is an interface of the configuration, there or not.
+// link is an interface of the configuration, there or not, and the family
+// that is spoken on it.
 type link struct {
+	linkName
 	id       ipc.Link
-	name     string
-	lock     *os.File
 	index    int // 0 while the interface does not exist
 	prefixes []netip.Prefix
 	mac      [6]byte
@@ -70,7 +68,7 @@ func (l *link) facts(info linkInfo, addrs []addrInfo) (ipc.LinkState, error) {
 	l.prefixes = l.prefixes[:0]
 	state := ipc.LinkState{Link: l.id}
 	for _, a := range addrs {
-		if l.index == 0 || a.Index != l.index || a.Proto == protoRVRRPD {
+		if l.index == 0 || a.Index != l.index || a.Proto == protoRVRRPD || a.Prefix.Addr().Is4() != (l.family == ipc.IPv4) {
 			continue
 		}
 		if l.virtual(a.Prefix.Addr()) {
@@ -78,7 +76,7 @@ func (l *link) facts(info linkInfo, addrs []addrInfo) (ipc.LinkState, error) {
 			return ipc.LinkState{Link: l.id}, fmt.Errorf("%s: virtual address %v is an address of the interface itself; not supported yet: address owner", l.name, a.Prefix.Addr())
 		}
 		l.prefixes = append(l.prefixes, a.Prefix)
-		if !state.Up && info.Up && !a.Secondary && a.Scope == unix.RT_SCOPE_UNIVERSE {
+		if !state.Up && info.Up && a.Primary {
 			state.Up, state.Primary = true, a.Prefix.Addr()
 		}
 	}
@@ -101,9 +99,9 @@ func (d *daemon) tell(l *link, state ipc.LinkState) {
 		return
 	}
 	if state.Up {
-		d.log.Info("link up", "link", l.name, "primary", state.Primary)
+		d.log.Info("link up", "link", l.linkName, "primary", state.Primary)
 	} else {
-		d.log.Info("link down", "link", l.name)
+		d.log.Info("link down", "link", l.linkName)
 	}
 	l.told = state
 	d.send(ipc.Header{Slot: ipc.NoSlot}, state)
@@ -120,11 +118,15 @@ func (d *daemon) attach(l *link, info linkInfo) (err error) {
 	if l.tx, err = openSender(info.Index, l.name); err != nil {
 		return err
 	}
-	d.byIndex[info.Index] = l.id
-	if err := d.recv.join(info.Index); err != nil {
+	d.byIndex[arrival{info.Index, l.family}] = l.id
+	if err := d.recv[l.family].join(info.Index); err != nil {
 		return err
 	}
-	planned, err := differing(l.name, linkSettings)
+	onLink, onDevice := linkSettings, deviceSettings
+	if l.family == ipc.IPv6 {
+		onLink, onDevice = nil, deviceSettings6
+	}
+	planned, err := differing(l.name, onLink)
 	if err != nil {
 		return err
 	}
@@ -138,8 +140,11 @@ func (d *daemon) attach(l *link, info linkInfo) (err error) {
 		}
 		// The alias remembers what is about to be changed.
 		l.saved = planned
-		settings, err := differing(s.device, deviceSettings)
-		if err := errors.Join(err, change(settings), silenceIPv6(s.device)); err != nil {
+		settings, err := differing(s.device, onDevice)
+		if err = errors.Join(err, change(settings)); err == nil && l.family == ipc.IPv4 {
+			err = silenceIPv6(s.device)
+		}
+		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
@@ -160,12 +165,12 @@ func (d *daemon) detach(l *link) error {
 		}
 		s.index, s.own, s.held, s.placed = 0, false, false, nil
 	}
-	d.recv.leave(l.index)
+	d.recv[l.family].leave(l.index)
 	if l.tx != nil {
 		l.tx.close()
 	}
 	errs = append(errs, restoreSettings(l.saved))
-	delete(d.byIndex, l.index)
+	delete(d.byIndex, arrival{l.index, l.family})
 	l.index, l.tx, l.saved = 0, nil, nil
 	return errors.Join(errs...)
 }
@@ -203,10 +208,8 @@ func (d *daemon) sweep() error {
 // orphaned says whether what carries our mark on an interface belongs to
 // nobody: we hold its lock, or nobody does.
 func (d *daemon) orphaned(name string) bool {
-	for _, l := range d.links {
-		if l.name == name {
-			return l.lock != nil
-		}
+	if d.locks[name] != nil {
+		return true
 	}
 	f, err := lockInterface(name)
 	if err != nil {

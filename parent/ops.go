@@ -69,7 +69,11 @@ func (d *daemon) perform(s *slot, l *link, m ipc.Message) ipc.Code {
 	case ipc.Announce:
 		for range m.Repeat {
 			for _, a := range s.addrs {
-				d.frame = appendGratuitousARP(d.frame[:0], s.source(l), a.Addr)
+				if l.family == ipc.IPv6 {
+					d.frame = appendNeighborAdvertisement(d.frame[:0], s.source(l), s.addrs[0].Addr, a.Addr)
+				} else {
+					d.frame = appendGratuitousARP(d.frame[:0], s.source(l), a.Addr)
+				}
 				d.transmit(l, d.frame)
 			}
 		}
@@ -94,12 +98,12 @@ func (d *daemon) transmit(l *link, frame []byte) {
 			return
 		}
 		if !errors.Is(err, errBusy) {
-			d.log.Error("send failed", "link", l.name, "error", err)
+			d.log.Error("send failed", "link", l.linkName, "error", err)
 			return
 		}
 	}
 	if len(d.outbox) == outboxMax {
-		d.log.Error("send failed: interface busy for too long", "link", l.name)
+		d.log.Error("send failed: interface busy for too long", "link", l.linkName)
 		d.outbox = d.outbox[1:]
 	}
 	d.outbox = append(d.outbox, waiting{l, append([]byte(nil), frame...)})
@@ -118,7 +122,7 @@ func (d *daemon) flushOutbox() {
 			d.outbox, d.retry = queue[i:], d.now+outboxRetry
 			return
 		} else if err != nil {
-			d.log.Error("send failed", "link", w.link.name, "error", err)
+			d.log.Error("send failed", "link", w.link.linkName, "error", err)
 		}
 	}
 }
@@ -128,17 +132,19 @@ func (d *daemon) flushOutbox() {
 // the socket's own queue.
 func (d *daemon) forward() {
 	d.gathered, d.waiting = d.now, false
-	for {
-		n, index, arrived, err := d.recv.read(d.packet)
-		if err != nil {
-			break
+	for family, r := range d.recv {
+		for {
+			n, index, arrived, err := r.read(d.packet)
+			if err != nil {
+				break
+			}
+			id, known := d.byIndex[arrival{index, family}]
+			if !known || !d.child.configured() {
+				continue // nobody to tell; the socket is emptied all the same
+			}
+			d.received = ipc.Frame{Link: id, Family: family, Received: arrived, Packet: d.packet[:n]}
+			d.batch.Add(ipc.Header{Generation: d.generation, Slot: ipc.NoSlot}, &d.received)
 		}
-		id, known := d.byIndex[index]
-		if !known || !d.child.configured() {
-			continue // nobody to tell; the socket is emptied all the same
-		}
-		d.received = ipc.Frame{Link: id, Family: ipc.IPv4, Received: arrived, Packet: d.packet[:n]}
-		d.batch.Add(ipc.Header{Generation: d.generation, Slot: ipc.NoSlot}, &d.received)
 	}
 	if d.batch.Len() > 0 && d.batch.Flush(d.child.frames.Send) != nil {
 		d.lost++

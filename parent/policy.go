@@ -1,6 +1,7 @@
 package parent
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
@@ -66,7 +67,8 @@ func admit(ready bool, otherwise ipc.Code, room bool) ipc.Code {
 // byte (RFC 3768 §5.1, RFC 9568 §5.1). The checksum, the authentication data and the
 // interval are the child's affair: a peer that they do not suit drops them.
 func allowMessage(g *grant, b []byte) error {
-	n, length := len(g.addrs), 8+4*len(g.addrs)
+	n, size := len(g.addrs), g.addrs[0].Addr.BitLen()/8
+	length := 8 + n*size
 	if g.version == 2 {
 		length += 8 // authentication data
 	}
@@ -83,7 +85,7 @@ func allowMessage(g *grant, b []byte) error {
 		return &violation{g.name, fmt.Sprintf("advertisement counts %d addresses", b[3])}
 	}
 	for i, a := range g.addrs {
-		if [4]byte(b[8+4*i:]) != a.Addr.As4() {
+		if !bytes.Equal(b[8+i*size:8+(i+1)*size], a.Addr.AsSlice()) {
 			return &violation{g.name, "advertisement for an address that is not granted"}
 		}
 	}

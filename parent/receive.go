@@ -3,6 +3,7 @@ package parent
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"unsafe"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
@@ -10,42 +11,51 @@ import (
 )
 
 // Specification constants.
-const protocolVRRP = 112 // RFC 9568 §5.1.1.4
+const (
+	protocolVRRP   = 112 // RFC 9568 §5.1.1.4
+	protocolICMPv6 = 58
+	headerLen6     = 40
+)
 
 // groupIPv4 is 224.0.0.18 (RFC 9568 §5.1.1.2).
 var groupIPv4 = [4]byte{224, 0, 0, 18}
 
+// ipv6MulticastAll is IPV6_MULTICAST_ALL, which x/sys/unix does not name.
+const ipv6MulticastAll = 29
+
 var errAgain = errors.New("no packet")
 
-// receiver is the raw protocol-112 socket of the whole daemon. It is bound to
+// receiver is the raw protocol-112 socket of a family, for the whole daemon. It is bound to
 // no device: it hears the links it has joined. It costs forwarded traffic
 // nothing, unlike a tap.
 type receiver struct {
+	family  ipc.Family
 	sock    int
 	oob     []byte
+	from    unix.RawSockaddrInet6
 	drained int64 // when the socket was last seen empty, CLOCK_MONOTONIC
 }
 
 // openReceiver opens the socket with a locked filter for the given virtual
 // routers, or without one.
-func openReceiver(vrids []uint8, filtered bool) (*receiver, error) {
-	sock, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, protocolVRRP)
+func openReceiver(family ipc.Family, vrids []uint8, filtered bool) (*receiver, error) {
+	domain, options := unix.AF_INET, [][3]int{{unix.IPPROTO_IP, unix.IP_MULTICAST_ALL, 0}, {unix.IPPROTO_IP, unix.IP_PKTINFO, 1}}
+	if family == ipc.IPv6 {
+		domain = unix.AF_INET6
+		options = [][3]int{{unix.IPPROTO_IPV6, ipv6MulticastAll, 0}, {unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1}, {unix.IPPROTO_IPV6, unix.IPV6_RECVHOPLIMIT, 1}}
+	}
+	sock, err := unix.Socket(domain, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, protocolVRRP)
 	if err != nil {
 		return nil, fmt.Errorf("raw socket: %w", err)
 	}
-	r := &receiver{sock: sock, oob: make([]byte, 256), drained: ipc.Monotonic()}
+	r := &receiver{family: family, sock: sock, oob: make([]byte, 256), drained: ipc.Monotonic()}
 	if filtered {
-		filter := packetFilter(vrids)
+		filter := packetFilter(family, vrids)
 		prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
 		err = errors.Join(unix.SetsockoptSockFprog(sock, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &prog),
 			unix.SetsockoptInt(sock, unix.SOL_SOCKET, unix.SO_LOCK_FILTER, 1))
 	}
-	for _, o := range [][3]int{
-		{unix.IPPROTO_IP, unix.IP_MULTICAST_ALL, 0},
-		{unix.IPPROTO_IP, unix.IP_PKTINFO, 1},
-		{unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1},
-		{unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 8 << 20},
-	} {
+	for _, o := range append(options, [3]int{unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1}, [3]int{unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 8 << 20}) {
 		err = errors.Join(err, unix.SetsockoptInt(sock, o[0], o[1], o[2]))
 	}
 	if err != nil {
@@ -59,7 +69,7 @@ func (r *receiver) fd() int { return r.sock }
 
 // join makes the socket hear the group on an interface.
 func (r *receiver) join(index int) error {
-	err := unix.SetsockoptIPMreqn(r.sock, unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP, &unix.IPMreqn{Multiaddr: groupIPv4, Ifindex: int32(index)})
+	err := r.membership(unix.IP_ADD_MEMBERSHIP, unix.IPV6_JOIN_GROUP, index)
 	if err != nil && err != unix.EADDRINUSE {
 		return fmt.Errorf("join group on interface %d: %w", index, err)
 	}
@@ -68,20 +78,38 @@ func (r *receiver) join(index int) error {
 
 // leave undoes join; the interface may be gone, and the membership with it.
 func (r *receiver) leave(index int) {
-	_ = unix.SetsockoptIPMreqn(r.sock, unix.IPPROTO_IP, unix.IP_DROP_MEMBERSHIP, &unix.IPMreqn{Multiaddr: groupIPv4, Ifindex: int32(index)})
+	_ = r.membership(unix.IP_DROP_MEMBERSHIP, unix.IPV6_LEAVE_GROUP, index)
 }
 
-// read reads one packet from its IPv4 header on, the index of the interface
-// it arrived on, and when. What is longer than b is cut. It returns errAgain
-// when there is none.
+func (r *receiver) membership(option4, option6, index int) error {
+	if r.family == ipc.IPv6 {
+		return unix.SetsockoptIPv6Mreq(r.sock, unix.IPPROTO_IPV6, option6, &unix.IPv6Mreq{Multiaddr: groupIPv6.As16(), Interface: uint32(index)})
+	}
+	return unix.SetsockoptIPMreqn(r.sock, unix.IPPROTO_IP, option4, &unix.IPMreqn{Multiaddr: groupIPv4, Ifindex: int32(index)})
+}
+
+// read reads one packet from its IP header on, the index of the interface it
+// arrived on, and when. What is longer than b is cut. It returns errAgain
+// when there is none. The kernel takes the header of an IPv6 packet off, and
+// tells of it what matters; it is put together again.
 func (r *receiver) read(b []byte) (n, index int, arrived int64, err error) {
+	payload := b
+	if r.family == ipc.IPv6 {
+		payload = b[headerLen6:]
+	}
 	for {
 		var oobn int
-		n, oobn, err = recvmsg(r.sock, b, r.oob)
+		n, oobn, err = recvmsg(r.sock, payload, r.oob, &r.from)
 		switch err {
 		case nil:
-			index, stamp := ancillary(r.oob[:oobn])
-			return n, index, r.arrival(stamp), nil
+			a := ancillary(r.oob[:oobn])
+			if r.family == ipc.IPv6 {
+				src, dst := netip.AddrFrom16(r.from.Addr), netip.AddrFrom16(a.dst)
+				appendIPv6(b[:0], 0, protocolVRRP, n, src, dst)
+				b[7] = a.hopLimit
+				n += headerLen6
+			}
+			return n, a.index, r.arrival(a.stamp), nil
 		case unix.EINTR, unix.ENETDOWN:
 		case unix.EAGAIN:
 			r.drained = ipc.Monotonic()
@@ -105,11 +133,11 @@ func (r *receiver) arrival(stamp int64) int64 {
 	return min(max(now-(wall.Nano()-stamp), r.drained), now)
 }
 
-// recvmsg is recvmsg(2) without an allocation for the sender's address.
-func recvmsg(fd int, b, oob []byte) (n, oobn int, err error) {
+// recvmsg is recvmsg(2) without an allocation; the sender is told in IPv6.
+func recvmsg(fd int, b, oob []byte, from *unix.RawSockaddrInet6) (n, oobn int, err error) {
 	iov := unix.Iovec{Base: &b[0]}
 	iov.SetLen(len(b))
-	msg := unix.Msghdr{Iov: &iov, Iovlen: 1, Control: &oob[0]}
+	msg := unix.Msghdr{Name: (*byte)(unsafe.Pointer(from)), Namelen: unix.SizeofSockaddrInet6, Iov: &iov, Iovlen: 1, Control: &oob[0]}
 	msg.SetControllen(len(oob))
 	r, _, errno := unix.Syscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), 0)
 	if errno != 0 {
@@ -118,8 +146,16 @@ func recvmsg(fd int, b, oob []byte) (n, oobn int, err error) {
 	return int(r), int(msg.Controllen), nil
 }
 
-// ancillary reads the interface and the stamp from the control messages.
-func ancillary(oob []byte) (index int, stamp int64) {
+// told is what the kernel tells of a packet beside it.
+type told struct {
+	index    int
+	stamp    int64    // wall clock, ns
+	dst      [16]byte // IPv6
+	hopLimit byte     // IPv6
+}
+
+// ancillary reads the control messages.
+func ancillary(oob []byte) (t told) {
 	for len(oob) >= unix.SizeofCmsghdr {
 		h := (*unix.Cmsghdr)(unsafe.Pointer(&oob[0]))
 		size := int(h.Len)
@@ -129,11 +165,16 @@ func ancillary(oob []byte) (index int, stamp int64) {
 		data := oob[unix.CmsgLen(0):size]
 		switch {
 		case h.Level == unix.IPPROTO_IP && h.Type == unix.IP_PKTINFO && len(data) >= unix.SizeofInet4Pktinfo:
-			index = int((*unix.Inet4Pktinfo)(unsafe.Pointer(&data[0])).Ifindex)
+			t.index = int((*unix.Inet4Pktinfo)(unsafe.Pointer(&data[0])).Ifindex)
+		case h.Level == unix.IPPROTO_IPV6 && h.Type == unix.IPV6_PKTINFO && len(data) >= unix.SizeofInet6Pktinfo:
+			info := (*unix.Inet6Pktinfo)(unsafe.Pointer(&data[0]))
+			t.index, t.dst = int(info.Ifindex), info.Addr
+		case h.Level == unix.IPPROTO_IPV6 && h.Type == unix.IPV6_HOPLIMIT && len(data) >= 4:
+			t.hopLimit = byte(*(*int32)(unsafe.Pointer(&data[0])))
 		case h.Level == unix.SOL_SOCKET && h.Type == unix.SO_TIMESTAMPNS && len(data) >= int(unsafe.Sizeof(unix.Timespec{})):
-			stamp = (*unix.Timespec)(unsafe.Pointer(&data[0])).Nano()
+			t.stamp = (*unix.Timespec)(unsafe.Pointer(&data[0])).Nano()
 		}
 		oob = oob[min(len(oob), unix.CmsgSpace(size-unix.CmsgLen(0))):]
 	}
-	return index, stamp
+	return t
 }

@@ -28,9 +28,10 @@ type daemon struct {
 	log        *slog.Logger
 	slots      []*slot
 	links      []*link
-	byIndex    map[int]ipc.Link // interfaces packets may arrive on
+	byIndex    map[arrival]ipc.Link
+	locks      map[string]*os.File // by interface
 	kernel     *kernel
-	recv       *receiver
+	recv       map[ipc.Family]*receiver
 	program    int // the child's program, O_PATH
 	uid, gid   int // the child's identity
 	group      uint32
@@ -57,6 +58,12 @@ type daemon struct {
 	frame      []byte
 }
 
+// arrival is where and as what a packet arrived.
+type arrival struct {
+	index  int // of the interface
+	family ipc.Family
+}
+
 // Run runs the daemon with a validated configuration until a signal ends it.
 // It must be called from the main goroutine, locked to its thread: the
 // child's life hangs on that thread. The error says why the daemon could not
@@ -66,7 +73,7 @@ func Run(c *conf.Config, log *slog.Logger) (err error) {
 		return errors.New("must be started as root")
 	}
 	d := &daemon{
-		log: log, generation: 1, group: deviceGroup | uint32(os.Getpid()), byIndex: make(map[int]ipc.Link),
+		log: log, generation: 1, group: deviceGroup | uint32(os.Getpid()), byIndex: make(map[arrival]ipc.Link), locks: make(map[string]*os.File), recv: make(map[ipc.Family]*receiver),
 		now: ipc.Monotonic(), respawn: never, leaseCheck: never,
 		packet: make([]byte, ipc.MaxFrame), datagram: make([]byte, ipc.MaxDatagram),
 	}
@@ -144,14 +151,14 @@ func catchSignals() (int, error) {
 func (d *daemon) open(c *conf.Config) (err error) {
 	gs, names := grants(c)
 	for i, name := range names {
-		d.links = append(d.links, &link{id: ipc.Link(i), name: name, told: ipc.LinkState{Link: ipc.Link(i)}})
+		d.links = append(d.links, &link{linkName: name, id: ipc.Link(i), told: ipc.LinkState{Link: ipc.Link(i)}})
 	}
-	vrids, gather, filtered := []uint8{}, int64(gatherMax), true
+	vrids, gather, filtered := map[ipc.Family][]uint8{}, int64(gatherMax), true
 	for i := range gs {
 		s := &slot{grant: gs[i]}
 		d.slots = append(d.slots, s)
 		d.links[s.link].slots = append(d.links[s.link].slots, s)
-		vrids = append(vrids, s.vrid)
+		vrids[s.family] = append(vrids[s.family], s.vrid)
 		gather = min(gather, int64(s.interval/100))
 		filtered = filtered && c.Routers[i].SocketFilter
 	}
@@ -160,15 +167,21 @@ func (d *daemon) open(c *conf.Config) (err error) {
 		return err
 	}
 	for _, l := range d.links {
-		if l.lock, err = lockInterface(l.name); err != nil {
+		if d.locks[l.name] != nil {
+			continue // in another family
+		}
+		if d.locks[l.name], err = lockInterface(l.name); err != nil {
+			delete(d.locks, l.name)
 			return err
 		}
 	}
 	if d.kernel, err = openKernel(); err != nil {
 		return err
 	}
-	if d.recv, err = openReceiver(vrids, filtered); err != nil {
-		return err
+	for family, known := range vrids {
+		if d.recv[family], err = openReceiver(family, known, filtered); err != nil {
+			return err
+		}
 	}
 	if err := d.sweep(); err != nil {
 		return fmt.Errorf("sweep: %w", err)
@@ -178,7 +191,7 @@ func (d *daemon) open(c *conf.Config) (err error) {
 	}
 	for _, l := range d.links {
 		if !l.told.Up {
-			d.log.Warn("waiting for the link: it must be there, up, and have an IPv4 address", "link", l.name)
+			d.log.Warn("waiting for the link: it must be there, up, and have an address to speak from", "link", l.linkName)
 		}
 	}
 	return nil
@@ -208,7 +221,8 @@ func (d *daemon) loop(signals int) error {
 const (
 	fdSignals = iota
 	fdMonitor
-	fdPackets
+	fdPackets4
+	fdPackets6
 	fdControl
 	fdCount
 )
@@ -221,8 +235,15 @@ func (d *daemon) wait(signals int) (ready [fdCount]bool, err error) {
 	}
 	fds[fdSignals].Fd = int32(signals)
 	fds[fdMonitor].Fd = int32(d.kernel.monitorFD())
-	if !d.waiting {
-		fds[fdPackets].Fd = int32(d.recv.fd())
+	for family, r := range d.recv {
+		if d.waiting {
+			break
+		}
+		if family == ipc.IPv6 {
+			fds[fdPackets6].Fd = int32(r.fd())
+		} else {
+			fds[fdPackets4].Fd = int32(r.fd())
+		}
 	}
 	if c := d.child; c != nil {
 		fds[fdControl].Fd = int32(c.control.FD())
@@ -267,7 +288,7 @@ func (d *daemon) turn(ready [fdCount]bool, signals int) error {
 			return err
 		}
 	}
-	if ready[fdPackets] {
+	if ready[fdPackets4] || ready[fdPackets6] {
 		d.waiting = d.now-d.gathered < d.gather
 		if !d.waiting {
 			d.forward()

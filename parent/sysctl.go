@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// sysctlPath is the file of an IPv4 setting of an interface; the name may
+// sysctlPath is the file of a setting of an interface in a family, ipv4 or ipv6; the name may
 // contain dots, but never leads elsewhere.
 func sysctlPath(family, iface, name string) (string, error) {
 	if iface == "" || iface == "." || iface == ".." || strings.ContainsRune(iface, '/') {
@@ -16,8 +16,8 @@ func sysctlPath(family, iface, name string) (string, error) {
 	return filepath.Join("/proc/sys/net", family, "conf", iface, name), nil
 }
 
-func readSysctl(iface, name string) (string, error) {
-	path, err := sysctlPath("ipv4", iface, name)
+func readSysctl(family, iface, name string) (string, error) {
+	path, err := sysctlPath(family, iface, name)
 	if err != nil {
 		return "", err
 	}
@@ -26,15 +26,15 @@ func readSysctl(iface, name string) (string, error) {
 }
 
 // writeSysctl sets a value and reads it back.
-func writeSysctl(iface, name, value string) error {
-	path, err := sysctlPath("ipv4", iface, name)
+func writeSysctl(family, iface, name, value string) error {
+	path, err := sysctlPath(family, iface, name)
 	if err != nil {
 		return err
 	}
 	if err := os.WriteFile(path, []byte(value), 0); err != nil {
 		return err
 	}
-	if got, err := readSysctl(iface, name); err != nil || got != value {
+	if got, err := readSysctl(family, iface, name); err != nil || got != value {
 		return fmt.Errorf("%s: is %q after %q was written: %v", path, got, value, err)
 	}
 	return nil
