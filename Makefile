@@ -48,6 +48,7 @@ generate:
 
 check-generated:
 	cd netproc/sandbox && CGO_ENABLED=1 $(GO) run -tags seccompgen ./gen -check
+	CGO_ENABLED=1 $(GO) test -tags seccompgen ./netproc/sandbox/gen
 
 # Every fuzz target of every package, for a while each.
 fuzz:
