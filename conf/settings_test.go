@@ -95,7 +95,7 @@ func TestDefaultsAreAccepted(t *testing.T) {
 // Print writes every key that a configuration can have.
 func TestPrintHasEveryKey(t *testing.T) {
 	t.Parallel()
-	c, err := Parse("f", []byte(minimal+"iftype = \"macvlan\"\n"), TOML)
+	c, err := Parse("f", []byte(minimal+"iftype = \"macvlan\"\nversion = 3\n"), TOML)
 	if err != nil {
 		t.Fatal(err)
 	}
