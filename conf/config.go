@@ -45,22 +45,40 @@ const (
 type Router struct {
 	// VRID is 1..255; the file calls it group.
 	VRID uint8
-	// Version of VRRP: 2 (RFC 3768) or 3 (RFC 9568).
+	// Version of VRRP: 2 (RFC 3768) or 3 (RFC 9568). IPv6 has only 3.
 	Version uint8
+	// Migration: version 3, but version 2 is sent and understood beside it
+	// (RFC 9568 §8.4); the file calls it version = "2+3". IPv4 only.
+	Migration bool
 	// Checksum is the form of the checksum that version 3 sends over IPv4; both
 	// are accepted. In version 2 it is RFC9568 and means nothing.
 	Checksum Checksum
 	// Interface is the name of the network interface.
 	Interface string
 	// Addresses are the virtual addresses, 1..255 of them, in the order they
-	// are advertised. No address appears twice in a configuration.
+	// are advertised, all of one family. No address appears twice in a
+	// configuration, but for link-local ones on different interfaces. The
+	// first IPv6 address is link-local (RFC 9568 §5.2.9).
 	Addresses []Address
-	// Priority is 1..254.
+	// DerivedLinkLocal: the first address is not in the file, but made from the
+	// VRID, because the file gives only global ones.
+	DerivedLinkLocal bool
+	// Priority is 1..254, or 255 for the owner of the addresses. A router whose
+	// addresses are the interface's own is the owner whatever this says.
 	Priority uint8
 	// PreemptMode as in RFC 9568 §6.1; the file calls it preemption.
 	PreemptMode bool
+	// PreemptDelay is how long a router bears an Active of lower priority before
+	// it takes over, 0..1000 s; 0 with PreemptMode false.
+	PreemptDelay time.Duration
+	// StartupDelay is how long a router stays in Initialize when the daemon
+	// starts, 0..1000 s.
+	StartupDelay time.Duration
+	// AcceptMode as in RFC 9568 §6.1: whether an Active that is not the owner
+	// accepts packets to the addresses.
+	AcceptMode bool
 	// AdverInterval is the Advertisement_Interval: 1..255 whole seconds in
-	// version 2, 10 ms..40.95 s in steps of 10 ms in version 3.
+	// version 2, 10 ms..40.95 s in steps of 10 ms in version 3 and "2+3".
 	AdverInterval time.Duration
 	// InterfaceType says where the addresses live.
 	InterfaceType InterfaceType
@@ -74,9 +92,9 @@ type Router struct {
 
 // Address is a virtual address.
 type Address struct {
-	// Addr is a unicast IPv4 address.
+	// Addr is a unicast IPv4 or IPv6 address, without a zone.
 	Addr netip.Addr
-	// Bits is the prefix length 1..32, or 0 where the file gives none.
+	// Bits is the prefix length 1..32 or 1..128, or 0 where the file gives none.
 	Bits int
 }
 

@@ -38,6 +38,12 @@ type Config struct {
 	AdverInterval time.Duration
 	// PreemptMode false lets a lower-priority Active stay (§6.1).
 	PreemptMode bool
+	// PreemptDelay is how long a Backup bears an Active of lower priority
+	// before it lets the Active_Down_Timer run out on it.
+	PreemptDelay time.Duration
+	// StartupDelay is how long after its first Startup event a virtual router
+	// stays in Initialize.
+	StartupDelay time.Duration
 	// AnnounceRepeat is the number of announcements of each address at
 	// takeover; AnnounceDelay later they are repeated once, unless it is 0.
 	AnnounceRepeat uint8

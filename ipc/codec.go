@@ -78,6 +78,8 @@ func Decode(t Type, payload []byte) (Message, error) {
 		m = LinkState{Link: Link(r.u16()), Up: r.bool(), Primary: r.addr()}
 	case TypeRestore:
 		m = Restore{}
+	case TypeOwner:
+		m = Owner{Ownership: r.ownership()}
 	case TypeCommit:
 		m = Commit{Routers: r.u16()}
 	case TypeFrame:
@@ -103,7 +105,10 @@ func Decode(t Type, payload []byte) (Message, error) {
 			Peer: r.addr(), Priority: r.u8()}
 	case TypeDropped:
 		m = Dropped{Link: Link(r.u16()), Reason: Drop(r.among("drop reason", 1, uint8(NumDrops)-1)), VRID: r.u8(),
-			Source: r.addr(), Count: r.u32()}
+			Source: r.addr(), Count: r.u32(), Total: r.u64()}
+	case TypeNoticed:
+		m = Noticed{Link: Link(r.u16()), Notice: Notice(r.among("notice", 1, uint8(NumNotices)-1)), VRID: r.u8(),
+			Source: r.addr(), Count: r.u32(), Total: r.u64()}
 	default:
 		return nil, malformed("unknown type %d", t)
 	}
@@ -163,7 +168,8 @@ func (r *reader) end() error {
 func (r *reader) u8() uint8   { return r.take(1)[0] }
 func (r *reader) u16() uint16 { return le.Uint16(r.take(2)) }
 func (r *reader) u32() uint32 { return le.Uint32(r.take(4)) }
-func (r *reader) i64() int64  { return int64(le.Uint64(r.take(8))) }
+func (r *reader) u64() uint64 { return le.Uint64(r.take(8)) }
+func (r *reader) i64() int64  { return int64(r.u64()) }
 
 func (r *reader) rest() []byte {
 	b := r.b
@@ -182,6 +188,10 @@ func (r *reader) among(what string, lo, hi uint8) uint8 {
 
 func (r *reader) bool() bool   { return r.among("boolean", 0, 1) == 1 }
 func (r *reader) state() State { return State(r.among("state", 0, uint8(Active))) }
+
+func (r *reader) ownership() Ownership {
+	return Ownership(r.among("ownership", 0, uint8(OwnsSome)))
+}
 
 func (r *reader) family() Family {
 	f := Family(r.u8())
@@ -228,10 +238,11 @@ func (r *reader) frame() Frame {
 
 func (r *reader) router() Router {
 	m := Router{Link: Link(r.u16()), Family: r.family(), Version: r.among("version", 2, 3), VRID: r.among("VRID", 1, 255),
-		Priority: r.among("priority", 1, 255), AdverInterval: r.i64(), PreemptMode: r.bool(), PseudoHeader: r.bool(),
+		Migration: r.bool(), Priority: r.among("priority", 1, 255), Ownership: r.ownership(), AdverInterval: r.i64(),
+		PreemptMode: r.bool(), PreemptDelay: r.i64(), StartupDelay: r.i64(), PseudoHeader: r.bool(),
 		AnnounceRepeat: r.u8(), AnnounceDelay: r.i64()}
-	if m.AdverInterval <= 0 || m.AnnounceDelay < 0 {
-		r.fail("interval %d, announce delay %d", m.AdverInterval, m.AnnounceDelay)
+	if m.AdverInterval <= 0 || m.AnnounceDelay < 0 || m.PreemptDelay < 0 || m.StartupDelay < 0 {
+		r.fail("interval %d, announce delay %d, preempt delay %d, startup delay %d", m.AdverInterval, m.AnnounceDelay, m.PreemptDelay, m.StartupDelay)
 	}
 	n := int(r.among("address count", 1, MaxAddresses))
 	for range n {
@@ -266,9 +277,13 @@ func (m Hello) append(b []byte) []byte {
 
 func (m Router) append(b []byte) []byte {
 	b = le.AppendUint16(b, uint16(m.Link))
-	b = append(b, byte(m.Family), m.Version, m.VRID, m.Priority)
+	b = append(b, byte(m.Family), m.Version, m.VRID)
+	b = append(appendBool(b, m.Migration), m.Priority, byte(m.Ownership))
 	b = le.AppendUint64(b, uint64(m.AdverInterval))
-	b = append(appendBool(appendBool(b, m.PreemptMode), m.PseudoHeader), m.AnnounceRepeat)
+	b = appendBool(b, m.PreemptMode)
+	b = le.AppendUint64(b, uint64(m.PreemptDelay))
+	b = le.AppendUint64(b, uint64(m.StartupDelay))
+	b = append(appendBool(b, m.PseudoHeader), m.AnnounceRepeat)
 	b = le.AppendUint64(b, uint64(m.AnnounceDelay))
 	b = append(b, byte(len(m.Addresses)))
 	for _, a := range m.Addresses {
@@ -292,9 +307,15 @@ func (m StateChange) append(b []byte) []byte {
 
 func (m Dropped) append(b []byte) []byte {
 	b = append(le.AppendUint16(b, uint16(m.Link)), byte(m.Reason), m.VRID)
-	return le.AppendUint32(appendAddr(b, m.Source), m.Count)
+	return le.AppendUint64(le.AppendUint32(appendAddr(b, m.Source), m.Count), m.Total)
 }
 
+func (m Noticed) append(b []byte) []byte {
+	b = append(le.AppendUint16(b, uint16(m.Link)), byte(m.Notice), m.VRID)
+	return le.AppendUint64(le.AppendUint32(appendAddr(b, m.Source), m.Count), m.Total)
+}
+
+func (m Owner) append(b []byte) []byte     { return append(b, byte(m.Ownership)) }
 func (m Commit) append(b []byte) []byte    { return le.AppendUint16(b, m.Routers) }
 func (m Result) append(b []byte) []byte    { return append(b, byte(m.Request), byte(m.Code)) }
 func (m Advertise) append(b []byte) []byte { return append(b, m.Message...) }
@@ -311,6 +332,7 @@ func (Hello) Type() Type       { return TypeHello }
 func (Router) Type() Type      { return TypeRouter }
 func (LinkState) Type() Type   { return TypeLinkState }
 func (Restore) Type() Type     { return TypeRestore }
+func (Owner) Type() Type       { return TypeOwner }
 func (Commit) Type() Type      { return TypeCommit }
 func (Frame) Type() Type       { return TypeFrame }
 func (Result) Type() Type      { return TypeResult }
@@ -323,3 +345,4 @@ func (Announce) Type() Type    { return TypeAnnounce }
 func (Drain) Type() Type       { return TypeDrain }
 func (StateChange) Type() Type { return TypeStateChange }
 func (Dropped) Type() Type     { return TypeDropped }
+func (Noticed) Type() Type     { return TypeNoticed }

@@ -28,11 +28,13 @@ func samples() []Message {
 		Hello{},
 		Router{Link: 3, Family: IPv4, Version: 2, VRID: 10, Priority: 100, AdverInterval: 1e9, PreemptMode: true,
 			AnnounceRepeat: 5, AnnounceDelay: 5e9, Addresses: []netip.Addr{v4}},
-		Router{Family: IPv6, Version: 3, VRID: 255, Priority: 255, AdverInterval: 1, Addresses: []netip.Addr{v6, netip.IPv6Unspecified()}},
+		Router{Family: IPv6, Version: 3, VRID: 255, Priority: 255, AdverInterval: 1, Migration: true,
+			Ownership: OwnsSome, PreemptDelay: 2, StartupDelay: 1<<63 - 1, Addresses: []netip.Addr{v6, netip.IPv6Unspecified()}},
 		Router{Family: IPv4, Version: 3, VRID: 1, Priority: 1, AdverInterval: 1<<63 - 1, Addresses: many},
 		LinkState{Link: 65535, Up: true, Primary: v4},
 		LinkState{Link: 1},
 		Restore{},
+		Owner{Ownership: OwnsAll},
 		Commit{Routers: 1000},
 		Frame{Link: 2, Family: IPv4, Received: 1 << 60, Packet: bytes.Repeat([]byte{0x45}, MaxFrame)},
 		Frame{Link: 2, Family: IPv6, Received: -1, Packet: []byte{}},
@@ -47,8 +49,9 @@ func samples() []Message {
 		Drain{},
 		StateChange{From: Backup, To: Active, Reason: ReasonActiveDown},
 		StateChange{From: Active, To: Backup, Reason: ReasonHigherAddress, Peer: v6, Priority: 254},
-		Dropped{Link: 1, Reason: DropTTL, VRID: 10, Source: v4, Count: 1<<32 - 1},
+		Dropped{Link: 1, Reason: DropTTL, VRID: 10, Source: v4, Count: 1<<32 - 1, Total: 1<<64 - 1},
 		Dropped{Reason: DropInactive},
+		Noticed{Link: 1, Notice: NoticeOwner, VRID: 10, Source: v6, Count: 1, Total: 1 << 40},
 	}
 }
 
@@ -83,13 +86,16 @@ func random(r *rand.Rand, t Type) Message {
 	case TypeRouter:
 		m := Router{Link: Link(r.Uint32()), Family: family, Version: uint8(2 + r.IntN(2)), VRID: uint8(1 + r.IntN(255)),
 			Priority: uint8(1 + r.IntN(255)), AdverInterval: 1 + r.Int64N(1<<62), PreemptMode: r.IntN(2) == 1, PseudoHeader: r.IntN(2) == 1,
-			AnnounceRepeat: uint8(r.Uint32()), AnnounceDelay: r.Int64()}
+			AnnounceRepeat: uint8(r.Uint32()), AnnounceDelay: r.Int64(), Migration: r.IntN(2) == 1, Ownership: Ownership(r.IntN(3)),
+			PreemptDelay: r.Int64(), StartupDelay: r.Int64()}
 		for range 1 + r.IntN(MaxAddresses) {
 			m.Addresses = append(m.Addresses, addr(family))
 		}
 		return m
 	case TypeLinkState:
 		return LinkState{Link: Link(r.Uint32()), Up: r.IntN(2) == 1, Primary: maybe()}
+	case TypeOwner:
+		return Owner{Ownership: Ownership(r.IntN(3))}
 	case TypeCommit:
 		return Commit{Routers: uint16(r.Uint32())}
 	case TypeFrame:
@@ -105,7 +111,10 @@ func random(r *rand.Rand, t Type) Message {
 			Peer: maybe(), Priority: uint8(r.Uint32())}
 	case TypeDropped:
 		return Dropped{Link: Link(r.Uint32()), Reason: Drop(1 + r.IntN(int(NumDrops)-1)), VRID: uint8(r.Uint32()),
-			Source: maybe(), Count: r.Uint32()}
+			Source: maybe(), Count: r.Uint32(), Total: r.Uint64()}
+	case TypeNoticed:
+		return Noticed{Link: Link(r.Uint32()), Notice: Notice(1 + r.IntN(int(NumNotices)-1)), VRID: uint8(r.Uint32()),
+			Source: maybe(), Count: r.Uint32(), Total: r.Uint64()}
 	}
 	for _, m := range samples() {
 		if m.Type() == t {

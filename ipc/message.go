@@ -110,8 +110,35 @@ const (
 	DropLinkLocal                     // R13
 	DropAddressList                   // R14: v2 address list differs from ours
 	DropOwnFrame                      // R16: our own source address
+	DropSuperseded                    // v2 from a router that sends v3, too (RFC 9568 §8.4.2)
 	DropInactive                      // the virtual router is in Initialize
 	NumDrops                          // one more than the last reason
+)
+
+// Notice is something noteworthy about an advertisement that was accepted.
+type Notice uint8
+
+// Notices.
+const (
+	NoticeInterval   Notice = iota + 1 // R12: v3 interval differs from ours
+	NoticeAddresses                    // R14: v3 address list, or that of an owner, differs from ours
+	NoticeOwner                        // R15: another router claims to be the owner, too
+	NoticeChecksum                     // R7: the sender's checksum has not the form we send
+	NoticeNoVersion2                   // RFC 9568 §8.4.2: the v3 Active does not send v2 beside it
+	NumNotices                         // one more than the last
+)
+
+// Ownership says whether the addresses of a virtual router are those of its
+// interface itself (RFC 9568 §1.7, IPvX address owner).
+type Ownership uint8
+
+// Ownerships.
+const (
+	OwnsNone Ownership = iota
+	// OwnsAll makes the router the owner: its priority is 255.
+	OwnsAll
+	// OwnsSome is no valid state: the router stays in Initialize.
+	OwnsSome
 )
 
 // Code answers a request.
@@ -144,11 +171,17 @@ type Router struct {
 	Family  Family
 	Version uint8 // VRRP version, 2 or 3
 	VRID    uint8 // 1..255
+	// Migration: version 3, and version 2 beside it (RFC 9568 §8.4).
+	Migration bool
 	// Priority is 1..254, or 255 for the owner of the addresses.
 	Priority uint8
+	// Ownership as it is now.
+	Ownership Ownership
 	// AdverInterval is the Advertisement_Interval in nanoseconds.
 	AdverInterval int64
 	PreemptMode   bool
+	// PreemptDelay and StartupDelay are in nanoseconds; 0: none.
+	PreemptDelay, StartupDelay int64
 	// PseudoHeader: a version 3 checksum over IPv4 covers one (RFC 5798).
 	PseudoHeader bool
 	// AnnounceRepeat is the number of announcements of each address at
@@ -172,6 +205,11 @@ type LinkState struct {
 // Restore tells a fresh child that the slot in the header is still held by
 // the parent: it goes on as Active.
 type Restore struct{}
+
+// Owner tells that the ownership of the slot in the header has changed.
+type Owner struct {
+	Ownership Ownership
+}
 
 // Commit ends the configuration; the child answers Ready.
 type Commit struct {
@@ -245,4 +283,18 @@ type Dropped struct {
 	Source netip.Addr
 	// Count of packets discarded for this reason since the last report.
 	Count uint32
+	// Total of packets discarded for this reason since the start.
+	Total uint64
+}
+
+// Noticed reports accepted advertisements that an operator should know of, at
+// a limited rate.
+type Noticed struct {
+	Link   Link
+	Notice Notice
+	VRID   uint8
+	Source netip.Addr
+	// Count and Total as in Dropped.
+	Count uint32
+	Total uint64
 }

@@ -52,10 +52,10 @@ type Rule struct {
 
 const (
 	addrLen    = 1 + 16
-	routerLen  = 2 + 1 + 1 + 1 + 1 + 8 + 1 + 1 + 1 + 8 + 1
+	routerLen  = 2 + 1 + 1 + 1 + 1 + 1 + 1 + 8 + 1 + 8 + 8 + 1 + 1 + 8 + 1
 	frameLen   = 2 + 1 + 8
 	changeLen  = 3 + addrLen + 1
-	droppedLen = 2 + 1 + 1 + addrLen + 4
+	droppedLen = 2 + 1 + 1 + addrLen + 4 + 8
 )
 
 // rules has one row for each message.
@@ -64,6 +64,7 @@ var rules = [numTypes]Rule{
 	TypeRouter:      {"router", FromParent, LaneControl, PhaseConfigure | PhaseRun, routerLen + addrLen, routerLen + MaxAddresses*addrLen, true, 0},
 	TypeLinkState:   {"link-state", FromParent, LaneControl, awake, 3 + addrLen, 3 + addrLen, false, 0},
 	TypeRestore:     {"restore", FromParent, LaneControl, PhaseConfigure, 0, 0, true, 0},
+	TypeOwner:       {"owner", FromParent, LaneControl, awake, 1, 1, true, 0},
 	TypeCommit:      {"commit", FromParent, LaneControl, PhaseConfigure | PhaseRun, 2, 2, false, 0},
 	TypeFrame:       {"frame", FromParent, LaneFrames, awake, frameLen, frameLen + MaxFrame, false, 0},
 	TypeResult:      {"result", FromParent, LaneControl, awake, 2, 2, true, 0},
@@ -76,6 +77,7 @@ var rules = [numTypes]Rule{
 	TypeDrain:       {"drain", FromChild, LaneControl, working, 0, 0, false, 0},
 	TypeStateChange: {"state-change", FromChild, LaneControl, working, changeLen, changeLen, true, 0},
 	TypeDropped:     {"dropped", FromChild, LaneControl, working, droppedLen, droppedLen, false, 10},
+	TypeNoticed:     {"noticed", FromChild, LaneControl, working, droppedLen, droppedLen, false, 10},
 }
 
 // RuleOf returns the row of a message, and false where there is none.

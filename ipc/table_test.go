@@ -15,9 +15,10 @@ var expected = map[Type]struct {
 	slot               string
 }{
 	TypeHello:       {"PC", "control", "H", 65, 65, "none"},
-	TypeRouter:      {"P", "control", "CR", 43, 4361, "one"},
+	TypeRouter:      {"P", "control", "CR", 61, 4379, "one"},
 	TypeLinkState:   {"P", "control", "CRS", 20, 20, "none"},
 	TypeRestore:     {"P", "control", "C", 0, 0, "one"},
+	TypeOwner:       {"P", "control", "CRS", 1, 1, "one"},
 	TypeCommit:      {"P", "control", "CR", 2, 2, "none"},
 	TypeFrame:       {"P", "frames", "CRS", 11, 4187, "none"},
 	TypeResult:      {"P", "control", "CRS", 2, 2, "any"},
@@ -29,7 +30,8 @@ var expected = map[Type]struct {
 	TypeAnnounce:    {"C", "control", "RS", 1, 1, "one"},
 	TypeDrain:       {"C", "control", "RS", 0, 0, "none"},
 	TypeStateChange: {"C", "control", "RS", 21, 21, "one"},
-	TypeDropped:     {"C", "control", "RS", 25, 25, "none"},
+	TypeDropped:     {"C", "control", "RS", 33, 33, "none"},
+	TypeNoticed:     {"C", "control", "RS", 33, 33, "none"},
 }
 
 // TestCheck tries every type, known or not, from each side, on each lane, in
@@ -133,7 +135,9 @@ func TestRows(t *testing.T) {
 			t.Errorf("%v: does not fit a datagram", ty)
 		}
 	}
-	if r, _ := RuleOf(TypeDropped); r.Rate == 0 {
-		t.Error("dropped: no rate")
+	for _, ty := range []Type{TypeDropped, TypeNoticed} {
+		if r, _ := RuleOf(ty); r.Rate == 0 {
+			t.Errorf("%v: no rate", ty)
+		}
 	}
 }

@@ -14,13 +14,15 @@ var (
 	reasonNames = []string{"", "startup", "owner", "active-down", "active-left", "higher-priority", "higher-address",
 		"shutdown", "link-down", "restored", "refused", "lease-lost"}
 	dropNames = []string{"", "ip-header", "fragment", "ttl", "destination", "version", "type", "length", "checksum",
-		"vrid", "count", "interval", "auth-type", "auth", "adver-interval", "link-local", "address-list", "own-frame", "inactive"}
-	codeNames = []string{"", "done", "stale", "busy", "not-held", "link-down", "kernel"}
+		"vrid", "count", "interval", "auth-type", "auth", "adver-interval", "link-local", "address-list", "own-frame", "superseded", "inactive"}
+	noticeNames = []string{"", "interval", "addresses", "owner", "checksum", "no-version-2"}
+	codeNames   = []string{"", "done", "stale", "busy", "not-held", "link-down", "kernel"}
 )
 
 func (s State) String() string  { return name(stateNames, uint8(s), "state") }
 func (r Reason) String() string { return name(reasonNames, uint8(r), "reason") }
 func (d Drop) String() string   { return name(dropNames, uint8(d), "drop") }
+func (n Notice) String() string { return name(noticeNames, uint8(n), "notice") }
 func (c Code) String() string   { return name(codeNames, uint8(c), "code") }
 
 func (t Type) String() string {

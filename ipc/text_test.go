@@ -50,6 +50,7 @@ func TestNames(t *testing.T) {
 		"State":  {0, 0, func(v uint8) fmt.Stringer { return State(v) }, "backup"},
 		"Reason": {1, 0, func(v uint8) fmt.Stringer { return Reason(v) }, "owner"},
 		"Drop":   {1, 1, func(v uint8) fmt.Stringer { return Drop(v) }, "fragment"},
+		"Notice": {1, 1, func(v uint8) fmt.Stringer { return Notice(v) }, "addresses"},
 		"Code":   {1, 0, func(v uint8) fmt.Stringer { return Code(v) }, "stale"},
 	} {
 		names := all[kind]
@@ -88,7 +89,8 @@ func TestNamesInLogs(t *testing.T) {
 		{ReasonRefused, "refused"}, {ReasonLeaseLost, "lease-lost"},
 		{DropIPHeader, "ip-header"}, {DropTTL, "ttl"}, {DropChecksum, "checksum"}, {DropAuthType, "auth-type"},
 		{DropAuth, "auth"}, {DropAdverInterval, "adver-interval"}, {DropAddressList, "address-list"},
-		{DropOwnFrame, "own-frame"}, {DropInactive, "inactive"},
+		{DropOwnFrame, "own-frame"}, {DropSuperseded, "superseded"}, {DropInactive, "inactive"},
+		{NoticeOwner, "owner"}, {NoticeChecksum, "checksum"}, {NoticeInterval, "interval"}, {NoticeNoVersion2, "no-version-2"},
 		{CodeDone, "done"}, {CodeNotHeld, "not-held"}, {CodeLinkDown, "link-down"}, {CodeKernel, "kernel"},
 		{TypeStateChange, "state-change"}, {TypeDropped, "dropped"}, {Type(99), "type 99"}, {Reason(0), "reason 0"},
 	} {

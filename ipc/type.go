@@ -9,6 +9,7 @@ const (
 	TypeRouter                      // parent to child
 	TypeLinkState                   // parent to child
 	TypeRestore                     // parent to child
+	TypeOwner                       // parent to child
 	TypeCommit                      // parent to child
 	TypeFrame                       // parent to child, frames lane
 	TypeResult                      // parent to child
@@ -21,5 +22,6 @@ const (
 	TypeDrain                       // child to parent
 	TypeStateChange                 // child to parent
 	TypeDropped                     // child to parent
+	TypeNoticed                     // child to parent
 	numTypes
 )
