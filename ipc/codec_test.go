@@ -180,7 +180,7 @@ func TestRoundTrip(t *testing.T) {
 func TestHeaderBytes(t *testing.T) {
 	t.Parallel()
 	got := Append(nil, Header{Generation: 0x04030201, Slot: 0x0605, Sequence: 0x0a090807}, Result{TypeDrain, CodeDone})
-	want := []byte{1, 7, 2, 0, 1, 2, 3, 4, 5, 6, 0, 0, 7, 8, 9, 10, 14, 1}
+	want := []byte{1, 8, 2, 0, 1, 2, 3, 4, 5, 6, 0, 0, 7, 8, 9, 10, 15, 1}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -269,16 +269,21 @@ func TestEveryValueOfAByte(t *testing.T) {
 		{"router: family", router, 2, only(4)},
 		{"router: version", router, 3, only(2, 3)},
 		{"router: VRID", router, 4, span(1, 255)},
-		{"router: priority", router, 5, span(1, 255)},
-		{"router: interval, low", router, 6, span(1, 255)},
-		{"router: interval, high", router, 13, span(0, 127)},
-		{"router: preempt mode", router, 14, only(0, 1)},
-		{"router: pseudo-header", router, 15, only(0, 1)},
-		{"router: announce delay, high", router, 24, span(0, 127)},
-		{"router: address count", router, 25, only(2)},
-		{"router: address length", router, 26, only(4)},
-		{"router: address padding", router, 26 + 5, only(0)},
-		{"router: second address length", router, 43, only(4)},
+		{"router: migration", router, 5, only(0, 1)},
+		{"router: priority", router, 6, span(1, 255)},
+		{"router: ownership", router, 7, span(0, 2)},
+		{"router: interval, low", router, 8, span(1, 255)},
+		{"router: interval, high", router, 15, span(0, 127)},
+		{"router: preempt mode", router, 16, only(0, 1)},
+		{"router: preempt delay, high", router, 24, span(0, 127)},
+		{"router: startup delay, high", router, 32, span(0, 127)},
+		{"router: pseudo-header", router, 33, only(0, 1)},
+		{"router: announce delay, high", router, 42, span(0, 127)},
+		{"router: address count", router, 43, only(2)},
+		{"router: address length", router, 44, only(4)},
+		{"router: address padding", router, 44 + 5, only(0)},
+		{"router: second address length", router, 61, only(4)},
+		{"owner: ownership", Owner{}, 0, span(0, 2)},
 		{"link-state: up", LinkState{Up: true, Primary: v4}, 2, only(0, 1)},
 		{"link-state: address length", LinkState{Primary: v4}, 3, only(4, 16)},
 		{"link-state: no address", LinkState{}, 3, only(0, 4, 16)},
@@ -286,14 +291,15 @@ func TestEveryValueOfAByte(t *testing.T) {
 		{"link-state: IPv6 address", LinkState{Primary: v6}, 3, only(16)},
 		{"link-state: padding without address", LinkState{}, 4, only(0)},
 		{"frame: family", Frame{Family: IPv6}, 2, only(4, 6)},
-		{"result: request", Result{TypeDrain, CodeDone}, 0, span(1, 16)},
+		{"result: request", Result{TypeDrain, CodeDone}, 0, span(1, 18)},
 		{"result: code", Result{TypeDrain, CodeDone}, 1, span(1, 6)},
 		{"state-change: from", StateChange{Reason: 1}, 0, span(0, 2)},
 		{"state-change: to", StateChange{Reason: 1}, 1, span(0, 2)},
 		{"state-change: reason", StateChange{Reason: 1}, 2, span(1, 11)},
 		{"state-change: peer length", StateChange{Reason: 1, Peer: v4}, 3, only(4, 16)},
 		{"state-change: priority", StateChange{Reason: 1}, 20, span(0, 255)},
-		{"dropped: reason", Dropped{Reason: 1}, 2, span(1, 18)},
+		{"dropped: reason", Dropped{Reason: 1}, 2, span(1, 19)},
+		{"noticed: notice", Noticed{Notice: 1}, 2, span(1, 5)},
 		{"dropped: source length", Dropped{Reason: 1, Source: v4}, 4, only(4, 16)},
 	} {
 		p := payload(tt.m)
