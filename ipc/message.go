@@ -120,12 +120,12 @@ type Notice uint8
 
 // Notices.
 const (
-	NoticeInterval   Notice = iota + 1 // R12: v3 interval differs from ours
-	NoticeAddresses                    // R14: v3 address list, or that of an owner, differs from ours
-	NoticeOwner                        // R15: another router claims to be the owner, too
-	NoticeChecksum                     // R7: the sender's checksum has not the form we send
-	NoticeNoVersion2                   // RFC 9568 §8.4.2: the v3 Active does not send v2 beside it
-	NumNotices                         // one more than the last
+	NoticeInterval  Notice = iota + 1 // R12: v3 interval differs from ours
+	NoticeAddresses                   // R14: v3 address list, or that of an owner, differs from ours
+	NoticeOwner                       // R15: another router claims to be the owner, too
+	NoticeChecksum                    // R7: the sender's checksum has not the form we send
+	NoticeVersion2                    // RFC 9568 §8.4.2: the v3 Active does not send v2 beside it
+	NumNotices                        // one more than the last
 )
 
 // Ownership says whether the addresses of a virtual router are those of its

@@ -15,7 +15,7 @@ var (
 		"shutdown", "link-down", "restored", "refused", "lease-lost"}
 	dropNames = []string{"", "ip-header", "fragment", "ttl", "destination", "version", "type", "length", "checksum",
 		"vrid", "count", "interval", "auth-type", "auth", "adver-interval", "link-local", "address-list", "own-frame", "superseded", "inactive"}
-	noticeNames = []string{"", "interval", "addresses", "owner", "checksum", "no-version-2"}
+	noticeNames = []string{"", "interval", "addresses", "owner", "checksum", "version-2-missing"}
 	codeNames   = []string{"", "done", "stale", "busy", "not-held", "link-down", "kernel"}
 )
 

@@ -20,11 +20,13 @@ func (p *process) step(r *router, at int64, ev engine.Event) {
 func (p *process) act(r *router, a engine.Action) {
 	switch a := a.(type) {
 	case engine.SendAdvertisement:
-		m := r.advertise
+		ms := r.advertise
 		if a.Priority == engine.PriorityLeaving {
-			m = r.goodbye
+			ms = r.goodbye
 		}
-		p.send(r.slot, m)
+		for _, m := range ms {
+			p.send(r.slot, m)
+		}
 	case engine.Acquire:
 		r.acquire = p.send(r.slot, ipc.Acquire{})
 	case engine.Release:

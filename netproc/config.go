@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
+	"reflect"
 
 	"github.com/rvrrpd/rvrrpd/engine"
 	"github.com/rvrrpd/rvrrpd/ipc"
@@ -78,7 +78,7 @@ func (p *process) stageRestore(h ipc.Header) error {
 
 // linkState takes over what became of a link, now or at Commit.
 func (p *process) linkState(h ipc.Header, m ipc.LinkState) error {
-	if m.Up != m.Primary.IsValid() || m.Up && !m.Primary.Is4() {
+	if m.Up != m.Primary.IsValid() || m.Primary.Is6() && !m.Primary.IsLinkLocalUnicast() {
 		return fmt.Errorf("link %d: up %v with primary address %v", m.Link, m.Up, m.Primary)
 	}
 	if h.Generation != p.generation {
@@ -92,12 +92,48 @@ func (p *process) linkState(h ipc.Header, m ipc.LinkState) error {
 	if p.links == nil {
 		return errors.New("link state before any configuration")
 	}
+	for _, r := range p.routers {
+		if r != nil && !r.fits(m) {
+			return fmt.Errorf("slot %d: primary address %v in family %d", r.slot, m.Primary, r.record.Family)
+		}
+	}
 	p.links[m.Link] = m
 	for _, r := range p.routers {
 		if r != nil && r.record.Link == m.Link {
 			p.follow(r)
 		}
 	}
+	return nil
+}
+
+// owner takes over whether a router owns its addresses. It starts anew with
+// the priority that follows from it; an Active first says goodbye, so that
+// nobody waits for it.
+func (p *process) owner(h ipc.Header, m ipc.Owner) error {
+	if h.Generation != p.generation {
+		s, err := p.stage(h)
+		if err != nil {
+			return err
+		}
+		record, there := s.records[h.Slot]
+		if !there {
+			return fmt.Errorf("slot %d: owned, but not configured", h.Slot)
+		}
+		record.Ownership = m.Ownership
+		s.records[h.Slot] = record
+		return nil
+	}
+	r := p.at(h.Slot)
+	if r == nil {
+		return fmt.Errorf("slot %d: owned, but not configured", h.Slot)
+	}
+	if r.record.Ownership == m.Ownership {
+		return nil
+	}
+	p.step(r, p.now, engine.Shutdown{})
+	r.record.Ownership = m.Ownership
+	r.begin()
+	p.follow(r)
 	return nil
 }
 
@@ -149,10 +185,13 @@ func (p *process) build(s *staging, count int) (c configuration, err error) {
 	c = configuration{generation: s.generation, byVRID: make(map[key]*router, count), links: s.links}
 	for slot, record := range s.records {
 		r := p.at(slot)
-		if r == nil || !same(r.record, record) {
+		if r == nil || !reflect.DeepEqual(r.record, record) {
 			if r, err = newRouter(slot, record); err != nil {
 				return c, fmt.Errorf("slot %d: %w", slot, err)
 			}
+		}
+		if !r.fits(s.links[record.Link]) {
+			return c, fmt.Errorf("slot %d: primary address %v in family %d", slot, s.links[record.Link].Primary, record.Family)
 		}
 		k := key{record.Link, record.Family, record.VRID}
 		if other := c.byVRID[k]; other != nil {
@@ -173,12 +212,4 @@ func (c *configuration) at(s ipc.Slot) *router {
 		return nil
 	}
 	return c.routers[s]
-}
-
-// same says whether two records are the same configuration.
-func same(a, b ipc.Router) bool {
-	return a.Link == b.Link && a.Family == b.Family && a.Version == b.Version && a.VRID == b.VRID &&
-		a.Priority == b.Priority && a.AdverInterval == b.AdverInterval && a.PreemptMode == b.PreemptMode &&
-		a.AnnounceRepeat == b.AnnounceRepeat && a.AnnounceDelay == b.AnnounceDelay &&
-		slices.Equal(a.Addresses, b.Addresses)
 }

@@ -1,6 +1,7 @@
 package netproc
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -194,14 +195,21 @@ func TestParentMustNot(t *testing.T) {
 		{"link state of an old generation", []any{newer, ipc.Commit{}, linkUp}, "running is 5"},
 		{"link state of no generation", []any{older, linkUp}, "before any"},
 		{"restore while it runs", []any{ipc.Commit{}, ipc.Slot(0), ipc.Restore{}}, "phase"},
-		{"an IPv6 router", []any{ipc.Slot(0), change(func(r *ipc.Router) { r.Family = ipc.IPv6; r.Addresses[0] = mustAddr("fe80::1") }), ipc.Commit{Routers: 1}}, "family"},
+		{"a version 2 router with IPv6", []any{ipc.Slot(0), change(func(r *ipc.Router) { r.Family = ipc.IPv6; r.Addresses = []netip.Addr{mustAddr("fe80::1")} }), ipc.Commit{Routers: 1}}, "family"},
+		{"migration to version 2", []any{ipc.Slot(0), change(func(r *ipc.Router) { r.Migration = true }), ipc.Commit{Routers: 1}}, "migration"},
+		{"migration in IPv6", []any{ipc.Slot(0), change(func(r *ipc.Router) { *r = record6(); r.Migration = true }), ipc.Commit{Routers: 1}}, "migration"},
+		{"an IPv4 address to speak from, in IPv6", []any{ipc.Slot(0), record6(), ipc.LinkState{Link: 6, Up: true, Primary: ours}, ipc.Commit{Routers: 1}}, "family 6"},
+		{"an IPv6 address to speak from, in IPv4", []any{ipc.Slot(0), record(), ipc.LinkState{Up: true, Primary: ours6}, ipc.Commit{Routers: 1}}, "family 4"},
+		{"an IPv6 address to speak from, later", []any{ipc.Slot(0), record(), linkUp, ipc.Commit{Routers: 1}, ipc.LinkState{Up: true, Primary: ours6}}, "family 4"},
+		{"ownership of no router", []any{ipc.Slot(0), ipc.Owner{}}, "not configured"},
+		{"ownership of no router, running", []any{ipc.Commit{}, ipc.Slot(0), ipc.Owner{}}, "not configured"},
 		{"version 2 interval below a second", []any{ipc.Slot(0), change(func(r *ipc.Router) { r.AdverInterval = second / 2 }), ipc.Commit{Routers: 1}}, "interval"},
 		{"version 2 interval beyond an octet", []any{ipc.Slot(0), change(func(r *ipc.Router) { r.AdverInterval = 256 * second }), ipc.Commit{Routers: 1}}, "interval"},
 		{"version 3 interval between two centiseconds", []any{ipc.Slot(0), change(func(r *ipc.Router) { r.Version = 3; r.AdverInterval = 15 * ms }), ipc.Commit{Routers: 1}}, "interval"},
 		{"version 3 interval beyond 12 bits", []any{ipc.Slot(0), change(func(r *ipc.Router) { r.Version = 3; r.AdverInterval = 40960 * ms }), ipc.Commit{Routers: 1}}, "interval"},
 		{"link up without an address", []any{ipc.LinkState{Link: 0, Up: true}}, "primary address"},
 		{"link down with an address", []any{ipc.LinkState{Link: 0, Primary: ours}}, "primary address"},
-		{"link up with an IPv6 address", []any{ipc.LinkState{Link: 0, Up: true, Primary: mustAddr("fe80::1")}}, "primary address"},
+		{"link up with a global IPv6 address", []any{ipc.LinkState{Link: 0, Up: true, Primary: mustAddr("2001:db8::1")}}, "primary address"},
 		{"answer to no drain", []any{ipc.Commit{}, ipc.Result{Request: ipc.TypeDrain, Code: ipc.CodeDone}}, "not open"},
 		{"a frame on the control lane", []any{ipc.Frame{Family: ipc.IPv4}}, "lane"},
 		{"a request", []any{ipc.Slot(0), ipc.Acquire{}}, "direction"},

@@ -13,22 +13,72 @@ import (
 // log, nor our memory.
 const reportEvery = int64(10 * time.Second)
 
-// drops counts the packets discarded for one reason.
-type drops struct {
+// counter counts packets for one reason, and says when to report them.
+type counter struct {
+	total      uint64
 	unreported uint32
 	next       int64 // no report before
+	last       subject
 }
 
-// drop counts a discarded packet, and reports the first at once, the others
-// together with one of them.
+// subject is what a packet was about, as far as it could be read.
+type subject struct {
+	link   ipc.Link
+	vrid   uint8
+	source netip.Addr
+}
+
+// add counts one packet, and says whether to report now: the first is
+// reported at once, the others together with one of them.
+func (c *counter) add(at int64, s subject) bool {
+	c.last = s
+	c.total++
+	if c.unreported < math.MaxUint32 {
+		c.unreported++
+	}
+	if at < c.next {
+		return false
+	}
+	c.next = at + reportEvery
+	return true
+}
+
+// drop counts a discarded packet.
 func (p *process) drop(l ipc.Link, why ipc.Drop, vrid uint8, source netip.Addr) {
-	d := &p.drops[why]
-	if d.unreported < math.MaxUint32 {
-		d.unreported++
+	if p.drops[why].add(p.now, subject{l, vrid, source}) {
+		p.reportDrops(why)
 	}
-	if p.now < d.next {
-		return
+}
+
+func (p *process) reportDrops(why ipc.Drop) {
+	c := &p.drops[why]
+	p.send(ipc.NoSlot, ipc.Dropped{Link: c.last.link, Reason: why, VRID: c.last.vrid, Source: c.last.source, Count: c.unreported, Total: c.total})
+	c.unreported = 0
+}
+
+// notice counts a notice about an advertisement of a router's group.
+func (p *process) notice(r *router, n ipc.Notice, source netip.Addr) {
+	if p.notices[n].add(p.now, subject{r.record.Link, r.record.VRID, source}) {
+		p.reportNotices(n)
 	}
-	p.send(ipc.NoSlot, ipc.Dropped{Link: l, Reason: why, VRID: vrid, Source: source, Count: d.unreported})
-	d.unreported, d.next = 0, p.now+reportEvery
+}
+
+func (p *process) reportNotices(n ipc.Notice) {
+	c := &p.notices[n]
+	p.send(ipc.NoSlot, ipc.Noticed{Link: c.last.link, Notice: n, VRID: c.last.vrid, Source: c.last.source, Count: c.unreported, Total: c.total})
+	c.unreported = 0
+}
+
+// reportRest reports what was counted since the last reports.
+func (p *process) reportRest() {
+	for why := range p.drops {
+		if p.drops[why].unreported > 0 {
+			p.reportDrops(ipc.Drop(why))
+		}
+	}
+	for n := range p.notices {
+		if p.notices[n].unreported > 0 {
+			p.reportNotices(ipc.Notice(n))
+		}
+	}
 }

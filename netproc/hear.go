@@ -52,6 +52,8 @@ func (p *process) told(h ipc.Header, m ipc.Message) error {
 		return p.stageRestore(h)
 	case ipc.LinkState:
 		return p.linkState(h, m)
+	case ipc.Owner:
+		return p.owner(h, m)
 	case ipc.Commit:
 		return p.commit(h, m)
 	case ipc.Result:

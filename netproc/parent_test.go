@@ -24,6 +24,10 @@ var (
 	peer     = netip.MustParseAddr("10.77.0.1")
 	virtual  = netip.MustParseAddr("10.77.0.254")
 	virtual2 = netip.MustParseAddr("10.77.0.253")
+
+	ours6    = netip.MustParseAddr("fe80::2")
+	peer6    = netip.MustParseAddr("fe80::1")
+	virtual6 = []netip.Addr{netip.MustParseAddr("fe80::5e00:207"), netip.MustParseAddr("2001:db8::254")}
 )
 
 // parent plays the parent over real lanes. The process's turns are called by
@@ -161,7 +165,11 @@ func describe(t testing.TB, h ipc.Header, m ipc.Message) string {
 		what = fmt.Sprintf("hello landlock=%d ours=%v", m.Landlock, m.Build == ipc.Build())
 	case ipc.Advertise:
 		var a wire.Advertisement
-		if problem := wire.Parse(m.Message, ours, wire.GroupIPv4, &a); problem != wire.NoProblem {
+		problem := wire.Parse(m.Message, ours, wire.GroupIPv4, &a)
+		if problem == wire.ProblemLength || problem == wire.ProblemChecksum {
+			problem = wire.Parse(m.Message, ours6, wire.GroupIPv6, &a)
+		}
+		if problem != wire.NoProblem {
 			t.Errorf("advertisement: %v", problem)
 		}
 		what = fmt.Sprintf("advertise v%d vrid=%d priority=%d every %v %v", a.Version, a.VRID, a.Priority, a.AdverInterval, a.Addresses)
@@ -174,6 +182,8 @@ func describe(t testing.TB, h ipc.Header, m ipc.Message) string {
 		}
 	case ipc.Dropped:
 		what = fmt.Sprintf("dropped %v link=%d vrid=%d from %v: %d", m.Reason, m.Link, m.VRID, m.Source, m.Count)
+	case ipc.Noticed:
+		what = fmt.Sprintf("noticed %v link=%d vrid=%d from %v: %d of %d", m.Notice, m.Link, m.VRID, m.Source, m.Count, m.Total)
 	}
 	if h.Slot == ipc.NoSlot {
 		return fmt.Sprintf("g%d %s", h.Generation, what)
@@ -205,6 +215,15 @@ func record() ipc.Router {
 		AnnounceRepeat: 5, AnnounceDelay: 5 * second, Addresses: []netip.Addr{virtual},
 	}
 }
+
+// record6 is its twin in IPv6, on a link of its own.
+func record6() ipc.Router {
+	r := record()
+	r.Link, r.Family, r.Version, r.Addresses = 6, ipc.IPv6, 3, virtual6
+	return r
+}
+
+var linkUp6 = ipc.LinkState{Link: 6, Up: true, Primary: ours6}
 
 var linkUp = ipc.LinkState{Link: 0, Up: true, Primary: ours}
 
@@ -248,4 +267,36 @@ func packet(src netip.Addr, message []byte) []byte {
 
 func advertisement(src netip.Addr, a wire.Advertisement) []byte {
 	return packet(src, wire.Append(nil, &a, src, wire.GroupIPv4))
+}
+
+// good6 is an advertisement the tests' IPv6 router accepts.
+func good6(priority uint8) wire.Advertisement {
+	return wire.Advertisement{Version: 3, VRID: 7, Priority: priority, AdverInterval: time.Second, Addresses: virtual6}
+}
+
+// packet6 puts an IPv6 header before a message.
+func packet6(src netip.Addr, message []byte) []byte {
+	b := []byte{0x6c, 0, 0, 0, 0, 0, wire.Protocol, wire.TTL}
+	binary.BigEndian.PutUint16(b[4:], uint16(len(message)))
+	b = append(append(b, src.AsSlice()...), wire.GroupIPv6.AsSlice()...)
+	return append(b, message...)
+}
+
+func advertisement6(src netip.Addr, a wire.Advertisement) []byte {
+	return packet6(src, wire.Append(nil, &a, src, wire.GroupIPv6))
+}
+
+// frame6 forwards an IPv6 packet that arrives now.
+func (d *parent) frame6(packet []byte) {
+	d.t.Helper()
+	d.send(ipc.Frame{Link: 6, Family: ipc.IPv6, Received: d.now, Packet: packet})
+}
+
+// configured6 brings a process with one IPv6 router up to Backup.
+func configured6(t testing.TB, r ipc.Router) *parent {
+	t.Helper()
+	d := newParent(t)
+	d.say(ipc.Hello{Build: ipc.Build()}, ipc.Slot(0), r, linkUp6, ipc.Commit{Routers: 1})
+	d.expect("configured", d.turn(), "g1 ready", "g1 s0 initialize->backup startup")
+	return d
 }

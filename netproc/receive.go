@@ -53,13 +53,15 @@ func (p *process) receive() error {
 // packet judges one packet and hands a good advertisement to its router. One
 // that is discarded touches nothing but a counter.
 func (p *process) packet(f ipc.Frame) {
-	r, source, message, why := p.judge(f)
+	arrived := min(f.Received, p.now)
+	r, source, message, why := p.judge(f, arrived)
 	if why != 0 {
 		_, vrid := wire.Peek(message)
 		p.drop(f.Link, why, vrid, source)
 		return
 	}
-	p.step(r, min(f.Received, p.now), engine.Advertisement{
+	p.remark(r, &p.advert, source, arrived)
+	p.step(r, arrived, engine.Advertisement{
 		Source: source, Priority: p.advert.Priority, AdverInterval: p.advert.AdverInterval,
 	})
 }
@@ -67,11 +69,12 @@ func (p *process) packet(f ipc.Frame) {
 // judge reads a packet into p.advert and makes the receive checks R1 to R8
 // of RFC 9568 §7.1 and docs/conformance.md, in their order; the first that
 // fails is why the packet is discarded.
-func (p *process) judge(f ipc.Frame) (r *router, source netip.Addr, message []byte, why ipc.Drop) {
-	if f.Family != ipc.IPv4 {
-		return nil, source, nil, ipc.DropVRID // R8: no virtual router of that family is here
+func (p *process) judge(f ipc.Frame, arrived int64) (r *router, source netip.Addr, message []byte, why ipc.Drop) {
+	parse, group := wire.ParseIPv4, wire.GroupIPv4
+	if f.Family == ipc.IPv6 {
+		parse, group = wire.ParseIPv6, wire.GroupIPv6
 	}
-	ip, message, problem := wire.ParseIPv4(f.Packet)
+	ip, message, problem := parse(f.Packet)
 	switch {
 	case problem != wire.NoProblem: // R1
 		return nil, ip.Source, nil, dropOf(problem)
@@ -79,12 +82,12 @@ func (p *process) judge(f ipc.Frame) (r *router, source netip.Addr, message []by
 		return nil, ip.Source, nil, ipc.DropIPHeader
 	case ip.TTL != wire.TTL: // R2
 		return nil, ip.Source, message, ipc.DropTTL
-	case ip.Destination != wire.GroupIPv4: // R3
+	case ip.Destination != group: // R3
 		return nil, ip.Source, message, ipc.DropDestination
 	}
 	version, vrid := wire.Peek(message)
 	r = p.byVRID[key{f.Link, f.Family, vrid}]
-	if r != nil && version != r.record.Version { // R4
+	if r != nil && !r.speaks(version) { // R4
 		return nil, ip.Source, message, ipc.DropVersion
 	}
 	if problem := wire.Parse(message, ip.Source, ip.Destination, &p.advert); problem != wire.NoProblem { // R4 to R7
@@ -93,12 +96,18 @@ func (p *process) judge(f ipc.Frame) (r *router, source netip.Addr, message []by
 	if r == nil { // R8
 		return nil, ip.Source, message, ipc.DropVRID
 	}
-	return r, ip.Source, message, r.check(&p.advert, ip.Source)
+	return r, ip.Source, message, r.check(&p.advert, ip.Source, arrived)
 }
 
-// check makes the receive checks R9 to R16, as far as they concern IPv4
-// without authentication. R15 discards nothing.
-func (r *router) check(a *wire.Advertisement, source netip.Addr) ipc.Drop {
+// speaks says whether a router understands a version.
+func (r *router) speaks(version uint8) bool {
+	return version == r.record.Version || r.record.Migration && version == 2
+}
+
+// check makes the receive checks R9 to R16, as far as they discard, without
+// authentication. In migration mode the interval is the sender's in version
+// 2, too (RFC 9568 §8.4.2).
+func (r *router) check(a *wire.Advertisement, source netip.Addr, arrived int64) ipc.Drop {
 	v2 := a.Version == 2
 	switch {
 	case len(a.Addresses) == 0: // R9
@@ -107,14 +116,18 @@ func (r *router) check(a *wire.Advertisement, source netip.Addr) ipc.Drop {
 		return ipc.DropInterval
 	case v2 && a.AuthType != wire.AuthNone: // R11; the data of this type is ignored (RFC 3768 §5.3.10)
 		return ipc.DropAuthType
-	case v2 && a.AdverInterval != r.interval: // R12
+	case v2 && a.AdverInterval != r.interval && (!r.record.Migration || a.AdverInterval == 0): // R12
 		return ipc.DropAdverInterval
+	case r.record.Family == ipc.IPv6 && !a.Addresses[0].IsLinkLocalUnicast(): // R13
+		return ipc.DropLinkLocal
 	case v2 && a.Priority != engine.PriorityOwner && !r.isOurs(a.Addresses): // R14
 		return ipc.DropAddressList
 	case source == r.primary: // R16
 		return ipc.DropOwnFrame
 	case r.vr.State() == engine.Initialize:
 		return ipc.DropInactive
+	case v2 && r.migration.supersedes(source, arrived):
+		return ipc.DropSuperseded
 	}
 	return 0
 }

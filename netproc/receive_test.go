@@ -1,6 +1,7 @@
 package netproc
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"net/netip"
@@ -74,21 +75,64 @@ func hostile() []struct {
 	list = append(list,
 		c{"on another link", ipc.DropVRID, 7, ipc.Frame{Link: 1, Family: ipc.IPv4, Packet: edit(func(*wire.Advertisement) {})}},
 		c{"on no link", ipc.DropVRID, 7, ipc.Frame{Link: 999, Family: ipc.IPv4, Packet: edit(func(*wire.Advertisement) {})}},
-		c{"of the other family", ipc.DropVRID, 0, ipc.Frame{Family: ipc.IPv6, Packet: make([]byte, 60)}},
+		c{"on a link of the other family", ipc.DropVRID, 7, ipc.Frame{Family: ipc.IPv6, Packet: advertisement6(peer6, good6(200))}},
+		c{"IPv4 in an IPv6 frame", ipc.DropIPHeader, 0, ipc.Frame{Link: 6, Family: ipc.IPv6, Packet: advertisement(peer, good(200))}},
 	)
+	add6 := func(name string, why ipc.Drop, packet []byte) {
+		list = append(list, c{name + ", IPv6", why, 7, ipc.Frame{Link: 6, Family: ipc.IPv6, Packet: packet}})
+	}
+	edit6 := func(change func(a *wire.Advertisement)) []byte {
+		a := good6(200)
+		change(&a)
+		return advertisement6(peer6, a)
+	}
+	flip6 := func(at int, v byte) []byte {
+		b := advertisement6(peer6, good6(200))
+		b[at] = v
+		return b
+	}
+	add6("hop limit 254", ipc.DropTTL, flip6(7, 254))
+	add6("unicast", ipc.DropDestination, flip6(24, 0xfe))
+	add6("version 2", ipc.DropVersion, flip6(40, 0x21))
+	add6("type 2", ipc.DropType, flip6(40, 0x32))
+	add6("trailing bytes", ipc.DropLength, packet6(peer6, append(advertisement6(peer6, good6(200))[40:], 0)))
+	add6("checksum", ipc.DropChecksum, flip6(42, 201))
+	add6("checksum without pseudo-header", ipc.DropChecksum, plain6())
+	add6("no address", ipc.DropCount, edit6(func(a *wire.Advertisement) { a.Addresses = nil }))
+	add6("interval 0", ipc.DropInterval, edit6(func(a *wire.Advertisement) { a.AdverInterval = 0 }))
+	add6("first address global", ipc.DropLinkLocal, edit6(func(a *wire.Advertisement) { a.Addresses = []netip.Addr{virtual6[1], virtual6[0]} }))
+	add6("our own source", ipc.DropOwnFrame, advertisement6(ours6, good6(200)))
 	return list
 }
 
-// mixed is a process with a version 2 router, a version 3 one, and one whose
-// link is down.
+// plain6 is an advertisement whose checksum covers the message alone, which in
+// IPv6 nobody sends.
+func plain6() []byte {
+	p := advertisement6(peer6, good6(200))
+	m := p[40:]
+	m[6], m[7] = 0, 0
+	var sum uint32
+	for i := 0; i < len(m); i += 2 {
+		sum += uint32(m[i])<<8 | uint32(m[i+1])
+	}
+	for sum > 0xffff {
+		sum = sum>>16 + sum&0xffff
+	}
+	binary.BigEndian.PutUint16(m[6:], ^uint16(sum))
+	return p
+}
+
+// mixed is a process with a version 2 router, a version 3 one, one whose link
+// is down, and one in IPv6.
 func mixed(t testing.TB) *parent {
 	t.Helper()
 	d := newParent(t)
 	v3, down := record(), record()
 	v3.Version, v3.VRID = 3, 3
 	down.Link, down.VRID = 1, 5
-	d.say(ipc.Hello{Build: ipc.Build()}, ipc.Slot(0), record(), ipc.Slot(1), v3, ipc.Slot(2), down, linkUp, ipc.LinkState{Link: 1}, ipc.Commit{Routers: 3})
-	d.expect("configured", d.turn(), "g1 ready", "g1 s0 initialize->backup startup", "g1 s1 initialize->backup startup")
+	d.say(ipc.Hello{Build: ipc.Build()}, ipc.Slot(0), record(), ipc.Slot(1), v3, ipc.Slot(2), down, ipc.Slot(3), record6(),
+		linkUp, ipc.LinkState{Link: 1}, linkUp6, ipc.Commit{Routers: 4})
+	d.expect("configured", d.turn(), "g1 ready", "g1 s0 initialize->backup startup", "g1 s1 initialize->backup startup", "g1 s3 initialize->backup startup")
 	return d
 }
 
@@ -96,7 +140,8 @@ func mixed(t testing.TB) *parent {
 // and touches no timer and no state.
 func TestDrops(t *testing.T) {
 	t.Parallel()
-	met := map[ipc.Drop]bool{ipc.DropAuth: true, ipc.DropLinkLocal: true} // no such check without authentication and IPv6
+	// There is no check DropAuth without authentication; see TestMigration.
+	met := map[ipc.Drop]bool{ipc.DropAuth: true, ipc.DropSuperseded: true}
 	for _, tt := range hostile() {
 		met[tt.why] = true
 		t.Run(tt.name, func(t *testing.T) {
@@ -108,18 +153,21 @@ func TestDrops(t *testing.T) {
 				tt.frame.Received = d.now
 				d.send(tt.frame)
 			}
-			source := peer
+			source, own := peer, ours
+			if tt.frame.Family == ipc.IPv6 {
+				source, own = peer6, ours6
+			}
 			switch {
 			case tt.why == ipc.DropOwnFrame:
-				source = ours
-			case tt.why == ipc.DropIPHeader && tt.name != "another protocol", tt.frame.Family == ipc.IPv6:
+				source = own
+			case tt.why == ipc.DropIPHeader && tt.name != "another protocol":
 				source = netip.Addr{}
 			}
 			d.expect("reported once", d.turn(), fmt.Sprintf("g1 dropped %v link=%d vrid=%d from %v: 1", tt.why, tt.frame.Link, tt.vrid, source))
 			if got := d.p.drops[tt.why].unreported; got != 2 {
 				t.Errorf("unreported: got %d, want 2", got)
 			}
-			if d.p.next() != before || len(d.p.takeovers) != 2 {
+			if d.p.next() != before || len(d.p.takeovers) != 3 {
 				t.Errorf("a timer moved from %d to %d", before, d.p.next())
 			}
 		})
@@ -149,13 +197,14 @@ func TestAccepted(t *testing.T) {
 	tests := []struct {
 		name   string
 		packet []byte
+		notice string
 	}{
-		{"plain", edit(func(*wire.Advertisement) {})},
-		{"Ethernet padding", append(edit(func(*wire.Advertisement) {}), 0, 0, 0, 0, 0, 0)},
-		{"IP options", options},
-		{"addresses in another order", edit(func(a *wire.Advertisement) { a.Addresses = []netip.Addr{virtual2, virtual, third} })},
-		{"the owner's own list", edit(func(a *wire.Advertisement) { a.Priority, a.Addresses = 255, []netip.Addr{virtual} })},
-		{"authentication data of type 0", edit(func(a *wire.Advertisement) { a.AuthData[3] = 9 })},
+		{"plain", edit(func(*wire.Advertisement) {}), ""},
+		{"Ethernet padding", append(edit(func(*wire.Advertisement) {}), 0, 0, 0, 0, 0, 0), ""},
+		{"IP options", options, ""},
+		{"addresses in another order", edit(func(a *wire.Advertisement) { a.Addresses = []netip.Addr{virtual2, virtual, third} }), ""},
+		{"the owner's own list", edit(func(a *wire.Advertisement) { a.Priority, a.Addresses = 255, []netip.Addr{virtual} }), "addresses"},
+		{"authentication data of type 0", edit(func(a *wire.Advertisement) { a.AuthData[3] = 9 }), ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -163,7 +212,11 @@ func TestAccepted(t *testing.T) {
 			d := configured(t, three)
 			d.now += second
 			d.frame(d.now, tt.packet)
-			d.expect("heard", d.turn())
+			var noticed []string
+			if tt.notice != "" {
+				noticed = []string{"g1 noticed " + tt.notice + " link=0 vrid=7 from 10.77.0.1: 1 of 1"}
+			}
+			d.expect("heard", d.turn(), noticed...)
 			if got, want := d.p.next(), d.now+downInterval; got != want {
 				t.Errorf("Active_Down_Timer: due at %d, want %d", got, want)
 			}
@@ -219,6 +272,7 @@ func TestCountDoesNotWrap(t *testing.T) {
 	t.Parallel()
 	d := configured(t, record())
 	d.p.drops[ipc.DropTTL].unreported = math.MaxUint32
+	d.p.drops[ipc.DropTTL].total = 1 << 40
 	d.p.drop(0, ipc.DropTTL, 7, peer)
 	if err := d.p.flush(); err != nil {
 		t.Fatal(err)

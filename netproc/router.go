@@ -20,8 +20,12 @@ type router struct {
 	vr       *engine.VirtualRouter
 	primary  netip.Addr // the address its advertisements come from
 
-	// The messages it sends again and again, made once for each primary.
-	advertise, goodbye ipc.Message
+	// The messages it sends again and again, made once for each primary; in
+	// migration mode two each.
+	advertise, goodbye []ipc.Message
+
+	forms     forms
+	migration migration
 
 	acquire uint32 // number of its last Acquire, 0 after it was refused
 
@@ -39,14 +43,55 @@ func newRouter(s ipc.Slot, m ipc.Router) (*router, error) {
 		unit, most = 10*time.Millisecond, 4095
 	}
 	switch {
-	case m.Family != ipc.IPv4:
-		return nil, fmt.Errorf("family %d, accepted: 4", m.Family)
+	case m.Version == 2 && m.Family != ipc.IPv4:
+		return nil, fmt.Errorf("version 2 in family %d, accepted: 4", m.Family)
+	case m.Migration && (m.Version != 3 || m.Family != ipc.IPv4):
+		return nil, fmt.Errorf("migration mode with version %d in family %d, accepted: 3 and 4", m.Version, m.Family)
 	case interval%unit != 0 || interval < unit || interval > most*unit:
 		return nil, fmt.Errorf("interval %v, accepted in version %d: %v to %v in steps of %v", interval, m.Version, unit, most*unit, unit)
 	}
-	r := &router{slot: s, record: m, interval: interval, vr: engine.New(engineConfig(m)), sorted: slices.Clone(m.Addresses)}
+	r := &router{slot: s, record: m, interval: interval, sorted: slices.Clone(m.Addresses)}
 	slices.SortFunc(r.sorted, netip.Addr.Compare)
+	r.begin()
 	return r, nil
+}
+
+// begin makes the router one in Initialize, with the priority it has now.
+func (r *router) begin() {
+	c := engineConfig(r.record)
+	c.Priority = r.priority()
+	r.vr, r.primary = engine.New(c), netip.Addr{}
+	r.migration = migration{}
+}
+
+// priority is the configured one, but 255 for the owner of the addresses.
+func (r *router) priority() uint8 {
+	if r.record.Ownership == ipc.OwnsAll {
+		return engine.PriorityOwner
+	}
+	return r.record.Priority
+}
+
+// form is the form of the checksum we send.
+func (r *router) form() wire.Form {
+	if r.record.PseudoHeader {
+		return wire.FormPseudoHeader
+	}
+	return wire.FormPlain
+}
+
+// group is where our advertisements are sent.
+func (r *router) group() netip.Addr {
+	if r.record.Family == ipc.IPv6 {
+		return wire.GroupIPv6
+	}
+	return wire.GroupIPv4
+}
+
+// fits says whether the state of a link is one that we can speak from, or
+// not of our link.
+func (r *router) fits(l ipc.LinkState) bool {
+	return !l.Up || l.Link != r.record.Link || l.Primary.Is4() == (r.record.Family == ipc.IPv4)
 }
 
 // speakFrom sets the primary address.
@@ -55,19 +100,23 @@ func (r *router) speakFrom(primary netip.Addr) {
 		return
 	}
 	r.primary = primary
-	r.advertise = r.advertisement(r.record.Priority)
+	r.advertise = r.advertisement(r.priority())
 	r.goodbye = r.advertisement(engine.PriorityLeaving)
 }
 
-func (r *router) advertisement(priority uint8) ipc.Message {
+// advertisement makes the messages of one advertisement: version 3 first, so
+// that whoever understands both can ignore version 2.
+func (r *router) advertisement(priority uint8) (ms []ipc.Message) {
 	a := wire.Advertisement{
-		Version: r.record.Version, VRID: r.record.VRID, Priority: priority,
+		Version: r.record.Version, VRID: r.record.VRID, Priority: priority, Checksum: r.form(),
 		AdverInterval: r.interval, AuthType: wire.AuthNone, Addresses: r.record.Addresses,
 	}
-	if r.record.PseudoHeader {
-		a.Checksum = wire.FormPseudoHeader
+	ms = append(ms, ipc.Advertise{Message: wire.Append(nil, &a, r.primary, r.group())})
+	if r.record.Migration {
+		a.Version, a.AdverInterval = 2, version2Interval(r.interval)
+		ms = append(ms, ipc.Advertise{Message: wire.Append(nil, &a, r.primary, r.group())})
 	}
-	return ipc.Advertise{Message: wire.Append(nil, &a, r.primary, wire.GroupIPv4)}
+	return ms
 }
 
 // start lets a new router begin as soon as its link is usable. Addresses the
@@ -75,7 +124,7 @@ func (r *router) advertisement(priority uint8) ipc.Message {
 func (p *process) start(r *router, held bool) {
 	l := p.links[r.record.Link]
 	switch {
-	case held && l.Up:
+	case held && l.Up && r.record.Ownership != ipc.OwnsSome:
 		r.speakFrom(l.Primary)
 		p.step(r, p.now, engine.Restore{Primary: l.Primary})
 	case held:
@@ -88,7 +137,7 @@ func (p *process) start(r *router, held bool) {
 // follow tells a router what its link is like now.
 func (p *process) follow(r *router) {
 	l := p.links[r.record.Link]
-	if !l.Up {
+	if !l.Up || r.record.Ownership == ipc.OwnsSome {
 		p.step(r, p.now, engine.InterfaceDown{})
 		return
 	}

@@ -48,7 +48,8 @@ type process struct {
 
 	unread  bool // the frames lane was not read to its end
 	refused [ipc.CodeKernel + 1]uint64
-	drops   [ipc.NumDrops]drops
+	drops   [ipc.NumDrops]counter
+	notices [ipc.NumNotices]counter
 
 	// Memory that is used again.
 	buf     []byte
@@ -140,13 +141,15 @@ func (p *process) sendDatagram(b []byte) error {
 	}
 }
 
-// finish hands over every virtual router.
+// finish hands over every virtual router, and reports what was counted since
+// the last reports.
 func (p *process) finish() error {
 	for _, r := range p.routers {
 		if r != nil {
 			p.step(r, p.now, engine.Shutdown{})
 		}
 	}
+	p.reportRest()
 	if err := p.flush(); !errors.Is(err, io.EOF) {
 		return err
 	}

@@ -220,7 +220,7 @@ func TestVersion3(t *testing.T) {
 	a.Version, a.AdverInterval = 3, 2*1000*1000*1000
 	d.now += ms
 	d.frame(d.now, advertisement(peer, a))
-	d.expect("heard", d.turn())
+	d.expect("heard", d.turn(), "g1 noticed interval link=0 vrid=7 from 10.77.0.1: 1 of 1")
 	if got, want := d.p.next(), d.now+6*second+2*156*second/256; got != want {
 		t.Errorf("learned Active_Down_Interval: due at %d, want %d", got, want)
 	}

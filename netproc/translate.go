@@ -16,6 +16,7 @@ func engineConfig(m ipc.Router) engine.Config {
 	return engine.Config{
 		Version: engine.Version(m.Version), Priority: m.Priority,
 		AdverInterval: time.Duration(m.AdverInterval), PreemptMode: m.PreemptMode,
+		PreemptDelay: time.Duration(m.PreemptDelay), StartupDelay: time.Duration(m.StartupDelay),
 		AnnounceRepeat: m.AnnounceRepeat, AnnounceDelay: time.Duration(m.AnnounceDelay),
 	}
 }

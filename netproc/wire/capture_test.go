@@ -51,7 +51,7 @@ func TestRVRRPd(t *testing.T) {
 				if problem != wire.NoProblem {
 					t.Fatalf("packet %d: %v", i, problem)
 				}
-				wantIP := wire.IPv4{TTL: wire.TTL, Protocol: wire.Protocol, Source: netip.MustParseAddr("10.77.0.1"), Destination: wire.GroupIPv4}
+				wantIP := wire.IP{TTL: wire.TTL, Protocol: wire.Protocol, Source: netip.MustParseAddr("10.77.0.1"), Destination: wire.GroupIPv4}
 				if ip != wantIP {
 					t.Errorf("packet %d: got %+v, want %+v", i, ip, wantIP)
 				}

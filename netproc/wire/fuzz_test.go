@@ -51,11 +51,11 @@ func FuzzParse(f *testing.F) {
 		f.Add(wire.Append(nil, &a, src4, wire.GroupIPv4), false)
 	}
 	a := wire.Advertisement{Version: 3, VRID: 7, Addresses: addrs("fe80::7", "2001:db8::7")}
-	f.Add(wire.Append(nil, &a, src6, group6), true)
+	f.Add(wire.Append(nil, &a, src6, wire.GroupIPv6), true)
 	f.Fuzz(func(t *testing.T, b []byte, v6 bool) {
 		src, dst := src4, wire.GroupIPv4
 		if v6 {
-			src, dst = src6, group6
+			src, dst = src6, wire.GroupIPv6
 		}
 		repair(b, src, dst)
 		var a wire.Advertisement

@@ -21,9 +21,11 @@ const (
 // GroupIPv4 is where advertisements are sent (RFC 9568 §5.1.1.2).
 var GroupIPv4 = netip.AddrFrom4([4]byte{224, 0, 0, 18})
 
-// IPv4 is what matters of an IPv4 header.
-type IPv4 struct {
-	TTL         uint8
+// IP is what matters of an IP header.
+type IP struct {
+	// TTL, in IPv6 the hop limit.
+	TTL uint8
+	// Protocol, in IPv6 the next header.
 	Protocol    uint8
 	Source      netip.Addr
 	Destination netip.Addr
@@ -51,15 +53,15 @@ type IPv4 struct {
 // beyond is the padding of a short Ethernet frame. The header checksum has
 // been verified by the kernel. The problem is ProblemIPHeader or
 // ProblemFragment; of a fragment the header is returned, but no payload.
-func ParseIPv4(b []byte) (ip IPv4, payload []byte, problem Problem) {
+func ParseIPv4(b []byte) (ip IP, payload []byte, problem Problem) {
 	if len(b) < ipv4HeaderLen || b[0]>>4 != 4 {
-		return IPv4{}, nil, ProblemIPHeader
+		return IP{}, nil, ProblemIPHeader
 	}
 	headerLen, total := int(b[0]&0x0f)*4, int(binary.BigEndian.Uint16(b[2:]))
 	if headerLen < ipv4HeaderLen || total < headerLen || total > len(b) {
-		return IPv4{}, nil, ProblemIPHeader
+		return IP{}, nil, ProblemIPHeader
 	}
-	ip = IPv4{
+	ip = IP{
 		TTL: b[8], Protocol: b[9],
 		Source:      netip.AddrFrom4([4]byte(b[12:16])),
 		Destination: netip.AddrFrom4([4]byte(b[16:20])),

@@ -7,7 +7,7 @@ type Problem uint8
 // Problems, in the order they are looked for.
 const (
 	NoProblem       Problem = iota
-	ProblemIPHeader         // not a complete IPv4 packet
+	ProblemIPHeader         // not a complete IP packet
 	ProblemFragment         // a fragment of one
 	ProblemVersion          // no VRRP version of this address family
 	ProblemType             // not an ADVERTISEMENT
@@ -18,8 +18,8 @@ const (
 
 var problemText = [NumProblems]string{
 	NoProblem:       "no problem",
-	ProblemIPHeader: "IPv4 packet: incomplete or malformed",
-	ProblemFragment: "IPv4 packet: a fragment",
+	ProblemIPHeader: "IP packet: incomplete or malformed",
+	ProblemFragment: "IP packet: a fragment",
 	ProblemVersion:  "VRRP version: unknown for this address family",
 	ProblemType:     "VRRP type: not an advertisement",
 	ProblemLength:   "VRRP message: wrong length",

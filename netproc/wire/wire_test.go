@@ -11,9 +11,8 @@ import (
 )
 
 var (
-	src4   = netip.MustParseAddr("10.77.0.1")
-	src6   = netip.MustParseAddr("fe80::1")
-	group6 = netip.MustParseAddr("ff02::12")
+	src4 = netip.MustParseAddr("10.77.0.1")
+	src6 = netip.MustParseAddr("fe80::1")
 )
 
 // header is an IPv4 header without options, for 20 bytes of payload.
@@ -21,7 +20,7 @@ const header = "45c00028" + "00000000" + "ff700000" + "0a4d0001" + "e0000012"
 
 func TestParseIPv4(t *testing.T) {
 	t.Parallel()
-	good := wire.IPv4{TTL: 255, Protocol: 112, Source: src4, Destination: wire.GroupIPv4}
+	good := wire.IP{TTL: 255, Protocol: 112, Source: src4, Destination: wire.GroupIPv4}
 	payload := slices.Repeat([]byte{0xab}, 20)
 	with := func(change func(b []byte)) []byte {
 		b := append(unhex(t, header), payload...)
@@ -32,20 +31,20 @@ func TestParseIPv4(t *testing.T) {
 	tests := []struct {
 		name    string
 		in      []byte
-		ip      wire.IPv4
+		ip      wire.IP
 		problem wire.Problem
 	}{
 		{"OK", with(func([]byte) {}), good, wire.NoProblem},
 		{"OK, don't fragment", with(func(b []byte) { b[6] = 0x40 }), good, wire.NoProblem},
 		{"OK, padding behind total length", append(with(func([]byte) {}), 0, 0, 0, 0, 0, 0), good, wire.NoProblem},
 		{"OK, options", options, good, wire.NoProblem},
-		{"bad, empty", nil, wire.IPv4{}, wire.ProblemIPHeader},
-		{"bad, header incomplete", with(func([]byte) {})[:19], wire.IPv4{}, wire.ProblemIPHeader},
-		{"bad, version 6", with(func(b []byte) { b[0] = 0x65 }), wire.IPv4{}, wire.ProblemIPHeader},
-		{"bad, header length 16", with(func(b []byte) { b[0] = 0x44 }), wire.IPv4{}, wire.ProblemIPHeader},
-		{"bad, header longer than the packet", with(func(b []byte) { b[0] = 0x4f }), wire.IPv4{}, wire.ProblemIPHeader},
-		{"bad, total length below the header's", with(func(b []byte) { b[3] = 19 }), wire.IPv4{}, wire.ProblemIPHeader},
-		{"bad, total length beyond what was read", with(func(b []byte) { b[3] = 41 }), wire.IPv4{}, wire.ProblemIPHeader},
+		{"bad, empty", nil, wire.IP{}, wire.ProblemIPHeader},
+		{"bad, header incomplete", with(func([]byte) {})[:19], wire.IP{}, wire.ProblemIPHeader},
+		{"bad, version 6", with(func(b []byte) { b[0] = 0x65 }), wire.IP{}, wire.ProblemIPHeader},
+		{"bad, header length 16", with(func(b []byte) { b[0] = 0x44 }), wire.IP{}, wire.ProblemIPHeader},
+		{"bad, header longer than the packet", with(func(b []byte) { b[0] = 0x4f }), wire.IP{}, wire.ProblemIPHeader},
+		{"bad, total length below the header's", with(func(b []byte) { b[3] = 19 }), wire.IP{}, wire.ProblemIPHeader},
+		{"bad, total length beyond what was read", with(func(b []byte) { b[3] = 41 }), wire.IP{}, wire.ProblemIPHeader},
 		{"bad, first fragment", with(func(b []byte) { b[6] = 0x20 }), good, wire.ProblemFragment},
 		{"bad, later fragment", with(func(b []byte) { b[7] = 1 }), good, wire.ProblemFragment},
 	}
@@ -99,7 +98,7 @@ func TestAppend(t *testing.T) {
 		{
 			"version 3 over IPv6, longest interval",
 			wire.Advertisement{Version: 3, VRID: 1, Priority: 255, AdverInterval: 40950 * time.Millisecond, Addresses: addrs("fe80::5e")},
-			src6, group6, "3101ff01" + "0fffc2ff" + "fe80000000000000000000000000005e",
+			src6, wire.GroupIPv6, "3101ff01" + "0fffc2ff" + "fe80000000000000000000000000005e",
 		},
 	}
 	for _, tt := range tests {
@@ -125,7 +124,7 @@ func TestParseProblems(t *testing.T) {
 	t.Parallel()
 	v2 := wire.Append(nil, &wire.Advertisement{Version: 2, VRID: 7, Priority: 1, AdverInterval: time.Second, Addresses: addrs("10.77.0.254")}, src4, wire.GroupIPv4)
 	v3 := wire.Append(nil, &wire.Advertisement{Version: 3, VRID: 7, Priority: 1, AdverInterval: time.Second, Addresses: addrs("10.77.0.254")}, src4, wire.GroupIPv4)
-	v6 := wire.Append(nil, &wire.Advertisement{Version: 3, VRID: 7, Priority: 1, AdverInterval: time.Second, Addresses: addrs("fe80::1")}, src6, group6)
+	v6 := wire.Append(nil, &wire.Advertisement{Version: 3, VRID: 7, Priority: 1, AdverInterval: time.Second, Addresses: addrs("fe80::1")}, src6, wire.GroupIPv6)
 	with := func(b []byte, at int, v byte) []byte {
 		b = slices.Clone(b)
 		b[at] = v
@@ -140,7 +139,7 @@ func TestParseProblems(t *testing.T) {
 		{"empty", nil, src4, wire.GroupIPv4, wire.ProblemLength},
 		{"version 1", with(v2, 0, 0x11), src4, wire.GroupIPv4, wire.ProblemVersion},
 		{"version 4", with(v2, 0, 0x41), src4, wire.GroupIPv4, wire.ProblemVersion},
-		{"version 2 over IPv6", with(v6, 0, 0x21), src6, group6, wire.ProblemVersion},
+		{"version 2 over IPv6", with(v6, 0, 0x21), src6, wire.GroupIPv6, wire.ProblemVersion},
 		{"version before type", with(v2, 0, 0x02)[:1], src4, wire.GroupIPv4, wire.ProblemVersion},
 		{"type 2", with(v2, 0, 0x22), src4, wire.GroupIPv4, wire.ProblemType},
 		{"type before length", with(v2, 0, 0x22)[:1], src4, wire.GroupIPv4, wire.ProblemType},
@@ -150,12 +149,12 @@ func TestParseProblems(t *testing.T) {
 		{"one byte too many", append(slices.Clone(v2), 0), src4, wire.GroupIPv4, wire.ProblemLength},
 		{"one address counted too many", with(v2, 3, 2), src4, wire.GroupIPv4, wire.ProblemLength},
 		{"version 3 with authentication data", append(slices.Clone(v3), make([]byte, 8)...), src4, wire.GroupIPv4, wire.ProblemLength},
-		{"version 3, IPv4 address over IPv6", v3, src6, group6, wire.ProblemLength},
+		{"version 3, IPv4 address over IPv6", v3, src6, wire.GroupIPv6, wire.ProblemLength},
 		{"length before checksum", append(with(v2, 2, 2), 0), src4, wire.GroupIPv4, wire.ProblemLength},
 		{"version 2, checksum", with(v2, 2, 2), src4, wire.GroupIPv4, wire.ProblemChecksum},
 		{"version 2, authentication data not summed", with(v2, 19, 2), src4, wire.GroupIPv4, wire.ProblemChecksum},
 		{"version 3, checksum", with(v3, 2, 2), src4, wire.GroupIPv4, wire.ProblemChecksum},
-		{"version 3 over IPv6, checksum", with(v6, 2, 2), src6, group6, wire.ProblemChecksum},
+		{"version 3 over IPv6, checksum", with(v6, 2, 2), src6, wire.GroupIPv6, wire.ProblemChecksum},
 		{"version 3 over IPv6, to another group", v6, src6, netip.MustParseAddr("ff02::13"), wire.ProblemChecksum},
 	}
 	for _, tt := range tests {

@@ -1,0 +1,123 @@
+package netproc
+
+import (
+	"math"
+	"net/netip"
+	"time"
+
+	"github.com/rvrrpd/rvrrpd/engine"
+	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/netproc/wire"
+)
+
+// remark notes what is noteworthy about an advertisement that is accepted:
+// what R12, R14 and R15 tell to log and not to discard, and which form of the
+// checksum its sender uses.
+func (p *process) remark(r *router, a *wire.Advertisement, source netip.Addr, arrived int64) {
+	if a.Version == 3 && a.AdverInterval != r.interval { // R12
+		p.notice(r, ipc.NoticeInterval, source)
+	}
+	if !r.isOurs(a.Addresses) { // R14
+		p.notice(r, ipc.NoticeAddresses, source)
+	}
+	if a.Priority == engine.PriorityOwner && r.priority() == engine.PriorityOwner { // R15
+		p.notice(r, ipc.NoticeOwner, source)
+	}
+	if a.Version == 3 && r.record.Family == ipc.IPv4 && r.forms.count(source, a.Checksum) && a.Checksum != r.form() { // R7
+		p.notice(r, ipc.NoticeChecksum, source)
+	}
+	if r.record.Migration && r.migration.heard(a, source, arrived) {
+		p.notice(r, ipc.NoticeVersion2, source)
+	}
+}
+
+// maxPeers bounds what is remembered of senders: without authentication
+// anybody can invent some.
+const maxPeers = 16
+
+// forms counts which form of the checksum each peer uses; those beyond
+// maxPeers are counted together in the last place.
+type forms struct {
+	peers []peerForms
+}
+
+type peerForms struct {
+	source netip.Addr // invalid: all the others
+	// plain and pseudo count messages of either form.
+	plain, pseudo uint64
+}
+
+// count counts one message; true for the first of this peer in this form.
+func (f *forms) count(source netip.Addr, form wire.Form) (first bool) {
+	at := -1
+	for i := range f.peers {
+		if f.peers[i].source == source || i == maxPeers {
+			at = i
+			break
+		}
+	}
+	if at < 0 {
+		if at = len(f.peers); at == maxPeers {
+			source = netip.Addr{}
+		}
+		f.peers = append(f.peers, peerForms{source: source})
+	}
+	n := &f.peers[at].plain
+	if form == wire.FormPseudoHeader {
+		n = &f.peers[at].pseudo
+	}
+	*n++
+	return *n == 1
+}
+
+// Implementation constants.
+const (
+	// aliveIntervals is for how many intervals after its last version 3
+	// advertisement a router counts as one that sends version 3: until a
+	// Backup would take over from it.
+	aliveIntervals = 4
+	// lonelyMax is the number of version 3 advertisements without one of
+	// version 2 beside them after which a router counts as one that does not
+	// send version 2.
+	lonelyMax = 8
+)
+
+// migration is what a router in migration mode knows of the last one that
+// sent version 3 (RFC 9568 §8.4.2).
+type migration struct {
+	source netip.Addr
+	until  int64 // it counts as one that sends version 3
+	alone  int   // advertisements of version 3 since one of version 2
+}
+
+// supersedes says whether version 2 of a router is to be ignored, because it
+// sends version 3, too.
+func (m *migration) supersedes(source netip.Addr, arrived int64) bool {
+	if source != m.source || arrived > m.until {
+		return false
+	}
+	m.alone = 0
+	return true
+}
+
+// heard takes an accepted advertisement into account; true when its sender
+// turns out not to send version 2 beside version 3.
+func (m *migration) heard(a *wire.Advertisement, source netip.Addr, arrived int64) bool {
+	if a.Version == 2 {
+		return false
+	}
+	if source != m.source {
+		m.source, m.alone = source, 0
+	}
+	m.until = arrived + aliveIntervals*int64(a.AdverInterval)
+	m.alone = min(m.alone+1, math.MaxInt16)
+	return m.alone == lonelyMax
+}
+
+// version2Interval is the Advertisement_Interval that version 2 tells beside a
+// version 3 of the given one: the least whole number of seconds that is no
+// shorter, because a Backup of version 2 knows nothing finer (RFC 3768
+// §5.3.7).
+func version2Interval(d time.Duration) time.Duration {
+	return min(max((d+time.Second-1).Truncate(time.Second), time.Second), 255*time.Second)
+}
