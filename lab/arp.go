@@ -6,8 +6,6 @@ import (
 	"net/netip"
 	"slices"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // answerTime is how long answers to an ARP request are waited for: a LAN in
@@ -25,13 +23,7 @@ type Answer struct {
 func (l *Lab) WhoHas(ip netip.Addr) (answers []Answer) {
 	l.Helper()
 	mark := l.Tap.Len()
-	socket := l.Client.socket(unix.AF_PACKET, unix.SOCK_RAW, 0, func(fd int) error {
-		i, err := net.InterfaceByName(Interface)
-		if err != nil {
-			return err
-		}
-		return unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: i.Index})
-	})
+	socket := l.Client.packetSocket()
 	defer socket.Close()
 	if _, err := socket.Write(arpQuestion(l.Client.MAC, l.Client.Addr, ip)); err != nil {
 		l.Fatalf("arp request: %v", err)

@@ -1,56 +1,12 @@
 package lab
 
 import (
-	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
 )
-
-// Kind is a VRRP implementation.
-type Kind string
-
-// The kinds the lab knows.
-const (
-	Rvrrpd     Kind = "rvrrpd"
-	Keepalived Kind = "keepalived"
-)
-
-// The virtual router of the lab.
-const (
-	// VRID is its number.
-	VRID = 10
-	// Device is the macvlan that rvrrpd and keepalived make for it.
-	Device = "vrrp10"
-	// AdverInterval is its Advertisement_Interval.
-	AdverInterval = time.Second
-	prefixLen     = 24
-)
-
-// VIP is its address.
-var VIP = netip.MustParseAddr("10.9.0.254")
-
-// Router is the configuration of a VRRPv2 daemon.
-type Router struct {
-	Kind     Kind
-	Priority int
-	// NoPreempt turns off preemption.
-	NoPreempt bool
-	// OnInterface puts the address on eth0 itself instead of a macvlan.
-	OnInterface bool
-}
-
-// SkewTime is RFC 3768's Skew_Time.
-func SkewTime(priority int) time.Duration {
-	return time.Duration(256-priority) * time.Second / 256
-}
-
-// MasterDown is RFC 3768's Master_Down_Interval, RFC 9568's
-// Active_Down_Interval.
-func MasterDown(priority int) time.Duration { return 3*AdverInterval + SkewTime(priority) }
 
 // Daemon is a VRRP daemon on a node.
 type Daemon struct {
@@ -64,23 +20,42 @@ type Daemon struct {
 func (n *Node) Run(r Router) *Daemon {
 	n.lab.Helper()
 	d := &Daemon{Node: n, Router: r}
-	dir := n.lab.TempDir()
-	file := filepath.Join(dir, "conf")
-	d.argv = []string{Binary("rvrrpd"), "-m1", "-c", file}
-	if r.Kind == Keepalived {
-		d.argv = []string{"keepalived", "-n", "-l", "-D", "-G", "-P", "-f", file,
-			"-p", filepath.Join(dir, "pid"), "-r", filepath.Join(dir, "vrrp.pid"), "-c", filepath.Join(dir, "check.pid")}
-	}
-	if err := os.WriteFile(file, []byte(r.Configuration(n.Name)), 0o600); err != nil {
-		n.lab.Fatalf("%v", err)
+	if r.Kind == FRR {
+		d.argv = n.startFRR(r)
+	} else {
+		d.argv = n.prepare(r)
 	}
 	d.Process = n.Start(d.argv...)
 	return d
 }
 
+// prepare writes the configuration file and returns the command line.
+func (n *Node) prepare(r Router) (argv []string) {
+	n.lab.Helper()
+	dir := n.lab.TempDir()
+	file := filepath.Join(dir, "conf")
+	if err := os.WriteFile(file, []byte(r.Configuration(n.Name)), 0o600); err != nil {
+		n.lab.Fatalf("%v", err)
+	}
+	if r.Kind == Keepalived {
+		return []string{"keepalived", "-n", "-l", "-D", "-G", "-P", "-f", file,
+			"-p", filepath.Join(dir, "pid"), "-r", filepath.Join(dir, "vrrp.pid"), "-c", filepath.Join(dir, "check.pid")}
+	}
+	return []string{Binary("rvrrpd"), "-m1", "-c", file}
+}
+
 // Again starts the daemon again, with the same configuration.
 func (d *Daemon) Again() *Daemon {
 	d.Node.lab.Helper()
+	// keepalived takes the process number of a killed daemon for one that
+	// lives as long as nobody has asked for its exit status.
+	if d.Router.Kind == Keepalived {
+		for i, arg := range d.argv[:len(d.argv)-1] {
+			if arg == "-p" || arg == "-r" || arg == "-c" {
+				os.Remove(d.argv[i+1])
+			}
+		}
+	}
 	again := *d
 	again.Process = d.Node.Start(d.argv...)
 	return &again
@@ -103,6 +78,7 @@ func (d *Daemon) Child() int {
 // words are the regular expressions of a daemon's log lines.
 var words = map[Kind]struct{ backup, active, left string }{
 	Rvrrpd:     {`"?initialize->backup"? `, `(backup|initialize)->active"? `, `active->backup"? `},
+	FRR:        {`Initialize -> Backup`, `(Backup|Initialize) -> Master`, `Master -> Backup`},
 	Keepalived: {`Entering BACKUP STATE`, `Entering MASTER STATE`, `Entering BACKUP STATE`},
 }
 
@@ -115,7 +91,7 @@ func (d *Daemon) AwaitBackup() Line {
 // AwaitActive waits until the daemon says that it has become Active.
 func (d *Daemon) AwaitActive(mark int) Line {
 	d.Node.lab.Helper()
-	return d.AwaitLine(mark, MasterDown(d.Router.Priority)+5*time.Second, words[d.Router.Kind].active)
+	return d.AwaitLine(mark, d.Router.ActiveDown()+5*time.Second, words[d.Router.Kind].active)
 }
 
 // AwaitStepBack waits until the daemon says that it has become Backup again.
@@ -146,52 +122,4 @@ func Binary(name string) string {
 		return name
 	}
 	return path
-}
-
-// Configuration is the daemon's configuration file on a node.
-func (r Router) Configuration(node string) string {
-	if r.Kind == Keepalived {
-		return r.keepalived(node)
-	}
-	return r.rvrrpd()
-}
-
-func (r Router) rvrrpd() string {
-	device := fmt.Sprintf("iftype = \"macvlan\"\nvifname = %q\n", Device)
-	if r.OnInterface {
-		device = "iftype = \"ether\"\n"
-	}
-	return fmt.Sprintf(`[[vrouter]]
-group = %d
-interface = %q
-vip = "%s/%d"
-priority = %d
-preemption = %t
-timers = { advert = %d }
-%s`, VRID, Interface, VIP, prefixLen, r.Priority, !r.NoPreempt, AdverInterval/time.Second, device)
-}
-
-func (r Router) keepalived(name string) string {
-	var options string
-	if r.NoPreempt {
-		options += "    nopreempt\n"
-	}
-	if !r.OnInterface {
-		options += "    use_vmac " + Device + "\n"
-	}
-	return fmt.Sprintf(`global_defs {
-    router_id %s
-    vrrp_version 2
-}
-vrrp_instance lab {
-    state BACKUP
-    interface %s
-    virtual_router_id %d
-    priority %d
-    advert_int %d
-%s    virtual_ipaddress {
-        %s/%d
-    }
-}
-`, name, Interface, VRID, r.Priority, AdverInterval/time.Second, options, VIP, prefixLen)
 }

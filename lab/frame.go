@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Frame is a VRRP or ARP frame as seen on the wire.
+// Frame is a VRRP, ARP or neighbor discovery frame as seen on the wire.
 type Frame struct {
 	// Time is when the kernel, or tcpdump, saw it.
 	Time time.Time
@@ -19,17 +19,25 @@ type Frame struct {
 	Len int
 	// Src and Dst are MAC addresses.
 	Src, Dst string
-	// VRRP or ARP is what it carries.
+	// VRRP, ARP or ND is what it carries. A Capture has no ND, and of VRRP
+	// what goes over IPv4.
 	VRRP *VRRP
 	ARP  *ARP
+	ND   *ND
 }
 
-// VRRP is a VRRPv2 advertisement with its IP header.
+// VRRP is an advertisement with its IP header.
 type VRRP struct {
-	Src, Dst                              netip.Addr
-	TTL, DSField                          int
-	Version, VRID, Priority, Count, Inter int
-	Addrs                                 []netip.Addr
+	Src, Dst netip.Addr
+	// TTL is the hop limit, DSField the traffic class, over IPv6.
+	TTL, DSField                   int
+	Version, VRID, Priority, Count int
+	// Inter is the interval, in seconds with version 2, in centiseconds with
+	// version 3.
+	Inter int
+	Addrs []netip.Addr
+	// Message is the VRRP message itself; a Capture does not have it.
+	Message []byte
 	// ChecksumGood and IPChecksumGood say what tshark thinks of them; a Tap
 	// does not look.
 	ChecksumGood, IPChecksumGood bool
@@ -46,6 +54,7 @@ type ARP struct {
 const (
 	etherIPv4     = 0x0800
 	etherARP      = 0x0806
+	etherIPv6     = 0x86dd
 	protocolVRRP  = 112
 	arpRequest    = 1
 	arpReply      = 2
@@ -58,7 +67,7 @@ const (
 // VirtualMAC is the virtual router MAC address (RFC 3768 §7.3).
 func VirtualMAC(vrid int) string { return fmt.Sprintf("%s%02x", virtualPrefix, vrid) }
 
-// parseFrame reads an Ethernet frame; false when it is neither VRRP nor ARP.
+// parseFrame reads an Ethernet frame; false when it is none of Frame's.
 func parseFrame(b []byte) (f Frame, ok bool) {
 	if len(b) < 14 {
 		return f, false
@@ -71,6 +80,9 @@ func parseFrame(b []byte) (f Frame, ok bool) {
 	case etherIPv4:
 		f.VRRP = parseVRRP(payload)
 		return f, f.VRRP != nil
+	case etherIPv6:
+		f.VRRP, f.ND = parseIPv6(payload)
+		return f, f.VRRP != nil || f.ND != nil
 	}
 	return f, false
 }
@@ -94,13 +106,22 @@ func parseVRRP(b []byte) *VRRP {
 	if head < 20 || total < head+8 || total > len(b) {
 		return nil
 	}
-	m := b[head:total]
-	v := &VRRP{Src: ipv4(b[12:]), Dst: ipv4(b[16:]), TTL: int(b[8]), DSField: int(b[1]),
-		Version: int(m[0] >> 4), VRID: int(m[1]), Priority: int(m[2]), Count: int(m[3]), Inter: int(m[5])}
-	for a := m[8:]; len(v.Addrs) < v.Count && len(a) >= 4; a = a[4:] {
-		v.Addrs = append(v.Addrs, ipv4(a))
-	}
+	v := &VRRP{Src: ipv4(b[12:]), Dst: ipv4(b[16:]), TTL: int(b[8]), DSField: int(b[1])}
+	v.parse(b[head:total], 4)
 	return v
+}
+
+// parse reads a VRRP message of at least 8 bytes.
+func (v *VRRP) parse(m []byte, size int) {
+	v.Message = slices.Clone(m)
+	v.Version, v.VRID, v.Priority, v.Count, v.Inter = int(m[0]>>4), int(m[1]), int(m[2]), int(m[3]), int(m[5])
+	if v.Version == 3 {
+		v.Inter |= int(m[4]&15) << 8
+	}
+	for a := m[8:]; len(v.Addrs) < v.Count && len(a) >= size; a = a[size:] {
+		addr, _ := netip.AddrFromSlice(a[:size])
+		v.Addrs = append(v.Addrs, addr)
+	}
 }
 
 // Advert matches advertisements from a node of the lab.
@@ -160,6 +181,8 @@ func (f Frame) String() string {
 		return fmt.Sprintf("%s %s %s > %s advert vrid %d prio %d %v", at, f.Port, f.Src, f.VRRP.Src, f.VRRP.VRID, f.VRRP.Priority, f.VRRP.Addrs)
 	case f.ARP != nil:
 		return fmt.Sprintf("%s %s %s > %s arp op %d %s is %s, asks %s", at, f.Port, f.Src, f.Dst, f.ARP.Op, f.ARP.SenderIP, f.ARP.SenderMAC, f.ARP.TargetIP)
+	case f.ND != nil:
+		return fmt.Sprintf("%s %s %s > %s %+v", at, f.Port, f.Src, f.Dst, *f.ND)
 	}
 	return at
 }

@@ -58,6 +58,8 @@ type Node struct {
 	Addr netip.Addr
 	// MAC is the interface's own hardware address.
 	MAC string
+	// LinkLocal is its IPv6 address.
+	LinkLocal netip.Addr
 }
 
 // labs counts those of this process.
@@ -148,6 +150,7 @@ func (l *Lab) build() {
 		if !Until(5*time.Second, n.settled) {
 			l.Fatalf("%s: %s does not come up", n.Name, Interface)
 		}
+		n.LinkLocal = n.linkLocal()
 	}
 	l.R1.Set("net/ipv4/ip_forward", "1")
 	l.R2.Set("net/ipv4/ip_forward", "1")
@@ -230,10 +233,16 @@ func Leftovers(pid int) (names []string) {
 	return names
 }
 
-// sweep removes namespaces of labs whose process is gone: their daemons died
-// with it.
+// sweep removes namespaces of labs whose process is gone. Most daemons died
+// with it; those that changed their user did not.
 func sweep() {
 	for _, name := range Leftovers(-1) {
+		out, _ := exec.Command("ip", "netns", "pids", name).Output()
+		for _, field := range strings.Fields(string(out)) {
+			if pid, err := strconv.Atoi(field); err == nil {
+				syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
 		// Another lab may be sweeping as well: what is gone is gone.
 		exec.Command("ip", "netns", "del", filepath.Base(name)).Run()
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -70,6 +71,28 @@ func (n *Node) linkMAC() (mac string) {
 		n.lab.Fatalf("%s: %v", n.Name, err)
 	}
 	return mac
+}
+
+// linkLocal is the IPv6 link-local address of the node's interface.
+func (n *Node) linkLocal() (ip netip.Addr) {
+	n.lab.Helper()
+	err := n.Do(func() error {
+		i, err := net.InterfaceByName(Interface)
+		if err != nil {
+			return err
+		}
+		addrs, err := i.Addrs()
+		for _, a := range addrs {
+			if p, ok := a.(*net.IPNet); ok && p.IP.To4() == nil && p.IP.IsLinkLocalUnicast() {
+				ip, _ = netip.AddrFromSlice(p.IP)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		n.lab.Fatalf("%s: %v", n.Name, err)
+	}
+	return ip
 }
 
 // socket opens a socket in the node's namespace, readied by setup.

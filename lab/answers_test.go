@@ -1,0 +1,97 @@
+//go:build lab
+
+package lab_test
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/rvrrpd/rvrrpd/lab"
+)
+
+// groupAddr6 is RFC 9568 §5.1.2.2, allNodes RFC 4291 §2.7.1.
+var (
+	groupAddr6 = netip.MustParseAddr("ff02::12")
+	allNodes   = netip.MustParseAddr("ff02::1")
+)
+
+// comparable lets cmp compare addresses.
+var comparable = cmpopts.EquateComparable(netip.Addr{})
+
+// answers checks that who asks for the virtual addresses hears from the
+// Active alone, and from ours in the right form.
+func answers(t *testing.T, l *lab.Lab, active *lab.Node, r lab.Router) {
+	t.Helper()
+	mac := r.MAC()
+	if r.OnInterface {
+		mac = active.MAC
+	}
+	want := []lab.Answer{{From: active.Name, MAC: mac}}
+	for _, vip := range r.VIPs() {
+		ask := func() []lab.Answer { return l.WhoHas(vip) }
+		if r.IPv6 {
+			ask = func() []lab.Answer { return neighbors(t, l, vip, r) }
+		}
+		var got []lab.Answer
+		if !lab.Until(time.Second, func() bool { got = ask(); return slices.Equal(got, want) }) {
+			t.Errorf("who has %v: %v, want %v", vip, got, want)
+		}
+	}
+}
+
+// neighbors asks for an IPv6 address and lists who answers, each once. Our
+// answers have the R flag.
+func neighbors(t *testing.T, l *lab.Lab, vip netip.Addr, r lab.Router) (answers []lab.Answer) {
+	t.Helper()
+	for _, f := range l.Solicit(vip) {
+		if r.Kind == lab.Rvrrpd && (!f.ND.Router || !f.ND.Solicited || f.ND.HopLimit != vrrpTTL || f.ND.Dst != l.Client.LinkLocal) {
+			t.Errorf("solicited answer %s", f)
+		}
+		if a := (lab.Answer{From: f.Port, MAC: f.ND.LinkAddr}); !slices.Contains(answers, a) {
+			answers = append(answers, a)
+		}
+	}
+	return answers
+}
+
+// announcements checks that ours announces every address after the
+// advertisement of its takeover, from the virtual MAC.
+func announcements(t *testing.T, l *lab.Lab, n *lab.Node, r lab.Router, takeover lab.Frame) {
+	t.Helper()
+	if r.Kind != lab.Rvrrpd {
+		return
+	}
+	for _, vip := range r.VIPs() {
+		match := lab.GratuitousARP(vip)
+		if r.IPv6 {
+			match = unsolicited(vip)
+		}
+		f := l.Tap.Await(mark(l, takeover), time.Second, "an announcement of "+vip.String(), lab.From(n, match))
+		if d := f.Time.Sub(takeover.Time); d > announceLimit {
+			t.Errorf("announced %v after the advertisement", d)
+		}
+		if f.Src != r.MAC() || f.ARP != nil && f.ARP.SenderMAC != r.MAC() {
+			t.Errorf("not from the virtual MAC: %s", f)
+		}
+		if f.ND == nil {
+			continue
+		}
+		want := &lab.ND{Type: lab.NeighborAdvertisement, Src: f.ND.Src, Dst: allNodes, HopLimit: vrrpTTL, Target: vip,
+			Router: true, Override: true, LinkAddr: r.MAC()}
+		if diff := cmp.Diff(want, f.ND, comparable); diff != "" {
+			t.Errorf("announcement (-want +got):\n%s", diff)
+		}
+	}
+}
+
+// unsolicited matches the announcements of an IPv6 address.
+func unsolicited(vip netip.Addr) func(lab.Frame) bool {
+	return func(f lab.Frame) bool {
+		return f.ND != nil && f.ND.Type == lab.NeighborAdvertisement && !f.ND.Solicited && f.ND.Target == vip
+	}
+}

@@ -1,0 +1,238 @@
+//go:build lab
+
+package lab_test
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/rvrrpd/rvrrpd/lab"
+)
+
+// protocols are the rows of the matrix.
+var protocols = []struct {
+	name   string
+	router lab.Router
+}{
+	{"v2 IPv4", lab.Router{Version: 2}},
+	{"v3 IPv4 rfc9568", lab.Router{Version: 3, Interval: interval3, Checksum: lab.Plain}},
+	{"v3 IPv4 rfc5798", lab.Router{Version: 3, Interval: interval3, Checksum: lab.Pseudo}},
+}
+
+// peers are its columns. Deaf are the checksums over IPv4 with which version 3
+// is not heard by the peer: it discards such advertisements.
+var peers = []struct {
+	name        string
+	kind        lab.Kind
+	onInterface bool
+	deaf        string
+}{
+	{"rvrrpd", lab.Rvrrpd, false, ""},
+	{"keepalived", lab.Keepalived, true, lab.Plain},
+	{"keepalived vmac", lab.Keepalived, false, lab.Plain},
+	{"frr", lab.FRR, false, lab.Plain},
+}
+
+// TestInterop is the matrix: each side is Active in turn, is killed, comes
+// back with preemption, and says goodbye.
+func TestInterop(t *testing.T) {
+	t.Parallel()
+	for _, row := range protocols {
+		for _, peer := range peers {
+			ours, theirs := row.router, row.router
+			ours.Kind = lab.Rvrrpd
+			theirs.Kind, theirs.OnInterface = peer.kind, peer.onInterface
+			deaf := row.router.Version == 3 && !row.router.IPv6 && row.router.Checksum == peer.deaf
+			t.Run(fmt.Sprintf("%s, from %s to rvrrpd", row.name, peer.name), func(t *testing.T) {
+				t.Parallel()
+				exchange(t, theirs, ours)
+			})
+			if peer.kind == lab.Rvrrpd {
+				continue // the same again
+			}
+			t.Run(fmt.Sprintf("%s, from rvrrpd to %s", row.name, peer.name), func(t *testing.T) {
+				t.Parallel()
+				if deaf {
+					unheard(t, ours, theirs)
+				} else {
+					exchange(t, ours, theirs)
+				}
+			})
+		}
+	}
+}
+
+// advertisement matches those of a node, as told by its port, that is not
+// leaving.
+func advertisement(n *lab.Node) func(lab.Frame) bool {
+	return lab.From(n, func(f lab.Frame) bool { return f.VRRP != nil && f.VRRP.Priority > 0 })
+}
+
+// goodbye matches a node's priority 0.
+func goodbye(n *lab.Node) func(lab.Frame) bool {
+	return lab.From(n, func(f lab.Frame) bool { return f.VRRP != nil && f.VRRP.Priority == 0 })
+}
+
+// awaitAdverts waits for more advertisements of a node, and returns the last.
+func awaitAdverts(l *lab.Lab, n *lab.Node, r lab.Router, count int) (f lab.Frame) {
+	l.Helper()
+	for range count {
+		f = l.Tap.Await(l.Tap.Len(), 3*r.AdverInterval(), n.Name+"'s next advertisement", advertisement(n))
+	}
+	return f
+}
+
+// exchange lets the routers take over from each other; from has the higher
+// priority. A peer that is deaf to ours may be from: it need not hear us to
+// return.
+func exchange(t *testing.T, from, to lab.Router) {
+	from.Priority, to.Priority = high, low
+	l := lab.New(t)
+	a := l.R1.Run(from)
+	l.Tap.Await(0, from.ActiveDown()+10*time.Second, "r1's advertisement", advertisement(l.R1))
+	b := l.R2.Run(to)
+	b.AwaitBackup()
+	awaitAdverts(l, l.R1, from, 4) // longer than r2's Active_Down_Interval
+	answers(t, l, l.R1, from)
+
+	killed := a.Kill()
+	takeover := l.Tap.Await(l.Tap.Len()-1, to.ActiveDown()+time.Second, "r2's advertisement", advertisement(l.R2))
+	before := last(t, l.Tap.From(0), killed, "r1's last advertisement", advertisement(l.R1))
+	inTime(t, "the takeover", takeover.Time.Sub(before.Time), to.ActiveDown(), to)
+	announcements(t, l, l.R2, to, takeover)
+
+	again := a.Again()
+	l.Tap.Await(mark(l, takeover), from.ActiveDown()+10*time.Second, "r1's return", advertisement(l.R1))
+	awaitAdverts(l, l.R1, from, 3)
+	answers(t, l, l.R1, from)
+
+	if status := again.Terminate(10 * time.Second); status != 0 {
+		t.Errorf("r1 ended with status %d; it said\n%s", status, again.Output())
+	}
+	bye := l.Tap.Await(0, time.Second, "r1's goodbye", goodbye(l.R1))
+	takeover = l.Tap.Await(mark(l, bye), to.SkewTime()+time.Second, "r2's advertisement", advertisement(l.R2))
+	inTime(t, "the handover", takeover.Time.Sub(bye.Time), to.SkewTime(), to)
+	awaitAdverts(l, l.R2, to, 1)
+
+	frames := l.Tap.From(0)
+	turns(t, frames, "r1 r2 r1 r2")
+	wellFormed(t, frames, l.R1, from)
+	wellFormed(t, frames, l.R2, to)
+}
+
+// mark is the number of the frame that follows f.
+func mark(l *lab.Lab, f lab.Frame) int {
+	return slices.IndexFunc(l.Tap.From(0), func(g lab.Frame) bool { return g.Time.Equal(f.Time) }) + 1
+}
+
+// unheard shows that the peer does not hear advertisements with the checksum
+// that ours sends, or this matrix would be wrong about it: it becomes Active
+// beside us.
+func unheard(t *testing.T, ours, theirs lab.Router) {
+	ours.Priority, theirs.Priority = high, low
+	l := lab.New(t)
+	l.R1.Run(ours)
+	l.Tap.Await(0, ours.ActiveDown()+10*time.Second, "r1's advertisement", advertisement(l.R1))
+	l.R2.Run(theirs)
+	l.Tap.Await(0, theirs.ActiveDown()+10*time.Second, "r2's advertisement", advertisement(l.R2))
+	awaitAdverts(l, l.R1, ours, 2)
+	wellFormed(t, l.Tap.From(0), l.R1, ours)
+}
+
+// centisecond is how much earlier than the protocol's time FRR may be: it
+// cuts Skew_Time down to whole centiseconds.
+const centisecond = 10 * time.Millisecond
+
+// peerTolerance is how much later a peer may be: not ours to improve.
+const peerTolerance = 100 * time.Millisecond
+
+// inTime checks a takeover on the wire: ours strictly.
+func inTime(t *testing.T, what string, got, want time.Duration, r lab.Router) {
+	t.Helper()
+	switch {
+	case r.Kind == lab.Rvrrpd:
+		within(t, what, got, want)
+	case got < want-centisecond-haste || got > want+peerTolerance:
+		t.Errorf("%s by %s took %v; the protocol says %v", what, r.Kind, got, want)
+	default:
+		t.Logf("%s by %s took %v: %v after the protocol's %v", what, r.Kind, got, got-want, want)
+	}
+}
+
+// turns checks who advertised in which order. Beside a router that takes over
+// the other may be heard once more, for as long as it takes to be read.
+func turns(t *testing.T, frames []lab.Frame, want string) {
+	t.Helper()
+	var got string
+	var since time.Time
+	var now string
+	for _, f := range frames {
+		if f.VRRP == nil || f.VRRP.Priority == 0 || f.Port == now {
+			continue
+		}
+		if before := now; before != "" && f.Time.Sub(since) < tolerance {
+			t.Logf("%s speaks beside %s, %v after it took over", f.Port, now, f.Time.Sub(since))
+			continue
+		}
+		now, since = f.Port, f.Time
+		if got != "" {
+			got += " "
+		}
+		got += f.Port
+	}
+	if got != want {
+		t.Errorf("Active in turn: %s, want %s", got, want)
+	}
+}
+
+// wellFormed checks all advertisements of a node.
+func wellFormed(t *testing.T, frames []lab.Frame, n *lab.Node, r lab.Router) {
+	t.Helper()
+	group, groupMAC, form := groupAddr, lab.GroupMAC, lab.Plain
+	switch {
+	case r.IPv6:
+		group, groupMAC, form = groupAddr6, lab.GroupMAC6, lab.Pseudo
+	case r.Version == 3 && (r.Kind != lab.Rvrrpd || r.Checksum == lab.Pseudo):
+		form = lab.Pseudo
+	}
+	mac := r.MAC()
+	if r.OnInterface {
+		mac = n.MAC
+	}
+	inter := int(r.AdverInterval() / time.Second)
+	if r.Version == 3 {
+		inter = int(r.AdverInterval() / centisecond)
+	}
+	vips := slices.SortedFunc(slices.Values(r.VIPs()), netip.Addr.Compare)
+	for _, f := range lab.Select(frames, lab.From(n, func(f lab.Frame) bool { return f.VRRP != nil })) {
+		v := f.VRRP
+		addrs := slices.SortedFunc(slices.Values(v.Addrs), netip.Addr.Compare)
+		if v.Version != r.Version || v.VRID != lab.VRID || v.TTL != vrrpTTL || v.Inter != inter || !slices.Equal(addrs, vips) {
+			t.Errorf("%s: %+v", r.Kind, *v)
+		}
+		if v.Dst != group || f.Dst != groupMAC || f.Src != mac {
+			t.Errorf("%s: from %s to %s, %s", r.Kind, f.Src, f.Dst, v.Dst)
+		}
+		if got := v.ChecksumForm(); got != form {
+			t.Errorf("%s: checksum %q, want %q", r.Kind, got, form)
+		}
+		if r.Kind == lab.Rvrrpd {
+			ourOwn(t, f, n, r)
+		}
+	}
+}
+
+// ourOwn checks what the peers see to in another way, or not at all.
+func ourOwn(t *testing.T, f lab.Frame, n *lab.Node, r lab.Router) {
+	t.Helper()
+	source := n.Addr
+	if r.IPv6 {
+		source = n.LinkLocal
+	}
+	if f.VRRP.Src != source || f.VRRP.DSField != cs6 || !slices.Equal(f.VRRP.Addrs, r.VIPs()) {
+		t.Errorf("rvrrpd: %+v", *f.VRRP)
+	}
+}
