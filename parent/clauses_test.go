@@ -1,0 +1,80 @@
+package parent
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"testing"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// reported is an address as the kernel reports it.
+func reported(prefix string, scope, flags uint8) []byte {
+	p := netip.MustParsePrefix(prefix)
+	msg := nl.NewIfAddrmsg(unix.AF_INET)
+	kind := unix.IFA_LOCAL
+	if p.Addr().Is6() {
+		msg, kind = nl.NewIfAddrmsg(unix.AF_INET6), unix.IFA_ADDRESS
+	}
+	msg.Index, msg.Prefixlen, msg.Scope, msg.Flags = 7, uint8(p.Bits()), scope, flags
+	return append(msg.Serialize(), nl.NewRtAttr(kind, p.Addr().AsSlice()).Serialize()...)
+}
+
+// TestPrimary: advertisements come from the first IPv4 address, or from the
+// link-local IPv6 address once it is known to be unique (RFC 5798 §7.2).
+func TestPrimary(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, prefix string
+		scope, flags uint8
+		want         bool
+	}{
+		{"IPv4", "10.9.0.1/24", unix.RT_SCOPE_UNIVERSE, 0, true},
+		{"IPv4 secondary", "10.9.0.2/24", unix.RT_SCOPE_UNIVERSE, unix.IFA_F_SECONDARY, false},
+		{"IPv4 of link scope", "169.254.9.1/16", unix.RT_SCOPE_LINK, 0, false},
+		{"IPv6 link-local", "fe80::1/64", unix.RT_SCOPE_LINK, unix.IFA_F_PERMANENT, true},
+		{"IPv6 global", "2001:db8::1/64", unix.RT_SCOPE_UNIVERSE, unix.IFA_F_PERMANENT, false},
+		{"IPv6 unique local", "fd00::1/64", unix.RT_SCOPE_UNIVERSE, unix.IFA_F_PERMANENT, false},
+		{"IPv6 link-local, tentative", "fe80::1/64", unix.RT_SCOPE_LINK, unix.IFA_F_TENTATIVE, false},
+		{"IPv6 link-local, a duplicate", "fe80::1/64", unix.RT_SCOPE_LINK, unix.IFA_F_DADFAILED, false},
+	} {
+		a, err := parseAddress(reported(tt.prefix, tt.scope, tt.flags))
+		if err != nil || a.Prefix.String() != tt.prefix || a.Index != 7 || a.Primary != tt.want {
+			t.Errorf("%s: %+v, %v; want primary %v", tt.name, a, err, tt.want)
+		}
+	}
+}
+
+// TestNoDuplicateDetection: a virtual address is put on a device without
+// duplicate address detection, which another router's answer would fail (RFC
+// 5798 §8.2.2).
+func TestNoDuplicateDetection(t *testing.T) {
+	t.Parallel()
+	for _, prefix := range []string{"fe80::5e00:20a/64", "2001:db8::a/64", "10.9.0.254/24"} {
+		a := vaddr{Prefix: netip.MustParsePrefix(prefix)}
+		got := requestedFlags(t, addrRequest(unix.RTM_NEWADDR, 0, 7, a))
+		if got != unix.IFA_F_NODAD {
+			t.Errorf("%s: flags %#x, want %#x", prefix, got, unix.IFA_F_NODAD)
+		}
+		if got := requestedFlags(t, addrRequest(unix.RTM_DELADDR, 0, 7, a)); got != 0 {
+			t.Errorf("%s: flags %#x in the request to take it off", prefix, got)
+		}
+	}
+}
+
+// requestedFlags are the address flags of a request, 0 where it has none.
+func requestedFlags(t *testing.T, req *nl.NetlinkRequest) (flags uint32) {
+	t.Helper()
+	b := req.Serialize()[unix.NLMSG_HDRLEN:]
+	attrs, err := nl.ParseRouteAttr(b[unix.SizeofIfAddrmsg:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range attrs {
+		if a.Attr.Type == unix.IFA_FLAGS {
+			flags = binary.NativeEndian.Uint32(a.Value)
+		}
+	}
+	return flags
+}
