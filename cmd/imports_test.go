@@ -20,7 +20,8 @@ var mayImport = map[string][]string{
 	"netproc":            {module + "engine", module + "ipc", module + "netproc/wire", module + "netproc/auth", module + "netproc/sandbox"},
 	"netproc/wire":       {},
 	"netproc/sandbox":    {"golang.org/x/sys/unix", "github.com/landlock-lsm/go-landlock/landlock", "github.com/landlock-lsm/go-landlock/landlock/syscall"},
-	"parent":             {module + "conf", module + "ipc", "golang.org/x/sys/unix", "github.com/vishvananda/netlink", "github.com/vishvananda/netlink/nl", "github.com/mdlayher/packet"},
+	"parent":             {module + "conf", module + "ipc", "golang.org/x/sys/unix", "github.com/vishvananda/netlink", "github.com/vishvananda/netlink/nl", "github.com/mdlayher/packet", "github.com/google/nftables", "github.com/google/nftables/expr",
+		"github.com/google/nftables/binaryutil", "github.com/mdlayher/netlink"},
 	"cmd/rvrrpd":         {module + "parent", module + "conf", module + "ipc", "golang.org/x/sys/unix"},
 	"cmd/rvrrpd-netproc": {module + "netproc", module + "netproc/sandbox", module + "ipc"},
 }
@@ -96,7 +97,7 @@ func TestLinkedPackages(t *testing.T) {
 
 // rootLines is the most code, without comments and blank lines, that an
 // auditor of the root process reads in an afternoon.
-const rootLines = 2850
+const rootLines = 3250
 
 func TestRootCodeIsShort(t *testing.T) {
 	t.Parallel()

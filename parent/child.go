@@ -200,7 +200,9 @@ func (d *daemon) greet(hello ipc.Hello) error {
 	none := ipc.Header{Slot: ipc.NoSlot}
 	d.send(none, ipc.Hello{Build: ipc.Build()})
 	for _, s := range d.slots {
-		d.send(ipc.Header{Slot: s.slot}, s.record())
+		r := s.record()
+		r.Ownership = s.ownership
+		d.send(ipc.Header{Slot: s.slot}, r)
 	}
 	for _, l := range d.links {
 		d.send(none, l.told)

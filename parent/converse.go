@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
@@ -70,7 +71,9 @@ func (d *daemon) heard(h ipc.Header, payload []byte) error {
 	case ipc.StateChange:
 		return d.report(h, m)
 	case ipc.Dropped:
-		return d.dropped(m)
+		return d.remarked(m.Link, "packets dropped", m.Reason.String(), dropHints[m.Reason], m.Source, m.VRID, m.Count, m.Total)
+	case ipc.Noticed:
+		return d.remarked(m.Link, "advertisements noticed", m.Notice.String(), noticeHints[m.Notice], m.Source, m.VRID, m.Count, m.Total)
 	default:
 		return d.request(h, m)
 	}
@@ -93,14 +96,33 @@ func (d *daemon) report(h ipc.Header, m ipc.StateChange) error {
 	return nil
 }
 
-// dropped logs a report of discarded packets.
-func (d *daemon) dropped(m ipc.Dropped) error {
-	if int(m.Link) >= len(d.links) {
+// dropHints and noticeHints say what may be the matter where that is not
+// plain from the name.
+var (
+	dropHints = [ipc.NumDrops]string{
+		ipc.DropOwnFrame: "our own source address: another host has it, too, or the network has a loop",
+		ipc.DropVersion:  "the sender speaks another version of VRRP",
+	}
+	noticeHints = [ipc.NumNotices]string{
+		ipc.NoticeInterval:  "the sender has another interval; a Backup learns it",
+		ipc.NoticeAddresses: "the sender has other virtual addresses",
+		ipc.NoticeOwner:     "two routers own the addresses, or say so: one of them is wrong",
+		ipc.NoticeChecksum:  "the sender's checksum has the other form; if it drops ours, set checksum",
+		ipc.NoticeVersion2:  "the sender does not send version 2 beside version 3",
+	}
+)
+
+// remarked logs a report of packets that were discarded, or are noteworthy.
+func (d *daemon) remarked(l ipc.Link, what, reason, hint string, source netip.Addr, vrid uint8, count uint32, total uint64) error {
+	if int(l) >= len(d.links) {
 		return &violation{reason: "report on a link that does not exist"}
 	}
 	if d.child.reports.take(d.now) {
-		d.log.Warn("packets dropped", "link", d.links[m.Link].linkName, "reason", m.Reason.String(),
-			"source", m.Source, "vrid", m.VRID, "count", m.Count)
+		args := []any{"link", d.links[l].linkName, "reason", reason, "source", source, "vrid", vrid, "count", count, "total", total}
+		if hint != "" {
+			args = append(args, "hint", hint)
+		}
+		d.log.Warn(what, args...)
 	}
 	return nil
 }

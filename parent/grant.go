@@ -3,6 +3,7 @@ package parent
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/conf"
@@ -21,27 +22,36 @@ const (
 	leaseIntervals = 3
 )
 
+// priorityOwner is the priority of the owner of the addresses (RFC 9568
+// §5.2.4).
+const priorityOwner = 255
+
 // grant is everything that one slot may ever cause. It is computed from the
 // configuration before the child exists, and no request can widen it.
 type grant struct {
-	slot     ipc.Slot
-	name     string // for the log: interface/VRID/family
-	link     ipc.Link
-	family   ipc.Family
-	version  uint8
-	vrid     uint8
-	ceiling  uint8 // highest priority that may be advertised
-	preempt  bool
-	pseudo   bool // checksum with a pseudo-header
-	interval time.Duration
-	mac      [6]byte        // virtual router MAC address (RFC 9568 §7.3)
-	device   string         // macvlan to hold the addresses; "" is the link itself
-	addrs    []conf.Address // in the order they are advertised
-	lease    time.Duration  // how long the addresses stay without an advertisement
-	advert   rate           // advertisements
-	announce rate           // announcements
-	churn    rate           // acquisitions and releases
-	report   rate           // lines in the log about transitions
+	slot      ipc.Slot
+	name      string // for the log: interface/VRID/family
+	link      ipc.Link
+	family    ipc.Family
+	version   uint8
+	migration bool // version 2, too
+	vrid      uint8
+	priority  uint8 // as configured
+	ceiling   uint8 // highest priority that may be advertised: 255 once it owned the addresses
+	preempt   bool
+	accept    bool // Accept_Mode
+	pseudo    bool // checksum with a pseudo-header
+	interval  time.Duration
+	delays    [2]time.Duration // preempt delay, startup delay
+	mac       [6]byte          // virtual router MAC address (RFC 9568 §7.3)
+	device    string           // macvlan to hold the addresses; "" is the link itself
+	addrs     []conf.Address   // in the order they are advertised
+	derived   bool             // the first of them is derived from the VRID
+	lease     time.Duration    // how long the addresses stay without an advertisement
+	advert    rate             // advertisements
+	announce  rate             // announcements
+	churn     rate             // acquisitions and releases
+	report    rate             // lines in the log about transitions
 }
 
 // linkName is what an ipc.Link stands for: an interface, and the family that
@@ -71,9 +81,10 @@ func grants(c *conf.Config) (gs []grant, links []linkName) {
 		g := grant{
 			slot: ipc.Slot(i), link: l,
 			name:   fmt.Sprintf("%s/%d/ipv%d", r.Interface, r.VRID, on.family),
-			family: on.family, version: r.Version, vrid: r.VRID, pseudo: r.Checksum == conf.RFC5798,
-			ceiling: r.Priority, preempt: r.PreemptMode, interval: r.AdverInterval,
-			mac: virtualMAC(on.family, r.VRID), addrs: r.Addresses,
+			family: on.family, version: r.Version, migration: r.Migration, vrid: r.VRID, pseudo: r.Checksum == conf.RFC5798,
+			priority: r.Priority, ceiling: r.Priority, preempt: r.PreemptMode, interval: r.AdverInterval,
+			delays: [2]time.Duration{r.PreemptDelay, r.StartupDelay}, accept: r.AcceptMode || r.Priority == priorityOwner,
+			mac: virtualMAC(on.family, r.VRID), addrs: r.Addresses, derived: r.DerivedLinkLocal,
 			lease: leaseIntervals * r.AdverInterval,
 			// An Active answers a leaving peer at once and may turn Active
 			// again and again, but no faster than this.
@@ -81,6 +92,9 @@ func grants(c *conf.Config) (gs []grant, links []linkName) {
 			announce: rate{period: 500 * time.Millisecond, burst: 10},
 			churn:    rate{period: 50 * time.Millisecond, burst: 40},
 			report:   rate{period: 100 * time.Millisecond, burst: 20},
+		}
+		if r.Migration { // two messages each time
+			g.advert = rate{period: g.advert.period / 2, burst: 2 * g.advert.burst}
 		}
 		if r.InterfaceType == conf.MACVLAN {
 			g.device = r.DeviceName
@@ -94,7 +108,8 @@ func grants(c *conf.Config) (gs []grant, links []linkName) {
 func (g *grant) record() ipc.Router {
 	r := ipc.Router{
 		Link: g.link, Family: g.family, Version: g.version, VRID: g.vrid,
-		Priority: g.ceiling, AdverInterval: int64(g.interval), PreemptMode: g.preempt, PseudoHeader: g.pseudo,
+		Migration: g.migration, Priority: g.priority, AdverInterval: int64(g.interval), PseudoHeader: g.pseudo,
+		PreemptMode: g.preempt, PreemptDelay: int64(g.delays[0]), StartupDelay: int64(g.delays[1]),
 		AnnounceRepeat: announceRepeat, AnnounceDelay: int64(announceDelay),
 	}
 	for _, a := range g.addrs {
@@ -107,10 +122,14 @@ func (g *grant) record() ipc.Router {
 // given the prefixes of the link they belong to. Without a length of its own
 // an address takes that of the link's prefix around it. A prefix the link
 // has is not routed a second time through the device: replies and the
-// kernel's own ARP requests keep leaving from the link.
+// kernel's own ARP requests keep leaving from the link. What the link itself
+// has is never put on it a second time, and so never taken off.
 func (g *grant) place(link []netip.Prefix) []vaddr {
 	out := make([]vaddr, 0, len(g.addrs))
 	for _, a := range g.addrs {
+		if g.device == "" && slices.ContainsFunc(link, func(p netip.Prefix) bool { return p.Addr() == a.Addr }) {
+			continue
+		}
 		bits, covered := a.Bits, false
 		if a.Addr.IsLinkLocalUnicast() && a.Addr.Is6() {
 			// Answers to it leave where they came in, and need its route there.
@@ -134,14 +153,26 @@ func (g *grant) place(link []netip.Prefix) []vaddr {
 	return out
 }
 
-// holds says whether ip is one of the grant's addresses.
-func (g *grant) holds(ip netip.Addr) bool {
-	for _, a := range g.addrs {
-		if a.Addr == ip {
-			return true
+// owns says how many of the grant's addresses are the link's own. One that
+// was derived, and not configured, does not count.
+func (g *grant) owns(link []netip.Prefix) ipc.Ownership {
+	addrs, n := g.addrs, 0
+	if g.derived {
+		addrs = addrs[1:]
+	}
+	for _, a := range addrs {
+		if slices.ContainsFunc(link, func(p netip.Prefix) bool { return p.Addr() == a.Addr }) {
+			n++
 		}
 	}
-	return false
+	switch n {
+	case 0:
+		return ipc.OwnsNone
+	case len(addrs):
+		return ipc.OwnsAll
+	default:
+		return ipc.OwnsSome
+	}
 }
 
 // rate is a token bucket: one in period, burst at once.

@@ -18,26 +18,43 @@ func TestGrants(t *testing.T) {
 			Addresses: []conf.Address{{Addr: netip.MustParseAddr("10.0.0.1"), Bits: 24}}},
 		{VRID: 2, Version: 3, Checksum: conf.RFC5798, Interface: "eth1", Priority: 100, AdverInterval: time.Second, InterfaceType: conf.Ether,
 			Addresses: []conf.Address{{Addr: netip.MustParseAddr("10.1.0.1")}}},
-		{VRID: 255, Version: 2, Interface: "eth0", Priority: 254, AdverInterval: time.Second, InterfaceType: conf.Ether,
+		{VRID: 2, Version: 3, Interface: "eth0", Priority: 100, PreemptMode: true, PreemptDelay: time.Second, StartupDelay: time.Minute,
+			AdverInterval: 100 * time.Millisecond, InterfaceType: conf.MACVLAN, DeviceName: "standby2", DerivedLinkLocal: true,
+			Addresses: []conf.Address{{Addr: netip.MustParseAddr("fe80::5e00:202"), Bits: 64}, {Addr: netip.MustParseAddr("2001:db8::1")}}},
+		{VRID: 3, Version: 3, Migration: true, Interface: "eth0", Priority: 255, AdverInterval: time.Second, InterfaceType: conf.Ether,
+			Addresses: []conf.Address{{Addr: netip.MustParseAddr("10.0.0.3")}}},
+		{VRID: 255, Version: 2, Interface: "eth0", Priority: 254, AcceptMode: true, AdverInterval: time.Second, InterfaceType: conf.Ether,
 			Addresses: []conf.Address{{Addr: netip.MustParseAddr("10.0.0.2")}}},
 	}}
 	gs, links := grants(c)
-	if diff := cmp.Diff([]linkName{{"eth0", ipc.IPv4}, {"eth1", ipc.IPv4}}, links, cmp.AllowUnexported(linkName{})); diff != "" {
+	if diff := cmp.Diff([]linkName{{"eth0", ipc.IPv4}, {"eth1", ipc.IPv4}, {"eth0", ipc.IPv6}}, links, cmp.AllowUnexported(linkName{})); diff != "" {
 		t.Errorf("links (-want +got):\n%s", diff)
 	}
 	got := make([]string, 0, len(gs))
 	for _, g := range gs {
 		got = append(got, g.name+" "+g.device+" "+g.lease.String())
 	}
-	want := []string{"eth0/1/ipv4 standby1 6s", "eth1/2/ipv4  3s", "eth0/255/ipv4  3s"}
+	want := []string{"eth0/1/ipv4 standby1 6s", "eth1/2/ipv4  3s", "eth0/2/ipv6 standby2 300ms", "eth0/3/ipv4  3s", "eth0/255/ipv4  3s"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("grants (-want +got):\n%s", diff)
 	}
-	if gs[0].link != 0 || gs[1].link != 1 || gs[2].link != 0 || gs[2].slot != 2 {
+	if gs[0].link != 0 || gs[1].link != 1 || gs[2].link != 2 || gs[3].link != 0 || gs[4].link != 0 || gs[4].slot != 4 {
 		t.Errorf("links or slots mixed up: %+v", gs)
 	}
-	if gs[2].mac != [6]byte{0, 0, 0x5e, 0, 1, 255} {
-		t.Errorf("virtual MAC is %x", gs[2].mac)
+	if gs[4].mac != [6]byte{0, 0, 0x5e, 0, 1, 255} || gs[2].mac != [6]byte{0, 0, 0x5e, 0, 2, 2} {
+		t.Errorf("virtual MACs are %x and %x", gs[4].mac, gs[2].mac)
+	}
+	if gs[0].accept || !gs[3].accept || !gs[4].accept {
+		t.Error("accept mode: want it as configured, and always for priority 255")
+	}
+	if gs[3].advert.burst != 2*gs[4].advert.burst || gs[3].advert.period != gs[4].advert.period/2 {
+		t.Errorf("advertisements in migration mode: %+v", gs[3].advert)
+	}
+	if r := gs[3].record(); !r.Migration || r.Priority != 255 {
+		t.Errorf("record in migration mode is %+v", r)
+	}
+	if r := gs[2].record(); r.Family != ipc.IPv6 || r.PreemptDelay != int64(time.Second) || r.StartupDelay != int64(time.Minute) {
+		t.Errorf("record with delays is %+v", r)
 	}
 	if r := gs[1].record(); r.Version != 3 || !r.PseudoHeader {
 		t.Errorf("record of version 3 is %+v", r)
@@ -73,6 +90,69 @@ func TestPlace(t *testing.T) {
 		if len(got) != 1 || got[0].Prefix.String() != tt.want || got[0].NoPrefixRoute != tt.quiet {
 			t.Errorf("%s: %+v, want %s %v", tt.name, got, tt.want, tt.quiet)
 		}
+	}
+}
+
+// TestPlaceOnTheInterface: what the interface has itself is not put on it
+// again, or it would be taken off with the rest.
+func TestPlaceOnTheInterface(t *testing.T) {
+	t.Parallel()
+	link := []netip.Prefix{netip.MustParsePrefix("10.9.0.254/24"), netip.MustParsePrefix("10.9.0.1/24")}
+	g := grant{addrs: []conf.Address{{Addr: netip.MustParseAddr("10.9.0.254")}, {Addr: netip.MustParseAddr("10.9.0.253")}}}
+	if got := g.place(link); len(got) != 1 || got[0].Prefix.String() != "10.9.0.253/24" {
+		t.Errorf("on the interface: %v", got)
+	}
+	g.device = "standby1"
+	if got := g.place(link); len(got) != 2 {
+		t.Errorf("on a device: %v", got)
+	}
+}
+
+func TestOwns(t *testing.T) {
+	t.Parallel()
+	link := []netip.Prefix{netip.MustParsePrefix("10.9.0.1/24"), netip.MustParsePrefix("10.9.0.2/24"), netip.MustParsePrefix("2001:db8::1/64")}
+	for _, tt := range []struct {
+		name, addrs string
+		derived     bool
+		want        ipc.Ownership
+	}{
+		{"none", "10.9.0.254", false, ipc.OwnsNone},
+		{"its subnet is no address", "10.9.0.0", false, ipc.OwnsNone},
+		{"all", "10.9.0.2 10.9.0.1", false, ipc.OwnsAll},
+		{"some", "10.9.0.2 10.9.0.254", false, ipc.OwnsSome},
+		{"all but the derived one", "fe80::5e00:201 2001:db8::1", true, ipc.OwnsAll},
+		{"all but a configured link-local one", "fe80::5e00:201 2001:db8::1", false, ipc.OwnsSome},
+		{"none but a derived one", "fe80::5e00:201 2001:db8::2", true, ipc.OwnsNone},
+	} {
+		g := grant{derived: tt.derived}
+		for _, a := range strings.Fields(tt.addrs) {
+			g.addrs = append(g.addrs, conf.Address{Addr: netip.MustParseAddr(a)})
+		}
+		if got := g.owns(link); got != tt.want {
+			t.Errorf("%s: got %d, want %d", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestWanted: packets to addresses are refused where Accept_Mode is false and
+// the router is not the owner; an owner's are answered for by its macvlan.
+func TestWanted(t *testing.T) {
+	t.Parallel()
+	gs, _ := grants(&conf.Config{Routers: []conf.Router{
+		{VRID: 1, Version: 2, Interface: "eth0", Priority: 100, AdverInterval: time.Second, Addresses: []conf.Address{{Addr: netip.MustParseAddr("10.9.0.251")}}},
+		{VRID: 2, Version: 2, Interface: "eth0", Priority: 100, AdverInterval: time.Second, Addresses: []conf.Address{{Addr: netip.MustParseAddr("10.9.0.252")}}, AcceptMode: true},
+		{VRID: 3, Version: 2, Interface: "eth0", Priority: 100, AdverInterval: time.Second, Addresses: []conf.Address{{Addr: netip.MustParseAddr("10.9.0.253")}}},
+		{VRID: 4, Version: 2, Interface: "eth0", Priority: 255, AdverInterval: time.Second, Addresses: []conf.Address{{Addr: netip.MustParseAddr("10.9.0.254")}}},
+	}})
+	d := &daemon{links: []*link{{index: 3}}}
+	for i, g := range gs {
+		d.slots = append(d.slots, &slot{grant: g, index: 12 - i, own: true})
+	}
+	d.slots[0].index, d.slots[1].index = 3, 3 // on the interface itself
+	d.slots[2].ownership = ipc.OwnsAll
+	want := rules{refused: []netip.Addr{netip.MustParseAddr("10.9.0.251")}, quiet: []int{3, 9, 10}, owned: []owned{{3, netip.MustParseAddr("10.9.0.253")}}}
+	if got := d.wanted(); !got.equal(want) || got.equal(rules{}) {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
 

@@ -14,11 +14,12 @@ import (
 // written before the kernel is asked, so that undoing never forgets.
 type slot struct {
 	grant
-	index   int     // device for the addresses, 0 while there is none
-	own     bool    // the device is ours to delete
-	held    bool    // the addresses are, or may be, on the device
-	placed  []vaddr // as they were put there
-	expires int64   // end of the lease, CLOCK_MONOTONIC in ns
+	ownership ipc.Ownership
+	index     int     // device for the addresses, 0 while there is none
+	own       bool    // the device is ours to delete
+	held      bool    // the addresses are, or may be, on the device
+	placed    []vaddr // as they were put there
+	expires   int64   // end of the lease, CLOCK_MONOTONIC in ns
 }
 
 // setting is a sysctl of an interface that was changed, and its value before.

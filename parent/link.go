@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
@@ -55,42 +56,87 @@ func (d *daemon) resync() error {
 				}
 			}
 		}
-		state, err := l.facts(info, addrs)
-		errs = append(errs, err)
+		state := l.facts(info, addrs)
+		if state.Up { // one that is down has nothing to say, and loses IPv6 addresses
+			d.own(l)
+		}
 		d.tell(l, state)
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, d.enforce())...)
+}
+
+// enforce brings our nftables tables up to date. Where the kernel has no
+// nftables only what the configuration insists on is an error.
+func (d *daemon) enforce() error {
+	want := d.wanted()
+	err := d.wall.apply(want)
+	if err == nil || len(want.refused)+len(want.owned) > 0 {
+		return err
+	}
+	if !d.unwalled {
+		d.log.Warn("ICMP redirects may come from another address than hosts use", "error", err)
+	}
+	d.unwalled = true
+	return nil
+}
+
+// own follows who owns the addresses.
+func (d *daemon) own(l *link) {
+	for _, s := range l.slots {
+		o := s.owns(l.prefixes)
+		if o == s.ownership {
+			continue
+		}
+		switch s.ownership = o; o {
+		case ipc.OwnsAll:
+			s.ceiling = priorityOwner
+			d.log.Warn("address owner: the interface itself has the virtual addresses; priority 255", "vr", s.name)
+		case ipc.OwnsSome:
+			d.log.Error("the interface itself has some of the virtual addresses, not all: waiting until it has all or none", "vr", s.name)
+		default:
+			d.log.Warn("no longer the address owner", "vr", s.name, "priority", s.priority)
+		}
+		d.send(ipc.Header{Slot: s.slot}, ipc.Owner{Ownership: o})
+	}
+}
+
+// wanted are the rules that follow from what is now.
+func (d *daemon) wanted() (r rules) {
+	for _, s := range d.slots {
+		l := d.links[s.link]
+		for _, a := range s.addrs {
+			switch {
+			case s.ownership == ipc.OwnsAll && s.own:
+				r.owned = append(r.owned, owned{l.index, a.Addr})
+			case s.ownership != ipc.OwnsAll && !s.accept:
+				r.refused = append(r.refused, a.Addr)
+			}
+		}
+		if s.index != 0 {
+			r.quiet = append(r.quiet, s.index)
+		}
+	}
+	slices.Sort(r.quiet)
+	slices.SortFunc(r.refused, netip.Addr.Compare)
+	r.quiet, r.refused = slices.Compact(r.quiet), slices.Compact(r.refused)
+	return r
 }
 
 // facts takes over the interface's prefixes and says what the child may know:
 // whether the link is usable and the address to speak from, its first.
-func (l *link) facts(info linkInfo, addrs []addrInfo) (ipc.LinkState, error) {
+func (l *link) facts(info linkInfo, addrs []addrInfo) ipc.LinkState {
 	l.prefixes = l.prefixes[:0]
 	state := ipc.LinkState{Link: l.id}
 	for _, a := range addrs {
 		if l.index == 0 || a.Index != l.index || a.Proto == protoRVRRPD || a.Prefix.Addr().Is4() != (l.family == ipc.IPv4) {
 			continue
 		}
-		if l.virtual(a.Prefix.Addr()) {
-			// Taking it would be harmless, giving it back would not.
-			return ipc.LinkState{Link: l.id}, fmt.Errorf("%s: virtual address %v is an address of the interface itself; not supported yet: address owner", l.name, a.Prefix.Addr())
-		}
 		l.prefixes = append(l.prefixes, a.Prefix)
 		if !state.Up && info.Up && a.Primary {
 			state.Up, state.Primary = true, a.Prefix.Addr()
 		}
 	}
-	return state, nil
-}
-
-// virtual says whether ip is a virtual address on this link.
-func (l *link) virtual(ip netip.Addr) bool {
-	for _, s := range l.slots {
-		if s.holds(ip) {
-			return true
-		}
-	}
-	return false
+	return state
 }
 
 // tell passes on what changed.

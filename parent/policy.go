@@ -68,14 +68,17 @@ func admit(ready bool, otherwise ipc.Code, room bool) ipc.Code {
 // interval are the child's affair: a peer that they do not suit drops them.
 func allowMessage(g *grant, b []byte) error {
 	n, size := len(g.addrs), g.addrs[0].Addr.BitLen()/8
-	length := 8 + n*size
-	if g.version == 2 {
+	length, version := 8+n*size, g.version
+	if g.migration && len(b) > 0 && b[0]>>4 == 2 {
+		version = 2
+	}
+	if version == 2 {
 		length += 8 // authentication data
 	}
 	switch {
 	case len(b) != length:
 		return &violation{g.name, fmt.Sprintf("advertisement of %d bytes for %d addresses", len(b), n)}
-	case b[0] != g.version<<4|1:
+	case b[0] != version<<4|1:
 		return &violation{g.name, fmt.Sprintf("advertisement with version and type %#02x", b[0])}
 	case b[1] != g.vrid:
 		return &violation{g.name, fmt.Sprintf("advertisement for VRID %d", b[1])}

@@ -154,3 +154,31 @@ func TestReleaseIsNeverBusy(t *testing.T) {
 		}
 	}
 }
+
+// TestAllowMigration: in migration mode either version is allowed, and
+// nothing that is neither.
+func TestAllowMigration(t *testing.T) {
+	t.Parallel()
+	g := testGrant()
+	g.version, g.migration = 3, true
+	v2, v3 := goodMessage(), goodMessage()[:16]
+	v3[0] = 0x31
+	for _, tt := range []struct {
+		name string
+		m    []byte
+		ok   bool
+	}{
+		{"version 2", v2, true},
+		{"version 3", v3, true},
+		{"version 2 without authentication data", v2[:16], false},
+		{"version 3 with authentication data", append([]byte{0x31}, v2[1:]...), false},
+		{"version 4", append([]byte{0x41}, v3[1:]...), false},
+		{"another VRID in version 2", append([]byte{0x21, 8}, v2[2:]...), false},
+		{"priority above the granted in version 2", append([]byte{0x21, 7, 101}, v2[3:]...), false},
+		{"nothing", nil, false},
+	} {
+		if err := allowMessage(&g, tt.m); (err == nil) != tt.ok {
+			t.Errorf("%s: %v, want allowed: %v", tt.name, err, tt.ok)
+		}
+	}
+}

@@ -31,6 +31,8 @@ type daemon struct {
 	byIndex    map[arrival]ipc.Link
 	locks      map[string]*os.File // by interface
 	kernel     *kernel
+	wall       wall
+	unwalled   bool // and said so
 	recv       map[ipc.Family]*receiver
 	program    int // the child's program, O_PATH
 	uid, gid   int // the child's identity
@@ -156,6 +158,9 @@ func (d *daemon) open(c *conf.Config) (err error) {
 	vrids, gather, filtered := map[ipc.Family][]uint8{}, int64(gatherMax), true
 	for i := range gs {
 		s := &slot{grant: gs[i]}
+		if s.derived {
+			d.log.Info("link-local address derived from the VRID: none is configured", "vr", s.name, "address", s.addrs[0].Addr)
+		}
 		d.slots = append(d.slots, s)
 		d.links[s.link].slots = append(d.links[s.link].slots, s)
 		vrids[s.family] = append(vrids[s.family], s.vrid)

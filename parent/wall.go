@@ -1,0 +1,233 @@
+package parent
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/binaryutil"
+	"github.com/google/nftables/expr"
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// owned is a virtual address that an interface itself has.
+type owned struct {
+	index int
+	addr  netip.Addr
+}
+
+// rules is what our nftables tables enforce, and no setting of the kernel does.
+type rules struct {
+	// refused: packets to these addresses are not accepted, but for neighbor
+	// discovery (Accept_Mode false, RFC 9568 §6.1), nor, being ours, forwarded.
+	refused []netip.Addr
+	// quiet interfaces send no ICMP redirects: theirs would come from another
+	// address than the host used (RFC 9568 §8.2.1).
+	quiet []int
+	// owned addresses are answered for by the macvlan above their interface
+	// alone, with the virtual MAC (RFC 9568 §8.1.2, §8.2.2).
+	owned []owned
+}
+
+func (r rules) equal(o rules) bool {
+	return slices.Equal(r.refused, o.refused) && slices.Equal(r.quiet, o.quiet) && slices.Equal(r.owned, o.owned)
+}
+
+// wall keeps the rules in two tables that the kernel removes with our socket,
+// however we end, and lets nobody else change.
+type wall struct {
+	conn      *nftables.Conn
+	inet, arp *nftables.Table
+	applied   rules
+	chains    []*nftables.Chain
+	sets      []*nftables.Set
+}
+
+// tableOwner is NFT_TABLE_F_OWNER.
+const tableOwner = 2
+
+// open opens the socket and makes the tables: the library cannot make them
+// its socket's own, but lets us use that socket.
+func (w *wall) open() (err error) {
+	name := fmt.Sprintf("rvrrpd-%d", os.Getpid())
+	w.inet = &nftables.Table{Name: name, Family: nftables.TableFamilyINet}
+	w.arp = &nftables.Table{Name: name, Family: nftables.TableFamilyARP}
+	w.conn, err = nftables.New(nftables.AsLasting(), nftables.WithSockOptions(func(c *netlink.Conn) error {
+		batch := []netlink.Message{subsystem(unix.NFNL_MSG_BATCH_BEGIN, 0)}
+		for _, t := range []*nftables.Table{w.inet, w.arp} {
+			m := subsystem(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_NEWTABLE, byte(t.Family))
+			m.Header.Flags |= netlink.Create | netlink.Excl | netlink.Acknowledge
+			attrs, err := netlink.MarshalAttributes([]netlink.Attribute{
+				{Type: unix.NFTA_TABLE_NAME, Data: []byte(name + "\x00")},
+				{Type: unix.NFTA_TABLE_FLAGS, Data: []byte{0, 0, 0, tableOwner}}})
+			if err != nil {
+				return err
+			}
+			m.Data = append(m.Data, attrs...)
+			batch = append(batch, m)
+		}
+		if _, err := c.SendMessages(append(batch, subsystem(unix.NFNL_MSG_BATCH_END, 0))); err != nil {
+			return err
+		}
+		for range 2 {
+			if _, err := c.Receive(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	return err
+}
+
+// subsystem is an empty message of nfnetlink for nftables.
+func subsystem(kind uint16, family byte) netlink.Message {
+	return netlink.Message{Header: netlink.Header{Type: netlink.HeaderType(kind), Flags: netlink.Request},
+		Data: []byte{family, unix.NFNETLINK_V0, 0, unix.NFNL_SUBSYS_NFTABLES}}
+}
+
+// elementsChunk is the number of elements of a set in one message.
+const elementsChunk = 1000
+
+// apply makes the rules what is wanted, all at once.
+func (w *wall) apply(want rules) (err error) {
+	if want.equal(w.applied) {
+		return nil
+	}
+	if w.conn == nil {
+		if err := w.open(); err != nil {
+			w.conn = nil
+			return fmt.Errorf("nftables: %w", err)
+		}
+	}
+	w.conn.FlushTable(w.inet)
+	w.conn.FlushTable(w.arp)
+	chains, sets := w.chains, w.sets
+	for _, c := range chains {
+		w.conn.DelChain(c)
+	}
+	for _, s := range sets {
+		w.conn.DelSet(s)
+	}
+	w.chains, w.sets = nil, nil
+	w.fillARP(want)
+	if err = w.fillINet(want); err == nil {
+		err = w.conn.Flush()
+	}
+	if err != nil {
+		w.chains, w.sets = chains, sets
+		return fmt.Errorf("nftables: %w", err)
+	}
+	w.applied = want
+	return nil
+}
+
+// fillINet fills the table of IPv4 and IPv6.
+func (w *wall) fillINet(want rules) error {
+	var four, six, quiet []nftables.SetElement
+	for _, a := range want.refused {
+		if e := (nftables.SetElement{Key: a.AsSlice()}); a.Is4() {
+			four = append(four, e)
+		} else {
+			six = append(six, e)
+		}
+	}
+	for _, i := range want.quiet {
+		quiet = append(quiet, nftables.SetElement{Key: native(i)})
+	}
+	in := w.chain(w.inet, "input", nftables.ChainHookInput)
+	for _, o := range want.owned {
+		if o.addr.Is6() { // a neighbor solicitation for the address
+			w.drop(in, slices.Concat(icmp(unix.IPPROTO_ICMPV6, 135), ifIs(expr.MetaKeyIIF, o.index),
+				is(expr.PayloadBaseTransportHeader, 8, o.addr.AsSlice())))
+		}
+	}
+	notLoopback := []expr.Any{&expr.Meta{Key: expr.MetaKeyIIFTYPE, Register: 1},
+		&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: binary.NativeEndian.AppendUint16(nil, unix.ARPHRD_LOOPBACK)}}
+	if err := w.dropTo(in, "refused4", nftables.TypeIPAddr, four, slices.Concat(notLoopback, family(unix.NFPROTO_IPV4),
+		[]expr.Any{&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: 16, Len: 4}})); err != nil {
+		return err
+	}
+	for _, kind := range []byte{135, 136} { // neighbor solicitation and advertisement
+		w.conn.AddRule(&nftables.Rule{Table: w.inet, Chain: in, Exprs: append(icmp(unix.IPPROTO_ICMPV6, kind), &expr.Verdict{Kind: expr.VerdictAccept})})
+	}
+	if err := w.dropTo(in, "refused6", nftables.TypeIP6Addr, six, slices.Concat(notLoopback, family(unix.NFPROTO_IPV6),
+		[]expr.Any{&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: 24, Len: 16}})); err != nil {
+		return err
+	}
+	out := w.chain(w.inet, "output", nftables.ChainHookOutput)
+	oif := &expr.Meta{Key: expr.MetaKeyOIF, Register: 1}
+	if err := w.dropTo(out, "quiet4", nftables.TypeIFIndex, quiet, append(icmp(unix.IPPROTO_ICMP, 5), oif)); err != nil {
+		return err
+	}
+	return w.dropTo(out, "quiet6", nftables.TypeIFIndex, quiet, append(icmp(unix.IPPROTO_ICMPV6, 137), oif))
+}
+
+// fillARP fills the table of ARP: requests for an owned address are heard by
+// the macvlan alone.
+func (w *wall) fillARP(want rules) {
+	const request, operation, target = 1, 6, 24
+	in := w.chain(w.arp, "input", nftables.ChainHookRef(0)) // NF_ARP_IN
+	for _, o := range want.owned {
+		if o.addr.Is4() {
+			w.drop(in, slices.Concat(ifIs(expr.MetaKeyIIF, o.index), is(expr.PayloadBaseNetworkHeader, operation, []byte{0, request}),
+				is(expr.PayloadBaseNetworkHeader, target, o.addr.AsSlice())))
+		}
+	}
+}
+
+func (w *wall) chain(t *nftables.Table, name string, hook *nftables.ChainHook) *nftables.Chain {
+	c := &nftables.Chain{Name: name, Table: t, Type: nftables.ChainTypeFilter, Hooknum: hook, Priority: nftables.ChainPriorityFilter}
+	w.chains = append(w.chains, c)
+	return w.conn.AddChain(c)
+}
+
+func (w *wall) drop(c *nftables.Chain, match []expr.Any) {
+	w.conn.AddRule(&nftables.Rule{Table: c.Table, Chain: c, Exprs: append(match, &expr.Verdict{Kind: expr.VerdictDrop})})
+}
+
+// dropTo drops what matches and has an element of a set in register 1; an
+// empty set costs no rule.
+func (w *wall) dropTo(c *nftables.Chain, name string, of nftables.SetDatatype, elements []nftables.SetElement, match []expr.Any) error {
+	if len(elements) == 0 {
+		return nil
+	}
+	set := &nftables.Set{Table: c.Table, Name: name, KeyType: of}
+	if of == nftables.TypeIFIndex {
+		set.KeyByteOrder = binaryutil.NativeEndian // for nft(8) to show it right
+	}
+	w.sets = append(w.sets, set)
+	if err := w.conn.AddSet(set, nil); err != nil {
+		return err
+	}
+	for chunk := range slices.Chunk(elements, elementsChunk) {
+		if err := w.conn.SetAddElements(set, chunk); err != nil {
+			return err
+		}
+	}
+	w.drop(c, append(match, &expr.Lookup{SourceRegister: 1, SetName: set.Name, SetID: set.ID}))
+	return nil
+}
+
+func native(i int) []byte { return binary.NativeEndian.AppendUint32(nil, uint32(i)) }
+
+func ifIs(key expr.MetaKey, index int) []expr.Any {
+	return []expr.Any{&expr.Meta{Key: key, Register: 1}, &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: native(index)}}
+}
+
+func family(f byte) []expr.Any {
+	return []expr.Any{&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: 1}, &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{f}}}
+}
+
+func is(base expr.PayloadBase, offset uint32, data []byte) []expr.Any {
+	return []expr.Any{&expr.Payload{DestRegister: 1, Base: base, Offset: offset, Len: uint32(len(data))}, &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: data}}
+}
+
+// icmp matches a type of ICMP or ICMPv6.
+func icmp(protocol, kind byte) []expr.Any {
+	return slices.Concat([]expr.Any{&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1}, &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{protocol}}},
+		is(expr.PayloadBaseTransportHeader, 0, []byte{kind}))
+}
