@@ -1,0 +1,152 @@
+//go:build lab
+
+package lab_test
+
+import (
+	"regexp"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/rvrrpd/rvrrpd/lab"
+)
+
+// What floods are like.
+const (
+	floodRate = 10000 // packets per second
+	floodTime = 3 * time.Second
+	// reportEvery is the least time between two reports of a reason.
+	reportEvery = 10 * time.Second
+	// sampled is how many of the packets that do not concern it a daemon
+	// leaves to the kernel, uncounted, for one that it counts.
+	sampled = 16
+	// perInterval is how many advertisements an Active may send in an
+	// interval, its immediate answers included.
+	perInterval = 15
+)
+
+// floods are what is sent: of the invalid, alternately what would make the
+// Active step back and what would make the Backup take over if it were heard.
+var floods = []struct {
+	name, reason string
+	forgery      lab.Forgery
+	sampled      bool
+}{
+	{"bad checksum", "checksum", lab.Forgery{VRID: lab.VRID, TTL: 255, Count: 1, Spoil: func(m []byte) []byte { m[6]++; return m }}, false},
+	{"TTL 254", "ttl", lab.Forgery{VRID: lab.VRID, TTL: 254, Count: 1}, true},
+	{"truncated", "length", lab.Forgery{VRID: lab.VRID, TTL: 255, Count: 1, Spoil: func(m []byte) []byte { return m[:len(m)-2] }}, false},
+	{"wrong VRID", "vrid", lab.Forgery{VRID: lab.VRID + 1, TTL: 255, Count: 1}, true},
+	{"address count", "length", lab.Forgery{VRID: lab.VRID, TTL: 255, Count: 2}, false},
+	{"lower priority", "", lab.Forgery{VRID: lab.VRID, TTL: 255, Count: 1, Priority: low / 2}, false},
+}
+
+// TestFlood pours 10,000 packets a second over an Active and a Backup. They
+// keep their roles and the Active its rhythm. Not in parallel: the packets
+// alone take much of a processor.
+func TestFlood(t *testing.T) {
+	l := lab.New(t)
+	r := lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, Priority: high}
+	a := l.R1.Run(r)
+	a.AwaitActive(0)
+	r.Priority = low
+	b := l.R2.Run(r)
+	b.AwaitBackup()
+	awaitAdverts(l, l.R1, r, 2)
+	marks := map[*lab.Daemon]int{a: a.Len(), b: b.Len()}
+
+	began, sent := make(map[string]time.Time), make(map[string]int)
+	for _, f := range floods {
+		t.Run(f.name, func(t *testing.T) {
+			forgeries := []lab.Forgery{f.forgery}
+			if f.forgery.Priority == 0 {
+				higher := f.forgery
+				higher.Priority = 250
+				forgeries = append(forgeries, higher)
+			}
+			from := l.Tap.Len()
+			if _, again := began[f.reason]; !again {
+				began[f.reason] = time.Now()
+			}
+			n := l.Client.Flood(floodRate, floodTime, interval3, forgeries...)
+			if n < floodRate*int(floodTime/time.Second)*9/10 {
+				t.Errorf("only %d packets could be sent", n)
+			}
+			sent[f.reason] += n
+			awaitAdverts(l, l.R1, r, 1)
+			undisturbed(t, l.Tap.From(from), l, f.reason == "")
+		})
+	}
+	for d, mark := range marks {
+		if d.Said(mark, "->|crashed|level=ERROR") {
+			t.Errorf("%s: %s", d.Node.Name, d.Output())
+		}
+	}
+
+	// The next report of each reason tells how many there were.
+	for _, f := range floods[:len(floods)-1] {
+		wait := time.Until(began[f.reason].Add(reportEvery + time.Second))
+		l.Client.Flood(100, max(wait, 500*time.Millisecond), interval3, f.forgery)
+		want := sent[f.reason] * 9 / 10
+		if f.sampled {
+			want /= sampled
+		}
+		for d, mark := range marks {
+			reported(t, d, mark, f.reason, want)
+		}
+	}
+}
+
+// undisturbed checks what the routers sent: the Active goes on with its
+// rhythm, and the Backup is silent.
+func undisturbed(t *testing.T, frames []lab.Frame, l *lab.Lab, answered bool) {
+	t.Helper()
+	isAdvert := func(f lab.Frame) bool { return f.VRRP != nil }
+	if said := lab.Select(frames, lab.From(l.R2, isAdvert)); len(said) > 0 {
+		t.Errorf("the Backup says %s", said[0])
+	}
+	adverts := lab.Select(frames, lab.From(l.R1, isAdvert))
+	if len(adverts) < int(floodTime/interval3) {
+		t.Fatalf("%d advertisements of the Active", len(adverts))
+	}
+	var longest time.Duration
+	most := 0
+	for i, f := range adverts {
+		if i > 0 {
+			longest = max(longest, f.Time.Sub(adverts[i-1].Time))
+		}
+		n := 0
+		for _, g := range adverts[i:] {
+			if g.Time.Sub(f.Time) < interval3 {
+				n++
+			}
+		}
+		most = max(most, n)
+		if f.VRRP.Priority != high {
+			t.Errorf("the Active says %s", f)
+		}
+	}
+	if longest > interval3*3/2 {
+		t.Errorf("no advertisement for %v", longest)
+	}
+	if limit := perInterval; most >= limit || !answered && most > 2 {
+		t.Errorf("%d advertisements in an interval", most)
+	}
+	t.Logf("%d advertisements, at most %v apart, at most %d in an interval", len(adverts), longest, most)
+}
+
+// reported checks that a daemon has told of a reason seldom, and how many
+// packets there were.
+func reported(t *testing.T, d *lab.Daemon, mark int, reason string, want int) {
+	t.Helper()
+	re := regexp.MustCompile(`packets dropped.* reason=` + reason + ` .*count=(\d+)`)
+	var reports, count int
+	for _, line := range d.From(mark) {
+		if m := re.FindStringSubmatch(line.Text); m != nil {
+			n, _ := strconv.Atoi(m[1])
+			reports, count = reports+1, count+n
+		}
+	}
+	if reports < 2 || reports > 4 || count < want {
+		t.Errorf("%s reports %s %d times, %d packets, want at least %d", d.Node.Name, reason, reports, count, want)
+	}
+}
