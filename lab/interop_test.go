@@ -98,8 +98,9 @@ func exchange(t *testing.T, from, to lab.Router) {
 	awaitAdverts(l, l.R1, from, 4) // longer than r2's Active_Down_Interval
 	answers(t, l, l.R1, from)
 
+	seen := l.Tap.Len()
 	killed := a.Kill()
-	takeover := l.Tap.Await(l.Tap.Len()-1, to.ActiveDown()+time.Second, "r2's advertisement", advertisement(l.R2))
+	takeover := l.Tap.Await(seen, to.ActiveDown()+time.Second, "r2's advertisement", advertisement(l.R2))
 	before := last(t, l.Tap.From(0), killed, "r1's last advertisement", advertisement(l.R1))
 	inTime(t, "the takeover", takeover.Time.Sub(before.Time), to.ActiveDown(), to)
 	announcements(t, l, l.R2, to, takeover)

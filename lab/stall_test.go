@@ -65,8 +65,9 @@ func stall(t *testing.T, r lab.Router, pids func(*lab.Daemon) []int) {
 		t.Errorf("r2 has noticed; it said\n%s", b.Output())
 	}
 
+	seen := l.Tap.Len()
 	killed := a.Kill()
-	takeover := l.Tap.Await(l.Tap.Len()-1, r.ActiveDown()+time.Second, "r2's advertisement", advertisement(l.R2))
+	takeover := l.Tap.Await(seen, r.ActiveDown()+time.Second, "r2's advertisement", advertisement(l.R2))
 	before := last(t, l.Tap.From(0), killed, "r1's last advertisement", advertisement(l.R1))
 	within(t, "the takeover", takeover.Time.Sub(before.Time), r.ActiveDown())
 }
