@@ -4,10 +4,6 @@ package engine
 // one. Preempt_Mode is not considered here.
 func (vr *VirtualRouter) stepActive(now Instant, ev Event, actions []Action) []Action {
 	switch ev := ev.(type) {
-	case Startup:
-		vr.setPrimary(ev.Primary)
-	case Restore:
-		vr.setPrimary(ev.Primary)
 	case Shutdown:
 		return vr.becomeInitialize(ShutDown, append(actions, goodbye, Release{}))
 	case InterfaceDown:

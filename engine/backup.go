@@ -3,10 +3,6 @@ package engine
 // stepBackup is RFC 9568 §6.4.2: it watches the Active.
 func (vr *VirtualRouter) stepBackup(now Instant, ev Event, actions []Action) []Action {
 	switch ev := ev.(type) {
-	case Startup:
-		vr.setPrimary(ev.Primary)
-	case Restore:
-		vr.setPrimary(ev.Primary)
 	case Shutdown:
 		return vr.becomeInitialize(ShutDown, actions)
 	case InterfaceDown:
@@ -36,11 +32,38 @@ func (vr *VirtualRouter) backupHears(arrival Instant, adv Advertisement) {
 	case arrival < vr.heard:
 	case adv.Priority == PriorityLeaving:
 		vr.activeLeaves(arrival)
-	case adv.Priority >= vr.config.Priority, !vr.config.preempts(), arrival < vr.holdOff:
-		vr.learn(adv.AdverInterval)
-		vr.activeDown = timerAt(arrival.Add(vr.activeDownInterval()))
-		vr.heard, vr.leaving = arrival, false
+	case adv.Priority >= vr.config.Priority, !vr.config.preempts():
+		vr.bearing = timer{}
+		vr.follow(arrival, adv)
+	case vr.bears(arrival):
+		vr.follow(arrival, adv)
 	}
+}
+
+// follow accepts the sender as the Active: (450) to (460) of RFC 9568 §6.4.2.
+func (vr *VirtualRouter) follow(arrival Instant, adv Advertisement) {
+	vr.learn(adv.AdverInterval)
+	vr.activeDown = timerAt(arrival.Add(vr.activeDownInterval()))
+	vr.heard, vr.leaving = arrival, false
+}
+
+// bears reports whether the Active of lower priority heard at arrival may stay
+// for now: while we hold back after a refusal, and until Config.PreemptDelay
+// after the first one of its kind.
+//
+// The count is of advertisements of lower priority in a row, from whichever
+// sender. What ends the row is that nobody of lower priority is Active any
+// more: an advertisement of our priority or a higher one, or that we become
+// Active ourselves (by silence or after a goodbye), or that we leave the
+// protocol; so bearing is also empty whenever Backup begins. A goodbye alone
+// does not end it: if another router of lower priority is quicker than we, it
+// is borne for what is left, else routers that take turns could keep us away
+// for ever. Nor does an advertisement that is discarded when the time is over.
+func (vr *VirtualRouter) bears(arrival Instant) bool {
+	if !vr.bearing.running {
+		vr.bearing = timerAt(arrival.Add(vr.config.PreemptDelay))
+	}
+	return arrival < max(vr.bearing.at, vr.holdOff)
 }
 
 // activeLeaves sets the Active_Down_Timer to Skew_Time. Only the first

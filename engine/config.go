@@ -26,6 +26,10 @@ const (
 	maxAdverIntervalV2 = 255 * time.Second
 	minAdverIntervalV3 = 10 * time.Millisecond
 	maxAdverIntervalV3 = 4095 * 10 * time.Millisecond
+
+	// maxDelay bounds every other time, so that no instant overflows: 73
+	// years.
+	maxDelay = 1 << 61 * time.Nanosecond
 )
 
 // Config is what the operator decided about a virtual router.
@@ -38,11 +42,13 @@ type Config struct {
 	AdverInterval time.Duration
 	// PreemptMode false lets a lower-priority Active stay (§6.1).
 	PreemptMode bool
-	// PreemptDelay is how long a Backup bears an Active of lower priority
-	// before it lets the Active_Down_Timer run out on it.
+	// PreemptDelay is how long a Backup that preempts bears an Active of lower
+	// priority, from its first advertisement on, before it lets the
+	// Active_Down_Timer run out on it. The owner bears nobody.
 	PreemptDelay time.Duration
-	// StartupDelay is how long after its first Startup event a virtual router
-	// stays in Initialize.
+	// StartupDelay is how long after its first Startup or Restore event a
+	// virtual router begins at the earliest; until then it remembers Startup.
+	// Restore is not delayed.
 	StartupDelay time.Duration
 	// AnnounceRepeat is the number of announcements of each address at
 	// takeover; AnnounceDelay later they are repeated once, unless it is 0.
@@ -61,7 +67,12 @@ func (c Config) bounded() Config {
 		c.AdverInterval = min(max(c.AdverInterval, minAdverIntervalV3), maxAdverIntervalV3)
 	}
 	c.Priority = max(c.Priority, 1)
-	c.AnnounceDelay = max(c.AnnounceDelay, 0)
+	if c.Priority == PriorityOwner {
+		c.PreemptDelay = 0
+	}
+	for _, d := range []*time.Duration{&c.AnnounceDelay, &c.PreemptDelay, &c.StartupDelay} {
+		*d = min(max(*d, 0), maxDelay)
+	}
 	return c
 }
 

@@ -38,6 +38,11 @@
 // that the first one shortened, so a stream of them cannot hold off a
 // takeover.
 //
+// With Config.PreemptDelay a Backup bears an Active of lower priority for that
+// long from the first advertisement on before it discards them. Only then does
+// the Active_Down_Timer run out on it; a silent Active is replaced at once.
+// With Config.StartupDelay the first Startup waits, Restore does not.
+//
 // When its addresses could not be acquired, an Active says goodbye and holds
 // back for a time that doubles with every refusal in a row: it lets any other
 // Active stay, of whatever priority, and tries again after that time.

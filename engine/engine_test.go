@@ -24,21 +24,29 @@ func TestStepDoesNotAllocate(t *testing.T) {
 	primary := netip.MustParseAddr("192.0.2.5")
 	worse := engine.Advertisement{Source: netip.MustParseAddr("192.0.2.4"), Priority: 100, AdverInterval: time.Second}
 	better := engine.Advertisement{Source: netip.MustParseAddr("192.0.2.6"), Priority: 200, AdverInterval: time.Second}
+	borne := config(engine.V3, 150)
+	borne.PreemptDelay = 1000 * time.Hour
+	delayed := config(engine.V3, 150)
+	delayed.StartupDelay = 1000 * time.Hour
 	goodbye := engine.Advertisement{Source: netip.MustParseAddr("192.0.2.6"), AdverInterval: time.Second}
 	tests := []struct {
 		name   string
+		config engine.Config
 		active bool
 		adv    engine.Advertisement // none: a tick at the deadline
 	}{
-		{"Backup hears the Active", false, better},
-		{"Backup hears a goodbye", false, goodbye},
-		{"Active advertises", true, engine.Advertisement{}},
-		{"Active answers a loser", true, worse},
-		{"Active answers a goodbye", true, goodbye},
+		{"Backup hears the Active", config(engine.V3, 150), false, better},
+		{"Backup hears a goodbye", config(engine.V3, 150), false, goodbye},
+		{"Backup discards a loser", config(engine.V3, 150), false, worse},
+		{"Backup bears a loser", borne, false, worse},
+		{"a start waits", delayed, false, better},
+		{"Active advertises", config(engine.V3, 150), true, engine.Advertisement{}},
+		{"Active answers a loser", config(engine.V3, 150), true, worse},
+		{"Active answers a goodbye", config(engine.V3, 150), true, goodbye},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			vr := engine.New(config(engine.V3, 150))
+			vr := engine.New(tt.config)
 			now := engine.Instant(0)
 			actions := vr.Step(now, engine.Startup{Primary: primary}, make([]engine.Action, 0, 8))
 			if tt.active {
@@ -174,6 +182,7 @@ func TestConfigIsBounded(t *testing.T) {
 		{"v2 beyond an octet", engine.Config{Version: engine.V2, Priority: 255, AdverInterval: math.MaxInt64}, 255, 255 * time.Second},
 		{"v3 beyond twelve bits", engine.Config{Version: engine.V3, Priority: 9, AdverInterval: math.MaxInt64}, 9, 40950 * time.Millisecond},
 		{"unknown version, negative interval", engine.Config{Version: 9, Priority: 9, AdverInterval: -1, AnnounceDelay: -1}, 9, 10 * time.Millisecond},
+		{"negative delays", engine.Config{Version: engine.V3, Priority: 9, PreemptDelay: -1, StartupDelay: -1}, 9, 10 * time.Millisecond},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -190,6 +199,31 @@ func TestConfigIsBounded(t *testing.T) {
 	}
 }
 
+// TestDelaysAreBounded: the longest delays neither overflow nor end.
+func TestDelaysAreBounded(t *testing.T) {
+	t.Parallel()
+	c := config(engine.V3, 100)
+	c.PreemptDelay, c.StartupDelay, c.AnnounceDelay = math.MaxInt64, math.MaxInt64, math.MaxInt64
+	day := engine.Instant(24 * time.Hour)
+	startup := engine.Startup{Primary: netip.MustParseAddr("192.0.2.5")}
+
+	vr := engine.New(c)
+	vr.Step(day, startup, nil)
+	if at, _, ok := vr.Deadline(); !ok || at < 10000*day {
+		t.Errorf("start is at %v, running %t", time.Duration(at), ok)
+	}
+	vr.Step(day, engine.Restore(startup), nil)
+	vr.Step(day, engine.Revoked{}, nil)
+	vr.Step(2*day, engine.Advertisement{Source: netip.MustParseAddr("192.0.2.4"), Priority: 99, AdverInterval: time.Second}, nil)
+	if at, _, _ := vr.Deadline(); at < 2*day {
+		t.Errorf("Active of lower priority is not borne, Active_Down_Timer is %v", time.Duration(at))
+	}
+	vr.Step(3*day, engine.Tick{}, nil)
+	if at, _, _ := vr.Deadline(); at > 3*day+engine.Instant(time.Second) {
+		t.Errorf("next advertisement at %v", time.Duration(at))
+	}
+}
+
 // TestAnything: no event, in whatever order and at whatever instant, panics.
 func TestAnything(t *testing.T) {
 	t.Parallel()
@@ -201,9 +235,14 @@ func TestAnything(t *testing.T) {
 		engine.Refused{}, engine.Revoked{}, engine.Shutdown{}, engine.InterfaceDown{},
 	}
 	for _, version := range []engine.Version{engine.V2, engine.V3} {
-		for _, first := range events {
+		c := config(version, 100)
+		c.PreemptDelay, c.StartupDelay = time.Second, math.MaxInt64
+		for i, first := range append(events, events...) {
 			for _, second := range events {
-				vr := engine.New(config(version, 100))
+				if i == len(events) {
+					c.StartupDelay = 0
+				}
+				vr := engine.New(c)
 				for _, at := range extremes {
 					vr.Step(at, first, nil)
 					vr.Step(at, second, nil)

@@ -15,7 +15,9 @@ func (vr *VirtualRouter) Timers() string {
 			fmt.Fprintf(&b, " %s=%s", name, time.Duration(t.at))
 		}
 	}
+	add("start", timer{vr.mayStart.at, vr.starting})
 	add("active-down", vr.activeDown)
+	add("bears-until", timer{vr.bearing.at, vr.bearing.running && vr.config.PreemptDelay > 0})
 	add("adver", vr.adver)
 	add("announce-again", vr.announceAgain)
 	if vr.state == Backup && vr.activeAdverInterval != vr.config.AdverInterval {

@@ -9,21 +9,27 @@ import (
 )
 
 // FuzzStep drives one virtual router with any sequence of events, instants
-// only going forward except for the arrival of advertisements, and holds every
-// step against the monitor.
+// only going forward except for the arrival of advertisements, which a step of
+// the wall clock may put anywhere in the past, and holds every step against the
+// monitor.
 func FuzzStep(f *testing.F) {
 	f.Add([]byte{0})
-	f.Add([]byte{1, 100, 1, 0, 0, 0, 0, 3, 0, 40, 0, 0, 4, 0, 1, 200, 2})
-	f.Add([]byte{3, 255, 9, 0, 0, 0, 0, 4, 5, 0, 255, 1, 4, 5, 0, 255, 2, 3, 200, 0, 0, 0})
-	f.Add([]byte{7, 1, 200, 0, 0, 0, 0, 3, 255, 255, 0, 0, 6, 1, 0, 0, 0, 3, 255, 255, 0, 0, 4, 1, 0, 0, 1})
-	f.Add([]byte{2, 50, 2, 5, 0, 0, 0, 4, 0, 200, 50, 9, 4, 0, 1, 0, 9, 7, 0, 0, 0, 0, 1, 0, 0, 0, 0, 2, 0, 0, 0, 0})
+	f.Add([]byte{1, 100, 1, 0, 0, 0, 0, 0, 0, 3, 0, 40, 0, 0, 4, 0, 1, 200, 2})
+	f.Add([]byte{3, 255, 9, 0, 0, 0, 0, 0, 0, 4, 5, 0, 255, 1, 4, 5, 0, 255, 2, 3, 200, 0, 0, 0})
+	f.Add([]byte{7, 1, 200, 0, 0, 0, 0, 0, 0, 3, 255, 255, 0, 0, 6, 1, 0, 0, 0, 3, 255, 255, 0, 0, 4, 1, 0, 0, 1})
+	f.Add([]byte{2, 50, 2, 0, 5, 0, 0, 0, 0, 4, 0, 200, 50, 9, 4, 0, 1, 0, 9, 7, 0, 0, 0, 0, 1, 0, 0, 0, 0, 2, 0, 0, 0, 0})
+	// A start that waits, is called off and comes; an Active that is borne and
+	// then is not; a goodbye while one is borne, and one from the past.
+	f.Add([]byte{2, 100, 9, 0x20, 0, 0, 0, 0, 1, 3, 0, 200, 0, 0, 2, 0, 0, 0, 0, 0x13, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0x13, 0, 0, 0, 0})
+	f.Add([]byte{2, 100, 9, 0x03, 0, 0, 0, 0, 1, 4, 0, 200, 50, 9, 4, 8, 0, 50, 9, 4, 8, 0, 50, 9, 0x13, 0, 0, 0, 0})
+	f.Add([]byte{2, 100, 9, 0x0f, 0, 0, 0, 0, 1, 4, 0, 200, 50, 9, 4, 0, 9, 0, 9, 4, 0, 9, 60, 8, 0x24, 1, 0, 0, 8, 0x64, 9, 9, 200, 7, 0x13, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if len(data) < 3 {
+		if len(data) < 4 {
 			return
 		}
-		vr, step := monitored(t, fuzzConfig(data[0], data[1], data[2]))
+		vr, step := monitored(t, fuzzConfig(data[0], data[1], data[2], data[3]))
 		now := engine.Instant(0)
-		for data = data[3:]; len(data) >= 5; data = data[5:] {
+		for data = data[4:]; len(data) >= 5; data = data[5:] {
 			kind, delay := data[0], time.Duration(data[1])<<8|time.Duration(data[2])
 			now = now.Add(delay * 100 * time.Microsecond)
 			at := now
@@ -34,14 +40,18 @@ func FuzzStep(f *testing.F) {
 			}
 			ev := fuzzEvent(kind&0xf, data[3], data[4])
 			if _, ok := ev.(engine.Advertisement); ok && kind&0x20 != 0 {
-				at = at.Add(-delay * time.Microsecond)
+				unit := time.Microsecond
+				if kind&0x40 != 0 {
+					unit = time.Millisecond
+				}
+				at = at.Add(-delay * unit)
 			}
 			step(at, ev)
 		}
 	})
 }
 
-func fuzzConfig(flags, priority, interval byte) engine.Config {
+func fuzzConfig(flags, priority, interval, delays byte) engine.Config {
 	c := engine.Config{
 		Version: engine.V3, Priority: max(priority, 1), PreemptMode: flags&2 != 0,
 		AdverInterval:  time.Duration(int(interval)+1) * 10 * time.Millisecond,
@@ -50,6 +60,8 @@ func fuzzConfig(flags, priority, interval byte) engine.Config {
 	if flags&1 != 0 {
 		c.Version, c.AdverInterval = engine.V2, max(time.Duration(interval), 1)*time.Second
 	}
+	c.PreemptDelay = time.Duration(delays&0xf) * c.AdverInterval
+	c.StartupDelay = time.Duration(delays>>4) * c.AdverInterval
 	return c
 }
 

@@ -25,12 +25,18 @@ type VirtualRouter struct {
 	state   State
 	primary netip.Addr // unmapped, without zone
 
+	// Initialize: no start before mayStart, which runs from the first Startup
+	// or Restore on; starting says that one waits for it.
+	mayStart timer
+	starting bool
+
 	// Backup: the Active_Down_Timer.
 	activeAdverInterval time.Duration // Active_Adver_Interval (RFC 9568 §6.1)
 	activeDown          timer         // Active_Down_Timer
 	heard               Instant       // the news activeDown runs from; older news is none
 	leaving             bool          // a priority-0 advertisement has shortened activeDown
 	holdOff             Instant       // until then every Active may stay
+	bearing             timer         // Preempt_Delay of the lower-priority Active we hear
 	refusals            uint8         // Refused events in a row
 
 	// Active: the Adver_Timer.
@@ -66,11 +72,15 @@ func (vr *VirtualRouter) State() State { return vr.state }
 
 // Deadline returns the instant at which the virtual router wants a Tick, and
 // false when no timer runs. takeover tells that it is the Active_Down_Timer:
-// the caller first delivers every advertisement that arrived before it.
+// the caller first delivers every advertisement that arrived before it. In
+// Initialize, where advertisements mean nothing, it is a Startup that waits for
+// Config.StartupDelay.
 func (vr *VirtualRouter) Deadline() (at Instant, takeover, ok bool) {
 	switch vr.state {
 	case Backup:
 		return vr.activeDown.at, true, vr.activeDown.running
+	case Initialize:
+		return vr.mayStart.at, false, vr.starting
 	case Active:
 		if vr.announceAgain.running && vr.announceAgain.at < vr.adver.at {
 			return vr.announceAgain.at, false, true
@@ -86,8 +96,15 @@ func (vr *VirtualRouter) Deadline() (at Instant, takeover, ok bool) {
 // otherwise. An event that means nothing in the current state, or nothing at
 // all, gives no actions.
 func (vr *VirtualRouter) Step(now Instant, ev Event, actions []Action) []Action {
-	if adv, ok := ev.(Advertisement); ok && vr.isOurs(adv) {
-		return actions
+	switch ev := ev.(type) {
+	case Advertisement:
+		if vr.isOurs(ev) {
+			return actions
+		}
+	case Startup:
+		vr.begin(now, ev.Primary)
+	case Restore:
+		vr.begin(now, ev.Primary)
 	}
 	switch vr.state {
 	case Backup:
@@ -98,15 +115,21 @@ func (vr *VirtualRouter) Step(now Instant, ev Event, actions []Action) []Action 
 	return vr.stepInitialize(now, ev, actions)
 }
 
-// setPrimary sets the address our advertisements come from, in the form in
-// which addresses are compared.
-func (vr *VirtualRouter) setPrimary(a netip.Addr) { vr.primary = a.Unmap().WithZone("") }
+// begin is what Startup and Restore do in every state. It sets the address our
+// advertisements come from, in the form in which addresses are compared, and
+// the first time it starts the count of Config.StartupDelay.
+func (vr *VirtualRouter) begin(now Instant, primary netip.Addr) {
+	vr.primary = primary.Unmap().WithZone("")
+	if !vr.mayStart.running {
+		vr.mayStart = timerAt(now.Add(vr.config.StartupDelay))
+	}
+}
 
 // becomeInitialize stops every timer and reports the transition.
 func (vr *VirtualRouter) becomeInitialize(r Reason, actions []Action) []Action {
 	from := vr.state
 	vr.state = Initialize
-	vr.activeDown, vr.adver, vr.announceAgain = timer{}, timer{}, timer{}
+	vr.activeDown, vr.bearing, vr.adver, vr.announceAgain = timer{}, timer{}, timer{}, timer{}
 	vr.refusals = 0
 	return append(actions, StateChanged{From: from, To: Initialize, Reason: r})
 }
@@ -117,14 +140,14 @@ func (vr *VirtualRouter) becomeBackup(now Instant, wait time.Duration) {
 	vr.state = Backup
 	vr.adver, vr.announceAgain = timer{}, timer{}
 	vr.activeDown = timerAt(now.Add(wait))
-	vr.heard, vr.leaving, vr.holdOff = now, false, now
+	vr.heard, vr.leaving, vr.holdOff, vr.bearing = now, false, now, timer{}
 }
 
 // becomeActive goes to Active with the Adver_Timer running from now on and
 // sends the first advertisement. The caller reports the transition.
 func (vr *VirtualRouter) becomeActive(now Instant, actions []Action) []Action {
 	vr.state = Active
-	vr.activeDown, vr.leaving = timer{}, false
+	vr.activeDown, vr.leaving, vr.bearing = timer{}, false, timer{}
 	vr.activeAdverInterval = vr.config.AdverInterval
 	vr.nextAnswer = now
 	return vr.advertiseNow(now, actions)

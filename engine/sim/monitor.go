@@ -34,6 +34,11 @@ type Monitor struct {
 	since    engine.Instant // when it became Active
 	sent     time.Duration  // advertisements since then
 	againAt  engine.Instant // when the second announcement is due; 0 for none
+	begun    bool           // Startup or Restore has been seen
+	mayStart engine.Instant // since begun: no start before
+	waits    bool           // for mayStart, in Initialize
+	bears    bool           // an Active of lower priority is being borne
+	bearsTil engine.Instant // and until when
 }
 
 // rounding is the most by which two ways to compute an interval may differ.
@@ -58,13 +63,14 @@ func (m *Monitor) downInterval() time.Duration { return m.interval*3 + m.skew() 
 // Check compares one step, already done by vr, with the rules.
 func (m *Monitor) Check(now engine.Instant, ev engine.Event, vr Machine, actions []engine.Action) error {
 	m.latest = max(m.latest, now)
+	m.begin(now, ev)
 	before := m.state
 	change, changed, err := m.transition(actions)
 	if err == nil && changed {
 		err = m.cause(now, ev, change)
 	}
 	if err == nil && !changed {
-		err = m.mustMove(ev)
+		err = m.mustMove(now, ev)
 	}
 	if err == nil {
 		err = m.pattern(now, ev, change, changed, actions)
@@ -100,8 +106,7 @@ func (m *Monitor) cause(now engine.Instant, ev engine.Event, change engine.State
 	adv, _ := ev.(engine.Advertisement)
 	switch change.Reason {
 	case engine.Started, engine.OwnerStarted:
-		_, ok = ev.(engine.Startup)
-		ok = ok && m.state == engine.Initialize && owner == (change.Reason == engine.OwnerStarted)
+		ok = m.starts(now, ev) && owner == (change.Reason == engine.OwnerStarted)
 		to = engine.Backup
 		if owner {
 			to = engine.Active
@@ -142,10 +147,10 @@ func (m *Monitor) outrankedByAddress(adv engine.Advertisement) bool {
 func plain(a netip.Addr) netip.Addr { return netip.AddrFrom16(a.As16()) }
 
 // mustMove checks that an event that forces a transition made one.
-func (m *Monitor) mustMove(ev engine.Event) error {
-	move := false
+func (m *Monitor) mustMove(now engine.Instant, ev engine.Event) error {
+	move := m.starts(now, ev)
 	switch ev := ev.(type) {
-	case engine.Startup, engine.Restore:
+	case engine.Restore:
 		move = m.state == engine.Initialize
 	case engine.Shutdown, engine.InterfaceDown:
 		move = m.state != engine.Initialize
@@ -231,8 +236,11 @@ func (m *Monitor) deadline(now engine.Instant, ev engine.Event, vr Machine) erro
 		return fmt.Errorf("state is %s, reported was %s", vr.State(), m.state)
 	}
 	at, takeover, ok := vr.Deadline()
-	if ok != (m.state != engine.Initialize) || takeover != (m.state == engine.Backup) {
+	if ok != (m.state != engine.Initialize || m.waits) || takeover != (m.state == engine.Backup) {
 		return fmt.Errorf("deadline is takeover=%t running=%t", takeover, ok)
+	}
+	if m.waits && at != m.mayStart {
+		return fmt.Errorf("start is at %s, want %s", time.Duration(at), time.Duration(m.mayStart))
 	}
 	if _, tick := ev.(engine.Tick); tick && ok && at <= now {
 		return fmt.Errorf("tick leaves a timer due since %s", time.Duration(at))

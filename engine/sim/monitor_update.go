@@ -9,10 +9,8 @@ import (
 // update follows the step: what the virtual router now must know.
 func (m *Monitor) update(now engine.Instant, ev engine.Event, change engine.StateChanged, changed bool) {
 	switch ev := ev.(type) {
-	case engine.Startup:
-		m.primary = plain(ev.Primary)
-	case engine.Restore:
-		m.primary = plain(ev.Primary)
+	case engine.Shutdown, engine.InterfaceDown:
+		m.waits = false
 	case engine.Advertisement:
 		if m.state == engine.Backup && plain(ev.Source) != m.primary && now >= m.heard {
 			m.hear(now, ev)
@@ -24,7 +22,7 @@ func (m *Monitor) update(now engine.Instant, ev engine.Event, change engine.Stat
 	if !changed {
 		return
 	}
-	m.state, m.leaving, m.heard, m.againAt = change.To, false, now, 0
+	m.state, m.leaving, m.heard, m.againAt, m.waits, m.bears = change.To, false, now, 0, false, false
 	switch change.To {
 	case engine.Active:
 		m.since, m.interval = now, m.config.AdverInterval
@@ -47,17 +45,58 @@ func (m *Monitor) update(now engine.Instant, ev engine.Event, change engine.Stat
 	}
 }
 
+// begin follows what Startup and Restore do in every state.
+func (m *Monitor) begin(now engine.Instant, ev engine.Event) {
+	switch ev := ev.(type) {
+	case engine.Startup:
+		m.primary = plain(ev.Primary)
+		m.waits = m.state == engine.Initialize
+	case engine.Restore:
+		m.primary = plain(ev.Primary)
+	default:
+		return
+	}
+	if !m.begun {
+		m.begun, m.mayStart = true, now.Add(m.config.StartupDelay)
+	}
+}
+
+// starts reports whether the event is one at which the virtual router starts:
+// Startup when its delay is over, or the Tick that ends it.
+func (m *Monitor) starts(now engine.Instant, ev engine.Event) bool {
+	switch ev.(type) {
+	case engine.Startup, engine.Tick:
+		return m.waits && now >= m.mayStart
+	}
+	return false
+}
+
+// mayStay reports whether the sender of an advertisement in Backup, not of
+// priority 0, may remain Active, and follows how long a lower one may.
+func (m *Monitor) mayStay(now engine.Instant, adv engine.Advertisement) bool {
+	owner := m.config.Priority == engine.PriorityOwner
+	if adv.Priority >= m.config.Priority || !m.config.PreemptMode && !owner {
+		m.bears = false
+		return true
+	}
+	if !m.bears {
+		m.bears, m.bearsTil = true, now
+		if !owner {
+			m.bearsTil = now.Add(m.config.PreemptDelay)
+		}
+	}
+	return now < m.bearsTil || now < m.holdOff
+}
+
 // hear follows an advertisement in Backup.
 func (m *Monitor) hear(now engine.Instant, adv engine.Advertisement) {
-	stays := adv.Priority >= m.config.Priority || now < m.holdOff ||
-		!m.config.PreemptMode && m.config.Priority != engine.PriorityOwner
 	switch {
 	case adv.Priority == 0:
 		if !m.leaving {
 			m.down = now.Add(m.skew())
 		}
 		m.leaving, m.heard = true, now
-	case stays:
+	case m.mayStay(now, adv):
 		m.learn(adv.AdverInterval)
 		m.down, m.leaving, m.heard = now.Add(m.downInterval()), false, now
 	}

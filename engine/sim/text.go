@@ -11,8 +11,8 @@ import (
 )
 
 // ParseConfig reads the words of a router line: version=3 priority=100
-// interval=1s preempt=true repeat=5 delay=5s. What is left out keeps these
-// values.
+// interval=1s preempt=true preempt-delay=0s startup-delay=0s repeat=5 delay=5s.
+// What is left out keeps these values.
 func ParseConfig(words []string) (engine.Config, error) {
 	c := engine.Config{
 		Version: engine.V3, Priority: 100, AdverInterval: time.Second,
@@ -33,6 +33,10 @@ func ParseConfig(words []string) (engine.Config, error) {
 			c.AdverInterval, err = time.ParseDuration(value)
 		case "preempt":
 			c.PreemptMode, err = strconv.ParseBool(value)
+		case "preempt-delay":
+			c.PreemptDelay, err = time.ParseDuration(value)
+		case "startup-delay":
+			c.StartupDelay, err = time.ParseDuration(value)
 		case "repeat":
 			n, err = strconv.ParseUint(value, 10, 8)
 			c.AnnounceRepeat = uint8(n)
@@ -50,8 +54,8 @@ func ParseConfig(words []string) (engine.Config, error) {
 
 // FormatConfig writes c so that ParseConfig reads it.
 func FormatConfig(c engine.Config) string {
-	return fmt.Sprintf("version=%d priority=%d interval=%s preempt=%t repeat=%d delay=%s",
-		c.Version, c.Priority, c.AdverInterval, c.PreemptMode, c.AnnounceRepeat, c.AnnounceDelay)
+	return fmt.Sprintf("version=%d priority=%d interval=%s preempt=%t preempt-delay=%s startup-delay=%s repeat=%d delay=%s",
+		c.Version, c.Priority, c.AdverInterval, c.PreemptMode, c.PreemptDelay, c.StartupDelay, c.AnnounceRepeat, c.AnnounceDelay)
 }
 
 // ParseEvent reads an event as FormatEvent writes it.
