@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
-	"os"
 	"time"
 )
 
@@ -43,7 +42,7 @@ func (f Forgery) frame(from *Node, interval time.Duration) []byte {
 
 // Flood sends forgeries from the node, in turn, so many a second for so long,
 // and returns how many it has sent. It keeps its rate on the average, in
-// bursts of what a millisecond or two asks for.
+// bursts of what a millisecond or two asks for. It may run in a goroutine.
 func (n *Node) Flood(rate int, lasting, interval time.Duration, forgeries ...Forgery) (sent int) {
 	n.lab.Helper()
 	socket := n.packetSocket()
@@ -55,16 +54,12 @@ func (n *Node) Flood(rate int, lasting, interval time.Duration, forgeries ...For
 	begin := time.Now()
 	for elapsed := time.Duration(0); elapsed < lasting; elapsed = time.Since(begin) {
 		for due := int(int64(rate) * int64(elapsed) / int64(time.Second)); sent < due; sent++ {
-			n.send(socket, frames[sent%len(frames)])
+			if _, err := socket.Write(frames[sent%len(frames)]); err != nil {
+				n.lab.Errorf("%s: send: %v", n.Name, err)
+				return sent
+			}
 		}
 		time.Sleep(time.Millisecond)
 	}
 	return sent
-}
-
-func (n *Node) send(socket *os.File, frame []byte) {
-	n.lab.Helper()
-	if _, err := socket.Write(frame); err != nil {
-		n.lab.Fatalf("%s: send: %v", n.Name, err)
-	}
 }

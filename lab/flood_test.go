@@ -96,6 +96,36 @@ func TestFlood(t *testing.T) {
 	}
 }
 
+// TestTakeoverInFlood kills the Active in a flood: the Backup takes over in
+// time although it never has read all there is.
+func TestTakeoverInFlood(t *testing.T) {
+	l := lab.New(t)
+	r := lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, Priority: high}
+	a := l.R1.Run(r)
+	a.AwaitActive(0)
+	r.Priority = low
+	l.R2.Run(r).AwaitBackup()
+	for _, f := range floods {
+		if f.sampled {
+			continue // hardly anything of it is read
+		}
+		t.Run(f.name, func(t *testing.T) {
+			awaitAdverts(l, l.R1, r, 2)
+			over := make(chan int)
+			go func() { over <- l.Client.Flood(floodRate, floodTime/2, interval3, f.forgery) }()
+			awaitAdverts(l, l.R1, r, 2)
+			seen := l.Tap.Len()
+			killed := a.Kill()
+			takeover := l.Tap.Await(seen, r.ActiveDown()+time.Second, "r2's advertisement", advertisement(l.R2))
+			before := last(t, l.Tap.From(0), killed, "r1's last advertisement", advertisement(l.R1))
+			within(t, "the takeover", takeover.Time.Sub(before.Time), r.ActiveDown())
+			<-over
+			a = a.Again()
+			a.AwaitActive(0)
+		})
+	}
+}
+
 // undisturbed checks what the routers sent: the Active goes on with its
 // rhythm, and the Backup is silent.
 func undisturbed(t *testing.T, frames []lab.Frame, l *lab.Lab, answered bool) {
