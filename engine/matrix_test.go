@@ -25,6 +25,7 @@ Actions stand in the order in which they are done. RFC 9568 §6.4 (RFC 3768 §6.
 Our priority is 100, or 255 where it says owner; our interval is 1 s, our address 192.0.2.5. The advertisements received say 3 s,
 so that learning shows. Learned means that Active_Down_Interval is computed from the sender's interval, else it is from our own.
 Where a condition is not mentioned it makes no difference: version (v2, v3), Preempt_Mode (preempt, no preempt), owner or not.
+Preempt_Delay and Startup_Delay are 0 but where a heading says otherwise.
 `
 
 // variant is one configuration of the matrix.
@@ -66,6 +67,7 @@ type matrixState struct {
 	name  string
 	since engine.Instant
 	enter func(step stepFunc)
+	delay func(c *engine.Config)
 }
 
 // stepFunc does one step, holds it against the monitor and returns its actions.
@@ -93,18 +95,37 @@ func matrixStates() []matrixState {
 		backup(step)
 		step(tActive, engine.Tick{})
 	}
+	hearsLower := func(step stepFunc) {
+		backup(step)
+		lower := advertisement("192.0.2.9", 99)
+		lower.AdverInterval = time.Second
+		step(tBackup, lower)
+	}
+	none := func(*engine.Config) {}
+	startup := func(d time.Duration) func(*engine.Config) {
+		return func(c *engine.Config) { c.StartupDelay = d }
+	}
+	preempt := func(d time.Duration) func(*engine.Config) {
+		return func(c *engine.Config) { c.PreemptDelay = d }
+	}
 	return []matrixState{
-		{"Initialize", 0, func(stepFunc) {}},
-		{"Backup", tBackup, backup},
+		{"Initialize", 0, func(stepFunc) {}, none},
+		{"Initialize, before the first Startup, Startup_Delay 1 s", 0, func(stepFunc) {}, startup(time.Second)},
+		{"Initialize, a start waits for Startup_Delay 1 s", 0, func(step stepFunc) {
+			step(0, engine.Startup{Primary: matrixPrimary})
+		}, startup(time.Second)},
+		{"Backup", tBackup, backup, none},
 		{"Backup, after a priority-0 advertisement", tBackup, func(step stepFunc) {
 			backup(step)
 			step(tBackup, advertisement("192.0.2.9", 0))
-		}},
+		}, none},
+		{"Backup, since a lower priority was heard, Preempt_Delay 10 s", tBackup, hearsLower, preempt(10 * time.Second)},
+		{"Backup, since a lower priority was heard, Preempt_Delay 0.5 s", tBackup, hearsLower, preempt(tShortly)},
 		{"Backup, holding back after a refusal", tActive, func(step stepFunc) {
 			active(step)
 			step(tActive, engine.Refused{})
-		}},
-		{"Active", tActive, active},
+		}, none},
+		{"Active", tActive, active, none},
 	}
 }
 
@@ -188,6 +209,7 @@ func matrixRow(t *testing.T, state matrixState, event matrixEvent) []*group {
 	var groups []*group
 	for _, v := range variants() {
 		c := v.config()
+		state.delay(&c)
 		vr, step := monitored(t, c)
 		state.enter(step)
 		outcome := outcomeOf(t, vr, step, c, state.since.Add(event.after), event.event(c))
@@ -203,7 +225,7 @@ func matrixRow(t *testing.T, state matrixState, event matrixEvent) []*group {
 // outcomeOf steps and describes actions, state and timers.
 func outcomeOf(t *testing.T, vr *engine.VirtualRouter, step stepFunc, c engine.Config, now engine.Instant, ev engine.Event) string {
 	t.Helper()
-	before, _, _ := vr.Deadline()
+	before, _, waited := vr.Deadline()
 	from := vr.State()
 	actions := step(now, ev)
 	var parts []string
@@ -216,6 +238,10 @@ func outcomeOf(t *testing.T, vr *engine.VirtualRouter, step stepFunc, c engine.C
 	}
 	at, takeover, ok := vr.Deadline()
 	switch {
+	case from == engine.Initialize && vr.State() == from && ok && !waited:
+		parts = append(parts, fmt.Sprintf("starts in %s", at.Sub(now)))
+	case from == engine.Initialize && waited && !ok:
+		parts = append(parts, "does not start")
 	case !ok || at == before && from == vr.State():
 	case takeover:
 		parts = append(parts, "Active_Down_Timer = "+nameOf(t, c, at.Sub(now)))
