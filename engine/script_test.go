@@ -19,9 +19,11 @@ var update = flag.Bool("update", false, "rewrite testdata and docs/states.md fro
 
 // TestScripts runs testdata/*.txt: blocks of commands, ----, and the trace
 // they give, up to an empty line. Lines that begin with # outside a trace are
-// comments. The commands:
+// comments; they name the rules that a block shows, and those whose opposite it
+// shows not to happen, as in (S7, not S6). The commands:
 //
-//	router [version=] [priority=] [interval=] [preempt=] [repeat=] [delay=]
+//	router [version=] [priority=] [interval=] [preempt=] [preempt-delay=]
+//	       [startup-delay=] [repeat=] [delay=]
 //	INSTANT EVENT       one step, see sim.ParseEvent
 //	run INSTANT         a tick at every deadline up to the instant
 func TestScripts(t *testing.T) {
