@@ -19,6 +19,7 @@ var mayImport = map[string][]string{
 	"ipc":                {"golang.org/x/sys/unix"},
 	"netproc":            {module + "engine", module + "ipc", module + "netproc/wire", module + "netproc/auth", module + "netproc/sandbox"},
 	"netproc/wire":       {},
+	"netproc/auth":       {},
 	"netproc/sandbox":    {"golang.org/x/sys/unix", "github.com/landlock-lsm/go-landlock/landlock", "github.com/landlock-lsm/go-landlock/landlock/syscall"},
 	"parent":             {module + "conf", module + "ipc", "golang.org/x/sys/unix", "github.com/vishvananda/netlink", "github.com/vishvananda/netlink/nl", "github.com/mdlayher/packet", "github.com/google/nftables", "github.com/google/nftables/expr",
 		"github.com/google/nftables/binaryutil", "github.com/mdlayher/netlink"},
@@ -30,6 +31,7 @@ var mayImport = map[string][]string{
 var mustNot = map[string][]string{
 	"netproc":      {"os", "net", "log", "log/slog", "syscall", "os/exec"},
 	"netproc/wire": {"os", "net", "log", "syscall", "time/tzdata"},
+	"netproc/auth": {"os", "net", "log", "syscall", "math/rand"},
 	"ipc":          {"os/exec", "net", "log"},
 	"parent":       {"os/exec", "net/http", "plugin"},
 }

@@ -1,0 +1,206 @@
+package auth_test
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/rvrrpd/rvrrpd/netproc/auth"
+)
+
+func monotonic(c *auth.Config) { c.AntiReplay = auth.Monotonic }
+
+// exchange has a sender and a receiver with clocks of their own.
+type exchange struct {
+	t    *testing.T
+	out  *auth.HMAC
+	in   *auth.HMAC
+	sent []byte
+	n    int
+}
+
+func (e *exchange) send(at time.Time) { e.sent, e.n = signed(e.out, sender, at) }
+
+func (e *exchange) hear(what string, at time.Time, want auth.Problem) {
+	e.t.Helper()
+	if _, got := e.in.Verify(e.sent, e.n, sender, at); got != want {
+		e.t.Errorf("%s: got %v, want %v", what, got, want)
+	}
+}
+
+func newExchange(t *testing.T, change func(c *auth.Config)) *exchange {
+	return &exchange{t: t, out: newHMAC(t, change), in: newHMAC(t, change)}
+}
+
+func TestReplayed(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*auth.Config){"time": nil, "monotonic": monotonic} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newExchange(t, change)
+			e.send(noon)
+			first := e.sent
+			e.hear("first", noon, auth.NoProblem)
+			e.hear("the same again", noon, auth.Replayed)
+			e.send(noon.Add(time.Second))
+			e.hear("second", noon.Add(time.Second), auth.NoProblem)
+			e.sent = first
+			e.hear("reordered", noon.Add(time.Second), auth.Replayed)
+			// Two senders with the same sequence are nothing to each other.
+			other := netip.MustParseAddr("fe80::1")
+			p, n := signed(newHMAC(t, change), other, noon.Add(time.Second))
+			if _, got := e.in.Verify(p, n, other, noon.Add(time.Second)); got != auth.NoProblem {
+				t.Errorf("another sender: %v", got)
+			}
+			if _, got := e.in.Verify(p, n, sender, noon.Add(time.Second)); got != auth.BadHMAC {
+				t.Errorf("another's advertisement from this sender: %v", got)
+			}
+		})
+	}
+}
+
+// TestSequencesGrow: several in one instant, and a clock that goes back.
+func TestSequencesGrow(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*auth.Config){"time": nil, "monotonic": monotonic} {
+		e := newExchange(t, change)
+		for _, d := range []time.Duration{0, 0, 0, time.Microsecond, -4 * time.Second, -2 * time.Second, time.Second} {
+			e.send(noon.Add(d))
+			e.hear(name, noon, auth.NoProblem)
+		}
+	}
+}
+
+func TestWindow(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		off  time.Duration // of the sender's clock
+		want auth.Problem
+		skew time.Duration
+	}{
+		{0, auth.NoProblem, 0},
+		{5 * time.Second, auth.NoProblem, 5 * time.Second},
+		{-5 * time.Second, auth.NoProblem, -5 * time.Second},
+		{5*time.Second + 499*time.Millisecond, auth.NoProblem, 5*time.Second + 499*time.Millisecond},
+		{6 * time.Second, auth.Stale, 0},
+		{-6 * time.Second, auth.Stale, 0},
+		{-1 << 30 * time.Second, auth.Stale, 0},
+	} {
+		in, out := newHMAC(t, nil), newHMAC(t, nil)
+		p, n := signed(out, sender, noon.Add(tt.off))
+		skew, got := in.Verify(p, n, sender, noon)
+		if d := skew - tt.skew; got != tt.want || d < -time.Millisecond || d > time.Millisecond {
+			t.Errorf("off by %v: got %v, skew %v, want %v, %v", tt.off, got, skew, tt.want, tt.skew)
+		}
+	}
+	// Without a window no clock matters.
+	p, n := signed(newHMAC(t, monotonic), sender, time.Unix(0, 0))
+	if _, got := newHMAC(t, monotonic).Verify(p, n, sender, noon); got != auth.NoProblem {
+		t.Errorf("monotonic: got %v", got)
+	}
+}
+
+// TestClockSteps: our clock and the sender's are set.
+func TestClockSteps(t *testing.T) {
+	t.Parallel()
+	e := newExchange(t, nil)
+	ahead := noon.Add(time.Hour)
+	e.send(ahead)
+	e.hear("both an hour ahead", ahead, auth.NoProblem)
+	// Both clocks are set right: the mark of the wrong time does not lock the
+	// sender out, and the sender does not stick to the wrong time.
+	e.send(noon)
+	e.hear("both right again", noon, auth.NoProblem)
+	e.hear("the same again", noon, auth.Replayed)
+
+	m := newExchange(t, monotonic)
+	m.send(ahead)
+	m.hear("an hour ahead", noon, auth.NoProblem)
+	m.send(noon)
+	m.hear("set back: it goes on from its last", noon, auth.NoProblem)
+	restarted := newHMAC(t, monotonic)
+	m.out = restarted
+	m.send(noon)
+	m.hear("restarted without its memory", noon, auth.Replayed)
+	restarted.Resume(m.in.Marks()[0].Sequence, nil)
+	m.send(noon)
+	m.hear("restarted with it", noon, auth.NoProblem)
+}
+
+// TestWrap: the seconds wrap in 2106.
+func TestWrap(t *testing.T) {
+	t.Parallel()
+	wrap := time.Unix(1<<32, 0)
+	for name, change := range map[string]func(*auth.Config){"time": nil, "monotonic": monotonic} {
+		e := newExchange(t, change)
+		e.send(wrap.Add(-time.Second))
+		e.hear(name+": before", wrap.Add(-time.Second), auth.NoProblem)
+		old := e.sent
+		e.send(wrap.Add(time.Second))
+		e.hear(name+": after", wrap.Add(time.Second), auth.NoProblem)
+		e.sent = old
+		e.hear(name+": before again", wrap.Add(time.Second), auth.Replayed)
+	}
+}
+
+// TestSendersAreBounded: forged ones are not remembered at all, real ones up
+// to a bound, and none is forgotten as long as it could be replayed.
+func TestSendersAreBounded(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*auth.Config){"time": nil, "monotonic": monotonic} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := newHMAC(t, change)
+			at := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 77, byte(i >> 8), byte(i)}) }
+			first, n := signed(newHMAC(t, change), at(0), noon)
+			for i := range 10_000 {
+				p, n := signed(newHMAC(t, change), at(i), noon)
+				if i%100 != 0 {
+					p[n+12] ^= 1 // forged
+				}
+				want := auth.NoProblem
+				switch {
+				case i%100 != 0:
+					want = auth.BadHMAC
+				case i/100 >= auth.MaxSenders:
+					want = auth.TooMany
+				}
+				if _, got := in.Verify(p, n, at(i), noon); got != want {
+					t.Fatalf("sender %d: got %v, want %v", i, got, want)
+				}
+			}
+			if got := len(in.Marks()); got != auth.MaxSenders {
+				t.Errorf("%d senders are remembered", got)
+			}
+			if _, got := in.Verify(first, n, at(0), noon); got != auth.Replayed {
+				t.Errorf("the first again: %v", got)
+			}
+			later := noon.Add(time.Minute)
+			want := auth.NoProblem // its marks have passed
+			if change != nil {
+				want = auth.TooMany
+			}
+			p, n := signed(newHMAC(t, change), at(20_000), later)
+			if _, got := in.Verify(p, n, at(20_000), later); got != want {
+				t.Errorf("a new sender later: got %v, want %v", got, want)
+			}
+		})
+	}
+}
+
+// TestResume: what another process has heard counts.
+func TestResume(t *testing.T) {
+	t.Parallel()
+	e := newExchange(t, nil)
+	e.send(noon)
+	e.hear("first", noon, auth.NoProblem)
+	fresh := newHMAC(t, nil)
+	fresh.Resume(e.in.Sent(), e.in.Marks())
+	e.in = fresh
+	e.hear("the same, heard by another process", noon, auth.Replayed)
+	many := make([]auth.Mark, 100)
+	fresh.Resume(0, many)
+	if got := len(fresh.Marks()); got != auth.MaxSenders {
+		t.Errorf("%d marks resumed", got)
+	}
+}
