@@ -4,9 +4,14 @@ package parent
 
 import (
 	"errors"
+	"net"
 	"net/netip"
+	"os"
 	"os/exec"
+	"runtime"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -119,6 +124,141 @@ func TestVirtualMACSeedsNothing(t *testing.T) {
 				within(t, 3*time.Second, "link show dev standby10", "LOWER_UP", true)
 				if said := output(t, "-6 addr show dev standby10"); strings.Count(said, "inet6") != 2 || strings.Contains(said, seeded) {
 					t.Errorf("addresses:\n%s", said)
+				}
+			})
+		})
+	}
+}
+
+// host moves the other end of eth0 into a namespace of its own, with the
+// addresses 10.9.0.2 and 2001:db8::2, and returns its process.
+func host(t *testing.T) (pid string) {
+	t.Helper()
+	holder := exec.Command("sleep", "60")
+	holder.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET, Pdeathsig: unix.SIGKILL}
+	if err := holder.Start(); err != nil {
+		t.Error(err)
+		return ""
+	}
+	t.Cleanup(func() { holder.Process.Kill(); holder.Wait() })
+	pid = strconv.Itoa(holder.Process.Pid)
+	if err := ip("link set peer netns " + pid); err != nil {
+		t.Error(err)
+	}
+	for _, c := range []string{"link set lo up", "link set peer up", "addr add 10.9.0.2/24 dev peer", "addr add 2001:db8::2/64 dev peer nodad"} {
+		at(t, pid, c)
+	}
+	return pid
+}
+
+// at runs ip(8) in the namespace of a process and returns what it says.
+func at(t *testing.T, pid, args string) string {
+	t.Helper()
+	out, err := exec.Command("nsenter", append([]string{"-t", pid, "-n", "ip"}, strings.Fields(args)...)...).CombinedOutput()
+	if err != nil {
+		t.Errorf("ip %s: %v: %s", args, err, out)
+	}
+	return string(out)
+}
+
+// refuses sends a datagram to a port where nobody listens, from the namespace
+// of a process. The kernel that accepts the packet says so; nil otherwise.
+func refuses(t *testing.T, pid string, to netip.Addr) (result error) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // never unlocked: the thread does not come back
+		ns, err := os.Open("/proc/" + pid + "/ns/net")
+		if err == nil {
+			defer ns.Close()
+			err = unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET)
+		}
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(to, 9)))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		_, err = c.Write([]byte("?"))
+		if err := errors.Join(err, c.SetReadDeadline(time.Now().Add(500*time.Millisecond))); err != nil {
+			t.Error(err)
+		}
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			result = err
+		}
+	}()
+	<-done
+	return result
+}
+
+// answering makes a device with an address, as an Active has them.
+func answering(t *testing.T, k *kernel, family ipc.Family, name string, settings []setting, prefix string) {
+	t.Helper()
+	mac := virtualMAC(family, 10)
+	dev, err := k.createMACVLAN(find(t, k, "eth0").Index, name, mac[:], "rvrrpd", deviceGroup|7)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	todo, err := differing(name, settings)
+	if err := errors.Join(err, change(todo), k.acquire(dev, true, []vaddr{{Prefix: netip.MustParsePrefix(prefix), NoPrefixRoute: true}})); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAcceptMode: with Accept_Mode false an Active accepts no packet to its
+// addresses, but goes on to answer ARP requests and Neighbor Solicitations
+// for them with the virtual MAC (RFC 5798 §6.1, §6.4.3 (635), (650)).
+func TestAcceptMode(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		family   ipc.Family
+		settings []setting
+		addr     string
+		length   string
+		mac      string
+	}{
+		{"IPv4", ipc.IPv4, deviceSettings, "10.9.0.254", "/24", "00:00:5e:00:01:0a"},
+		{"IPv6", ipc.IPv6, deviceSettings6, "2001:db8::fe", "/64", "00:00:5e:00:02:0a"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inNamespace(t, func(t *testing.T) {
+				k, err := openKernel()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				client := host(t)
+				if err := ip("addr add 2001:db8::1/64 dev eth0 nodad"); err != nil {
+					t.Error(err)
+				}
+				within(t, 5*time.Second, "-6 addr show dev eth0", "tentative", false) // or it asks for no neighbor
+				answering(t, k, tt.family, "standby10", tt.settings, tt.addr+tt.length)
+				settings, err := differing("eth0", linkSettings)
+				if err := errors.Join(err, change(settings)); err != nil {
+					t.Error(err)
+				}
+				var w wall
+				for _, accept := range []bool{true, false, true} {
+					want := rules{}
+					if !accept {
+						want.refused = []netip.Addr{netip.MustParseAddr(tt.addr)}
+					}
+					if err := w.apply(want); err != nil {
+						t.Error(err)
+					}
+					at(t, client, "neigh flush dev peer")
+					if err := refuses(t, client, netip.MustParseAddr(tt.addr)); errors.Is(err, unix.ECONNREFUSED) != accept {
+						t.Errorf("accept %v: a datagram: %v", accept, err)
+					}
+					if said := at(t, client, "neigh show "+tt.addr+" dev peer"); !strings.Contains(said, "lladdr "+tt.mac) {
+						t.Errorf("accept %v: not resolved to %s: %s", accept, tt.mac, said)
+					}
 				}
 			})
 		})

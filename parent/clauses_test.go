@@ -39,10 +39,13 @@ func TestPrimary(t *testing.T) {
 		{"IPv6 link-local, tentative", "fe80::1/64", unix.RT_SCOPE_LINK, unix.IFA_F_TENTATIVE, false},
 		{"IPv6 link-local, a duplicate", "fe80::1/64", unix.RT_SCOPE_LINK, unix.IFA_F_DADFAILED, false},
 	} {
-		a, err := parseAddress(reported(tt.prefix, tt.scope, tt.flags))
-		if err != nil || a.Prefix.String() != tt.prefix || a.Index != 7 || a.Primary != tt.want {
-			t.Errorf("%s: %+v, %v; want primary %v", tt.name, a, err, tt.want)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			a, err := parseAddress(reported(tt.prefix, tt.scope, tt.flags))
+			if err != nil || a.Prefix.String() != tt.prefix || a.Index != 7 || a.Primary != tt.want {
+				t.Errorf("%+v, %v; want primary %v", a, err, tt.want)
+			}
+		})
 	}
 }
 
