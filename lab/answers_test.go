@@ -95,3 +95,45 @@ func unsolicited(vip netip.Addr) func(lab.Frame) bool {
 		return f.ND != nil && f.ND.Type == lab.NeighborAdvertisement && !f.ND.Solicited && f.ND.Target == vip
 	}
 }
+
+// eui64 is the interface identifier that the kernel would derive from the
+// virtual MAC: the same on every router (RFC 9568 §7.4).
+var eui64 = netip.MustParseAddr("fe80::200:5eff:fe00:20a")
+
+// watchForDAD has new interfaces detect duplicate addresses, as hosts outside
+// the lab do.
+func watchForDAD(n *lab.Node) { n.Set("net/ipv6/conf/default/accept_dad", "1") }
+
+// purelyVirtual checks that an Active of ours has the virtual addresses on
+// its device, and nothing else.
+func purelyVirtual(t *testing.T, n *lab.Node, r lab.Router) {
+	t.Helper()
+	if r.Kind != lab.Rvrrpd || !r.IPv6 {
+		return
+	}
+	want := slices.SortedFunc(slices.Values(r.VIPs()), netip.Addr.Compare)
+	var got []netip.Addr
+	if !lab.Until(time.Second, func() bool {
+		got = slices.SortedFunc(slices.Values(n.Addresses(lab.Device)), netip.Addr.Compare)
+		return slices.Equal(got, want)
+	}) {
+		t.Errorf("%s has %v on its device, want %v", n.Name, got, want)
+	}
+}
+
+// noneDetected checks that a router of ours neither asks whether a virtual
+// address is taken, nor derives an address from the virtual MAC.
+func noneDetected(t *testing.T, frames []lab.Frame, n *lab.Node, r lab.Router) {
+	t.Helper()
+	if r.Kind != lab.Rvrrpd {
+		return
+	}
+	for _, f := range lab.Select(frames, lab.From(n, func(f lab.Frame) bool { return f.ND != nil })) {
+		if f.ND.Src.IsUnspecified() && slices.Contains(r.VIPs(), f.ND.Target) {
+			t.Errorf("duplicate address detection: %s", f)
+		}
+		if f.ND.Src == eui64 || f.ND.Target == eui64 {
+			t.Errorf("address of the virtual MAC: %s", f)
+		}
+	}
+}

@@ -91,12 +91,18 @@ func awaitAdverts(l *lab.Lab, n *lab.Node, r lab.Router, count int) (f lab.Frame
 func exchange(t *testing.T, from, to lab.Router) {
 	from.Priority, to.Priority = high, low
 	l := lab.New(t)
+	for n, r := range map[*lab.Node]lab.Router{l.R1: from, l.R2: to} {
+		if r.Kind == lab.Rvrrpd {
+			watchForDAD(n)
+		}
+	}
 	a := l.R1.Run(from)
 	l.Tap.Await(0, from.ActiveDown()+10*time.Second, "r1's advertisement", advertisement(l.R1))
 	b := l.R2.Run(to)
 	b.AwaitBackup()
 	awaitAdverts(l, l.R1, from, 4) // longer than r2's Active_Down_Interval
 	answers(t, l, l.R1, from)
+	purelyVirtual(t, l.R1, from)
 
 	seen := l.Tap.Len()
 	killed := a.Kill()
@@ -104,6 +110,7 @@ func exchange(t *testing.T, from, to lab.Router) {
 	before := last(t, l.Tap.From(0), killed, "r1's last advertisement", advertisement(l.R1))
 	inTime(t, "the takeover", takeover.Time.Sub(before.Time), to.ActiveDown(), to)
 	announcements(t, l, l.R2, to, takeover)
+	purelyVirtual(t, l.R2, to)
 
 	again := a.Again()
 	l.Tap.Await(mark(l, takeover), from.ActiveDown()+10*time.Second, "r1's return", advertisement(l.R1))
@@ -120,8 +127,10 @@ func exchange(t *testing.T, from, to lab.Router) {
 
 	frames := l.Tap.From(0)
 	turns(t, frames, "r1 r2 r1 r2")
-	wellFormed(t, frames, l.R1, from)
-	wellFormed(t, frames, l.R2, to)
+	for n, r := range map[*lab.Node]lab.Router{l.R1: from, l.R2: to} {
+		wellFormed(t, frames, n, r)
+		noneDetected(t, frames, n, r)
+	}
 }
 
 // mark is the number of the frame that follows f.
@@ -150,13 +159,19 @@ const centisecond = 10 * time.Millisecond
 // peerTolerance is how much later a peer may be: not ours to improve.
 const peerTolerance = 100 * time.Millisecond
 
-// inTime checks a takeover on the wire: ours strictly.
+// inTime checks a takeover on the wire: ours strictly. Over IPv6 FRR cannot
+// send its first advertisement, because the device it has just given carrier
+// has no address to send from; its second follows an interval later.
 func inTime(t *testing.T, what string, got, want time.Duration, r lab.Router) {
 	t.Helper()
+	latest := want + peerTolerance
+	if r.Kind == lab.FRR && r.IPv6 {
+		latest += r.AdverInterval()
+	}
 	switch {
 	case r.Kind == lab.Rvrrpd:
 		within(t, what, got, want)
-	case got < want-centisecond-haste || got > want+peerTolerance:
+	case got < want-centisecond-haste || got > latest:
 		t.Errorf("%s by %s took %v; the protocol says %v", what, r.Kind, got, want)
 	default:
 		t.Logf("%s by %s took %v: %v after the protocol's %v", what, r.Kind, got, got-want, want)

@@ -146,6 +146,21 @@ func (n *Node) Holds(ip netip.Addr) bool {
 	return false
 }
 
+// Addresses lists the addresses on an interface.
+func (n *Node) Addresses(device string) (ips []netip.Addr) {
+	n.lab.Helper()
+	for _, link := range n.json("addr", "show", "dev", device) {
+		infos, _ := link["addr_info"].([]any)
+		for _, info := range infos {
+			m, _ := info.(map[string]any)
+			if ip, err := netip.ParseAddr(fmt.Sprint(m["local"])); err == nil {
+				ips = append(ips, ip)
+			}
+		}
+	}
+	return ips
+}
+
 // Holders lists the nodes that have an address.
 func (l *Lab) Holders(ip netip.Addr) (names []string) {
 	l.Helper()
