@@ -18,12 +18,13 @@ type Capture struct {
 	file string
 }
 
-// Capture starts to record the VRRP and ARP frames that cross the bridge.
+// Capture starts to record the VRRP, ARP and neighbor discovery frames that
+// cross the bridge.
 func (l *Lab) Capture() *Capture {
 	l.Helper()
 	file := filepath.Join(l.TempDir(), "lab.pcap")
 	c := &Capture{file: file, Process: l.Switch.Start("tcpdump", "-i", bridge, "-U", "-Z", "root", "--immediate-mode",
-		"--time-stamp-precision=nano", "-w", file, "arp or ip proto 112")}
+		"--time-stamp-precision=nano", "-w", file, "arp or ip proto 112 or ip6 proto 112 or icmp6[0] == 135 or icmp6[0] == 136")}
 	c.AwaitLine(0, 5*time.Second, "listening on")
 	return c
 }
@@ -34,6 +35,9 @@ var fields = []string{
 	"ip.src", "ip.dst", "ip.ttl", "ip.dsfield", "ip.checksum.status",
 	"vrrp.version", "vrrp.virt_rtr_id", "vrrp.prio", "vrrp.addr_count", "vrrp.adver_int", "vrrp.ip_addr", "vrrp.checksum.status",
 	"arp.opcode", "arp.src.hw_mac", "arp.src.proto_ipv4", "arp.dst.hw_mac", "arp.dst.proto_ipv4",
+	"vrrp.short_adver_int", "ipv6.src", "ipv6.dst", "ipv6.hlim", "ipv6.tclass", "vrrp.ipv6_addr",
+	"icmpv6.type", "icmpv6.checksum.status", "icmpv6.nd.ns.target_address", "icmpv6.nd.na.target_address",
+	"icmpv6.nd.na.flag.r", "icmpv6.nd.na.flag.s", "icmpv6.nd.na.flag.o", "icmpv6.opt.linkaddr",
 }
 
 // decoding keeps tshark from running more than once at a time: it would cost
@@ -118,16 +122,54 @@ func decode(values []string) (f Frame, err error) {
 			TargetMAC: r.text("arp.dst.hw_mac"), TargetIP: r.ip("arp.dst.proto_ipv4")}
 		return f, r.err
 	}
-	f.VRRP = &VRRP{Src: r.ip("ip.src"), Dst: r.ip("ip.dst"), TTL: r.number("ip.ttl"), DSField: r.number("ip.dsfield"),
-		Version: r.number("vrrp.version"), VRID: r.number("vrrp.virt_rtr_id"), Priority: r.number("vrrp.prio"),
-		Count: r.number("vrrp.addr_count"), Inter: r.number("vrrp.adver_int"),
-		ChecksumGood: r.text("vrrp.checksum.status") == good, IPChecksumGood: r.text("ip.checksum.status") == good}
-	for a := range strings.SplitSeq(r.text("vrrp.ip_addr"), ",") {
-		addr, err := netip.ParseAddr(a)
-		if err != nil {
-			return f, err
-		}
-		f.VRRP.Addrs = append(f.VRRP.Addrs, addr)
+	if r.text("icmpv6.type") != "" {
+		f.ND = r.nd()
+		return f, r.err
 	}
+	f.VRRP = r.vrrp()
 	return f, r.err
 }
+
+func (r *row) vrrp() *VRRP {
+	v := &VRRP{Version: r.number("vrrp.version"), VRID: r.number("vrrp.virt_rtr_id"), Priority: r.number("vrrp.prio"),
+		Count: r.number("vrrp.addr_count"), ChecksumGood: r.text("vrrp.checksum.status") == good}
+	list := "vrrp.ip_addr"
+	if r.text("ipv6.src") != "" {
+		list = "vrrp.ipv6_addr"
+		v.Src, v.Dst, v.TTL, v.DSField = r.ip("ipv6.src"), r.ip("ipv6.dst"), r.number("ipv6.hlim"), r.number("ipv6.tclass")
+	} else {
+		v.Src, v.Dst, v.TTL, v.DSField = r.ip("ip.src"), r.ip("ip.dst"), r.number("ip.ttl"), r.number("ip.dsfield")
+		v.IPChecksumGood = r.text("ip.checksum.status") == good
+	}
+	interval := "vrrp.adver_int"
+	if v.Version == 3 {
+		interval = "vrrp.short_adver_int"
+	}
+	v.Inter = r.number(interval)
+	for a := range strings.SplitSeq(r.text(list), ",") {
+		addr, err := netip.ParseAddr(a)
+		if err != nil {
+			r.err = err
+		}
+		v.Addrs = append(v.Addrs, addr)
+	}
+	return v
+}
+
+func (r *row) nd() *ND {
+	n := &ND{Type: r.number("icmpv6.type"), Src: r.ip("ipv6.src"), Dst: r.ip("ipv6.dst"), HopLimit: r.number("ipv6.hlim"),
+		LinkAddr: r.text("icmpv6.opt.linkaddr")}
+	if r.text("icmpv6.checksum.status") != good {
+		r.err = fmt.Errorf("checksum of neighbor discovery is wrong")
+	}
+	if n.Type == NeighborSolicitation {
+		n.Target = r.ip("icmpv6.nd.ns.target_address")
+		return n
+	}
+	n.Target = r.ip("icmpv6.nd.na.target_address")
+	n.Router, n.Solicited, n.Override = r.flag("icmpv6.nd.na.flag.r"), r.flag("icmpv6.nd.na.flag.s"), r.flag("icmpv6.nd.na.flag.o")
+	return n
+}
+
+// flag is a bit, which some versions of tshark write as a word.
+func (r *row) flag(name string) bool { v := r.text(name); return v == "1" || v == "True" }

@@ -19,8 +19,7 @@ type Frame struct {
 	Len int
 	// Src and Dst are MAC addresses.
 	Src, Dst string
-	// VRRP, ARP or ND is what it carries. A Capture has no ND, and of VRRP
-	// what goes over IPv4.
+	// VRRP, ARP or ND is what it carries.
 	VRRP *VRRP
 	ARP  *ARP
 	ND   *ND

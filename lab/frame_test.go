@@ -58,7 +58,7 @@ func TestParseARP(t *testing.T) {
 // TestDecode reads lines as tshark prints them.
 func TestDecode(t *testing.T) {
 	t.Parallel()
-	line := "1764000000.000000123|60|00:00:5e:00:01:0a|01:00:5e:00:00:12|10.9.0.1|224.0.0.18|255|0xc0|1|2|10|200|2|1|10.9.0.254,10.9.0.253|1|||||"
+	line := "1764000000.000000123|60|00:00:5e:00:01:0a|01:00:5e:00:00:12|10.9.0.1|224.0.0.18|255|0xc0|1|2|10|200|2|1|10.9.0.254,10.9.0.253|1|||||" + strings.Repeat("|", 14)
 	f, err := decode(strings.Split(line, "|"))
 	if err != nil {
 		t.Fatal(err)
@@ -72,6 +72,30 @@ func TestDecode(t *testing.T) {
 	}
 	if _, err := decode([]string{"x"}); err == nil {
 		t.Error("nonsense is read")
+	}
+}
+
+// TestDecode6 reads what tshark prints of IPv6.
+func TestDecode6(t *testing.T) {
+	t.Parallel()
+	frame := "1764000000.000000123|90|00:00:5e:00:02:0a|33:33:00:00:00:12|||||"
+	advert := frame + "|3|10|200|1|||1||||||10|fe80::1|ff02::12|255|0x000000c0|fe80::9:254||||||||"
+	f, err := decode(strings.Split(advert, "|"))
+	if err != nil || f.VRRP == nil {
+		t.Fatal(f, err)
+	}
+	if v := f.VRRP; v.TTL != 255 || v.DSField != 0xc0 || v.Inter != 10 || v.Src.String() != "fe80::1" || v.Addrs[0] != IPv6VIPs[0] || !v.ChecksumGood {
+		t.Errorf("%+v", *v)
+	}
+	announcement := frame + "||||||||||||||fe80::1|ff02::1|255|0x00000000||136|1||fe80::9:254|1|0|1|00:00:5e:00:02:0a"
+	f, err = decode(strings.Split(announcement, "|"))
+	want := ND{Type: NeighborAdvertisement, Src: netip.MustParseAddr("fe80::1"), Dst: netip.MustParseAddr("ff02::1"), HopLimit: 255,
+		Target: IPv6VIPs[0], Router: true, Override: true, LinkAddr: VirtualMAC6(10)}
+	if err != nil || f.ND == nil || *f.ND != want {
+		t.Errorf("%v: %+v, want %+v", err, f.ND, want)
+	}
+	if _, err := decode(strings.Split(strings.Replace(announcement, "|136|1|", "|136|0|", 1), "|")); err == nil {
+		t.Error("a wrong checksum passes")
 	}
 }
 
