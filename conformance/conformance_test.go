@@ -12,12 +12,6 @@ import (
 
 const document = root + "/docs/conformance.md"
 
-// pending lists the rules whose tests are still to be written. It is empty in
-// a release.
-var pending = strings.Fields(`
-
-`)
-
 // row is a row of the document.
 type row struct {
 	line                             int
@@ -97,7 +91,7 @@ func TestEveryRule(t *testing.T) {
 var (
 	code  = regexp.MustCompile("`([^`]*)`")
 	alike = regexp.MustCompile(`^as ([A-Za-z0-9.-]+(?:, [A-Za-z0-9.-]+)*)$`)
-	words = regexp.MustCompile(`(?i)\bopen\b|\btodo\b|\btbd\b|\?\?`)
+	words = regexp.MustCompile(`(?i)\bopen\b|\bpending\b|\btodo\b|\btbd\b|\?\?`)
 )
 
 // TestRows: what a row names is in the source, and a strict one has both tests.
@@ -126,9 +120,6 @@ func (c checker) check(r row) (errs []error) {
 	if r.clause == "" || words.MatchString(r.clause+r.where+r.ok+r.no) {
 		bad("says too little, or that it is unfinished")
 	}
-	if is := r.ok == "pending" || r.no == "pending"; is != slices.Contains(pending, r.id) {
-		bad("pending %v, the list of pending rules disagrees", is)
-	}
 	declared := code.FindAllStringSubmatch(r.where, -1)
 	for _, m := range declared {
 		if !c.declared[m[1]] {
@@ -152,7 +143,7 @@ func (c checker) check(r row) (errs []error) {
 			bad("column %d: %w", i+5, err)
 		}
 	}
-	if r.strict() && r.ok == r.no && r.ok != "pending" && !alike.MatchString(r.ok) {
+	if r.strict() && r.ok == r.no && !alike.MatchString(r.ok) {
 		bad("one test stands for both")
 	}
 	return errs
@@ -161,9 +152,6 @@ func (c checker) check(r row) (errs []error) {
 // checkTests checks a cell: tests, or "as R2, R7", whose own cells, as same
 // returns them, name tests themselves.
 func (c checker) checkTests(cell string, same func(row) string) error {
-	if cell == "pending" {
-		return nil
-	}
 	if m := alike.FindStringSubmatch(cell); m != nil {
 		for _, id := range strings.Split(m[1], ", ") {
 			r, there := c.rows[id]
