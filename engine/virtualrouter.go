@@ -79,15 +79,13 @@ func (vr *VirtualRouter) Deadline() (at Instant, takeover, ok bool) {
 	switch vr.state {
 	case Backup:
 		return vr.activeDown.at, true, vr.activeDown.running
-	case Initialize:
-		return vr.mayStart.at, false, vr.starting
 	case Active:
 		if vr.announceAgain.running && vr.announceAgain.at < vr.adver.at {
 			return vr.announceAgain.at, false, true
 		}
 		return vr.adver.at, false, vr.adver.running
 	}
-	return 0, false, false
+	return vr.mayStart.at, false, vr.starting
 }
 
 // Step applies one event at the instant now and appends what it wants done to

@@ -20,7 +20,8 @@ func (w *World) segments() [][]*node {
 
 // check asserts what must be true when the LAN has been calm for long enough:
 // in every segment exactly one Active, of the highest priority there unless
-// all that have it let a lower one stay; and the addresses with it alone.
+// all that have it let a lower one stay; the addresses with it alone; and nobody
+// who still waits for its start.
 func (w *World) check() {
 	for segment, nodes := range w.segments() {
 		if len(nodes) == 0 {
@@ -50,6 +51,11 @@ func (w *World) check() {
 	for _, n := range w.nodes {
 		if n.holds != n.active() {
 			w.fail("router %d: holds=%t", n.index, n.holds)
+		}
+		if n.running && n.machine.State() == engine.Initialize {
+			if at, _, ok := n.machine.Deadline(); ok {
+				w.fail("router %d still waits for its start at %s", n.index, time.Duration(at))
+			}
 		}
 	}
 }

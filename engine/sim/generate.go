@@ -14,6 +14,7 @@ const (
 	calmTime         = 12
 	calmTimeRefusals = 150
 	quietTime        = 200
+	napTime          = 20 // from the last step of the clock to a nap, more than a nap
 )
 
 // Generate makes the scenario of a seed: 2 to 8 routers, and a few rounds of
@@ -37,12 +38,13 @@ type generator struct {
 	longest  time.Duration // AdverInterval of any router
 	shortest time.Duration
 	refusals bool
+	delays   time.Duration // the longest Preempt_Delay and the longest Startup_Delay
 }
 
 func (g *generator) routers() {
 	r := &g.random
 	c := engine.Config{Version: pick(r, engine.V2, engine.V3), AnnounceRepeat: 5}
-	base := pick(r, 10*time.Millisecond, 100*time.Millisecond, time.Second, 3*time.Second)
+	base := pick(r, 10*time.Millisecond, 100*time.Millisecond, time.Second, time.Second, time.Second, 3*time.Second)
 	if c.Version == engine.V2 {
 		base = pick(r, time.Second, time.Second, 5*time.Second, 30*time.Second)
 	}
@@ -61,12 +63,29 @@ func (g *generator) routers() {
 		g.longest = max(g.longest, c.AdverInterval)
 		g.scenario.Routers = append(g.scenario.Routers, c)
 	}
+	if r.chance(30) {
+		g.delay()
+	}
 	if r.chance(20) {
 		g.scenario.Routers[0].Priority = engine.PriorityOwner
 	}
 	if r.chance(5) {
 		g.scenario.Routers[1].Priority = engine.PriorityOwner
 	}
+}
+
+// delay gives some routers a Preempt_Delay and all, or some, a Startup_Delay.
+func (g *generator) delay() {
+	r := &g.random
+	var preempt, startup time.Duration
+	common := pick(r, 0, 0, r.duration(10*g.longest))
+	for i := range g.scenario.Routers {
+		c := &g.scenario.Routers[i]
+		c.PreemptDelay = pick(r, 0, r.duration(3*g.longest), r.duration(30*g.longest))
+		c.StartupDelay = pick(r, common, common, r.duration(10*g.longest))
+		preempt, startup = max(preempt, c.PreemptDelay), max(startup, c.StartupDelay)
+	}
+	g.delays = preempt + startup
 }
 
 // op adds an op the given time after the last one.
@@ -77,9 +96,9 @@ func (g *generator) op(after time.Duration, verb string, args ...int) {
 
 func (g *generator) round() {
 	r := &g.random
-	calm := calmTime * g.longest
+	calm := calmTime*g.longest + g.delays
 	if g.refusals {
-		calm = calmTimeRefusals * g.longest
+		calm = calmTimeRefusals*g.longest + g.delays
 	}
 	// A frame's way is short against the shortest interval.
 	g.op(0, "lan", pick(r, 0, 0, 5, 30, 90), pick(r, 0, 0, 10), r.below(int(g.shortest/time.Microsecond/20)))
@@ -92,7 +111,7 @@ func (g *generator) round() {
 		g.op(r.duration(g.longest), pick(r, "kill", "leave"))
 		g.op(calm, "check")
 	}
-	g.op(quietTime*g.longest, "check")
+	g.quiet()
 	for i := range g.scenario.Routers {
 		if r.chance(80) {
 			g.op(0, pick(r, "restart", "start", "up"), i)
@@ -100,17 +119,44 @@ func (g *generator) round() {
 	}
 }
 
+// quiet leaves the settled LAN alone but for what is harmless: steps of the wall
+// clock, and Backups that are not scheduled for longer than any
+// Active_Down_Interval. Not both at once: then a Backup cannot know when the
+// advertisements arrived.
+func (g *generator) quiet() {
+	r := &g.random
+	for range r.below(4) {
+		g.op(r.duration(2*g.longest), "clock", r.below(len(g.scenario.Routers)), g.step())
+	}
+	g.op(napTime*g.longest, "check")
+	for range r.below(4) {
+		g.op(r.duration(2*g.longest), "nap", r.below(len(g.scenario.Routers)), r.below(g.down()*2))
+	}
+	g.op(quietTime*g.longest, "check")
+}
+
+// down is an Active_Down_Interval, no shorter than any, in milliseconds.
+func (g *generator) down() int { return int(4 * g.longest / time.Millisecond) }
+
+// step is by how much a wall clock is stepped, in milliseconds: up to two
+// Active_Down_Intervals on or back, or to another day.
+func (g *generator) step() int {
+	return pick(&g.random, 1, 1, 1, 1000) * (g.random.below(4*g.down()+1) - 2*g.down())
+}
+
 func (g *generator) fault() {
 	r := &g.random
 	n := r.below(len(g.scenario.Routers))
 	after := r.duration(3 * g.longest)
-	down := int(4 * g.longest / time.Millisecond) // no shorter than any Active_Down_Interval
+	down := g.down()
 	switch verb := pick(r, "crash", "restart", "restart", "shutdown", "start", "start", "down", "up", "up",
-		"respawn", "stall", "stall", "revoke", "renumber", "partition", "partition", "refuse"); verb {
+		"respawn", "stall", "stall", "clock", "revoke", "renumber", "partition", "partition", "refuse"); verb {
 	case "respawn":
 		g.op(after, verb, n, r.below(int(g.longest/time.Millisecond)))
 	case "stall":
 		g.op(after, verb, n, r.below(pick(r, down/8, 3*down)+1))
+	case "clock":
+		g.op(after, verb, n, g.step())
 	case "renumber":
 		g.op(after, verb, n, n+8*(1+r.below(8)))
 	case "refuse":

@@ -39,6 +39,8 @@ type Monitor struct {
 	waits    bool           // for mayStart, in Initialize
 	bears    bool           // an Active of lower priority is being borne
 	bearsTil engine.Instant // and until when
+	borne    int            // how often
+	waited   int            // starts that came by a Tick
 }
 
 // rounding is the most by which two ways to compute an interval may differ.
@@ -106,6 +108,9 @@ func (m *Monitor) cause(now engine.Instant, ev engine.Event, change engine.State
 	adv, _ := ev.(engine.Advertisement)
 	switch change.Reason {
 	case engine.Started, engine.OwnerStarted:
+		if _, tick := ev.(engine.Tick); tick {
+			m.waited++
+		}
 		ok = m.starts(now, ev) && owner == (change.Reason == engine.OwnerStarted)
 		to = engine.Backup
 		if owner {

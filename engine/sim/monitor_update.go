@@ -85,6 +85,9 @@ func (m *Monitor) mayStay(now engine.Instant, adv engine.Advertisement) bool {
 			m.bearsTil = now.Add(m.config.PreemptDelay)
 		}
 	}
+	if now < m.bearsTil {
+		m.borne++
+	}
 	return now < m.bearsTil || now < m.holdOff
 }
 

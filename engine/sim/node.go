@@ -13,6 +13,8 @@ type node struct {
 	index   int
 	config  engine.Config
 	primary netip.Addr
+	advert  engine.Event // what the others hear of it
+	goodbye engine.Event
 	segment int
 	link    bool // the interface is up
 	running bool // the process that runs the virtual router lives
@@ -20,6 +22,8 @@ type node struct {
 
 	machine Machine
 	monitor *Monitor
+	borne   int // what earlier monitors counted
+	waited  int
 	wake    engine.Instant // of the wakeup under way; 0 for none
 
 	holds   bool // the addresses are on the interface
@@ -28,10 +32,23 @@ type node struct {
 
 	watched bool // it may not change its state any more
 
-	stalled engine.Instant   // the process is not scheduled until then
-	inbox   []happening      // frames that wait meanwhile
-	spoke   engine.Instant   // when it last advertised
-	heard   []engine.Instant // arrival of the last frame, by sender
+	stalled engine.Instant // the process is not scheduled until then
+	inbox   []happening    // frames that wait meanwhile
+	drained engine.Instant // when the socket was last seen empty
+	wall    time.Duration  // how far the wall clock was stepped
+	unread  time.Duration  // and how far since the kernel stamped the frame being read
+
+	spoke engine.Instant   // when it last advertised
+	heard []engine.Instant // arrival of the last frame, by sender
+}
+
+// renumber gives the node another primary address.
+func (n *node) renumber(last int) {
+	n.primary = primaryOf(last)
+	adv := engine.Advertisement{Source: n.primary, Priority: n.config.Priority, AdverInterval: n.config.AdverInterval}
+	n.advert = adv
+	adv.Priority = engine.PriorityLeaving
+	n.goodbye = adv
 }
 
 // takesPart reports whether the node runs the protocol, for all the LAN knows.
@@ -45,6 +62,11 @@ func (n *node) active() bool { return n.running && n.machine.State() == engine.A
 func (w *World) begin(n *node) {
 	n.running, n.wake, n.stalled, n.inbox = true, 0, 0, nil
 	n.life++
+	n.drained = w.now
+	if n.monitor != nil {
+		n.borne += n.monitor.borne
+		n.waited += n.monitor.waited
+	}
 	n.machine, n.monitor = w.newMachine(n.config), NewMonitor(n.config)
 }
 
@@ -121,7 +143,10 @@ func (w *World) broadcast(from *node, priority uint8) {
 	if !from.link {
 		return
 	}
-	adv := engine.Advertisement{Source: from.primary, Priority: priority, AdverInterval: from.config.AdverInterval}
+	adv := from.advert
+	if priority == engine.PriorityLeaving {
+		adv = from.goodbye
+	}
 	for _, to := range w.nodes {
 		if to == from || to.segment != from.segment {
 			continue
@@ -162,6 +187,32 @@ func (w *World) arm(n *node) {
 // lateness is the most by which a wakeup comes late.
 func lateness(c engine.Config) time.Duration { return c.AdverInterval / 200 }
 
+// arrives puts a frame into the socket, with the kernel's stamp, and has it read
+// at once unless the process is not scheduled.
+func (w *World) arrives(n *node, h *happening) {
+	h.stamp = h.at.Add(n.wall)
+	if n.stalled > w.now {
+		n.inbox = append(n.inbox, *h)
+		return
+	}
+	h.stamp = h.stamp.Add(-n.unread)
+	n.unread = 0
+	w.read(n, h)
+	n.drained = w.now
+}
+
+// read translates the kernel's stamp as the parent process does, which knows
+// only what the wall clock says now: the frame arrived between the instant at
+// which the socket was last seen empty and now.
+func (w *World) read(n *node, h *happening) {
+	age := w.now.Add(n.wall).Sub(h.stamp)
+	at := w.now.Add(-age)
+	if !w.trusting {
+		at = min(max(at, n.drained), w.now)
+	}
+	w.hear(n, at, h.adv)
+}
+
 // wakeup ends a stall that is over and ticks if a timer is due. What arrived
 // before is delivered first.
 func (w *World) wakeup(n *node) {
@@ -171,22 +222,35 @@ func (w *World) wakeup(n *node) {
 	if n.stalled > w.now {
 		return
 	}
-	n.stalled = 0
-	inbox := n.inbox
-	n.inbox = nil
-	for _, frame := range inbox {
-		w.hear(n, frame.at, frame.adv)
+	if n.stalled != 0 && w.hasty {
+		w.tick(n)
 	}
-	if at, _, ok := n.machine.Deadline(); ok && at <= w.now {
-		w.step(n, w.now, engine.Tick{})
+	n.stalled, n.unread = 0, 0
+	for i := range n.inbox {
+		w.read(n, &n.inbox[i])
+	}
+	if len(n.inbox) > 0 {
+		n.inbox, n.drained = n.inbox[:0], w.now
+	}
+	w.tick(n)
+}
+
+// tick fires a timer that is due, else asks for the next wakeup.
+func (w *World) tick(n *node) {
+	at, takeover, ok := n.machine.Deadline()
+	if !ok || at > w.now {
+		w.arm(n)
 		return
 	}
-	w.arm(n)
+	if takeover {
+		n.drained = w.now
+	}
+	w.step(n, w.now, engine.Tick{})
 }
 
 // hear delivers a frame unless the engine's caller would not.
-func (w *World) hear(n *node, at engine.Instant, adv engine.Advertisement) {
-	if n.link && adv.Source != n.primary {
+func (w *World) hear(n *node, at engine.Instant, adv engine.Event) {
+	if n.link && adv.(engine.Advertisement).Source != n.primary {
 		w.step(n, at, adv)
 	}
 }

@@ -2,10 +2,12 @@ package sim
 
 import (
 	"flag"
-	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,44 +18,100 @@ import (
 
 // ordinary is the virtual time of an ordinary test run, enough to meet every
 // kind of transition many times.
-const ordinary = 1500 * time.Hour
+const ordinary = 1000 * time.Hour
 
 var (
-	soak   = flag.Duration("soak", ordinary, "virtual time to simulate")
+	soak   = flag.Duration("soak", ordinary, "virtual time to simulate, at one advertisement a second or more")
 	seed   = flag.Uint64("seed", 1, "first seed")
 	script = flag.String("script", "", "scenario file that TestReplay runs")
 )
 
-// TestSimulation runs the scenarios of one seed after the other until enough
-// virtual time has passed. A failure prints a script; put it into a file and
-// run it with go test ./engine/sim -run TestReplay -script FILE. For a soak:
+// TestSimulation runs the scenarios of one seed after the other, as many at a
+// time as there are processors, until enough virtual time has passed. A failure
+// prints a script; put it into a file and run it with
+// go test ./engine/sim -run TestReplay -script FILE. For a soak:
 // go test ./engine/sim -run TestSimulation -soak 100000h -timeout 0 -seed 1.
 func TestSimulation(t *testing.T) {
-	t.Parallel()
-	var elapsed time.Duration
-	steps, s := 0, *seed
-	var reasons [engine.LeaseLost + 1]int
-	for ; elapsed < *soak; s++ {
-		scenario := Generate(s)
-		result, err := Run(scenario)
-		if err != nil {
-			small := Shrink(scenario, func(s Scenario) bool { _, err := Run(s); return err != nil })
-			_, smallErr := Run(small)
-			t.Fatalf("seed %d: %v\n\nwith fewer faults: %v\n\n%s", s, err, smallErr, small)
-		}
-		elapsed += result.Elapsed
-		steps += result.Steps
-		for reason, n := range result.Reasons {
-			reasons[reason] += n
-		}
+	var all total
+	var next atomic.Uint64
+	next.Store(*seed)
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for s := next.Add(1) - 1; !all.enough(*soak); s = next.Add(1) - 1 {
+				scenario := Generate(s)
+				result, err := Run(scenario)
+				all.add(s, scenario, result, err)
+			}
+		})
 	}
-	t.Logf("%d scenarios, %s, %d steps", s-*seed, elapsed.Round(time.Hour), steps)
+	workers.Wait()
+	if all.err != nil {
+		s := Generate(all.failed)
+		small := Shrink(s, func(s Scenario) bool { _, err := Run(s); return err != nil })
+		_, smallErr := Run(small)
+		t.Fatalf("seed %d: %v\n\nwith fewer faults: %v\n\n%s", all.failed, all.err, smallErr, small)
+	}
+	all.report(t)
+	if *soak < ordinary {
+		return
+	}
 	for reason := engine.Started; reason <= engine.LeaseLost; reason++ {
-		t.Logf("%7d transitions for %s", reasons[reason], reason)
-		if *soak >= ordinary && reasons[reason] < 10 {
-			t.Errorf("%s: simulated %d times, want 10 or more", reason, reasons[reason])
+		if all.Reasons[reason] < 10 {
+			t.Errorf("%s: simulated %d times, want 10 or more", reason, all.Reasons[reason])
 		}
 	}
+	if all.Borne < 100 || all.Waited < 100 {
+		t.Errorf("delays: %d advertisements borne, %d starts put off, want 100 or more", all.Borne, all.Waited)
+	}
+}
+
+// total is the sum of many results, and the first failure.
+type total struct {
+	mutex sync.Mutex
+	Result
+	counted time.Duration // of Elapsed, see add
+	runs    int
+	failed  uint64
+	err     error
+}
+
+func (a *total) enough(soak time.Duration) bool {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	return a.err != nil || a.counted >= soak
+}
+
+// add adds the result of a seed. Where routers advertise less often than every
+// second, the time counts only for what it would be if they did.
+func (a *total) add(seed uint64, s Scenario, r Result, err error) {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	if err != nil && (a.err == nil || seed < a.failed) {
+		a.failed, a.err = seed, err
+	}
+	slowest := time.Second
+	for _, c := range s.Routers {
+		slowest = max(slowest, c.AdverInterval)
+	}
+	a.counted += time.Duration(float64(r.Elapsed) * float64(time.Second) / float64(slowest))
+	a.runs++
+	a.Elapsed += r.Elapsed
+	a.Steps += r.Steps
+	a.Borne += r.Borne
+	a.Waited += r.Waited
+	for reason, n := range r.Reasons {
+		a.Reasons[reason] += n
+	}
+}
+
+func (a *total) report(t *testing.T) {
+	t.Logf("%d scenarios, %s, counted as %s, %d steps", a.runs, a.Elapsed.Round(time.Hour), a.counted.Round(time.Hour), a.Steps)
+	for reason := engine.Started; reason <= engine.LeaseLost; reason++ {
+		t.Logf("%8d transitions for %s", a.Reasons[reason], reason)
+	}
+	t.Logf("%8d advertisements borne for Preempt_Delay", a.Borne)
+	t.Logf("%8d starts put off by Startup_Delay", a.Waited)
 }
 
 // TestReplay runs the scenarios in testdata, and the one named by -script.
@@ -121,119 +179,6 @@ func TestParseScenarioRefuses(t *testing.T) {
 			t.Errorf("scenario %q: accepted", text)
 		}
 	}
-}
-
-// faulty is a virtual router with a fault built in.
-type faulty struct {
-	*engine.VirtualRouter
-	deadline func(at engine.Instant, s engine.State) engine.Instant
-	hears    func(ev engine.Event, s engine.State) bool
-	does     func(a engine.Action) bool
-}
-
-func (f faulty) Deadline() (engine.Instant, bool, bool) {
-	at, takeover, ok := f.VirtualRouter.Deadline()
-	if f.deadline != nil {
-		at = f.deadline(at, f.State())
-	}
-	return at, takeover, ok
-}
-
-func (f faulty) Step(now engine.Instant, ev engine.Event, actions []engine.Action) []engine.Action {
-	if f.hears != nil && !f.hears(ev, f.State()) {
-		return actions
-	}
-	if _, tick := ev.(engine.Tick); tick && f.deadline != nil {
-		at, _, _ := f.VirtualRouter.Deadline()
-		now = max(now, at) // its own clock is wrong
-	}
-	before := len(actions)
-	actions = f.VirtualRouter.Step(now, ev, actions)
-	kept := actions[:before]
-	for _, a := range actions[before:] {
-		if f.does == nil || f.does(a) {
-			kept = append(kept, a)
-		}
-	}
-	return kept
-}
-
-// TestSimulationFinds: the bench finds faults of every kind, the monitor and,
-// with the monitor switched off, the LAN.
-func TestSimulationFinds(t *testing.T) {
-	t.Parallel()
-	isAdv := func(ev engine.Event) (engine.Advertisement, bool) { a, ok := ev.(engine.Advertisement); return a, ok }
-	tests := []struct {
-		name  string
-		fault faulty
-		lan   string // what the LAN reports, monitor off; "" where only the monitor sees it
-	}{
-		{"never yields", faulty{hears: func(ev engine.Event, s engine.State) bool {
-			_, ok := isAdv(ev)
-			return !ok || s != engine.Active
-		}}, "Actives"},
-		{"deaf to goodbyes", faulty{hears: func(ev engine.Event, s engine.State) bool {
-			a, ok := isAdv(ev)
-			return !ok || s != engine.Backup || a.Priority != 0
-		}}, "no Active in time"},
-		{"deaf Backup", faulty{hears: func(ev engine.Event, s engine.State) bool {
-			_, ok := isAdv(ev)
-			return !ok || s != engine.Backup
-		}}, "with nothing wrong"},
-		{"keeps the addresses", faulty{does: func(a engine.Action) bool {
-			return a != engine.Action(engine.Release{})
-		}}, "holds=true"},
-		{"takes over late", faulty{deadline: func(at engine.Instant, s engine.State) engine.Instant {
-			if s == engine.Backup {
-				at = at.Add(20 * time.Millisecond)
-			}
-			return at
-		}}, "no Active in time"},
-		{"takes over early", faulty{deadline: func(at engine.Instant, s engine.State) engine.Instant {
-			if s == engine.Backup {
-				at = at.Add(-20 * time.Millisecond)
-			}
-			return at
-		}}, ""},
-		{"goodbye forgotten", faulty{does: func(a engine.Action) bool {
-			return a != engine.Action(engine.SendAdvertisement{Priority: 0})
-		}}, "no Active in time"},
-		{"announces nothing", faulty{does: func(a engine.Action) bool {
-			_, announce := a.(engine.Announce)
-			return !announce
-		}}, ""},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			if err := hunt(tt.fault, false); err == nil {
-				t.Error("monitor: not found")
-			}
-			if tt.lan == "" {
-				return
-			}
-			if err := hunt(tt.fault, true); err == nil || !strings.Contains(err.Error(), tt.lan) {
-				t.Errorf("LAN: got %v, want %q", err, tt.lan)
-			}
-		})
-	}
-}
-
-// hunt runs a few seeds with every router faulty until one fails.
-func hunt(fault faulty, unmonitored bool) error {
-	for s := range uint64(60) {
-		scenario := Generate(s)
-		w := newWorld(scenario, func(c engine.Config) Machine {
-			f := fault
-			f.VirtualRouter = engine.New(c)
-			return f
-		})
-		w.unmonitored = unmonitored
-		if _, err := w.run(scenario); err != nil {
-			return fmt.Errorf("seed %d: %w", s, err)
-		}
-	}
-	return nil
 }
 
 // TestShrink: what is left of a failing scenario still fails, and nothing in

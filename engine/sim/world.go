@@ -10,6 +10,7 @@ import (
 
 // World runs a scenario.
 type World struct {
+	ops     []Op // that are still to be done
 	queue   queue
 	now     engine.Instant
 	random  prng
@@ -26,6 +27,10 @@ type World struct {
 
 	newMachine  func(engine.Config) Machine
 	unmonitored bool
+
+	// Faults built in, to show that the bench finds them.
+	hasty    bool // timers fire before frames that waited are heard
+	trusting bool // the kernel's stamps are believed, whatever the wall clock did
 }
 
 // Result is what a run says besides whether it failed.
@@ -34,6 +39,8 @@ type Result struct {
 	Steps   int
 	Trace   uint64                    // a hash of every action of every router and its instant
 	Reasons [engine.LeaseLost + 1]int // transitions by reason
+	Borne   int                       // advertisements that Preempt_Delay let pass
+	Waited  int                       // starts that Startup_Delay put off
 }
 
 // Run runs the scenario to its last op and returns the first violation.
@@ -42,39 +49,40 @@ func Run(s Scenario) (Result, error) {
 }
 
 func newWorld(s Scenario, newMachine func(engine.Config) Machine) *World {
-	w := &World{random: prng(s.Seed), newMachine: newMachine}
+	w := &World{random: prng(s.Seed), newMachine: newMachine, ops: s.Ops}
 	for i, c := range s.Routers {
-		w.nodes = append(w.nodes, &node{index: i, config: c, primary: primaryOf(i), link: true,
-			heard: make([]engine.Instant, len(s.Routers))})
-	}
-	for _, op := range s.Ops {
-		w.queue.add(happening{at: engine.Instant(op.At), kind: operation, op: op})
+		n := &node{index: i, config: c, link: true, heard: make([]engine.Instant, len(s.Routers))}
+		n.renumber(i)
+		w.nodes = append(w.nodes, n)
 	}
 	return w
 }
 
 func (w *World) run(s Scenario) (Result, error) {
-	var end engine.Instant
-	if len(s.Ops) > 0 {
-		end = engine.Instant(s.Ops[len(s.Ops)-1].At)
-	}
 	for _, n := range w.nodes {
 		w.begin(n)
 	}
-	for w.err == nil && w.queue.Len() > 0 {
-		h := w.queue.take()
-		if h.at > end {
-			break
+	for w.err == nil && len(w.ops) > 0 {
+		if op := w.ops[0]; w.queue.len() == 0 || engine.Instant(op.At) <= w.queue.next() {
+			w.now, w.ops = engine.Instant(op.At), w.ops[1:]
+			w.operate(op)
+			continue
 		}
+		h := w.queue.take()
 		w.now = h.at
-		w.happen(h)
+		w.happen(&h)
 	}
-	return Result{Elapsed: time.Duration(w.now), Steps: w.steps, Trace: w.trace, Reasons: w.reasons}, w.err
+	r := Result{Elapsed: time.Duration(w.now), Steps: w.steps, Trace: w.trace, Reasons: w.reasons}
+	for _, n := range w.nodes {
+		r.Borne += n.borne + n.monitor.borne
+		r.Waited += n.waited + n.monitor.waited
+	}
+	return r, w.err
 }
 
 func (w *World) calm() bool { return w.loss == 0 && w.duplication == 0 }
 
-func (w *World) happen(h happening) {
+func (w *World) happen(h *happening) {
 	n := w.nodes[h.node]
 	switch {
 	case h.kind == operation:
@@ -82,10 +90,8 @@ func (w *World) happen(h happening) {
 	case !n.running || h.life != n.life:
 	case h.kind == wakeup:
 		w.wakeup(n)
-	case h.kind == arrival && n.stalled > w.now:
-		n.inbox = append(n.inbox, h)
 	case h.kind == arrival:
-		w.hear(n, h.at, h.adv)
+		w.arrives(n, h)
 	case h.kind == refusal:
 		if n.refused {
 			w.step(n, w.now, engine.Refused{})
@@ -109,7 +115,7 @@ func (w *World) fail(format string, args ...any) {
 
 // operate does one op.
 func (w *World) operate(op Op) {
-	w.settled = false
+	w.settled = w.settled && harmless[op.Verb]
 	switch op.Verb {
 	case "lan":
 		w.loss, w.duplication, w.delay = op.Args[0], op.Args[1], time.Duration(op.Args[2])*time.Microsecond
@@ -148,8 +154,9 @@ func (w *World) resume(n *node) {
 }
 
 func (w *World) operateNode(n *node, op Op) {
-	w.resume(n)
-	starting := n.running && n.machine.State() == engine.Initialize
+	if op.Verb != "clock" {
+		w.resume(n)
+	}
 	switch {
 	case op.Verb == "refuse":
 		n.refuse = op.Args[1]
@@ -160,8 +167,8 @@ func (w *World) operateNode(n *node, op Op) {
 			w.startup(n)
 		}
 	case op.Verb == "renumber":
-		n.primary = primaryOf(op.Args[1])
-		if n.running && !starting {
+		n.renumber(op.Args[1])
+		if _, _, begun := n.machine.Deadline(); n.running && begun {
 			w.startup(n)
 		}
 	case op.Verb == "up":
@@ -172,6 +179,9 @@ func (w *World) operateNode(n *node, op Op) {
 			w.step(n, w.now, engine.InterfaceDown{})
 		}
 		n.link = false
+	case op.Verb == "clock":
+		n.wall += time.Duration(op.Args[1]) * time.Millisecond
+		n.unread += time.Duration(op.Args[1]) * time.Millisecond
 	case op.Verb == "crash":
 		w.end(n, false)
 	case !n.running:
@@ -183,7 +193,7 @@ func (w *World) operateNode(n *node, op Op) {
 		w.end(n, true)
 		after := w.now.Add(time.Duration(op.Args[1]) * time.Millisecond)
 		w.queue.add(happening{at: after, kind: operation, op: Op{Verb: "respawned", Args: []int{n.index, n.life}}})
-	case op.Verb == "stall":
+	case op.Verb == "stall", op.Verb == "nap" && n.machine.State() == engine.Backup:
 		n.stalled = w.now.Add(time.Duration(op.Args[1]) * time.Millisecond)
 		w.queue.add(happening{at: n.stalled, node: n.index, life: n.life, kind: wakeup})
 	case op.Verb == "revoke" && n.holds:
