@@ -36,7 +36,7 @@ type node struct {
 	inbox   []happening    // frames that wait meanwhile
 	drained engine.Instant // when the socket was last seen empty
 	wall    time.Duration  // how far the wall clock was stepped
-	unread  time.Duration  // and how far since the kernel stamped the frame being read
+	unread  time.Duration  // and how far between the stamp of the next frame and its reading
 
 	spoke engine.Instant   // when it last advertised
 	heard []engine.Instant // arrival of the last frame, by sender
@@ -62,7 +62,7 @@ func (n *node) active() bool { return n.running && n.machine.State() == engine.A
 func (w *World) begin(n *node) {
 	n.running, n.wake, n.stalled, n.inbox = true, 0, 0, nil
 	n.life++
-	n.drained = w.now
+	n.drained, n.unread = w.now, 0
 	if n.monitor != nil {
 		n.borne += n.monitor.borne
 		n.waited += n.monitor.waited
@@ -225,7 +225,9 @@ func (w *World) wakeup(n *node) {
 	if n.stalled != 0 && w.hasty {
 		w.tick(n)
 	}
-	n.stalled, n.unread = 0, 0
+	if n.stalled != 0 {
+		n.stalled, n.unread = 0, 0 // what waited bears stamps of its own
+	}
 	for i := range n.inbox {
 		w.read(n, &n.inbox[i])
 	}
