@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"reflect"
+	"slices"
 
 	"github.com/rvrrpd/rvrrpd/engine"
 	"github.com/rvrrpd/rvrrpd/ipc"
@@ -130,15 +132,55 @@ func (p *process) owner(h ipc.Header, m ipc.Owner) error {
 	if r.record.Ownership == m.Ownership {
 		return nil
 	}
-	p.step(r, p.now, engine.Shutdown{})
-	r.record.Ownership = m.Ownership
-	r.begin()
-	p.follow(r)
+	p.own(r, m.Ownership)
 	return nil
 }
 
+// own gives a router another ownership.
+func (p *process) own(r *router, o ipc.Ownership) {
+	p.step(r, p.now, engine.Shutdown{})
+	r.record.Ownership = o
+	p.actions = r.vr.Configure(engine.Instant(p.now), r.engineConfig(), p.actions[:0])
+	r.primary = netip.Addr{}
+	p.follow(r)
+}
+
+// update makes a router what fresh is, without a change of its state, unless
+// it comes to own its addresses, or no longer does.
+func (p *process) update(r, fresh *router) {
+	ownership := fresh.record.Ownership
+	moved := !slices.Equal(r.record.Addresses, fresh.record.Addresses)
+	fresh.record.Ownership = r.record.Ownership
+	r.record, r.interval, r.sorted = fresh.record, fresh.interval, fresh.sorted
+	r.migration = migration{}
+	if primary := r.primary; primary.IsValid() {
+		r.primary = netip.Addr{}
+		r.speakFrom(primary)
+	}
+	if ownership != r.record.Ownership {
+		p.own(r, ownership)
+		return
+	}
+	p.actions = r.vr.Configure(engine.Instant(p.now), r.engineConfig(), p.actions[:0])
+	if moved && r.vr.State() == engine.Active {
+		if len(p.actions) == 0 {
+			p.actions = append(p.actions, engine.SendAdvertisement{Priority: r.priority()})
+		}
+		// The parent takes what is new and gives up what is gone.
+		p.actions = append(p.actions, engine.Acquire{})
+		if n := r.record.AnnounceRepeat; n > 0 {
+			p.actions = append(p.actions, engine.Announce{Repeat: n})
+		}
+	}
+	for _, a := range p.actions {
+		p.act(r, a)
+	}
+	p.schedule(r)
+}
+
 // commit swaps the staged configuration in. What has not changed keeps its
-// state; what is gone or changed hands over; what is new starts.
+// state, and so does what has changed as long as it is the same virtual router
+// in the same slot; what is gone hands over; what is new starts.
 //
 // The goodbyes still bear the old generation and stand before Ready, all else
 // the new one and stands behind it: with Ready the parent can let go of what
@@ -148,7 +190,7 @@ func (p *process) commit(h ipc.Header, m ipc.Commit) error {
 	if err != nil {
 		return err
 	}
-	next, err := p.build(s, int(m.Routers))
+	next, changed, err := p.build(s, int(m.Routers))
 	if err != nil {
 		return err
 	}
@@ -161,6 +203,9 @@ func (p *process) commit(h ipc.Header, m ipc.Commit) error {
 	p.configuration, p.staged, p.phase = next, nil, ipc.PhaseRun
 	p.send(ipc.NoSlot, ipc.Ready{})
 	for _, r := range p.routers {
+		if r != nil && changed[r] != nil {
+			p.update(r, changed[r])
+		}
 		switch {
 		case r == nil:
 		case kept.at(r.slot) != r:
@@ -172,30 +217,38 @@ func (p *process) commit(h ipc.Header, m ipc.Commit) error {
 	return nil
 }
 
-// build makes a configuration of what is staged, count routers in all.
-func (p *process) build(s *staging, count int) (c configuration, err error) {
+// build makes a configuration of what is staged, count routers in all. A
+// router that goes on is the one it was; what it is to become is in changed.
+func (p *process) build(s *staging, count int) (c configuration, changed map[*router]*router, err error) {
 	if len(s.records) != count {
-		return c, fmt.Errorf("commit of %d routers, %d are staged", count, len(s.records))
+		return c, nil, fmt.Errorf("commit of %d routers, %d are staged", count, len(s.records))
 	}
 	for slot := range s.restored {
 		if _, there := s.records[slot]; !there {
-			return c, fmt.Errorf("slot %d: restored, but not configured", slot)
+			return c, nil, fmt.Errorf("slot %d: restored, but not configured", slot)
 		}
 	}
+	changed = make(map[*router]*router)
 	c = configuration{generation: s.generation, byVRID: make(map[key]*router, count), links: s.links}
 	for slot, record := range s.records {
 		r := p.at(slot)
 		if r == nil || !reflect.DeepEqual(r.record, record) {
-			if r, err = newRouter(slot, record); err != nil {
-				return c, fmt.Errorf("slot %d: %w", slot, err)
+			fresh, err := newRouter(slot, record)
+			if err != nil {
+				return c, nil, fmt.Errorf("slot %d: %w", slot, err)
+			}
+			if r == nil || r.key() != fresh.key() {
+				r = fresh
+			} else {
+				changed[r] = fresh
 			}
 		}
 		if !r.fits(s.links[record.Link]) {
-			return c, fmt.Errorf("slot %d: primary address %v in family %d", slot, s.links[record.Link].Primary, record.Family)
+			return c, nil, fmt.Errorf("slot %d: primary address %v in family %d", slot, s.links[record.Link].Primary, record.Family)
 		}
-		k := key{record.Link, record.Family, record.VRID}
+		k := r.key()
 		if other := c.byVRID[k]; other != nil {
-			return c, fmt.Errorf("slots %d and %d: both are VRID %d on link %d", slot, other.slot, k.vrid, k.link)
+			return c, nil, fmt.Errorf("slots %d and %d: both are VRID %d on link %d", slot, other.slot, k.vrid, k.link)
 		}
 		c.byVRID[k] = r
 		for len(c.routers) <= int(slot) {
@@ -203,7 +256,7 @@ func (p *process) build(s *staging, count int) (c configuration, err error) {
 		}
 		c.routers[slot] = r
 	}
-	return c, nil
+	return c, changed, nil
 }
 
 // at returns the router of a slot, nil where there is none.

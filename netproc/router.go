@@ -52,16 +52,19 @@ func newRouter(s ipc.Slot, m ipc.Router) (*router, error) {
 	}
 	r := &router{slot: s, record: m, interval: interval, sorted: slices.Clone(m.Addresses)}
 	slices.SortFunc(r.sorted, netip.Addr.Compare)
-	r.begin()
+	r.vr = engine.New(r.engineConfig())
 	return r, nil
 }
 
-// begin makes the router one in Initialize, with the priority it has now.
-func (r *router) begin() {
+// key is what its advertisements are looked up by.
+func (r *router) key() key { return key{r.record.Link, r.record.Family, r.record.VRID} }
+
+// engineConfig is the engine's part of the record, with the priority that the
+// router has now.
+func (r *router) engineConfig() engine.Config {
 	c := engineConfig(r.record)
 	c.Priority = r.priority()
-	r.vr, r.primary = engine.New(c), netip.Addr{}
-	r.migration = migration{}
+	return c
 }
 
 // priority is the configured one, but 255 for the owner of the addresses.
