@@ -20,6 +20,9 @@ func (vr *VirtualRouter) Configure(now Instant, c Config, actions []Action) []Ac
 	case Active:
 		vr.activeAdverInterval = c.AdverInterval
 		vr.nextAnswer = now
+		if c.AnnounceRepeat == 0 {
+			vr.announceAgain = timer{}
+		}
 		return vr.advertiseNow(now, actions)
 	case Backup:
 		if c.Priority == PriorityOwner {

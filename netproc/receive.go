@@ -40,10 +40,8 @@ func (p *process) receive() error {
 			if err != nil {
 				return err
 			}
-			// Another generation may have numbered the links differently.
-			if h.Generation == p.generation {
-				p.packet(f)
-			}
+			// Of whatever generation: a link keeps its number for life.
+			p.packet(f)
 		}
 	}
 	p.unread = true

@@ -197,23 +197,30 @@ func (d *daemon) greet(hello ipc.Hello) error {
 	}
 	d.log.Info("network process confined", "pid", d.child.pid, "uid", d.uid, "landlock", hello.Landlock)
 	d.child.phase = ipc.PhaseConfigure
-	none := ipc.Header{Slot: ipc.NoSlot}
-	d.send(none, ipc.Hello{Build: ipc.Build()})
+	d.send(ipc.Header{Slot: ipc.NoSlot}, ipc.Hello{Build: ipc.Build()})
+	d.configure()
+	return nil
+}
+
+// configure tells the child the configuration; a fresh one also what is held.
+func (d *daemon) configure() {
+	routers := uint16(0)
 	for _, s := range d.slots {
+		if s == nil {
+			continue
+		}
 		r := s.record()
 		r.Ownership = s.ownership
 		d.send(ipc.Header{Slot: s.slot}, r)
-	}
-	for _, l := range d.links {
-		d.send(none, l.told)
-	}
-	for _, s := range d.slots {
-		if s.held {
+		if s.held && d.child.phase == ipc.PhaseConfigure {
 			d.send(ipc.Header{Slot: s.slot}, ipc.Restore{})
 		}
+		routers++
 	}
-	d.send(none, ipc.Commit{Routers: uint16(len(d.slots))})
-	return nil
+	for _, l := range d.links {
+		d.send(ipc.Header{Slot: ipc.NoSlot}, l.told)
+	}
+	d.send(ipc.Header{Slot: ipc.NoSlot}, ipc.Commit{Routers: routers})
 }
 
 // send puts a message on the control lane; it travels with the turn's batch.

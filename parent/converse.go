@@ -65,8 +65,14 @@ func (d *daemon) heard(h ipc.Header, payload []byte) error {
 	case ipc.Ready:
 		if d.child.phase == ipc.PhaseConfigure { // a Ready after Stop must not undo it
 			d.child.phase, d.child.deadline = ipc.PhaseRun, never
+			d.log.Info("ready", "generation", h.Generation)
 		}
-		d.log.Info("ready", "routers", len(d.slots), "generation", h.Generation)
+		if d.old != nil && h.Generation == d.generation {
+			d.finish()
+		}
+		if d.pending {
+			d.reload()
+		}
 		return nil
 	case ipc.StateChange:
 		return d.report(h, m)
@@ -81,10 +87,10 @@ func (d *daemon) heard(h ipc.Header, payload []byte) error {
 
 // report logs a transition: one line, with its reason.
 func (d *daemon) report(h ipc.Header, m ipc.StateChange) error {
-	if int(h.Slot) >= len(d.slots) {
+	s := d.slotOf(h)
+	if s == nil {
 		return &violation{reason: "state change of a slot that was not granted"}
 	}
-	s := d.slots[h.Slot]
 	if !s.report.take(d.now) {
 		return nil
 	}
@@ -140,6 +146,9 @@ func (d *daemon) violated(err error) error {
 func (d *daemon) buried() error {
 	phase := d.child.phase
 	ws := d.end()
+	if d.old != nil {
+		d.finish()
+	}
 	switch {
 	case phase == ipc.PhaseStop && ws.Exited() && ws.ExitStatus() == 0:
 		return errStopped

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
@@ -113,16 +114,22 @@ func change(settings []setting) error {
 
 // take puts the slot's addresses on its device.
 func (d *daemon) take(s *slot) error {
-	l := d.links[s.link]
-	if s.held {
-		s.expires = d.now + int64(s.lease)
-		return nil
-	}
-	s.placed = s.place(l.prefixes)
-	s.held = true
 	s.expires = d.now + int64(s.lease)
 	d.leaseCheck = min(d.leaseCheck, s.expires)
-	if err := d.kernel.acquire(s.index, s.own, s.placed); err != nil {
+	want := s.place(d.links[s.link].prefixes)
+	if s.held && slices.Equal(want, s.placed) {
+		return nil
+	}
+	gone := slices.DeleteFunc(slices.Clone(s.placed), func(a vaddr) bool { return slices.Contains(want, a) })
+	s.held, s.placed = true, slices.Concat(want, gone)
+	// What is gone goes first: with the first address of a subnet the kernel
+	// takes all others of it away.
+	err := d.kernel.release(s.index, false, gone)
+	if err == nil {
+		s.placed = want
+		err = d.kernel.acquire(s.index, s.own, want)
+	}
+	if err != nil {
 		return errors.Join(err, d.give(s))
 	}
 	return nil
@@ -145,6 +152,9 @@ func (d *daemon) give(s *slot) error {
 func (d *daemon) expireLeases() {
 	d.leaseCheck = never
 	for _, s := range d.slots {
+		if s == nil {
+			continue
+		}
 		if s.held && s.expires <= d.now {
 			d.log.Warn("lease lost: the network process did not advertise", "vr", s.name)
 			if err := d.give(s); err != nil {

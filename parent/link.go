@@ -19,6 +19,7 @@ type link struct {
 	prefixes []netip.Prefix
 	mac      [6]byte
 	tx       *sender
+	settled  bool      // its settings are ours
 	saved    []setting // settings to restore
 	told     ipc.LinkState
 	again    int64 // no attempt to attach before
@@ -49,7 +50,7 @@ func (d *daemon) resync() error {
 		info := byName[l.name]
 		if l.index != info.Index {
 			errs = append(errs, d.detach(l))
-			if info.Index != 0 && d.now >= l.again {
+			if info.Index != 0 && len(l.slots) > 0 && d.now >= l.again {
 				if err := d.attach(l, info); err != nil {
 					errs = append(errs, err, d.detach(l))
 					l.again = d.now + attachRetry
@@ -103,6 +104,9 @@ func (d *daemon) own(l *link) {
 // wanted are the rules that follow from what is now.
 func (d *daemon) wanted() (r rules) {
 	for _, s := range d.slots {
+		if s == nil {
+			continue
+		}
 		l := d.links[s.link]
 		for _, a := range s.addrs {
 			switch {
@@ -168,33 +172,51 @@ func (d *daemon) attach(l *link, info linkInfo) (err error) {
 	if err := d.recv[l.family].join(info.Index); err != nil {
 		return err
 	}
-	onLink, onDevice := linkSettings, deviceSettings
-	if l.family == ipc.IPv6 {
-		onLink, onDevice = nil, deviceSettings6
-	}
-	planned, err := differing(l.name, onLink)
-	if err != nil {
-		return err
-	}
 	for _, s := range l.slots {
-		if s.index = l.index; s.device == "" {
-			continue
-		}
-		s.index, s.own = 0, true
-		if s.index, err = d.kernel.createMACVLAN(l.index, s.device, s.mac[:], formatAlias(planned), d.group); err != nil {
-			return fmt.Errorf("%s: device %s: %w", s.name, s.device, err)
-		}
-		// The alias remembers what is about to be changed.
-		l.saved = planned
-		settings, err := differing(s.device, onDevice)
-		if err = errors.Join(err, change(settings)); err == nil && l.family == ipc.IPv4 {
-			err = silenceIPv6(s.device)
-		}
-		if err != nil {
+		if err := d.equip(l, s); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
-	return change(l.saved)
+	return nil
+}
+
+// equip gives a slot its device. The first one on a link changes the link's
+// settings, too, and its alias remembers what they were, before they change.
+func (d *daemon) equip(l *link, s *slot) (err error) {
+	if s.index = l.index; s.device == "" {
+		return nil
+	}
+	s.index, s.own = 0, true
+	onDevice := deviceSettings
+	if l.family == ipc.IPv6 {
+		onDevice = deviceSettings6
+	} else if !l.settled {
+		if l.saved, err = differing(l.name, linkSettings); err != nil {
+			return err
+		}
+	}
+	if s.index, err = d.kernel.createMACVLAN(l.index, s.device, s.mac[:], formatAlias(l.saved), d.group); err != nil {
+		return fmt.Errorf("device %s: %w", s.device, err)
+	}
+	settings, err := differing(s.device, onDevice)
+	if err = errors.Join(err, change(settings)); err == nil && l.family == ipc.IPv4 {
+		err = silenceIPv6(s.device)
+	}
+	if err == nil && !l.settled {
+		l.settled = true
+		err = change(l.saved)
+	}
+	return err
+}
+
+// strip takes a slot's addresses and its device away.
+func (d *daemon) strip(s *slot) error {
+	err := d.give(s)
+	if s.own && s.index != 0 {
+		err = errors.Join(err, d.kernel.deleteLink(s.index))
+	}
+	s.index, s.own, s.held, s.placed = 0, false, false, nil
+	return err
 }
 
 // detach undoes attach, also for an interface that is gone, or has another
@@ -205,19 +227,19 @@ func (d *daemon) detach(l *link) error {
 	}
 	var errs []error
 	for _, s := range l.slots {
-		errs = append(errs, d.give(s))
-		if s.own && s.index != 0 {
-			errs = append(errs, d.kernel.deleteLink(s.index))
-		}
-		s.index, s.own, s.held, s.placed = 0, false, false, nil
+		errs = append(errs, d.strip(s))
 	}
-	d.recv[l.family].leave(l.index)
+	if r := d.recv[l.family]; r != nil {
+		r.leave(l.index)
+	}
 	if l.tx != nil {
 		l.tx.close()
 	}
-	errs = append(errs, restoreSettings(l.saved))
+	if l.settled {
+		errs = append(errs, restoreSettings(l.saved))
+	}
 	delete(d.byIndex, arrival{l.index, l.family})
-	l.index, l.tx, l.saved = 0, nil, nil
+	l.index, l.tx, l.saved, l.settled = 0, nil, nil, false
 	return errors.Join(errs...)
 }
 

@@ -29,12 +29,15 @@ func (d *daemon) request(h ipc.Header, m ipc.Message) error {
 		d.answer(h, h.Type, ipc.CodeDone)
 		return nil
 	}
-	if int(h.Slot) >= len(d.slots) {
+	s := d.slotOf(h)
+	if s == nil {
 		return &violation{reason: h.Type.String() + " for a slot that was not granted"}
 	}
-	s := d.slots[h.Slot]
-	l := d.links[s.link]
-	code, err := allow(&s.grant, s.held, l.told.Up, d.generation, d.now, h, m)
+	l, generation := d.links[s.link], d.generation
+	if d.outdated(h) {
+		generation--
+	}
+	code, err := allow(&s.grant, s.held, l.told.Up, generation, d.now, h, m)
 	if err != nil {
 		return err
 	}
@@ -67,18 +70,23 @@ func (d *daemon) perform(s *slot, l *link, m ipc.Message) ipc.Code {
 			return ipc.CodeKernel
 		}
 	case ipc.Announce:
-		for range m.Repeat {
-			for _, a := range s.addrs {
-				if l.family == ipc.IPv6 {
-					d.frame = appendNeighborAdvertisement(d.frame[:0], s.source(l), s.addrs[0].Addr, a.Addr)
-				} else {
-					d.frame = appendGratuitousARP(d.frame[:0], s.source(l), a.Addr)
-				}
-				d.transmit(l, d.frame)
-			}
-		}
+		d.announceSlot(s, l, int(m.Repeat))
 	}
 	return ipc.CodeDone
+}
+
+// announceSlot tells the LAN where the slot's addresses are.
+func (d *daemon) announceSlot(s *slot, l *link, repeat int) {
+	for range repeat {
+		for _, a := range s.addrs {
+			if l.family == ipc.IPv6 {
+				d.frame = appendNeighborAdvertisement(d.frame[:0], s.source(l), s.addrs[0].Addr, a.Addr)
+			} else {
+				d.frame = appendGratuitousARP(d.frame[:0], s.source(l), a.Addr)
+			}
+			d.transmit(l, d.frame)
+		}
+	}
 }
 
 // source is the hardware address that answers for the slot's addresses.

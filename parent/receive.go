@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"unsafe"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
@@ -33,7 +34,10 @@ type receiver struct {
 	sock    int
 	oob     []byte
 	from    unix.RawSockaddrInet6
-	drained int64 // when the socket was last seen empty, CLOCK_MONOTONIC
+	drained int64 // when the socket was last seen empty, or its last packet arrived, CLOCK_MONOTONIC
+	// vrids and filtered are what its filter was made from.
+	vrids    []uint8
+	filtered bool
 }
 
 // openReceiver opens the socket with a locked filter for the given virtual
@@ -48,7 +52,7 @@ func openReceiver(family ipc.Family, vrids []uint8, filtered bool) (*receiver, e
 	if err != nil {
 		return nil, fmt.Errorf("raw socket: %w", err)
 	}
-	r := &receiver{family: family, sock: sock, oob: make([]byte, 256), drained: ipc.Monotonic()}
+	r := &receiver{family: family, sock: sock, oob: make([]byte, 256), drained: ipc.Monotonic(), vrids: sorted(vrids), filtered: filtered}
 	if filtered {
 		filter := packetFilter(family, vrids)
 		prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
@@ -66,6 +70,15 @@ func openReceiver(family ipc.Family, vrids []uint8, filtered bool) (*receiver, e
 }
 
 func (r *receiver) fd() int { return r.sock }
+
+func (r *receiver) close() { unix.Close(r.sock) }
+
+// hears says whether its filter is the one for these virtual routers.
+func (r *receiver) hears(vrids []uint8, filtered bool) bool {
+	return r.filtered == filtered && slices.Equal(r.vrids, sorted(vrids))
+}
+
+func sorted(vrids []uint8) []uint8 { return slices.Compact(slices.Sorted(slices.Values(vrids))) }
 
 // join makes the socket hear the group on an interface.
 func (r *receiver) join(index int) error {
@@ -122,15 +135,16 @@ func (r *receiver) read(b []byte) (n, index int, arrived int64, err error) {
 
 // arrival translates the kernel's stamp, which is on the wall clock, to
 // CLOCK_MONOTONIC. Whatever the wall clock does meanwhile, the packet arrived
-// after the socket was last seen empty and before now: a step of that clock
-// cannot move it out of there.
+// after the socket was last seen empty or gave the packet before, and before
+// now: a step of that clock cannot move it out of there, nor change the order.
 func (r *receiver) arrival(stamp int64) int64 {
 	now := ipc.Monotonic()
 	var wall unix.Timespec
 	if stamp == 0 || unix.ClockGettime(unix.CLOCK_REALTIME, &wall) != nil {
 		return now
 	}
-	return min(max(now-(wall.Nano()-stamp), r.drained), now)
+	r.drained = min(max(now-(wall.Nano()-stamp), r.drained), now)
+	return r.drained
 }
 
 // recvmsg is recvmsg(2) without an allocation; the sender is told in IPv6.

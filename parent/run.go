@@ -26,7 +26,10 @@ const gatherMax = 10 * time.Millisecond
 // daemon is the state of the parent, owned by the goroutine of Run.
 type daemon struct {
 	log        *slog.Logger
-	slots      []*slot
+	load       func() (*conf.Config, error)
+	slots      []*slot // by number; nil where there is none
+	old        []*slot // of the generation before, while the child has not taken over the next
+	pending    bool    // a reload waits
 	links      []*link
 	byIndex    map[arrival]ipc.Link
 	locks      map[string]*os.File // by interface
@@ -66,16 +69,17 @@ type arrival struct {
 	family ipc.Family
 }
 
-// Run runs the daemon with a validated configuration until a signal ends it.
+// Run runs the daemon with a validated configuration until a signal ends it;
+// load gets the next one on SIGHUP.
 // It must be called from the main goroutine, locked to its thread: the
 // child's life hangs on that thread. The error says why the daemon could not
 // go on; whatever it had done to the system is undone.
-func Run(c *conf.Config, log *slog.Logger) (err error) {
+func Run(c *conf.Config, load func() (*conf.Config, error), log *slog.Logger) (err error) {
 	if os.Geteuid() != 0 {
 		return errors.New("must be started as root")
 	}
 	d := &daemon{
-		log: log, generation: 1, group: deviceGroup | uint32(os.Getpid()), byIndex: make(map[arrival]ipc.Link), locks: make(map[string]*os.File), recv: make(map[ipc.Family]*receiver),
+		log: log, load: load, generation: 1, group: deviceGroup | uint32(os.Getpid()), byIndex: make(map[arrival]ipc.Link), locks: make(map[string]*os.File), recv: make(map[ipc.Family]*receiver),
 		now: ipc.Monotonic(), respawn: never, leaseCheck: never,
 		packet: make([]byte, ipc.MaxFrame), datagram: make([]byte, ipc.MaxDatagram),
 	}
@@ -151,43 +155,25 @@ func catchSignals() (int, error) {
 // open opens sockets and program, sweeps what an earlier daemon left, and
 // prepares the interfaces.
 func (d *daemon) open(c *conf.Config) (err error) {
-	gs, names := grants(c)
-	for i, name := range names {
-		d.links = append(d.links, &link{linkName: name, id: ipc.Link(i), told: ipc.LinkState{Link: ipc.Link(i)}})
-	}
-	vrids, gather, filtered := map[ipc.Family][]uint8{}, int64(gatherMax), true
-	for i := range gs {
-		s := &slot{grant: gs[i]}
+	next := d.match(c)
+	for _, s := range next {
 		if s.derived {
 			d.log.Info("link-local address derived from the VRID: none is configured", "vr", s.name, "address", s.addrs[0].Addr)
 		}
-		d.slots = append(d.slots, s)
-		d.links[s.link].slots = append(d.links[s.link].slots, s)
-		vrids[s.family] = append(vrids[s.family], s.vrid)
-		gather = min(gather, int64(s.interval/100))
-		filtered = filtered && c.Routers[i].SocketFilter
 	}
-	d.gather = gather
 	if d.program, err = openProgram(); err != nil {
 		return err
 	}
-	for _, l := range d.links {
-		if d.locks[l.name] != nil {
-			continue // in another family
-		}
-		if d.locks[l.name], err = lockInterface(l.name); err != nil {
-			delete(d.locks, l.name)
-			return err
-		}
+	if err := d.lockLinks(next); err != nil {
+		return err
 	}
 	if d.kernel, err = openKernel(); err != nil {
 		return err
 	}
-	for family, known := range vrids {
-		if d.recv[family], err = openReceiver(family, known, filtered); err != nil {
-			return err
-		}
+	if err := d.listen(next, c); err != nil {
+		return err
 	}
+	d.adopt(next)
 	if err := d.sweep(); err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
@@ -384,7 +370,7 @@ func (d *daemon) signalled(fd int) error {
 	}
 	for _, s := range b[:max(n, 0)] {
 		if unix.Signal(s) == unix.SIGHUP {
-			d.log.Warn("signal ignored: reloading is not supported by this release", "signal", "SIGHUP")
+			d.reload()
 			continue
 		}
 		d.log.Info("stopping", "signal", unix.SignalName(unix.Signal(s)))

@@ -129,20 +129,24 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stdout, "rvrrpd %s build %s\n", ipc.ReleaseName(), ipc.Build())
 		return 0
 	}
-	c, err := conf.Load(o.file, conf.Format(o.format))
+	load := func() (*conf.Config, error) {
+		c, err := conf.Load(o.file, conf.Format(o.format))
+		if err == nil && o.debug >= 0 {
+			c.Debug = o.debug
+		}
+		return c, err
+	}
+	c, err := load()
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return exitUsage
-	}
-	if o.debug >= 0 {
-		c.Debug = o.debug
 	}
 	level := slog.LevelInfo
 	if c.Debug > 0 {
 		level = slog.LevelDebug
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
-	if err := parent.Run(c, log); err != nil {
+	if err := parent.Run(c, load, log); err != nil {
 		log.Error("ended", "error", err)
 		return exitFailure
 	}

@@ -1,0 +1,299 @@
+package parent
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/ipc"
+)
+
+// A reload is one step for us and one for the child. We read and check the
+// file, and prepare what can fail: locks and sockets. Only then the next
+// generation becomes ours, and its records go to the child. What the child
+// asked under the old generation is still on its way, and is judged by the
+// old slots; its Ready ends them. A virtual router that is in both
+// generations keeps its number, so that neither side confuses it with another.
+
+// same says whether a slot that exists is as it would be made anew.
+func (s *slot) same(g *grant) bool {
+	a, b := s.record(), g.record()
+	return s.link == g.link && s.device == g.device && s.accept == g.accept && s.derived == g.derived &&
+		slices.Equal(s.addrs, g.addrs) && reflect.DeepEqual(a, b)
+}
+
+// match makes the slots of a configuration, by their numbers; those that stay
+// the same are the ones there are. Numbers nobody has are nil. Links that are
+// new are added.
+func (d *daemon) match(c *conf.Config) (next []*slot) {
+	gs, names := grants(c)
+	ids := make([]ipc.Link, len(names))
+	for i, name := range names {
+		at := slices.IndexFunc(d.links, func(l *link) bool { return l.linkName == name })
+		if at < 0 {
+			at = len(d.links)
+			d.links = append(d.links, &link{linkName: name, id: ipc.Link(at), told: ipc.LinkState{Link: ipc.Link(at)}})
+		}
+		ids[i] = ipc.Link(at)
+	}
+	var fresh []*slot
+	for i := range gs {
+		g := &gs[i]
+		g.link = ids[g.link]
+		old := d.find(g.link, g.vrid)
+		if old == nil {
+			fresh = append(fresh, &slot{grant: *g})
+			continue
+		}
+		g.slot = old.slot
+		for len(next) <= int(g.slot) {
+			next = append(next, nil)
+		}
+		if next[g.slot] = old; !old.same(g) {
+			next[g.slot] = &slot{grant: *g, ownership: old.ownership}
+			if old.ownership == ipc.OwnsAll {
+				next[g.slot].ceiling = priorityOwner
+			}
+		}
+	}
+	free := 0
+	for _, s := range fresh {
+		for free < len(next) && next[free] != nil {
+			free++
+		}
+		if free == len(next) {
+			next = append(next, nil)
+		}
+		s.slot = ipc.Slot(free)
+		next[free] = s
+	}
+	return next
+}
+
+// find finds the slot of a virtual router.
+func (d *daemon) find(l ipc.Link, vrid uint8) *slot {
+	for _, s := range d.slots {
+		if s != nil && s.link == l && s.vrid == vrid {
+			return s
+		}
+	}
+	return nil
+}
+
+// adopt makes slots the ones that run, as far as that is ours to do.
+func (d *daemon) adopt(next []*slot) {
+	d.slots = next
+	for _, l := range d.links {
+		l.slots = nil
+	}
+	for _, s := range next {
+		if s != nil {
+			l := d.links[s.link]
+			l.slots = append(l.slots, s)
+		}
+	}
+}
+
+// lockLinks takes the locks of the interfaces of slots that are not locked
+// yet, all or none.
+func (d *daemon) lockLinks(next []*slot) error {
+	var taken []string
+	for _, s := range next {
+		if s == nil || d.locks[d.links[s.link].name] != nil {
+			continue // in another family, or by another slot
+		}
+		name := d.links[s.link].name
+		f, err := lockInterface(name)
+		if err != nil {
+			for _, name := range taken {
+				d.unlockLink(name)
+			}
+			return err
+		}
+		d.locks[name], taken = f, append(taken, name)
+	}
+	return nil
+}
+
+func (d *daemon) unlockLink(name string) {
+	if f := d.locks[name]; f != nil {
+		unlock(f)
+		delete(d.locks, name)
+	}
+}
+
+// listen opens sockets for the virtual routers of slots, whose filters the
+// kernel lets nobody change, and closes the old ones once they are read to
+// their end.
+func (d *daemon) listen(next []*slot, c *conf.Config) error {
+	vrids, filtered := map[ipc.Family][]uint8{}, true
+	for _, r := range c.Routers {
+		filtered = filtered && r.SocketFilter
+	}
+	gather := int64(gatherMax)
+	for _, s := range next {
+		if s != nil {
+			vrids[s.family] = append(vrids[s.family], s.vrid)
+			gather = min(gather, int64(s.interval/100))
+		}
+	}
+	d.gather = gather
+	made := make(map[ipc.Family]*receiver)
+	for family, known := range vrids {
+		if old := d.recv[family]; old != nil && old.hears(known, filtered) {
+			made[family] = old
+			continue
+		}
+		r, err := openReceiver(family, known, filtered)
+		if err == nil {
+			made[family] = r
+			for _, l := range d.links {
+				if l.index != 0 && l.family == family {
+					err = errors.Join(err, r.join(l.index))
+				}
+			}
+		}
+		if err != nil {
+			for family, r := range made {
+				if r != d.recv[family] {
+					r.close()
+				}
+			}
+			return err
+		}
+	}
+	if d.child.configured() {
+		d.forward()
+	}
+	for family, r := range d.recv {
+		if made[family] != r {
+			r.close()
+		}
+	}
+	d.recv = made
+	return nil
+}
+
+// reload reads the configuration again, and makes it what runs if all of it
+// is right. Otherwise nothing changes. While one reload is under way, or the
+// child is not there, it waits.
+func (d *daemon) reload() {
+	if d.old != nil || d.child == nil || d.child.phase != ipc.PhaseRun {
+		d.pending = true
+		return
+	}
+	d.pending = false
+	c, err := d.load()
+	if err == nil {
+		err = d.prepare(c)
+	}
+	if err != nil {
+		for line := range strings.Lines(err.Error()) {
+			d.log.Error("reload refused, nothing has changed", "error", strings.TrimSpace(line))
+		}
+	}
+}
+
+// prepare does what can fail, and then hands the next generation to the child.
+func (d *daemon) prepare(c *conf.Config) error {
+	if uid, gid, err := identity(c.User); err != nil {
+		return err
+	} else if uid != d.uid || gid != d.gid {
+		return fmt.Errorf("user = %q: another user needs a restart", c.User)
+	}
+	next := d.match(c)
+	if err := d.lockLinks(next); err != nil {
+		return err
+	}
+	if err := d.listen(next, c); err != nil {
+		return err
+	}
+	d.old = d.slots
+	d.adopt(next)
+	d.generation++
+	d.child.deadline = d.now + startTime
+	d.configure()
+	return nil
+}
+
+// slotOf finds the slot that a request is about, nil where there is none.
+func (d *daemon) slotOf(h ipc.Header) *slot {
+	slots := d.slots
+	if d.outdated(h) {
+		slots = d.old
+	}
+	if int(h.Slot) >= len(slots) {
+		return nil
+	}
+	return slots[h.Slot]
+}
+
+// outdated says whether a request was made before the child took over the
+// generation that it has been given.
+func (d *daemon) outdated(h ipc.Header) bool { return d.old != nil && h.Generation == d.generation-1 }
+
+// finish ends the old generation: the child has let go of everything that it
+// does not have any more, or is dead.
+func (d *daemon) finish() {
+	old := d.old
+	d.old = nil
+	if d.child != nil {
+		d.child.deadline = never
+	}
+	var errs []error
+	for _, o := range old {
+		if o == nil || slices.Contains(d.slots, o) {
+			continue
+		}
+		if s := d.find(o.link, o.vrid); s != nil && s.device == o.device {
+			s.index, s.own, s.held, s.placed, s.expires = o.index, o.own, o.held, o.placed, o.expires
+			continue
+		}
+		held := o.held
+		errs = append(errs, d.strip(o))
+		if s := d.find(o.link, o.vrid); s != nil && held {
+			errs = append(errs, d.move(s))
+		}
+	}
+	for _, l := range d.links {
+		if len(l.slots) == 0 {
+			errs = append(errs, d.detach(l))
+			continue
+		}
+		for _, s := range l.slots {
+			if l.index != 0 && s.index == 0 {
+				errs = append(errs, d.equip(l, s))
+			}
+		}
+	}
+	for name := range d.locks {
+		if !slices.ContainsFunc(d.links, func(l *link) bool { return l.name == name && len(l.slots) > 0 }) {
+			d.unlockLink(name)
+		}
+	}
+	errs = append(errs, d.resync())
+	if err := errors.Join(errs...); err != nil {
+		d.log.Error("reload", "error", err)
+	}
+	d.log.Info("configuration loaded", "generation", d.generation)
+}
+
+// move puts the addresses of an Active on a device they were not on before.
+// The child does not know devices: it goes on as it was.
+func (d *daemon) move(s *slot) error {
+	l := d.links[s.link]
+	if l.index == 0 {
+		return nil
+	}
+	err := d.equip(l, s)
+	if err == nil {
+		err = d.take(s)
+	}
+	if err == nil {
+		d.announceSlot(s, l, announceRepeat)
+	}
+	return err
+}
