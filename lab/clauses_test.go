@@ -46,6 +46,9 @@ func behind(l *lab.Lab, r lab.Router) (host string) {
 		n.IP("link add far type veth peer name farther", "link set farther up", "link set far up", "addr add "+own+length+" dev far",
 			"neigh add "+host+" lladdr 02:00:00:00:00:09 dev far nud permanent")
 	}
+	if r.IPv6 {
+		l.Client.IP("addr add 2001:db8:9::3/64 dev " + lab.Interface + " nodad")
+	}
 	l.Client.IP("route add " + network + " via " + via + " dev " + lab.Interface)
 	// Without a memory the switch is a hub: everybody hears everything.
 	l.Switch.IP("link set br0 type bridge ageing_time 0")
@@ -61,14 +64,21 @@ const packets = 100
 // 5798 §6.4.2 (335) and §6.4.3 (645)).
 func TestForwarding(t *testing.T) {
 	t.Parallel()
-	for name, r := range map[string]lab.Router{"IPv4": {Kind: lab.Rvrrpd}} {
+	for name, r := range map[string]lab.Router{
+		"IPv4": {Kind: lab.Rvrrpd},
+		"IPv6": {Kind: lab.Rvrrpd, Version: 3, Interval: interval3, IPv6: true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			first, second := r, r
 			first.Priority, second.Priority = high, low
 			l := lab.New(t)
 			host := behind(l, r)
-			p := start(t, l, first, second)
+			p := &pair{Lab: l, a: l.R1.Run(first)}
+			l.Tap.Await(0, 10*time.Second, "r1's advertisement", advertisement(l.R1))
+			p.b = l.R2.Run(second)
+			p.b.AwaitBackup()
+			awaitAdverts(l, l.R1, first, 2)
 			p.forwards(t, host, p.R1, p.R2)
 			mark := p.b.Len()
 			p.a.Kill()
