@@ -19,7 +19,7 @@ func (r *reader) config(root *node) *Config {
 		User:       top.text("user"),
 	}
 	routers := top.tables["vrouter"]
-	b := &builder{reader: r, ids: map[routerID]place{}, addresses: map[netip.Addr]place{}}
+	b := &builder{reader: r, ids: map[routerID]place{}, addresses: map[addressID]place{}}
 	for _, s := range routers {
 		c.Routers = append(c.Routers, b.router(s))
 	}
@@ -31,7 +31,14 @@ func (r *reader) config(root *node) *Config {
 type builder struct {
 	*reader
 	ids       map[routerID]place
-	addresses map[netip.Addr]place
+	addresses map[addressID]place
+}
+
+// addressID is what makes an address unique on a machine: a link-local one of
+// IPv6 may be on each interface once.
+type addressID struct {
+	addr   netip.Addr
+	device string
 }
 
 // routerID is what makes a virtual router unique on a machine.
@@ -54,96 +61,108 @@ func (b *builder) router(s *section) Router {
 		Interface:     s.text("interface"),
 		Priority:      uint8(s.number("priority")),
 		PreemptMode:   s.flag("preemption"),
-		Version:       version(s),
+		AcceptMode:    s.flag("accept_mode"),
 		Checksum:      Checksum(s.text("checksum")),
 		AdverInterval: time.Second,
 		InterfaceType: InterfaceType(s.text("iftype")),
 		SocketFilter:  s.flag("socket_filter"),
 	}
-	if n := s.below("timers").values["advert"]; n != nil {
-		v.AdverInterval = b.advert(n, join(s.below("timers").label, "advert"), v.Version)
+	if s.flag("strict") {
+		v.strict(s)
 	}
 	var ipv6 bool
-	v.Addresses, ipv6 = b.vip(s)
+	v.Addresses, v.DerivedLinkLocal, ipv6 = b.vip(s)
+	b.version(s, &v, ipv6)
+	if n := s.below("timers").values["advert"]; n != nil {
+		v.AdverInterval = b.advert(n, join(s.below("timers").label, "advert"), &v)
+	}
+	b.delays(s, &v)
 	b.unique(s, ipv6)
 	if name := s.values["vifname"]; name != nil && v.InterfaceType != MACVLAN && !s.invalid("iftype") {
 		b.fail(name.line, join(s.label, "vifname"), `%s names no interface with iftype = "ether"; accepted: vifname with iftype = "macvlan"`, name.shown())
 	}
-	if n := s.values["checksum"]; n != nil && v.Version == 2 {
-		b.fail(n.line, join(s.label, "checksum"), "has no meaning with version = 2; accepted: checksum with version = 3")
-	}
 	return v
 }
 
-// version is the version of a virtual router; the default where the file has
-// none that is valid.
-func version(s *section) uint8 {
-	if n := s.values["version"]; n != nil {
-		return uint8(n.integer)
+// strict sets the defaults of RFC 9568 §6.1 and §7.3 for what the file does
+// not give.
+func (v *Router) strict(s *section) {
+	if !s.given["accept_mode"] {
+		v.AcceptMode = false
 	}
-	return uint8(s.number("version"))
+	if !s.given["preemption"] {
+		v.PreemptMode = true
+	}
+	if !s.given["iftype"] {
+		v.InterfaceType = MACVLAN
+	}
+}
+
+// version reads the version of a virtual router, whose default hangs on the
+// family, and what else hangs on both.
+func (b *builder) version(s *section, v *Router, ipv6 bool) {
+	if v.Version = 2; ipv6 {
+		v.Version = 3
+	}
+	n := s.values["version"]
+	switch {
+	case n == nil:
+	case n.literal() != "3" && ipv6:
+		b.fail(n.line, join(s.label, "version"), "%s has no meaning with IPv6 addresses; accepted: 3", n.shown())
+	case n.kind == stringKind:
+		v.Version, v.Migration = 3, true
+	default:
+		v.Version = uint8(n.integer)
+	}
+	n = s.values["checksum"]
+	switch {
+	case n == nil:
+	case ipv6:
+		b.fail(n.line, join(s.label, "checksum"), "has no meaning with IPv6 addresses, where it always covers the pseudo-header; accepted: checksum with IPv4 addresses and version = 3")
+	case v.Version == 2:
+		b.fail(n.line, join(s.label, "checksum"), "has no meaning with version = 2; accepted: checksum with version = 3")
+	}
 }
 
 // advert reads the Advertisement_Interval, whose range hangs on the version.
-func (b *builder) advert(n *node, label string, version uint8) time.Duration {
-	v, _ := hundredths(n)
+func (b *builder) advert(n *node, label string, v *Router) time.Duration {
+	d, _ := hundredths(n)
 	low, high, step, accepted := int64(minAdvert), int64(maxAdvert), int64(100), "1..255 in whole seconds, with version = 2"
-	if version == 3 {
+	if v.Version == 3 {
 		low, high, step, accepted = minAdvert3, maxAdvert3, 1, "0.01..40.95, with version = 3"
 	}
 	switch {
-	case v < low || v > high:
+	case d < low || d > high:
 		b.fail(n.line, label, "%s is out of range; accepted: %s", shorten(n.text), accepted)
-	case v%step != 0:
+	case d%step != 0:
 		b.fail(n.line, label, "%s is not a whole number; accepted: %s", shorten(n.text), accepted)
 	}
-	return time.Duration(v) * 10 * time.Millisecond
+	return time.Duration(d) * 10 * time.Millisecond
 }
 
-// vip reads the virtual addresses, and tells whether they are IPv6: the first
-// valid one decides.
-func (b *builder) vip(s *section) (addresses []Address, ipv6 bool) {
-	known, n := byKey["vrouter.vip"], s.values["vip"]
-	if n == nil {
-		return nil, false
+// delays reads preempt_delay and startup_delay.
+func (b *builder) delays(s *section, v *Router) {
+	read := func(key string) (time.Duration, *node) {
+		n := s.values[key]
+		if n == nil {
+			return 0, nil
+		}
+		d, _ := hundredths(n)
+		if d > maxDelay {
+			b.fail(n.line, join(s.label, key), "%s is out of range; accepted: %s", shorten(n.text), acceptedDelay)
+		}
+		return time.Duration(d) * 10 * time.Millisecond, n
 	}
-	label := join(s.label, "vip")
-	items, labels := []*node{n}, []string{label}
-	if n.kind == arrayKind {
-		items, labels = n.items, nil
-		for i := range items {
-			labels = append(labels, numbered(label, i))
-		}
+	v.StartupDelay, _ = read("startup_delay")
+	var n *node
+	v.PreemptDelay, n = read("preempt_delay")
+	switch {
+	case v.PreemptDelay == 0:
+	case v.Priority == ownerPriority:
+		b.fail(n.line, join(s.label, "preempt_delay"), "%s has no meaning with priority = 255, for the owner of the addresses takes over at once; accepted: 0", n.text)
+	case !v.PreemptMode && !s.invalid("preemption"):
+		b.fail(n.line, join(s.label, "preempt_delay"), "%s has no meaning with preemption = false; accepted: 0, or preemption = true", n.text)
 	}
-	known6 := false
-	for i, item := range items {
-		if item.kind != stringKind {
-			continue
-		}
-		a, problem := parseAddress(item.text)
-		if problem != "" {
-			b.fail(item.line, labels[i], "%s %s; accepted: %s", item.shown(), problem, known.accepts())
-			continue
-		}
-		if !known6 {
-			known6, ipv6 = true, a.Addr.Is6()
-		}
-		first, taken := b.addresses[a.Addr]
-		if !taken {
-			b.addresses[a.Addr] = place{s.label, item.line}
-		}
-		switch {
-		case a.Addr.Is6() != ipv6:
-			b.fail(item.line, labels[i], "%s is of another family than the first address; accepted: one family in a virtual router", item.shown())
-		case taken:
-			b.fail(item.line, labels[i], "%v is already an address of %s (line %d); accepted: each address once in the file", a.Addr, first.label, first.line)
-		case ipv6:
-			b.fail(item.line, labels[i], "not supported yet: vrouter.vip = %s; accepted: %s", item.shown(), known.accepts())
-		default:
-			addresses = append(addresses, a)
-		}
-	}
-	return addresses, ipv6
 }
 
 // unique refuses a second router with the same interface, family and VRID.

@@ -1,6 +1,7 @@
 package conf_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -9,7 +10,7 @@ import (
 
 const (
 	device = `1 to 15 printable ASCII characters without space, '/', ':' and '%'; not ".", "..", "all", "default"`
-	vips   = `IPv4 unicast addresses, each with or without a prefix length 1..32, as in "192.0.2.1/24"`
+	vips   = `unicast addresses of one family, each with or without a prefix length, as in "192.0.2.1/24" or "2001:db8::1/64"`
 	path   = `a path, relative to working_dir unless it begins with /`
 	users  = `a user other than root, of letters, digits, '_', '-' and '.'; "" for rvrrpd, or nobody where that does not exist`
 )
@@ -58,14 +59,23 @@ func TestGlobalErrors(t *testing.T) {
 func TestRouterErrors(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ name, line, want string }{
-		{"priority 0", `priority = 0`, `priority: 0 is out of range; accepted: 1..254`},
-		{"priority 255", `priority = 255`, `priority: 255 is out of range; accepted: 1..254`},
+		{"priority 0", `priority = 0`, `priority: 0 is out of range; accepted: 1..255`},
+		{"priority 256", `priority = 256`, `priority: 256 is out of range; accepted: 1..255`},
+		{"preempt_delay without preemption", `preempt_delay = 5`, `preempt_delay: 5 has no meaning with preemption = false; accepted: 0, or preemption = true`},
+		{"preempt_delay of the owner", "preempt_delay = 5\npriority = 255\npreemption = true", `preempt_delay: 5 has no meaning with priority = 255, for the owner of the addresses takes over at once; accepted: 0`},
+		{"preempt_delay too long", "preempt_delay = 1000.01\npreemption = true", `preempt_delay: 1000.01 is out of range; accepted: 0..1000 in steps of 0.01`},
+		{"startup_delay too long", `startup_delay = 1001`, `startup_delay: 1001 is out of range; accepted: 0..1000 in steps of 0.01`},
+		{"startup_delay too fine", `startup_delay = 0.005`, `startup_delay: 0.005 is not a valid value; accepted: 0..1000 in steps of 0.01`},
+		{"startup_delay negative", `startup_delay = -1`, `startup_delay: -1 is not a valid value; accepted: 0..1000 in steps of 0.01`},
+		{"accept_mode of wrong type", `accept_mode = "yes"`, `accept_mode: is a string; accepted: true, false`},
+		{"strict of wrong type", `strict = 1`, `strict: is an integer; accepted: true, false`},
+		{"advert of 40.96 s in migration mode", "timers.advert = 40.96\nversion = \"2+3\"", `timers.advert: 40.96 is out of range; accepted: 0.01..40.95, with version = 3`},
 		{"preemption of wrong type", `preemption = 1`, `preemption: is an integer; accepted: true, false`},
 		{"timers of wrong type", `timers = 1`, `timers: is an integer; accepted: a table [vrouter.timers]`},
 		{"advert 256", `timers = { advert = 256 }`, `timers.advert: 256 is out of range; accepted: 1..255 in whole seconds, with version = 2`},
 		{"advert of a fraction", `timers.advert = 0.5`, `timers.advert: 0.5 is out of range; accepted: 1..255 in whole seconds, with version = 2`},
 		{"unknown timer", `timers = { adverts = 1 }`, `timers.adverts: unknown key; did you mean advert?`},
-		{"dot in a quoted key", `"timers.advert" = 1`, `"timers.advert": unknown key; accepted: group, interface, vip, version, checksum, priority, preemption, timers, iftype, vifname, netdrv, socket_filter, rfc3768, auth_type, auth_secret`},
+		{"dot in a quoted key", `"timers.advert" = 1`, `"timers.advert": unknown key; accepted: group, interface, vip, version, checksum, priority, preemption, preempt_delay, startup_delay, accept_mode, strict, timers, iftype, vifname, netdrv, socket_filter, rfc3768, auth_type, auth_secret`},
 		{"iftype unknown", `iftype = "MACVLAN"`, `iftype: "MACVLAN" is not a valid value; accepted: "ether", "macvlan"`},
 		{"vifname without macvlan", `vifname = "v0"`, `vifname: "v0" names no interface with iftype = "ether"; accepted: vifname with iftype = "macvlan"`},
 		{"vifname too long", `vifname = "0123456789abcdef"`, `vifname: "0123456789abcdef" is not valid; accepted: ` + device},
@@ -75,13 +85,12 @@ func TestRouterErrors(t *testing.T) {
 		{"rfc3768 later", `rfc3768 = false`, `rfc3768: not supported yet: vrouter.rfc3768 = false; accepted: true`},
 		{"rfc3768 of wrong type", `rfc3768 = "true"`, `rfc3768: is a string; accepted: true, false`},
 		{"advert of 1.5 s in version 2", `timers.advert = 1.5`, `timers.advert: 1.5 is not a whole number; accepted: 1..255 in whole seconds, with version = 2`},
-		{"advert of text", `timers.advert = "1"`, `timers.advert: is a string; accepted: 1..255 in whole seconds with version = 2; 0.01..40.95 in steps of 0.01 with version = 3`},
+		{"advert of text", `timers.advert = "1"`, `timers.advert: is a string; accepted: 1..255 in whole seconds with version = 2; 0.01..40.95 in steps of 0.01 with version = 3 and "2+3"`},
 		{"advert too long for version 3", "timers.advert = 40.96\nversion = 3", `timers.advert: 40.96 is out of range; accepted: 0.01..40.95, with version = 3`},
 		{"advert of 0 in version 3", "timers.advert = 0.00\nversion = 3", `timers.advert: 0 is out of range; accepted: 0.01..40.95, with version = 3`},
 		{"checksum in version 2", `checksum = "rfc5798"`, `checksum: has no meaning with version = 2; accepted: checksum with version = 3`},
 		{"checksum unknown", `checksum = "crc32"`, `checksum: "crc32" is not a valid value; accepted: "rfc9568", "rfc5798"`},
-		{"advert too fine", "timers.advert = 0.015\nversion = 3", `timers.advert: 0.015 is not a valid value; accepted: 1..255 in whole seconds with version = 2; 0.01..40.95 in steps of 0.01 with version = 3`},
-		{"both versions later", `version = "2+3"`, `version: not supported yet: vrouter.version = "2+3"; accepted: 2, 3`},
+		{"advert too fine", "timers.advert = 0.015\nversion = 3", `timers.advert: 0.015 is not a valid value; accepted: 1..255 in whole seconds with version = 2; 0.01..40.95 in steps of 0.01 with version = 3 and "2+3"`},
 		{"version unknown", `version = 4`, `version: 4 is not a valid value; accepted: 2, 3, "2+3"`},
 		{"auth_type simple", `auth_type = "rfc2338-simple"`, `auth_type: not supported yet: vrouter.auth_type = "rfc2338-simple"; accepted: "none"`},
 		{"auth_type p0", `auth_type = "p0-t8-sha256"`, `auth_type: not supported yet: vrouter.auth_type = "p0-t8-sha256"; accepted: "none"`},
@@ -92,7 +101,7 @@ func TestRouterErrors(t *testing.T) {
 		{"auth_secret", `auth_secret = "hunter2"`, `auth_secret: not supported yet: vrouter.auth_secret; accepted: no vrouter.auth_secret`},
 		{"auth_secret empty", `auth_secret = ""`, `auth_secret: the value is not valid; accepted: at least one character`},
 		{"auth_secret of wrong type", `auth_secret = 4242`, `auth_secret: is an integer; accepted: a string: at least one character`},
-		{"unknown key", `vrid = 3`, `vrid: unknown key; accepted: group, interface, vip, version, checksum, priority, preemption, timers, iftype, vifname, netdrv, socket_filter, rfc3768, auth_type, auth_secret`},
+		{"unknown key", `vrid = 3`, `vrid: unknown key; accepted: group, interface, vip, version, checksum, priority, preemption, preempt_delay, startup_delay, accept_mode, strict, timers, iftype, vifname, netdrv, socket_filter, rfc3768, auth_type, auth_secret`},
 		{"key of the top", `debug = 3`, `debug: unknown key; accepted: debug at the top of the file, before the first table`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -123,7 +132,13 @@ func TestAddressErrors(t *testing.T) {
 		{"wrong type in a list", `["192.0.2.1", true]`, `vip[2]: is a boolean; accepted: ` + vips},
 		{"empty list", `[]`, `vip: has 0 elements; accepted: 1..255 elements`},
 		{"twice", `["192.0.2.1", "192.0.2.1/24"]`, `vip[2]: 192.0.2.1 is already an address of vrouter[1] (line 4); accepted: each address once in the file`},
-		{"IPv6", `"2001:db8::1/64"`, `vip: not supported yet: vrouter.vip = "2001:db8::1/64"; accepted: ` + vips},
+		{"link-local not first", `["2001:db8::1/64", "fe80::1/64"]`, `vip[2]: "fe80::1/64" is link-local and does not stand first; accepted: a link-local address first, as version 3 wants it`},
+		{"IPv4 among IPv6", `["fe80::1", "192.0.2.1"]`, `vip[2]: "192.0.2.1" is of another family than the first address; accepted: one family in a virtual router`},
+		{"IPv6 twice", `["fe80::1", "fe80::1/64"]`, `vip[2]: fe80::1 is already an address of vrouter[1] (line 4); accepted: each link-local address once on an interface`},
+		{"IPv6 unspecified", `"::"`, `vip: "::" is the unspecified address; accepted: ` + vips},
+		{"IPv6 loopback", `"::1"`, `vip: "::1" is a loopback address; accepted: ` + vips},
+		{"IPv6 prefix length 129", `"fe80::1/129"`, `vip: "fe80::1/129" is not an IP address with or without a prefix length; accepted: ` + vips},
+		{"255 IPv6 addresses and none link-local", manyIPv6(255), `vip: has 255 addresses, and a link-local one to stand first is one more; accepted: 1..255, with that one`},
 		{"IPv6 among IPv4", `["192.0.2.1", "2001:db8::1"]`, `vip[2]: "2001:db8::1" is of another family than the first address; accepted: one family in a virtual router`},
 		{"IPv6 with zone", `"fe80::1%eth0"`, `vip: "fe80::1%eth0" is not an IP address with or without a prefix length; accepted: ` + vips},
 		{"IPv6 multicast", `"ff02::12"`, `vip: "ff02::12" is a multicast address; accepted: ` + vips},
@@ -172,8 +187,6 @@ func TestFileErrors(t *testing.T) {
 		{"same router twice, address invalid", least + strings.ReplaceAll(least, "192.0.2.254", "x"), []string{
 			`f:6: vrouter[2].group: 7 is already the IPv4 group of vrouter[1] on eth0 (line 2); accepted: each group once per interface and family`,
 			`f:8: vrouter[2].vip: "x" is not an IP address with or without a prefix length; accepted: ` + vips}},
-		{"other family", least + strings.ReplaceAll(least, "192.0.2.254", "fe80::1"), []string{
-			`f:8: vrouter[2].vip: not supported yet: vrouter.vip = "fe80::1"; accepted: ` + vips}},
 		{"address on two interfaces", least + strings.ReplaceAll(least, "eth0", "eth1"), []string{
 			`f:8: vrouter[2].vip: 192.0.2.254 is already an address of vrouter[1] (line 4); accepted: each address once in the file`}},
 		{"vifname twice", least + macvlan + "vifname = \"v\"\n" + strings.ReplaceAll(second, "eth0", "eth1") + macvlan + "vifname = \"v\"\n", []string{
@@ -194,6 +207,36 @@ func TestFileErrors(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			wantErrors(t, test.text, conf.TOML, test.want...)
+		})
+	}
+}
+
+// manyIPv6 is a list of global addresses.
+func manyIPv6(n int) string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = fmt.Sprintf("\"2001:db8::%x\"", i+1)
+	}
+	return "[" + strings.Join(list, ", ") + "]"
+}
+
+// Errors of version and checksum with IPv6 addresses.
+func TestIPv6Errors(t *testing.T) {
+	t.Parallel()
+	const six = "[[vrouter]]\ngroup = 7\ninterface = \"eth0\"\nvip = \"fe80::1\"\n"
+	for _, test := range []struct{ name, text, want string }{
+		{"version 2", six + "version = 2\n", `f:5: vrouter[1].version: 2 has no meaning with IPv6 addresses; accepted: 3`},
+		{"migration", six + "version = \"2+3\"\n", `f:5: vrouter[1].version: "2+3" has no meaning with IPv6 addresses; accepted: 3`},
+		{"checksum", six + "checksum = \"rfc9568\"\n", `f:5: vrouter[1].checksum: has no meaning with IPv6 addresses, where it always covers the pseudo-header; accepted: checksum with IPv4 addresses and version = 3`},
+		{"advert", six + "timers.advert = 41\n", `f:5: vrouter[1].timers.advert: 41 is out of range; accepted: 0.01..40.95, with version = 3`},
+		{"the same VRID twice", six + "[[vrouter]]\ngroup = 7\ninterface = \"eth0\"\nvip = \"fe80::2\"\n", `f:6: vrouter[2].group: 7 is already the IPv6 group of vrouter[1] on eth0 (line 2); accepted: each group once per interface and family`},
+		{"link-local twice on an interface", six + "[[vrouter]]\ngroup = 8\ninterface = \"eth0\"\nvip = \"fe80::1\"\n", `f:8: vrouter[2].vip: fe80::1 is already an address of vrouter[1] (line 4); accepted: each link-local address once on an interface`},
+		{"derived, and given to another", "[[vrouter]]\ngroup = 8\ninterface = \"eth0\"\nvip = \"fe80::5e00:207\"\n[[vrouter]]\ngroup = 7\ninterface = \"eth0\"\nvip = \"2001:db8::1\"\n",
+			`f:8: vrouter[2].vip: fe80::5e00:207 is already an address of vrouter[1] (line 4); accepted: each link-local address once on an interface`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			wantErrors(t, test.text, conf.TOML, test.want)
 		})
 	}
 }

@@ -28,7 +28,7 @@ func defaults(edit func(*conf.Config)) *conf.Config {
 		MainLog: "/var/log/rvrrpd.log", ErrorLog: "/var/log/rvrrpd-error.log",
 		Routers: []conf.Router{{
 			VRID: 7, Version: 2, Checksum: conf.RFC9568, Interface: "eth0", Addresses: []conf.Address{address("192.0.2.254", 0)},
-			Priority: 100, AdverInterval: time.Second, InterfaceType: conf.Ether, SocketFilter: true,
+			Priority: 100, AcceptMode: true, AdverInterval: time.Second, InterfaceType: conf.Ether, SocketFilter: true,
 		}},
 	}
 	if edit != nil {
@@ -257,6 +257,6 @@ priority = "high"
 		`f:11: vrouter[1].timers.advert: 0 is out of range; accepted: 1..255 in whole seconds, with version = 2`,
 		`f:13: vrouter[2].group: is missing; accepted: 1..255`,
 		`f:15: vrouter[2].vip: 192.0.2.1 is already an address of vrouter[1] (line 8); accepted: each address once in the file`,
-		`f:16: vrouter[2].priority: is a string; accepted: an integer 1..254`,
+		`f:16: vrouter[2].priority: is a string; accepted: an integer 1..255`,
 	)
 }

@@ -51,13 +51,24 @@ func (p *printer) router(v *Router) {
 	p.WriteString("\n[[vrouter]]\n")
 	p.set("vrouter.group", strconv.Itoa(int(v.VRID)))
 	p.set("vrouter.interface", tomlString(v.Interface))
-	p.set("vrouter.vip", addressList(v.Addresses))
-	p.set("vrouter.version", strconv.Itoa(int(v.Version)))
-	if v.Version != 2 {
+	addresses, version := v.Addresses, strconv.Itoa(int(v.Version))
+	if v.DerivedLinkLocal {
+		addresses = addresses[1:]
+	}
+	if v.Migration {
+		version = `"2+3"`
+	}
+	p.set("vrouter.vip", addressList(addresses))
+	p.set("vrouter.version", version)
+	if v.Version != 2 && v.Addresses[0].Addr.Is4() {
 		p.set("vrouter.checksum", tomlString(string(v.Checksum)))
 	}
 	p.set("vrouter.priority", strconv.Itoa(int(v.Priority)))
 	p.set("vrouter.preemption", strconv.FormatBool(v.PreemptMode))
+	p.set("vrouter.preempt_delay", seconds(v.PreemptDelay))
+	p.set("vrouter.startup_delay", seconds(v.StartupDelay))
+	p.set("vrouter.accept_mode", strconv.FormatBool(v.AcceptMode))
+	p.initial("vrouter.strict")
 	p.set("vrouter.timers", fmt.Sprintf("{ advert = %s }", seconds(v.AdverInterval)))
 	p.set("vrouter.iftype", tomlString(string(v.InterfaceType)))
 	if v.InterfaceType == MACVLAN {

@@ -36,8 +36,10 @@ func random(r *rand.Rand) *conf.Config {
 		v := conf.Router{
 			VRID:          uint8(1 + r.IntN(255)),
 			Interface:     fmt.Sprintf("eth%d.%d", i, r.IntN(4095)),
-			Priority:      uint8(1 + r.IntN(254)),
+			Priority:      uint8(1 + r.IntN(255)),
 			PreemptMode:   r.IntN(2) == 0,
+			AcceptMode:    r.IntN(2) == 0,
+			StartupDelay:  time.Duration(r.IntN(100_001)) * 10 * time.Millisecond,
 			AdverInterval: time.Duration(1+r.IntN(255)) * time.Second,
 			InterfaceType: conf.Ether,
 			SocketFilter:  r.IntN(2) == 0,
@@ -46,9 +48,19 @@ func random(r *rand.Rand) *conf.Config {
 		if v.Version = 2; r.IntN(2) == 0 {
 			v.Checksum = []conf.Checksum{conf.RFC9568, conf.RFC5798}[r.IntN(2)]
 			v.Version, v.AdverInterval = 3, time.Duration(1+r.IntN(4095))*10*time.Millisecond
+			v.Migration = r.IntN(2) == 0
+		}
+		if v.PreemptMode && v.Priority < 255 {
+			v.PreemptDelay = time.Duration(r.IntN(100_001)) * 10 * time.Millisecond
 		}
 		if r.IntN(2) == 0 {
 			v.InterfaceType, v.DeviceName = conf.MACVLAN, fmt.Sprintf("v%d-'\"\\#", i)
+		}
+		if v.Version == 3 && r.IntN(2) == 0 {
+			v.Migration, v.Checksum = false, conf.RFC9568
+			v.Addresses, v.DerivedLinkLocal = random6(r, v.VRID, i)
+			c.Routers = append(c.Routers, v)
+			continue
 		}
 		for range 1 + r.IntN(1+r.IntN(255)) {
 			for range 1 + r.IntN(1000) {
@@ -59,6 +71,21 @@ func random(r *rand.Rand) *conf.Config {
 		c.Routers = append(c.Routers, v)
 	}
 	return c
+}
+
+// random6 returns IPv6 addresses, the first link-local, perhaps derived.
+func random6(r *rand.Rand, vrid uint8, router int) (list []conf.Address, derived bool) {
+	if derived = r.IntN(2) == 0; derived {
+		list = append(list, address(fmt.Sprintf("fe80::5e00:2%02x", vrid), 64))
+	}
+	for i := range 1 + r.IntN(1+r.IntN(254)) {
+		prefix := "2001:db8"
+		if len(list) == 0 {
+			prefix = "fe80"
+		}
+		list = append(list, address(fmt.Sprintf("%s:%x::%x", prefix, router, i+1), r.IntN(129)))
+	}
+	return list, derived
 }
 
 // randomBits returns a prefix length, or 0 for none, in which the address is
@@ -137,6 +164,10 @@ vip = ["192.0.2.254"]
 version = 2
 priority = 100
 preemption = false
+preempt_delay = 0
+startup_delay = 0
+accept_mode = true
+strict = false
 timers = { advert = 1 }
 iftype = "ether"
 netdrv = "libnl"
@@ -154,6 +185,10 @@ vip = [
 version = 2
 priority = 100
 preemption = false
+preempt_delay = 0
+startup_delay = 0
+accept_mode = true
+strict = false
 timers = { advert = 1 }
 iftype = "macvlan"
 vifname = "standby7"

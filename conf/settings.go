@@ -64,16 +64,18 @@ type setting struct {
 // Specification constants.
 const (
 	minVRID, maxVRID         = 1, 255     // RFC 3768 §5.3.2; 0 is no virtual router
-	minPriority, maxPriority = 1, 254     // RFC 3768 §5.3.4; 0 resigns, 255 owns
+	minPriority, maxPriority = 1, 255     // RFC 3768 §5.3.4; 0 resigns, 255 owns
 	minAdvert, maxAdvert     = 100, 25500 // RFC 3768 §5.3.7: whole seconds, here in hundredths
 	minAdvert3, maxAdvert3   = 1, 4095    // RFC 9568 §5.2.7: hundredths of a second
 	maxAddresses             = 255        // RFC 3768 §5.3.5, an 8-bit count
+	ownerPriority            = 255
 )
 
 // Implementation constants: the bounds of what rVRRPd hands to the kernel.
 const (
 	maxMetric = 1<<15 - 1
 	maxMTU    = 1<<16 - 1
+	maxDelay  = 100_000 // hundredths of a second, as keepalived's
 )
 
 // Words for what several settings accept.
@@ -82,8 +84,9 @@ const (
 	acceptedFull   = "a path that begins with /"
 	acceptedDevice = "1 to 15 printable ASCII characters without space, '/', ':' and '%'; not \".\", \"..\", \"all\", \"default\""
 	acceptedUser   = "a user other than root, of letters, digits, '_', '-' and '.'; \"\" for rvrrpd, or nobody where that does not exist"
-	acceptedVIP    = "IPv4 unicast addresses, each with or without a prefix length 1..32, as in \"192.0.2.1/24\""
-	acceptedAdvert = "1..255 in whole seconds with version = 2; 0.01..40.95 in steps of 0.01 with version = 3"
+	acceptedVIP    = "unicast addresses of one family, each with or without a prefix length, as in \"192.0.2.1/24\" or \"2001:db8::1/64\""
+	acceptedAdvert = "1..255 in whole seconds with version = 2; 0.01..40.95 in steps of 0.01 with version = 3 and \"2+3\""
+	acceptedDelay  = "0..1000 in steps of 0.01"
 	acceptedIPv4   = "an IPv4 address"
 	acceptedMask   = "an IPv4 network mask, as in \"255.255.255.0\""
 	acceptedSecret = "at least one character"
@@ -106,10 +109,14 @@ var settings = []setting{
 	{key: "vrouter.group", form: integerForm, min: minVRID, max: maxVRID, required: true},
 	{key: "vrouter.interface", form: stringForm, check: isDevice, accepted: acceptedDevice, required: true},
 	{key: "vrouter.vip", form: listForm, min: 1, max: maxAddresses, accepted: acceptedVIP, required: true},
-	{key: "vrouter.version", form: choiceForm, initial: "2", choices: []string{"2", "3", `"2+3"`}, now: []string{"2", "3"}},
+	{key: "vrouter.version", form: choiceForm, choices: []string{"2", "3", `"2+3"`}},
 	{key: "vrouter.checksum", form: choiceForm, initial: `"rfc9568"`, choices: []string{`"rfc9568"`, `"rfc5798"`}},
 	{key: "vrouter.priority", form: integerForm, initial: "100", min: minPriority, max: maxPriority},
 	{key: "vrouter.preemption", form: booleanForm, initial: "false"},
+	{key: "vrouter.preempt_delay", form: secondsForm, initial: "0", accepted: acceptedDelay},
+	{key: "vrouter.startup_delay", form: secondsForm, initial: "0", accepted: acceptedDelay},
+	{key: "vrouter.accept_mode", form: booleanForm, initial: "true"},
+	{key: "vrouter.strict", form: booleanForm, initial: "false"},
 	{key: "vrouter.timers", form: tableForm},
 	{key: "vrouter.timers.advert", form: secondsForm, initial: "1", accepted: acceptedAdvert},
 	{key: "vrouter.iftype", form: choiceForm, initial: `"ether"`, choices: []string{`"ether"`, `"macvlan"`}},
