@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
 )
 
@@ -127,7 +128,8 @@ func (d *daemon) wanted() (r rules) {
 }
 
 // facts takes over the interface's prefixes and says what the child may know:
-// whether the link is usable and the address to speak from, its first.
+// whether the link is usable and the address to speak from: its first, but a
+// virtual one that it owns only if it has no other.
 func (l *link) facts(info linkInfo, addrs []addrInfo) ipc.LinkState {
 	l.prefixes = l.prefixes[:0]
 	state := ipc.LinkState{Link: l.id}
@@ -136,11 +138,18 @@ func (l *link) facts(info linkInfo, addrs []addrInfo) ipc.LinkState {
 			continue
 		}
 		l.prefixes = append(l.prefixes, a.Prefix)
-		if !state.Up && info.Up && a.Primary {
-			state.Up, state.Primary = true, a.Prefix.Addr()
+		if ip := a.Prefix.Addr(); info.Up && a.Primary && (!state.Up || l.virtual(state.Primary) && !l.virtual(ip)) {
+			state.Up, state.Primary = true, ip
 		}
 	}
 	return state
+}
+
+// virtual says whether ip is a virtual address on this link.
+func (l *link) virtual(ip netip.Addr) bool {
+	return slices.ContainsFunc(l.slots, func(s *slot) bool {
+		return slices.ContainsFunc(s.addrs, func(a conf.Address) bool { return a.Addr == ip })
+	})
 }
 
 // tell passes on what changed.
