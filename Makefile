@@ -8,8 +8,9 @@ BUILD    := $(shell find . -name '*.go' -o -name go.mod -o -name go.sum | LC_ALL
 LDFLAGS  := -s -w -buildid= -X github.com/rvrrpd/rvrrpd/ipc.build=$(BUILD) -X github.com/rvrrpd/rvrrpd/ipc.release=$(RELEASE)
 STATIC   := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 FUZZTIME ?= 60s
+SOAK     ?= 100000h
 
-.PHONY: build test unit lab-test demo setup setup-demo generate check-generated fuzz bench install clean
+.PHONY: build test unit lab-test demo setup setup-demo generate check-generated fuzz soak bench install clean
 
 build:
 	@mkdir -p bin
@@ -58,12 +59,19 @@ fuzz:
 	  done; \
 	done
 
-bench:
+# Virtual routers on simulated LANs, for SOAK of virtual time.
+soak:
+	$(GO) test ./engine/sim -run 'TestSimulation$$' -count=1 -soak $(SOAK) -timeout 0 -v
+
+# Takeovers are measured in the lab, against keepalived in the same run.
+bench: setup build
 	$(GO) test -run '^$$' -bench . -benchmem ./engine/... ./ipc/... ./netproc/...
+	$(GO) test -tags lab -run '^$$' -bench . -timeout 15m ./lab/
 
 install: build
 	install -D -m 0755 bin/rvrrpd $(DESTDIR)$(PREFIX)/sbin/rvrrpd
 	install -D -m 0755 bin/rvrrpd-netproc $(DESTDIR)/usr/libexec/rvrrpd/rvrrpd-netproc
+	install -D -m 0644 docs/man/rvrrpd.8 $(DESTDIR)$(PREFIX)/share/man/man8/rvrrpd.8
 	install -d -m 0755 $(DESTDIR)/etc/rvrrpd
 	test -e $(DESTDIR)/etc/rvrrpd/rvrrpd.conf || install -m 0644 conf/rvrrpd.conf $(DESTDIR)/etc/rvrrpd/rvrrpd.conf
 
