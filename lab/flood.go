@@ -4,40 +4,63 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 )
 
-// Forgery is a VRRPv3 advertisement over IPv4 for the lab's virtual router,
-// right but for what Spoil does.
+// Forgery is a VRRPv3 advertisement for the lab's virtual router, right but
+// for what its fields say.
 type Forgery struct {
+	// TTL is the hop limit over IPv6.
 	Priority, VRID, TTL int
+	// IPv6 makes it one for IPv6VIPs instead of VIP.
+	IPv6 bool
+	// Extra is how many addresses more it claims to have than it has.
+	Extra int
 	// Spoil changes the VRRP message when its checksum is in place; nil for
 	// nothing.
 	Spoil func(message []byte) []byte
-	// Count is the number of addresses it claims to have; it has one.
-	Count int
 }
 
 // frame builds it, from a node.
 func (f Forgery) frame(from *Node, interval time.Duration) []byte {
 	centiseconds := uint16(interval / (10 * time.Millisecond))
-	m := []byte{0x31, byte(f.VRID), byte(f.Priority), byte(f.Count), byte(centiseconds >> 8), byte(centiseconds), 0, 0}
-	m = append(m, VIP.AsSlice()...)
-	binary.BigEndian.PutUint16(m[6:], ^uint16(fold(onesSum(0, m))))
+	vips := Router{IPv6: f.IPv6}.VIPs()
+	m := []byte{0x31, byte(f.VRID), byte(f.Priority), byte(len(vips) + f.Extra), byte(centiseconds >> 8), byte(centiseconds), 0, 0}
+	for _, vip := range vips {
+		m = append(m, vip.AsSlice()...)
+	}
+	src, dst := from.Addr, netip.AddrFrom4([4]byte{224, 0, 0, 18})
+	sum := onesSum(0, m)
+	if f.IPv6 {
+		src, dst = from.LinkLocal, netip.AddrFrom16([16]byte{0xff, 2, 15: 0x12})
+		sum = onesSum(onesSum(sum, src.AsSlice()), dst.AsSlice()) + protocolVRRP + uint32(len(m))
+	}
+	binary.BigEndian.PutUint16(m[6:], ^uint16(fold(sum)))
 	if f.Spoil != nil {
 		m = f.Spoil(m)
 	}
-
-	group := netip.AddrFrom4([4]byte{224, 0, 0, 18})
-	ip := []byte{0x45, 0xc0, 0, 0, 0, 0, 0, 0, byte(f.TTL), protocolVRRP, 0, 0}
-	ip = append(append(ip, from.Addr.AsSlice()...), group.AsSlice()...)
-	binary.BigEndian.PutUint16(ip[2:], uint16(len(ip)+len(m)))
-	binary.BigEndian.PutUint16(ip[10:], ^uint16(fold(onesSum(0, ip))))
-
+	header, groupMAC, protocol := f.ipv4(src, dst, len(m)), GroupMAC, uint16(etherIPv4)
+	if f.IPv6 {
+		header, groupMAC, protocol = f.ipv6(src, dst, len(m)), GroupMAC6, etherIPv6
+	}
+	group, _ := net.ParseMAC(groupMAC)
 	own, _ := net.ParseMAC(from.MAC)
-	b := append([]byte{0x01, 0x00, 0x5e, 0, 0, 0x12}, own...)
-	b = binary.BigEndian.AppendUint16(b, etherIPv4)
-	return append(append(b, ip...), m...)
+	return slices.Concat(group, own, binary.BigEndian.AppendUint16(nil, protocol), header, m)
+}
+
+func (f Forgery) ipv4(src, dst netip.Addr, payload int) []byte {
+	b := []byte{0x45, 0xc0, 0, 0, 0, 0, 0, 0, byte(f.TTL), protocolVRRP, 0, 0}
+	b = append(append(b, src.AsSlice()...), dst.AsSlice()...)
+	binary.BigEndian.PutUint16(b[2:], uint16(len(b)+payload))
+	binary.BigEndian.PutUint16(b[10:], ^uint16(fold(onesSum(0, b))))
+	return b
+}
+
+func (f Forgery) ipv6(src, dst netip.Addr, payload int) []byte {
+	b := binary.BigEndian.AppendUint16([]byte{0x6c, 0, 0, 0}, uint16(payload))
+	b = append(b, protocolVRRP, byte(f.TTL))
+	return append(append(b, src.AsSlice()...), dst.AsSlice()...)
 }
 
 // Flood sends forgeries from the node, in turn, so many a second for so long,

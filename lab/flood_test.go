@@ -25,19 +25,32 @@ const (
 	perInterval = 15
 )
 
-// floods are what is sent: of the invalid, alternately what would make the
-// Active step back and what would make the Backup take over if it were heard.
-var floods = []struct {
+// flood is a kind of packets, and why they are discarded.
+type flood struct {
 	name, reason string
 	forgery      lab.Forgery
 	sampled      bool
-}{
-	{"bad checksum", "checksum", lab.Forgery{VRID: lab.VRID, TTL: 255, Count: 1, Spoil: func(m []byte) []byte { m[6]++; return m }}, false},
-	{"TTL 254", "ttl", lab.Forgery{VRID: lab.VRID, TTL: 254, Count: 1}, true},
-	{"truncated", "length", lab.Forgery{VRID: lab.VRID, TTL: 255, Count: 1, Spoil: func(m []byte) []byte { return m[:len(m)-2] }}, false},
-	{"wrong VRID", "vrid", lab.Forgery{VRID: lab.VRID + 1, TTL: 255, Count: 1}, true},
-	{"address count", "length", lab.Forgery{VRID: lab.VRID, TTL: 255, Count: 2}, false},
-	{"lower priority", "", lab.Forgery{VRID: lab.VRID, TTL: 255, Count: 1, Priority: low / 2}, false},
+}
+
+// both are what is sent of the invalid: by turns what would make the Active
+// step back and what would make the Backup take over if it were heard.
+func (f flood) both() []lab.Forgery {
+	if f.reason == "" {
+		return []lab.Forgery{f.forgery}
+	}
+	higher := f.forgery
+	higher.Priority = 250
+	return []lab.Forgery{f.forgery, higher}
+}
+
+// floods are what is sent.
+var floods = []flood{
+	{"bad checksum", "checksum", lab.Forgery{VRID: lab.VRID, TTL: 255, Spoil: func(m []byte) []byte { m[6]++; return m }}, false},
+	{"TTL 254", "ttl", lab.Forgery{VRID: lab.VRID, TTL: 254}, true},
+	{"truncated", "length", lab.Forgery{VRID: lab.VRID, TTL: 255, Spoil: func(m []byte) []byte { return m[:len(m)-2] }}, false},
+	{"wrong VRID", "vrid", lab.Forgery{VRID: lab.VRID + 1, TTL: 255}, true},
+	{"address count", "length", lab.Forgery{VRID: lab.VRID, TTL: 255, Extra: 1}, false},
+	{"lower priority", "", lab.Forgery{VRID: lab.VRID, TTL: 255, Priority: low / 2}, false},
 }
 
 // TestFlood pours 10,000 packets a second over an Active and a Backup. They
@@ -57,17 +70,11 @@ func TestFlood(t *testing.T) {
 	began, sent := make(map[string]time.Time), make(map[string]int)
 	for _, f := range floods {
 		t.Log(f.name)
-		forgeries := []lab.Forgery{f.forgery}
-		if f.forgery.Priority == 0 {
-			higher := f.forgery
-			higher.Priority = 250
-			forgeries = append(forgeries, higher)
-		}
 		from := l.Tap.Len()
 		if _, again := began[f.reason]; !again {
 			began[f.reason] = time.Now()
 		}
-		n := l.Client.Flood(floodRate, floodTime, interval3, forgeries...)
+		n := l.Client.Flood(floodRate, floodTime, interval3, f.both()...)
 		if n < floodRate*int(floodTime/time.Second)*9/10 {
 			t.Errorf("only %d packets could be sent", n)
 		}
@@ -91,6 +98,39 @@ func TestFlood(t *testing.T) {
 		}
 		for d, mark := range marks {
 			reported(t, d, mark, f.reason, want)
+		}
+	}
+}
+
+// TestFloodIPv6 does so over IPv6, with all kinds at once.
+func TestFloodIPv6(t *testing.T) {
+	l := lab.New(t)
+	r := lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, Priority: high, IPv6: true}
+	a := l.R1.Run(r)
+	a.AwaitActive(0)
+	r.Priority = low
+	b := l.R2.Run(r)
+	b.AwaitBackup()
+	awaitAdverts(l, l.R1, r, 2)
+	var forgeries []lab.Forgery
+	for _, f := range floods {
+		for _, forgery := range f.both() {
+			forgery.IPv6 = true
+			forgeries = append(forgeries, forgery)
+		}
+	}
+	from, marks := l.Tap.Len(), map[*lab.Daemon]int{a: a.Len(), b: b.Len()}
+	l.Client.Flood(floodRate, floodTime, interval3, forgeries...)
+	awaitAdverts(l, l.R1, r, 1)
+	undisturbed(t, l.Tap.From(from), l, true)
+	for d, mark := range marks {
+		for _, f := range floods {
+			if f.reason != "" && !d.Said(mark, "packets dropped.* reason="+f.reason) {
+				t.Errorf("%s does not report %s", d.Node.Name, f.reason)
+			}
+		}
+		if d.Said(mark, "->|crashed|level=ERROR") {
+			t.Errorf("%s: %s", d.Node.Name, d.Output())
 		}
 	}
 }

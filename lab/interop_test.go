@@ -20,6 +20,7 @@ var protocols = []struct {
 	{"v2 IPv4", lab.Router{Version: 2}},
 	{"v3 IPv4 rfc9568", lab.Router{Version: 3, Interval: interval3, Checksum: lab.Plain}},
 	{"v3 IPv4 rfc5798", lab.Router{Version: 3, Interval: interval3, Checksum: lab.Pseudo}},
+	{"v3 IPv6", lab.Router{Version: 3, Interval: interval3, IPv6: true}},
 }
 
 // peers are its columns. Deaf are the checksums over IPv4 with which version 3

@@ -26,7 +26,7 @@ func BenchmarkTakeover(b *testing.B) {
 	for _, family := range []struct {
 		name string
 		ipv6 bool
-	}{{"IPv4", false}} {
+	}{{"IPv4", false}, {"IPv6", true}} {
 		b.Run(family.name, func(b *testing.B) {
 			r := lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: benchInterval, IPv6: family.ipv6}
 			ours := newVictims(b, r)
