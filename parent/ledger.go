@@ -39,7 +39,7 @@ var deviceSettings = []setting{{family: "ipv4", name: "rp_filter", set: "2"},
 // deviceSettings6 keep the virtual MAC out of addresses (RFC 9568 §7.4) and
 // duplicate address detection and router discovery off the device; forwarding
 // puts the Router flag into the kernel's solicited advertisements (§6.4.3).
-var deviceSettings6 = []setting{{family: "ipv6", name: "addr_gen_mode", set: "1"}, {family: "ipv6", name: "disable_ipv6", set: "0"},
+var deviceSettings6 = []setting{{family: "ipv4", name: "arp_ignore", set: "8"}, {family: "ipv6", name: "addr_gen_mode", set: "1"}, {family: "ipv6", name: "disable_ipv6", set: "0"},
 	{family: "ipv6", name: "accept_dad", set: "0"}, {family: "ipv6", name: "accept_ra", set: "0"}, {family: "ipv6", name: "forwarding", set: "1"}}
 
 // aliasMark begins the alias of every device we make. The settings that the
