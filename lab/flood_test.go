@@ -91,7 +91,8 @@ func TestFlood(t *testing.T) {
 	// The next report of each reason tells how many there were.
 	for _, f := range floods[:len(floods)-1] {
 		wait := time.Until(began[f.reason].Add(reportEvery + time.Second))
-		l.Client.Flood(100, max(wait, 500*time.Millisecond), interval3, f.forgery)
+		// So many that some of them are among those that are sampled.
+		l.Client.Flood(1000, max(wait, 500*time.Millisecond), interval3, f.forgery)
 		want := sent[f.reason] * 9 / 10
 		if f.sampled {
 			want /= sampled
@@ -207,12 +208,16 @@ func reported(t *testing.T, d *lab.Daemon, mark int, reason string, want int) {
 	t.Helper()
 	re := regexp.MustCompile(`packets dropped.* reason=` + reason + ` .*count=(\d+)`)
 	var reports, count int
-	for _, line := range d.From(mark) {
-		if m := re.FindStringSubmatch(line.Text); m != nil {
-			n, _ := strconv.Atoi(m[1])
-			reports, count = reports+1, count+n
+	lab.Until(time.Second, func() bool {
+		reports, count = 0, 0
+		for _, line := range d.From(mark) {
+			if m := re.FindStringSubmatch(line.Text); m != nil {
+				n, _ := strconv.Atoi(m[1])
+				reports, count = reports+1, count+n
+			}
 		}
-	}
+		return reports >= 2
+	})
 	if reports < 2 || reports > 4 || count < want {
 		t.Errorf("%s reports %s %d times, %d packets, want at least %d", d.Node.Name, reason, reports, count, want)
 	}
