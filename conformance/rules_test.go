@@ -72,10 +72,10 @@ W18: fact
 W19: fact
 W20: fact
 AUTH-none: rule
-AUTH-simple: rule exempt
-AUTH-p0: rule exempt
-AUTH-p1: rule exempt
-AUTH-hmac: rule exempt
+AUTH-simple: rule
+AUTH-p0: rule
+AUTH-p1: rule
+AUTH-hmac: rule
 RFC3768-5.2.1-1: fact
 RFC3768-5.2.2-1: MUST NOT exempt
 RFC3768-5.2.3-1: MUST

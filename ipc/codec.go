@@ -64,8 +64,8 @@ func Next(b []byte) (h Header, payload, rest []byte, err error) {
 	return h, b[HeaderLen : HeaderLen+n], b[HeaderLen+n:], nil
 }
 
-// Decode reads the payload of a message. The bytes of an Advertise or a Frame
-// are those of the payload, not a copy.
+// Decode reads the payload of a message. The bytes of an Advertise, a Frame
+// or a Secret are those of the payload, not a copy.
 func Decode(t Type, payload []byte) (Message, error) {
 	r := reader{b: payload}
 	var m Message
@@ -78,6 +78,10 @@ func Decode(t Type, payload []byte) (Message, error) {
 		m = LinkState{Link: Link(r.u16()), Up: r.bool(), Primary: r.addr()}
 	case TypeRestore:
 		m = Restore{}
+	case TypeSecret:
+		m = Secret{ID: r.u8(), Value: r.rest()}
+	case TypeMark:
+		m = Mark{Source: r.addr(), Sequence: r.u64()}
 	case TypeOwner:
 		m = Owner{Ownership: r.ownership()}
 	case TypeCommit:
@@ -189,6 +193,18 @@ func (r *reader) among(what string, lo, hi uint8) uint8 {
 func (r *reader) bool() bool   { return r.among("boolean", 0, 1) == 1 }
 func (r *reader) state() State { return State(r.among("state", 0, uint8(Active))) }
 
+func (r *reader) auth() Auth {
+	a := Auth(r.u8())
+	if a != AuthNone && a != AuthSimple && a != AuthHMAC && a != AuthP0 && a != AuthP1 {
+		r.fail("authentication %d", a)
+	}
+	return a
+}
+
+func (r *reader) hmac() HMAC {
+	return HMAC{ActiveKey: r.u8(), Mode: r.among("mode", 0, 2), Monotonic: r.bool(), Window: r.u16()}
+}
+
 func (r *reader) ownership() Ownership {
 	return Ownership(r.among("ownership", 0, uint8(OwnsSome)))
 }
@@ -239,7 +255,7 @@ func (r *reader) frame() Frame {
 func (r *reader) router() Router {
 	m := Router{Link: Link(r.u16()), Family: r.family(), Version: r.among("version", 2, 3), VRID: r.among("VRID", 1, 255),
 		Migration: r.bool(), Priority: r.among("priority", 1, 255), Ownership: r.ownership(), AdverInterval: r.i64(),
-		PreemptMode: r.bool(), PreemptDelay: r.i64(), StartupDelay: r.i64(), PseudoHeader: r.bool(),
+		PreemptMode: r.bool(), PreemptDelay: r.i64(), StartupDelay: r.i64(), Auth: r.auth(), HMAC: r.hmac(), PseudoHeader: r.bool(),
 		AnnounceRepeat: r.u8(), AnnounceDelay: r.i64()}
 	if m.AdverInterval <= 0 || m.AnnounceDelay < 0 || m.PreemptDelay < 0 || m.StartupDelay < 0 {
 		r.fail("interval %d, announce delay %d, preempt delay %d, startup delay %d", m.AdverInterval, m.AnnounceDelay, m.PreemptDelay, m.StartupDelay)
@@ -283,6 +299,8 @@ func (m Router) append(b []byte) []byte {
 	b = appendBool(b, m.PreemptMode)
 	b = le.AppendUint64(b, uint64(m.PreemptDelay))
 	b = le.AppendUint64(b, uint64(m.StartupDelay))
+	b = append(b, byte(m.Auth), m.HMAC.ActiveKey, m.HMAC.Mode)
+	b = le.AppendUint16(appendBool(b, m.HMAC.Monotonic), m.HMAC.Window)
 	b = append(appendBool(b, m.PseudoHeader), m.AnnounceRepeat)
 	b = le.AppendUint64(b, uint64(m.AnnounceDelay))
 	b = append(b, byte(len(m.Addresses)))
@@ -315,6 +333,8 @@ func (m Noticed) append(b []byte) []byte {
 	return le.AppendUint64(le.AppendUint32(appendAddr(b, m.Source), m.Count), m.Total)
 }
 
+func (m Secret) append(b []byte) []byte    { return append(append(b, m.ID), m.Value...) }
+func (m Mark) append(b []byte) []byte      { return le.AppendUint64(appendAddr(b, m.Source), m.Sequence) }
 func (m Owner) append(b []byte) []byte     { return append(b, byte(m.Ownership)) }
 func (m Commit) append(b []byte) []byte    { return le.AppendUint16(b, m.Routers) }
 func (m Result) append(b []byte) []byte    { return append(b, byte(m.Request), byte(m.Code)) }
@@ -332,6 +352,8 @@ func (Hello) Type() Type       { return TypeHello }
 func (Router) Type() Type      { return TypeRouter }
 func (LinkState) Type() Type   { return TypeLinkState }
 func (Restore) Type() Type     { return TypeRestore }
+func (Secret) Type() Type      { return TypeSecret }
+func (Mark) Type() Type        { return TypeMark }
 func (Owner) Type() Type       { return TypeOwner }
 func (Commit) Type() Type      { return TypeCommit }
 func (Frame) Type() Type       { return TypeFrame }

@@ -35,6 +35,10 @@ func samples() []Message {
 		LinkState{Link: 1},
 		Restore{},
 		Owner{Ownership: OwnsAll},
+		Secret{Value: []byte{}},
+		Secret{ID: 255, Value: bytes.Repeat([]byte{0xff}, MaxSecret)},
+		Mark{Sequence: 1},
+		Mark{Source: v6, Sequence: 1<<64 - 1},
 		Commit{Routers: 1000},
 		Frame{Link: 2, Family: IPv4, Received: 1 << 60, Packet: bytes.Repeat([]byte{0x45}, MaxFrame)},
 		Frame{Link: 2, Family: IPv6, Received: -1, Packet: []byte{}},
@@ -87,13 +91,18 @@ func random(r *rand.Rand, t Type) Message {
 		m := Router{Link: Link(r.Uint32()), Family: family, Version: uint8(2 + r.IntN(2)), VRID: uint8(1 + r.IntN(255)),
 			Priority: uint8(1 + r.IntN(255)), AdverInterval: 1 + r.Int64N(1<<62), PreemptMode: r.IntN(2) == 1, PseudoHeader: r.IntN(2) == 1,
 			AnnounceRepeat: uint8(r.Uint32()), AnnounceDelay: r.Int64(), Migration: r.IntN(2) == 1, Ownership: Ownership(r.IntN(3)),
-			PreemptDelay: r.Int64(), StartupDelay: r.Int64()}
+			PreemptDelay: r.Int64(), StartupDelay: r.Int64(), Auth: []Auth{AuthNone, AuthSimple, AuthHMAC, AuthP0, AuthP1}[r.IntN(5)],
+			HMAC: HMAC{ActiveKey: uint8(r.Uint32()), Mode: uint8(r.IntN(3)), Monotonic: r.IntN(2) == 1, Window: uint16(r.Uint32())}}
 		for range 1 + r.IntN(MaxAddresses) {
 			m.Addresses = append(m.Addresses, addr(family))
 		}
 		return m
 	case TypeLinkState:
 		return LinkState{Link: Link(r.Uint32()), Up: r.IntN(2) == 1, Primary: maybe()}
+	case TypeSecret:
+		return Secret{ID: uint8(r.Uint32()), Value: data(0, MaxSecret)}
+	case TypeMark:
+		return Mark{Source: maybe(), Sequence: r.Uint64()}
 	case TypeOwner:
 		return Owner{Ownership: Ownership(r.IntN(3))}
 	case TypeCommit:
@@ -180,7 +189,7 @@ func TestRoundTrip(t *testing.T) {
 func TestHeaderBytes(t *testing.T) {
 	t.Parallel()
 	got := Append(nil, Header{Generation: 0x04030201, Slot: 0x0605, Sequence: 0x0a090807}, Result{TypeDrain, CodeDone})
-	want := []byte{1, 8, 2, 0, 1, 2, 3, 4, 5, 6, 0, 0, 7, 8, 9, 10, 15, 1}
+	want := []byte{1, 10, 2, 0, 1, 2, 3, 4, 5, 6, 0, 0, 7, 8, 9, 10, 17, 1}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -223,7 +232,7 @@ func TestExactLength(t *testing.T) {
 	t.Parallel()
 	for _, m := range samples() {
 		p := payload(m)
-		if m.Type() == TypeAdvertise || m.Type() == TypeFrame {
+		if m.Type() == TypeAdvertise || m.Type() == TypeFrame || m.Type() == TypeSecret {
 			continue
 		}
 		for n := range len(p) {
@@ -277,12 +286,16 @@ func TestEveryValueOfAByte(t *testing.T) {
 		{"router: preempt mode", router, 16, only(0, 1)},
 		{"router: preempt delay, high", router, 24, span(0, 127)},
 		{"router: startup delay, high", router, 32, span(0, 127)},
-		{"router: pseudo-header", router, 33, only(0, 1)},
-		{"router: announce delay, high", router, 42, span(0, 127)},
-		{"router: address count", router, 43, only(2)},
-		{"router: address length", router, 44, only(4)},
-		{"router: address padding", router, 44 + 5, only(0)},
-		{"router: second address length", router, 61, only(4)},
+		{"router: authentication", router, 33, only(0, 1, 128, 250, 251)},
+		{"router: HMAC key", router, 34, span(0, 255)},
+		{"router: HMAC mode", router, 35, span(0, 2)},
+		{"router: HMAC monotonic", router, 36, only(0, 1)},
+		{"router: pseudo-header", router, 39, only(0, 1)},
+		{"router: announce delay, high", router, 48, span(0, 127)},
+		{"router: address count", router, 49, only(2)},
+		{"router: address length", router, 50, only(4)},
+		{"router: address padding", router, 50 + 5, only(0)},
+		{"router: second address length", router, 67, only(4)},
 		{"owner: ownership", Owner{}, 0, span(0, 2)},
 		{"link-state: up", LinkState{Up: true, Primary: v4}, 2, only(0, 1)},
 		{"link-state: address length", LinkState{Primary: v4}, 3, only(4, 16)},
@@ -291,15 +304,15 @@ func TestEveryValueOfAByte(t *testing.T) {
 		{"link-state: IPv6 address", LinkState{Primary: v6}, 3, only(16)},
 		{"link-state: padding without address", LinkState{}, 4, only(0)},
 		{"frame: family", Frame{Family: IPv6}, 2, only(4, 6)},
-		{"result: request", Result{TypeDrain, CodeDone}, 0, span(1, 18)},
+		{"result: request", Result{TypeDrain, CodeDone}, 0, span(1, 20)},
 		{"result: code", Result{TypeDrain, CodeDone}, 1, span(1, 6)},
 		{"state-change: from", StateChange{Reason: 1}, 0, span(0, 2)},
 		{"state-change: to", StateChange{Reason: 1}, 1, span(0, 2)},
 		{"state-change: reason", StateChange{Reason: 1}, 2, span(1, 11)},
 		{"state-change: peer length", StateChange{Reason: 1, Peer: v4}, 3, only(4, 16)},
 		{"state-change: priority", StateChange{Reason: 1}, 20, span(0, 255)},
-		{"dropped: reason", Dropped{Reason: 1}, 2, span(1, 19)},
-		{"noticed: notice", Noticed{Notice: 1}, 2, span(1, 5)},
+		{"dropped: reason", Dropped{Reason: 1}, 2, span(1, 27)},
+		{"noticed: notice", Noticed{Notice: 1}, 2, span(1, 6)},
 		{"dropped: source length", Dropped{Reason: 1, Source: v4}, 4, only(4, 16)},
 	} {
 		p := payload(tt.m)

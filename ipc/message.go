@@ -34,6 +34,8 @@ const (
 	MaxAdvertisement = 8 + 16*MaxAddresses + 28
 	// MaxDatagram bounds one batch on a lane.
 	MaxDatagram = 64 << 10
+	// MaxSecret is the longest secret, in bytes.
+	MaxSecret = 512
 	// BuildLen is the room for a build identity in a Hello.
 	BuildLen = 64
 )
@@ -104,8 +106,16 @@ const (
 	DropVRID                          // R8: no such virtual router here
 	DropCount                         // R9: no address
 	DropInterval                      // R10: v3 interval of zero
-	DropAuthType                      // R11
-	DropAuth                          // R11
+	DropAuthType                      // R11: v2 authentication type is not ours
+	DropPassword                      // R11: wrong password (rfc2338-simple)
+	DropDigest                        // R11: authentication data do not verify (P0, P1)
+	DropNoTrailer                     // R11: no HMAC trailer, and one is demanded
+	DropTrailer                       // R11: malformed HMAC trailer
+	DropStale                         // R11: HMAC trailer of another time
+	DropKey                           // R11: no key with this number
+	DropHMAC                          // R11: HMAC does not verify
+	DropReplayed                      // R11: HMAC trailer that is not newer than the last
+	DropSenders                       // R11: more senders than can be remembered
 	DropAdverInterval                 // R12: v2 interval differs from ours
 	DropLinkLocal                     // R13
 	DropAddressList                   // R14: v2 address list differs from ours
@@ -124,6 +134,7 @@ const (
 	NoticeAddresses                   // R14: v3 address list, or that of an owner, differs from ours
 	NoticeOwner                       // R15: another router claims to be the owner, too
 	NoticeChecksum                    // R7: the sender's checksum has not the form we send
+	NoticeSkew                        // the sender's clock is off by more than half the window
 	NoticeVersion2                    // RFC 9568 §8.4.2: the v3 Active does not send v2 beside it
 	NumNotices                        // one more than the last
 )
@@ -182,6 +193,9 @@ type Router struct {
 	PreemptMode   bool
 	// PreemptDelay and StartupDelay are in nanoseconds; 0: none.
 	PreemptDelay, StartupDelay int64
+	Auth                       Auth
+	// HMAC is how, with AuthHMAC.
+	HMAC HMAC
 	// PseudoHeader: a version 3 checksum over IPv4 covers one (RFC 5798).
 	PseudoHeader bool
 	// AnnounceRepeat is the number of announcements of each address at
@@ -190,6 +204,46 @@ type Router struct {
 	AnnounceDelay  int64
 	// Addresses are the virtual router's, in the order they are advertised.
 	Addresses []netip.Addr
+}
+
+// Auth says how advertisements are authenticated; but for AuthHMAC it is the
+// authentication type of version 2.
+type Auth uint8
+
+// Kinds of authentication.
+const (
+	AuthNone   Auth = 0
+	AuthSimple Auth = 1   // RFC 2338
+	AuthHMAC   Auth = 128 // a trailer, in either version
+	AuthP0     Auth = 250 // rVRRPd
+	AuthP1     Auth = 251 // rVRRPd
+)
+
+// HMAC is how trailers are made and demanded.
+type HMAC struct {
+	// ActiveKey is the number of the key that signs.
+	ActiveKey uint8
+	// Mode: 0 receive-only, 1 permissive, 2 enforce.
+	Mode uint8
+	// Monotonic: no window around the clock.
+	Monotonic bool
+	// Window is in whole seconds.
+	Window uint16
+}
+
+// Secret is one of the slot in the header. It never stands in a log.
+type Secret struct {
+	// ID is the number of an HMAC key, 0 for the secret of another kind.
+	ID    uint8
+	Value []byte
+}
+
+// Mark is the last sequence of a sender that the slot in the header has heard,
+// or of our own (Source invalid): the child tells the parent, which tells a
+// child that is started anew.
+type Mark struct {
+	Source   netip.Addr
+	Sequence uint64
 }
 
 // LinkState tells what became of an interface.

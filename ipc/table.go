@@ -52,7 +52,7 @@ type Rule struct {
 
 const (
 	addrLen    = 1 + 16
-	routerLen  = 2 + 1 + 1 + 1 + 1 + 1 + 1 + 8 + 1 + 8 + 8 + 1 + 1 + 8 + 1
+	routerLen  = 2 + 1 + 1 + 1 + 1 + 1 + 1 + 8 + 1 + 8 + 8 + 1 + 5 + 1 + 1 + 8 + 1
 	frameLen   = 2 + 1 + 8
 	changeLen  = 3 + addrLen + 1
 	droppedLen = 2 + 1 + 1 + addrLen + 4 + 8
@@ -64,6 +64,8 @@ var rules = [numTypes]Rule{
 	TypeRouter:      {"router", FromParent, LaneControl, PhaseConfigure | PhaseRun, routerLen + addrLen, routerLen + MaxAddresses*addrLen, true, 0},
 	TypeLinkState:   {"link-state", FromParent, LaneControl, awake, 3 + addrLen, 3 + addrLen, false, 0},
 	TypeRestore:     {"restore", FromParent, LaneControl, PhaseConfigure, 0, 0, true, 0},
+	TypeSecret:      {"secret", FromParent, LaneControl, PhaseConfigure | PhaseRun, 1, 1 + MaxSecret, true, 0},
+	TypeMark:        {"mark", both, LaneControl, awake, addrLen + 8, addrLen + 8, true, 0},
 	TypeOwner:       {"owner", FromParent, LaneControl, awake, 1, 1, true, 0},
 	TypeCommit:      {"commit", FromParent, LaneControl, PhaseConfigure | PhaseRun, 2, 2, false, 0},
 	TypeFrame:       {"frame", FromParent, LaneFrames, awake, frameLen, frameLen + MaxFrame, false, 0},

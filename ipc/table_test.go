@@ -15,9 +15,11 @@ var expected = map[Type]struct {
 	slot               string
 }{
 	TypeHello:       {"PC", "control", "H", 65, 65, "none"},
-	TypeRouter:      {"P", "control", "CR", 61, 4379, "one"},
+	TypeRouter:      {"P", "control", "CR", 67, 4385, "one"},
 	TypeLinkState:   {"P", "control", "CRS", 20, 20, "none"},
 	TypeRestore:     {"P", "control", "C", 0, 0, "one"},
+	TypeSecret:      {"P", "control", "CR", 1, 513, "one"},
+	TypeMark:        {"PC", "control", "CRS", 25, 25, "one"},
 	TypeOwner:       {"P", "control", "CRS", 1, 1, "one"},
 	TypeCommit:      {"P", "control", "CR", 2, 2, "none"},
 	TypeFrame:       {"P", "frames", "CRS", 11, 4187, "none"},

@@ -14,10 +14,15 @@ var (
 	reasonNames = []string{"", "startup", "owner", "active-down", "active-left", "higher-priority", "higher-address",
 		"shutdown", "link-down", "restored", "refused", "lease-lost"}
 	dropNames = []string{"", "ip-header", "fragment", "ttl", "destination", "version", "type", "length", "checksum",
-		"vrid", "count", "interval", "auth-type", "auth", "adver-interval", "link-local", "address-list", "own-frame", "superseded", "inactive"}
-	noticeNames = []string{"", "interval", "addresses", "owner", "checksum", "version-2-missing"}
+		"vrid", "count", "interval", "auth-type", "password", "digest", "no-trailer", "trailer",
+		"stale", "key", "hmac", "replayed", "senders", "adver-interval", "link-local", "address-list", "own-frame", "superseded", "inactive"}
+	noticeNames = []string{"", "interval", "addresses", "owner", "checksum", "skew", "version-2-missing"}
 	codeNames   = []string{"", "done", "stale", "busy", "not-held", "link-down", "kernel"}
 )
+
+// String and GoString keep a secret out of every log.
+func (Secret) String() string   { return "secret" }
+func (Secret) GoString() string { return "ipc.Secret" }
 
 func (s State) String() string  { return name(stateNames, uint8(s), "state") }
 func (r Reason) String() string { return name(reasonNames, uint8(r), "reason") }

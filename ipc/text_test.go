@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"strings"
 	"testing"
 )
 
@@ -75,6 +76,17 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// TestSecretIsNotPrinted in whatever way.
+func TestSecretIsNotPrinted(t *testing.T) {
+	t.Parallel()
+	s := Secret{ID: 1, Value: []byte("hunter2")}
+	for _, text := range []string{fmt.Sprint(s), fmt.Sprintf("%v %+v %#v %s", s, s, s, &s), fmt.Sprintf("%v", []Secret{s})} {
+		if strings.Contains(text, "hunter") || strings.Contains(text, "104") {
+			t.Errorf("printed: %s", text)
+		}
+	}
+}
+
 // TestNamesInLogs holds the words that operators search for.
 func TestNamesInLogs(t *testing.T) {
 	t.Parallel()
@@ -88,7 +100,7 @@ func TestNamesInLogs(t *testing.T) {
 		{ReasonShutdown, "shutdown"}, {ReasonLinkDown, "link-down"}, {ReasonRestored, "restored"},
 		{ReasonRefused, "refused"}, {ReasonLeaseLost, "lease-lost"},
 		{DropIPHeader, "ip-header"}, {DropTTL, "ttl"}, {DropChecksum, "checksum"}, {DropAuthType, "auth-type"},
-		{DropAuth, "auth"}, {DropAdverInterval, "adver-interval"}, {DropAddressList, "address-list"},
+		{DropPassword, "password"}, {DropHMAC, "hmac"}, {DropReplayed, "replayed"}, {DropAdverInterval, "adver-interval"}, {DropAddressList, "address-list"},
 		{DropOwnFrame, "own-frame"}, {DropSuperseded, "superseded"}, {DropInactive, "inactive"},
 		{NoticeOwner, "owner"}, {NoticeChecksum, "checksum"}, {NoticeInterval, "interval"}, {NoticeVersion2, "version-2-missing"},
 		{CodeDone, "done"}, {CodeNotHeld, "not-held"}, {CodeLinkDown, "link-down"}, {CodeKernel, "kernel"},

@@ -9,6 +9,8 @@ const (
 	TypeRouter                      // parent to child
 	TypeLinkState                   // parent to child
 	TypeRestore                     // parent to child
+	TypeSecret                      // parent to child
+	TypeMark                        // both ways
 	TypeOwner                       // parent to child
 	TypeCommit                      // parent to child
 	TypeFrame                       // parent to child, frames lane

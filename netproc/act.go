@@ -25,7 +25,7 @@ func (p *process) act(r *router, a engine.Action) {
 			ms = r.goodbye
 		}
 		for _, m := range ms {
-			p.send(r.slot, m)
+			p.send(r.slot, p.signed(r, m))
 		}
 	case engine.Acquire:
 		r.acquire = p.send(r.slot, ipc.Acquire{})

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
-	"reflect"
 	"slices"
 
 	"github.com/rvrrpd/rvrrpd/engine"
@@ -32,6 +31,8 @@ type key struct {
 type staging struct {
 	generation uint32
 	records    map[ipc.Slot]ipc.Router
+	secrets    map[ipc.Slot][]ipc.Secret
+	marks      map[ipc.Slot][]ipc.Mark
 	restored   map[ipc.Slot]bool
 	links      map[ipc.Link]ipc.LinkState
 }
@@ -47,6 +48,8 @@ func (p *process) stage(h ipc.Header) (*staging, error) {
 		p.staged = &staging{
 			generation: h.Generation,
 			records:    make(map[ipc.Slot]ipc.Router),
+			secrets:    make(map[ipc.Slot][]ipc.Secret),
+			marks:      make(map[ipc.Slot][]ipc.Mark),
 			restored:   make(map[ipc.Slot]bool),
 			links:      make(map[ipc.Link]ipc.LinkState),
 		}
@@ -66,6 +69,28 @@ func (p *process) stageRouter(h ipc.Header, m ipc.Router) error {
 		return fmt.Errorf("slot %d: staged twice", h.Slot)
 	}
 	s.records[h.Slot] = m
+	return nil
+}
+
+// stageSecret keeps a secret of a router that is staged.
+func (p *process) stageSecret(h ipc.Header, m ipc.Secret) error {
+	s, err := p.stage(h)
+	if err != nil {
+		return err
+	}
+	s.secrets[h.Slot] = append(s.secrets[h.Slot], ipc.Secret{ID: m.ID, Value: slices.Clone(m.Value)})
+	clear(m.Value) // the memory messages are read into
+	return nil
+}
+
+// stageMark keeps what another process of a router that is staged has sent
+// or heard.
+func (p *process) stageMark(h ipc.Header, m ipc.Mark) error {
+	s, err := p.stage(h)
+	if err != nil {
+		return err
+	}
+	s.marks[h.Slot] = append(s.marks[h.Slot], m)
 	return nil
 }
 
@@ -152,7 +177,13 @@ func (p *process) update(r, fresh *router) {
 	moved := !slices.Equal(r.record.Addresses, fresh.record.Addresses)
 	fresh.record.Ownership = r.record.Ownership
 	r.record, r.interval, r.sorted = fresh.record, fresh.interval, fresh.sorted
-	r.migration = migration{}
+	if was, is := r.auth.hmac, fresh.auth.hmac; was != nil && is != nil {
+		is.Resume(was.Sent(), was.Marks())
+	}
+	r.auth = fresh.auth
+	if !r.record.Migration {
+		r.migration = migration{}
+	}
 	if primary := r.primary; primary.IsValid() {
 		r.primary = netip.Addr{}
 		r.speakFrom(primary)
@@ -223,6 +254,11 @@ func (p *process) build(s *staging, count int) (c configuration, changed map[*ro
 	if len(s.records) != count {
 		return c, nil, fmt.Errorf("commit of %d routers, %d are staged", count, len(s.records))
 	}
+	for slot := range s.secrets {
+		if _, there := s.records[slot]; !there {
+			return c, nil, fmt.Errorf("slot %d: has a secret, but is not configured", slot)
+		}
+	}
 	for slot := range s.restored {
 		if _, there := s.records[slot]; !there {
 			return c, nil, fmt.Errorf("slot %d: restored, but not configured", slot)
@@ -231,17 +267,16 @@ func (p *process) build(s *staging, count int) (c configuration, changed map[*ro
 	changed = make(map[*router]*router)
 	c = configuration{generation: s.generation, byVRID: make(map[key]*router, count), links: s.links}
 	for slot, record := range s.records {
+		fresh, err := newRouter(slot, record, s.secrets[slot])
+		if err != nil {
+			return c, nil, fmt.Errorf("slot %d: %w", slot, err)
+		}
+		fresh.auth.resume(s.marks[slot])
 		r := p.at(slot)
-		if r == nil || !reflect.DeepEqual(r.record, record) {
-			fresh, err := newRouter(slot, record)
-			if err != nil {
-				return c, nil, fmt.Errorf("slot %d: %w", slot, err)
-			}
-			if r == nil || r.key() != fresh.key() {
-				r = fresh
-			} else {
-				changed[r] = fresh
-			}
+		if r == nil || r.key() != fresh.key() {
+			r = fresh
+		} else {
+			changed[r] = fresh
 		}
 		if !r.fits(s.links[record.Link]) {
 			return c, nil, fmt.Errorf("slot %d: primary address %v in family %d", slot, s.links[record.Link].Primary, record.Family)

@@ -52,6 +52,10 @@ func (p *process) told(h ipc.Header, m ipc.Message) error {
 		return p.stageRestore(h)
 	case ipc.LinkState:
 		return p.linkState(h, m)
+	case ipc.Secret:
+		return p.stageSecret(h, m)
+	case ipc.Mark:
+		return p.stageMark(h, m)
 	case ipc.Owner:
 		return p.owner(h, m)
 	case ipc.Commit:

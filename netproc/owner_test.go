@@ -64,6 +64,10 @@ func TestEveryFieldCounts(t *testing.T) {
 			changed.Addresses = []netip.Addr{virtual2}
 		case "Migration":
 			changed.Version, changed.Migration = 3, true
+		case "Auth":
+			changed.Auth = ipc.AuthP0
+		case "HMAC":
+			changed.HMAC.Window = 9
 		case "AdverInterval":
 			changed.AdverInterval = 2 * second
 		case "Ownership":

@@ -182,6 +182,8 @@ func describe(t testing.TB, h ipc.Header, m ipc.Message) string {
 		}
 	case ipc.Dropped:
 		what = fmt.Sprintf("dropped %v link=%d vrid=%d from %v: %d", m.Reason, m.Link, m.VRID, m.Source, m.Count)
+	case ipc.Mark:
+		what = fmt.Sprintf("mark from %v: %d", m.Source, m.Sequence)
 	case ipc.Noticed:
 		what = fmt.Sprintf("noticed %v link=%d vrid=%d from %v: %d of %d", m.Notice, m.Link, m.VRID, m.Source, m.Count, m.Total)
 	}

@@ -64,7 +64,7 @@ func (p *process) packet(f ipc.Frame) {
 	})
 }
 
-// judge reads a packet into p.advert and makes the receive checks R1 to R8
+// judge reads a packet into p.advert and makes the receive checks R1 to R11
 // of RFC 9568 §7.1 and docs/conformance.md, in their order; the first that
 // fails is why the packet is discarded.
 func (p *process) judge(f ipc.Frame, arrived int64) (r *router, source netip.Addr, message []byte, why ipc.Drop) {
@@ -88,11 +88,20 @@ func (p *process) judge(f ipc.Frame, arrived int64) (r *router, source netip.Add
 	if r != nil && !r.speaks(version) { // R4
 		return nil, ip.Source, message, ipc.DropVersion
 	}
-	if problem := wire.Parse(message, ip.Source, ip.Destination, &p.advert); problem != wire.NoProblem { // R4 to R7
+	trailer := r.trailerOf(message, ip.Source)
+	if problem := wire.ParseWithTrailer(message, trailer, ip.Source, ip.Destination, &p.advert); problem != wire.NoProblem { // R4 to R7
 		return nil, ip.Source, message, dropOf(problem)
 	}
-	if r == nil { // R8
+	switch {
+	case r == nil: // R8
 		return nil, ip.Source, message, ipc.DropVRID
+	case len(p.advert.Addresses) == 0: // R9
+		return r, ip.Source, message, ipc.DropCount
+	case p.advert.Version != 2 && p.advert.AdverInterval == 0: // R10
+		return r, ip.Source, message, ipc.DropInterval
+	}
+	if why := p.authenticate(r, message, trailer, &p.advert, ip.Source); why != 0 { // R11
+		return r, ip.Source, message, why
 	}
 	return r, ip.Source, message, r.check(&p.advert, ip.Source, arrived)
 }
@@ -102,18 +111,11 @@ func (r *router) speaks(version uint8) bool {
 	return version == r.record.Version || r.record.Migration && version == 2
 }
 
-// check makes the receive checks R9 to R16, as far as they discard, without
-// authentication. In migration mode the interval is the sender's in version
+// check makes the receive checks R12 to R16, as far as they discard. In migration mode the interval is the sender's in version
 // 2, too (RFC 9568 §8.4.2).
 func (r *router) check(a *wire.Advertisement, source netip.Addr, arrived int64) ipc.Drop {
 	v2 := a.Version == 2
 	switch {
-	case len(a.Addresses) == 0: // R9
-		return ipc.DropCount
-	case !v2 && a.AdverInterval == 0: // R10
-		return ipc.DropInterval
-	case v2 && a.AuthType != wire.AuthNone: // R11; the data of this type is ignored (RFC 3768 §5.3.10)
-		return ipc.DropAuthType
 	case v2 && a.AdverInterval != r.interval && (!r.record.Migration || a.AdverInterval == 0): // R12
 		return ipc.DropAdverInterval
 	case r.record.Family == ipc.IPv6 && !a.Addresses[0].IsLinkLocalUnicast(): // R13

@@ -140,8 +140,11 @@ func mixed(t testing.TB) *parent {
 // and touches no timer and no state.
 func TestDrops(t *testing.T) {
 	t.Parallel()
-	// There is no check DropAuth without authentication; see TestMigration.
-	met := map[ipc.Drop]bool{ipc.DropAuth: true, ipc.DropSuperseded: true}
+	// See TestAuthentication and TestMigration for those.
+	met := map[ipc.Drop]bool{ipc.DropSuperseded: true}
+	for why := ipc.DropPassword; why <= ipc.DropSenders; why++ {
+		met[why] = true
+	}
 	for _, tt := range hostile() {
 		met[tt.why] = true
 		t.Run(tt.name, func(t *testing.T) {

@@ -24,6 +24,7 @@ type router struct {
 	// migration mode two each.
 	advertise, goodbye []ipc.Message
 
+	auth      authenticator
 	forms     forms
 	migration migration
 
@@ -37,7 +38,7 @@ type router struct {
 
 // newRouter makes a virtual router in Initialize. It refuses what the codec
 // lets pass but no advertisement can carry.
-func newRouter(s ipc.Slot, m ipc.Router) (*router, error) {
+func newRouter(s ipc.Slot, m ipc.Router, secrets []ipc.Secret) (*router, error) {
 	interval, unit, most := time.Duration(m.AdverInterval), time.Second, time.Duration(255)
 	if m.Version == 3 {
 		unit, most = 10*time.Millisecond, 4095
@@ -53,7 +54,9 @@ func newRouter(s ipc.Slot, m ipc.Router) (*router, error) {
 	r := &router{slot: s, record: m, interval: interval, sorted: slices.Clone(m.Addresses)}
 	slices.SortFunc(r.sorted, netip.Addr.Compare)
 	r.vr = engine.New(r.engineConfig())
-	return r, nil
+	var err error
+	r.auth, err = newAuthenticator(&m, secrets)
+	return r, err
 }
 
 // key is what its advertisements are looked up by.
@@ -114,6 +117,7 @@ func (r *router) advertisement(priority uint8) (ms []ipc.Message) {
 		Version: r.record.Version, VRID: r.record.VRID, Priority: priority, Checksum: r.form(),
 		AdverInterval: r.interval, AuthType: wire.AuthNone, Addresses: r.record.Addresses,
 	}
+	r.auth.fill(&a, r.primary, r.group())
 	ms = append(ms, ipc.Advertise{Message: wire.Append(nil, &a, r.primary, r.group())})
 	if r.record.Migration {
 		a.Version, a.AdverInterval = 2, version2Interval(r.interval)

@@ -30,6 +30,7 @@ var errStopped = errors.New("stopped")
 type process struct {
 	control, frames *ipc.Conn
 	clock           func() int64
+	wall            func() time.Time // for the HMAC trailer alone
 	now             int64
 	phase           ipc.Phase
 
@@ -55,6 +56,8 @@ type process struct {
 	buf     []byte
 	advert  wire.Advertisement
 	actions []engine.Action
+	trailed ipc.Advertise
+	marked  ipc.Mark
 }
 
 // Run serves the parent until it says Stop (nil), goes away (nil), or breaks
@@ -83,7 +86,7 @@ func Run(o Options) error {
 
 func newProcess(control, frames *ipc.Conn, clock func() int64) *process {
 	p := &process{
-		control: control, frames: frames, clock: clock, now: clock(), phase: ipc.PhaseHello,
+		control: control, frames: frames, clock: clock, wall: time.Now, now: clock(), phase: ipc.PhaseHello,
 		poll: poller(control.FD()), drain: newDrain(), buf: make([]byte, ipc.MaxDatagram),
 	}
 	p.deliver = p.sendDatagram

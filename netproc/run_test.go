@@ -119,7 +119,7 @@ func TestStop(t *testing.T) {
 	})
 	t.Run("slow parent", func(t *testing.T) {
 		t.Parallel()
-		const routers = 2000
+		const routers = 1000
 		r := run(t)
 		var say []any
 		for i := range routers {
@@ -128,7 +128,7 @@ func TestStop(t *testing.T) {
 			say = append(say, ipc.Slot(i), o)
 		}
 		r.say(ipc.Hello{Build: ipc.Build()})
-		for chunk := range 20 {
+		for chunk := range 10 {
 			r.say(say[chunk*200 : (chunk+1)*200]...)
 		}
 		for l := range routers / 200 {

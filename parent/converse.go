@@ -114,6 +114,7 @@ var (
 		ipc.NoticeAddresses: "the sender has other virtual addresses",
 		ipc.NoticeOwner:     "two routers own the addresses, or say so: one of them is wrong",
 		ipc.NoticeChecksum:  "the sender's checksum has the other form; if it drops ours, set checksum",
+		ipc.NoticeSkew:      "the sender's clock, or ours, is off by more than half the window of the HMAC trailer",
 		ipc.NoticeVersion2:  "the sender does not send version 2 beside version 3",
 	}
 )

@@ -83,6 +83,15 @@ func Peek(b []byte) (version, vrid uint8) {
 //	|                      IPvX Address(es)                         |
 //	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 func Parse(b []byte, src, dst netip.Addr, a *Advertisement) Problem {
+	return ParseWithTrailer(b, 0, src, dst, a)
+}
+
+// ParseWithTrailer is Parse for a message that trailer bytes follow. The
+// checksum covers them in IPv6, where the kernel computes it for all of the
+// payload, and not in IPv4 (draft-cassen-vrrp-auth-hmac).
+func ParseWithTrailer(b []byte, trailer int, src, dst netip.Addr, a *Advertisement) Problem {
+	whole := b
+	b = b[:len(b)-trailer]
 	if len(b) == 0 {
 		return ProblemLength
 	}
@@ -95,7 +104,11 @@ func Parse(b []byte, src, dst netip.Addr, a *Advertisement) Problem {
 	case len(b) < headerLen || len(b) != length(version, src, int(b[3])):
 		return ProblemLength
 	}
-	form, ok := verify(b, version, src, dst)
+	covered := b
+	if !src.Is4() {
+		covered = whole
+	}
+	form, ok := verify(covered, version, src, dst)
 	if !ok {
 		return ProblemChecksum
 	}
@@ -117,6 +130,21 @@ func Parse(b []byte, src, dst netip.Addr, a *Advertisement) Problem {
 		a.AdverInterval = time.Duration(binary.BigEndian.Uint16(b[4:])&maxAdverInterval) * centisecond
 	}
 	return NoProblem
+}
+
+// Length is the length of the message at the beginning of b, as it claims
+// itself, in a packet from src; 0 where it is too short to claim one.
+func Length(b []byte, src netip.Addr) int {
+	if len(b) < headerLen {
+		return 0
+	}
+	return length(b[0]>>4, src, int(b[3]))
+}
+
+// Seal sets the checksum of an IPv6 message with its trailer.
+func Seal(b []byte, src, dst netip.Addr) {
+	b[6], b[7] = 0, 0
+	binary.BigEndian.PutUint16(b[6:], fold(sum(0, b)+pseudoHeader(src, dst, len(b))))
 }
 
 // length is that of a message with count addresses of the family of src.

@@ -1,0 +1,361 @@
+package netproc
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/netproc/auth"
+	"github.com/rvrrpd/rvrrpd/netproc/wire"
+)
+
+// noon is the wall clock of the tests.
+var noon = time.Unix(1_800_000_000, 0)
+
+func hmacKey(n byte) []byte { return bytes.Repeat([]byte{n}, 32) }
+
+// authenticated brings a process with one router and its secrets up to Backup.
+func authenticated(t testing.TB, r ipc.Router, say ...any) *parent {
+	t.Helper()
+	d := newParent(t)
+	d.p.wall = func() time.Time { return noon.Add(time.Duration(d.now - start)) }
+	link := linkUp
+	if r.Family == ipc.IPv6 {
+		link = linkUp6
+	}
+	d.say(append(append([]any{ipc.Hello{Build: ipc.Build()}, ipc.Slot(0), r}, say...), link, ipc.Commit{Routers: 1})...)
+	d.expect("configured", d.turn(), "g1 ready", "g1 s0 initialize->backup startup")
+	return d
+}
+
+func withHMAC(r ipc.Router, mode uint8) ipc.Router {
+	r.Auth, r.HMAC = ipc.AuthHMAC, ipc.HMAC{ActiveKey: 1, Mode: mode, Window: 5}
+	return r
+}
+
+// signed is a packet with a trailer of key n, made at an instant.
+func signed(t testing.TB, n byte, src netip.Addr, a wire.Advertisement, at time.Time) []byte {
+	t.Helper()
+	h, err := auth.New(auth.Config{Keys: []auth.Key{{ID: n, Value: hmacKey(n)}}, Active: n, Window: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if src.Is6() {
+		m := h.Sign(wire.Append(nil, &a, src, wire.GroupIPv6), 0, src, at)
+		wire.Seal(m, src, wire.GroupIPv6)
+		return packet6(src, m)
+	}
+	return packet(src, h.Sign(wire.Append(nil, &a, src, wire.GroupIPv4), 0, src, at))
+}
+
+// legacy is a version 2 packet with authentication data.
+func legacy(kind auth.Type, secret string, a wire.Advertisement) []byte {
+	au := authenticator{legacy: auth.NewLegacy(kind, []byte(secret))}
+	au.fill(&a, peer, wire.GroupIPv4)
+	return advertisement(peer, a)
+}
+
+// TestAuthentication: R11, every reason of it, and what passes.
+func TestAuthentication(t *testing.T) {
+	t.Parallel()
+	simple, p0, p1 := record(), record(), record()
+	simple.Auth, p0.Auth, p1.Auth = ipc.AuthSimple, ipc.AuthP0, ipc.AuthP1
+	secret := []any{ipc.Slot(0), ipc.Secret{Value: []byte("changeme")}}
+	keys := []any{ipc.Slot(0), ipc.Secret{ID: 1, Value: hmacKey(1)}, ipc.Slot(0), ipc.Secret{ID: 2, Value: hmacKey(2)}}
+	flip := func(b []byte, at int) []byte {
+		b = bytes.Clone(b)
+		b[at] ^= 1
+		return b
+	}
+	three := good3(200)
+	at := noon.Add(time.Second)
+	for _, tt := range []struct {
+		name   string
+		router ipc.Router
+		say    []any
+		packet []byte
+		want   ipc.Drop
+	}{
+		{"simple", simple, secret, legacy(auth.Simple, "changeme", good(200)), 0},
+		{"simple, long secrets are cut", simple, []any{ipc.Slot(0), ipc.Secret{Value: []byte("changeme or not")}}, legacy(auth.Simple, "changeme", good(200)), 0},
+		{"simple, no secret", simple, nil, legacy(auth.Simple, "", good(200)), 0},
+		{"simple, wrong", simple, secret, legacy(auth.Simple, "changem3", good(200)), ipc.DropPassword},
+		{"simple, none sent", simple, secret, advertisement(peer, good(200)), ipc.DropAuthType},
+		{"none, simple sent", record(), nil, legacy(auth.Simple, "changeme", good(200)), ipc.DropAuthType},
+		{"P0", p0, secret, legacy(auth.P0, "changeme", good(200)), 0},
+		{"P0, wrong secret", p0, secret, legacy(auth.P0, "changed", good(200)), ipc.DropDigest},
+		{"P0, P1 sent", p0, secret, legacy(auth.P1, "changeme", good(200)), ipc.DropAuthType},
+		{"P1", p1, secret, legacy(auth.P1, "changeme", good(200)), 0},
+		{"P1, wrong secret", p1, secret, legacy(auth.P1, "", good(200)), ipc.DropDigest},
+		{"HMAC in version 2", withHMAC(record(), 2), keys, signed(t, 1, peer, good(200), at), 0},
+		{"HMAC in version 3", withHMAC(record3(), 2), keys, signed(t, 1, peer, three, at), 0},
+		{"HMAC in IPv6", withHMAC(record6(), 2), keys, signed(t, 1, peer6, good6(200), at), 0},
+		{"HMAC with the other key", withHMAC(record3(), 2), keys, signed(t, 2, peer, three, at), 0},
+		{"HMAC with a key not ours", withHMAC(record3(), 2), keys, signed(t, 3, peer, three, at), ipc.DropKey},
+		{"HMAC, nothing sent", withHMAC(record3(), 2), keys, advertisement(peer, three), ipc.DropNoTrailer},
+		{"HMAC permissive, nothing sent", withHMAC(record3(), 1), keys, advertisement(peer, three), 0},
+		{"HMAC receive-only, nothing sent", withHMAC(record3(), 0), keys, advertisement(peer, three), 0},
+		{"HMAC receive-only, a bad one", withHMAC(record3(), 0), keys, flip(signed(t, 1, peer, three, at), 20+12+27), ipc.DropHMAC},
+		{"HMAC, sum changed", withHMAC(record3(), 2), keys, flip(signed(t, 1, peer, three, at), 20+12+12), ipc.DropHMAC},
+		{"HMAC, reserved bit", withHMAC(record3(), 2), keys, flip(signed(t, 1, peer, three, at), 20+12+2), ipc.DropTrailer},
+		{"HMAC, old", withHMAC(record3(), 2), keys, signed(t, 1, peer, three, noon.Add(-time.Minute)), ipc.DropStale},
+		{"HMAC, a byte short", withHMAC(record3(), 2), keys, packet(peer, signed(t, 1, peer, three, at)[20:59]), ipc.DropLength},
+		{"HMAC for who has none", record3(), nil, signed(t, 1, peer, three, at), ipc.DropLength},
+		{"HMAC, legacy authentication", withHMAC(record(), 1), keys, legacy(auth.Simple, "changeme", good(200)), ipc.DropAuthType},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			d := authenticated(t, tt.router, tt.say...)
+			before := d.p.next()
+			d.now += second
+			source := peer
+			if tt.router.Family == ipc.IPv6 {
+				source = peer6
+				d.frame6(tt.packet)
+			} else {
+				d.frame(d.now, tt.packet)
+			}
+			said := d.turn()
+			if tt.want == 0 {
+				if d.p.next() != d.now+downInterval || len(said) > 1 || len(said) == 1 && !strings.Contains(said[0], "s0 mark from "+source.String()) {
+					t.Errorf("not heard: %q", said)
+				}
+				return
+			}
+			d.expect("dropped", said, fmt.Sprintf("g1 dropped %v link=%d vrid=7 from %v: 1", tt.want, tt.router.Link, source))
+			if d.p.next() != before {
+				t.Error("a timer moved")
+			}
+		})
+	}
+}
+
+// TestReplayed: the same twice counts once, also for a process that is told
+// what its predecessor heard, and by whom only.
+func TestReplayed(t *testing.T) {
+	t.Parallel()
+	r := withHMAC(record3(), 2)
+	secret := []any{ipc.Slot(0), ipc.Secret{ID: 1, Value: hmacKey(1)}}
+	p := signed(t, 1, peer, good3(200), noon.Add(time.Second))
+	d := authenticated(t, r, secret...)
+	d.now += second
+	d.frame(d.now, p)
+	mark := fmt.Sprintf("g1 s0 mark from 10.77.0.1: %d", binary.BigEndian.Uint64(p[20+12+4:]))
+	d.expect("first", d.turn(), mark)
+	d.frame(d.now, p)
+	d.expect("again", d.turn(), "g1 dropped replayed link=0 vrid=7 from 10.77.0.1: 1")
+
+	next := authenticated(t, r, append(secret, ipc.Slot(0), ipc.Mark{Source: peer, Sequence: binary.BigEndian.Uint64(p[20+12+4:])})...)
+	next.now += second
+	next.frame(next.now, p)
+	next.expect("heard by another process", next.turn(), "g1 dropped replayed link=0 vrid=7 from 10.77.0.1: 1")
+
+	d.generation = 2
+	d.say(append([]any{ipc.Slot(0), r, ipc.Header{Slot: 0, Generation: 2}}, secret[1], ipc.Commit{Routers: 1})...)
+	d.expect("reloaded", d.turn(), "g2 ready")
+	d.frame(d.now, p)
+	d.turn()
+	if got := d.p.drops[ipc.DropReplayed].total; got != 2 {
+		t.Errorf("after a reload: %d dropped, want 2", got)
+	}
+}
+
+// TestSkew: a clock that is off by more than half the window is told of.
+func TestSkew(t *testing.T) {
+	t.Parallel()
+	d := authenticated(t, withHMAC(record3(), 2), ipc.Slot(0), ipc.Secret{ID: 1, Value: hmacKey(1)})
+	p := signed(t, 1, peer, good3(200), noon.Add(3*time.Second))
+	d.frame(d.now, p)
+	d.expect("skewed", d.turn(), fmt.Sprintf("g1 s0 mark from 10.77.0.1: %d", binary.BigEndian.Uint64(p[20+12+4:])),
+		"g1 noticed skew link=0 vrid=7 from 10.77.0.1: 1 of 1")
+}
+
+// TestSigned: what an Active sends verifies, each time with a newer sequence;
+// the roll-out changes what is sent without a change of state.
+func TestSigned(t *testing.T) {
+	t.Parallel()
+	for _, r := range []ipc.Router{record(), record3(), record6()} {
+		secret := ipc.Secret{ID: 1, Value: hmacKey(1)}
+		d := authenticated(t, withHMAC(r, 0), ipc.Slot(0), secret)
+		d.now = d.p.next()
+		d.turn()
+		d.drained()
+		if got := d.turn(); len(got) != 4 {
+			t.Fatalf("receive-only signs: %q", got)
+		}
+		for mode := uint8(1); mode <= 2; mode++ {
+			d.generation++
+			d.say(ipc.Slot(0), withHMAC(r, mode), ipc.Header{Slot: 0, Generation: d.generation}, secret, ipc.Commit{Routers: 1})
+			if got := d.turn(); len(got) != 1 {
+				t.Errorf("mode %d: %q", mode, got)
+			}
+			var last uint64
+			for range 3 {
+				var sequence uint64
+				for sequence == 0 { // some turns only announce
+					d.now = d.p.next()
+					d.p.turn(ready{})
+					sequence = verified(t, d, r)
+				}
+				if sequence <= last {
+					t.Errorf("sequence %d after %d", sequence, last)
+				}
+				last = sequence
+			}
+		}
+	}
+}
+
+// verified reads a mark and an advertisement, and verifies its trailer.
+func verified(t *testing.T, d *parent, r ipc.Router) (sequence uint64) {
+	t.Helper()
+	n, err := d.control.Recv(d.buf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rest := d.buf[:n]; len(rest) > 0; {
+		var h ipc.Header
+		var payload []byte
+		if h, payload, rest, err = ipc.Next(rest); err != nil {
+			t.Fatal(err)
+		}
+		m, err := ipc.Decode(h.Type, payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch m := m.(type) {
+		case ipc.Mark:
+			if sequence = m.Sequence; m.Source.IsValid() {
+				t.Errorf("mark of %v", m.Source)
+			}
+		case ipc.Advertise:
+			src, dst := ours, wire.GroupIPv4
+			if r.Family == ipc.IPv6 {
+				src, dst = ours6, wire.GroupIPv6
+			}
+			var a wire.Advertisement
+			if problem := wire.ParseWithTrailer(m.Message, auth.TrailerLen, src, dst, &a); problem != wire.NoProblem {
+				t.Errorf("advertisement: %v", problem)
+			}
+			v, err := auth.New(auth.Config{Keys: []auth.Key{{ID: 1, Value: hmacKey(1)}}, Active: 1, Window: 5 * time.Second, Mode: auth.Enforce})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, problem := v.Verify(m.Message, len(m.Message)-auth.TrailerLen, src, d.p.wall()); problem != auth.NoProblem {
+				t.Errorf("trailer: %v", problem)
+			}
+			if v.Marks()[0].Sequence != sequence {
+				t.Errorf("sequence %d, told was %d", v.Marks()[0].Sequence, sequence)
+			}
+		}
+	}
+	return sequence
+}
+
+// TestAsRVRRPd: our advertisements are the bytes that rVRRPd sent.
+func TestAsRVRRPd(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		file, secret string
+		kind         ipc.Auth
+	}{
+		{"rvrrpd-simple.pcap", "secret12", ipc.AuthSimple},
+		{"rvrrpd-p0.pcap", "changeme", ipc.AuthP0},
+		{"rvrrpd-p1.pcap", "changeme", ipc.AuthP1},
+	} {
+		b, err := os.ReadFile("wire/testdata/" + tt.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := record()
+		r.Auth, r.Priority = tt.kind, 150
+		vr, err := newRouter(0, r, []ipc.Secret{{Value: []byte(tt.secret)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		vr.speakFrom(peer)
+		n := 0
+		for b = b[24:]; len(b) >= 16; {
+			size := int(binary.LittleEndian.Uint32(b[8:]))
+			frame := b[16 : 16+size]
+			b = b[16+size:]
+			ip := frame[14:]
+			if frame[12] != 8 || frame[13] != 0 || ip[9] != wire.Protocol {
+				continue
+			}
+			n++
+			captured, ours := ip[20:binary.BigEndian.Uint16(ip[2:])], vr.advertise
+			if captured[2] == 0 {
+				ours = vr.goodbye
+			}
+			if got := ours[0].(ipc.Advertise).Message; !bytes.Equal(got, captured) {
+				t.Errorf("%s: packet %d: got %x, want %x", tt.file, n, got, captured)
+			}
+		}
+		if n < 2 {
+			t.Errorf("%s: %d packets", tt.file, n)
+		}
+	}
+}
+
+// TestSecretsRefused: the parent must not say what makes no sense, and no
+// error tells a secret.
+func TestSecretsRefused(t *testing.T) {
+	t.Parallel()
+	simple3 := record3()
+	simple3.Auth = ipc.AuthSimple
+	for _, tt := range []struct {
+		name string
+		say  []any
+		want string
+	}{
+		{"secret without authentication", []any{ipc.Slot(0), record(), ipc.Slot(0), ipc.Secret{Value: []byte("hunter2")}, ipc.Commit{Routers: 1}}, "without authentication"},
+		{"secret of no router", []any{ipc.Slot(1), ipc.Secret{Value: []byte("hunter2")}, ipc.Commit{}}, "not configured"},
+		{"password in version 3", []any{ipc.Slot(0), simple3, ipc.Commit{Routers: 1}}, "type 1 in version 3"},
+		{"short key", []any{ipc.Slot(0), withHMAC(record(), 2), ipc.Slot(0), ipc.Secret{ID: 1, Value: []byte("hunter2")}, ipc.Commit{Routers: 1}}, "7 bytes"},
+		{"no key", []any{ipc.Slot(0), withHMAC(record(), 2), ipc.Commit{Routers: 1}}, "no such key"},
+	} {
+		d := newParent(t)
+		d.say(append([]any{ipc.Hello{Build: ipc.Build()}}, tt.say...)...)
+		err := d.p.turn(ready{control: true})
+		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "hunter") {
+			t.Errorf("%s: got %v, want %q", tt.name, err, tt.want)
+		}
+	}
+}
+
+// TestSecretsAreWiped from the memory that messages are read into.
+func TestSecretsAreWiped(t *testing.T) {
+	t.Parallel()
+	d := authenticated(t, withHMAC(record(), 2), ipc.Slot(0), ipc.Secret{ID: 1, Value: bytes.Repeat([]byte("hunter2!"), 5)})
+	if bytes.Contains(d.p.buf, []byte("hunter2!")) {
+		t.Error("the secret is still in the buffer")
+	}
+}
+
+// TestSigningDoesNotAllocate: an Active and a Backup with HMAC.
+func TestSigningDoesNotAllocate(t *testing.T) {
+	d := authenticated(t, withHMAC(record3(), 2), ipc.Slot(0), ipc.Secret{ID: 1, Value: hmacKey(1)})
+	d.now = d.p.next()
+	d.turn()
+	d.p.drain.answered = true
+	d.say(ipc.Header{Slot: ipc.NoSlot, Generation: 1, Sequence: d.p.drain.sequence}, ipc.Result{Request: ipc.TypeDrain, Code: ipc.CodeDone})
+	d.p.drain.answered = false
+	d.p.turn(ready{control: true, frames: true})
+	s := newSteady(d, nil)
+	s.heardAll()
+	s.now += 10 * second
+	s.p.turn(ready{})
+	s.heardAll()
+	noAllocations(t, func() error {
+		err := s.advertise()
+		s.heardAll()
+		return err
+	})
+}
