@@ -17,6 +17,7 @@ func (r *reader) config(root *node) *Config {
 		MainLog:    top.text("main_log"),
 		ErrorLog:   top.text("error_log"),
 		User:       top.text("user"),
+		StateDir:   top.text("state_dir"), InsecureSecrets: top.flag("insecure_secrets"),
 	}
 	routers := top.tables["vrouter"]
 	b := &builder{reader: r, ids: map[routerID]place{}, addresses: map[addressID]place{}}
@@ -77,6 +78,7 @@ func (b *builder) router(s *section) Router {
 		v.AdverInterval = b.advert(n, join(s.below("timers").label, "advert"), &v)
 	}
 	b.delays(s, &v)
+	b.auth(s, &v)
 	b.unique(s, ipv6)
 	if name := s.values["vifname"]; name != nil && v.InterfaceType != MACVLAN && !s.invalid("iftype") {
 		b.fail(name.line, join(s.label, "vifname"), `%s names no interface with iftype = "ether"; accepted: vifname with iftype = "macvlan"`, name.shown())

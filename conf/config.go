@@ -14,8 +14,15 @@ type Config struct {
 	// User is the system user the network process runs as; "" means rvrrpd,
 	// or nobody where that does not exist.
 	User string
+	// StateDir is where what must outlive the daemon is kept.
+	StateDir string
+	// InsecureSecrets: files with secrets that others can read are warned of,
+	// and not refused.
+	InsecureSecrets bool
 	// Routers in the order of the file, at least one.
 	Routers []Router
+	// Warnings of Load, each a line.
+	Warnings []string
 }
 
 // InterfaceType says where a virtual router's addresses live.
@@ -40,6 +47,42 @@ const (
 	// told otherwise.
 	RFC5798 Checksum = "rfc5798"
 )
+
+// AuthType says how advertisements are authenticated.
+type AuthType string
+
+// Types of authentication.
+const (
+	AuthNone   AuthType = "none"
+	AuthSimple AuthType = "rfc2338-simple" // VRRPv2 only
+	AuthP0     AuthType = "p0-t8-sha256"   // VRRPv2 only, rVRRPd's
+	AuthP1     AuthType = "p1-b8-shake256" // VRRPv2 only, rVRRPd's
+	AuthHMAC   AuthType = "hmac"           // draft-cassen-vrrp-auth-hmac
+)
+
+// HMAC is how advertisements are authenticated with AuthHMAC.
+type HMAC struct {
+	// ActiveKey is the ID of the key that signs.
+	ActiveKey uint8
+	// AntiReplay is "time" or "monotonic".
+	AntiReplay string
+	// Window is 1..300 whole seconds.
+	Window time.Duration
+	// Mode is "receive-only", "permissive" or "enforce".
+	Mode string
+	// Keys, at least one.
+	Keys []Key
+}
+
+// Key is a key of HMAC.
+type Key struct {
+	ID uint8 // 1..255
+	// Source is file:PATH or credential:NAME, "" for a value in the file.
+	Source string
+	// Value has 32..64 bytes. Parse leaves it empty where there is a Source;
+	// Load reads it from there.
+	Value []byte
+}
 
 // Router is one virtual router.
 type Router struct {
@@ -88,6 +131,12 @@ type Router struct {
 	DeviceName string
 	// SocketFilter: drop foreign packets in the kernel.
 	SocketFilter bool
+	// Auth says how advertisements are authenticated.
+	Auth AuthType
+	// Secret of the types for VRRPv2, perhaps empty.
+	Secret []byte
+	// HMAC with AuthHMAC, else nil.
+	HMAC *HMAC
 }
 
 // Address is a virtual address.

@@ -32,7 +32,9 @@ const (
 
 // Load reads and validates the configuration file at path. The file must be a
 // regular file of at most 1 MiB that belongs to root or to the effective user
-// and that nobody else can write; symbolic links are followed. The error is an
+// and that nobody else can write; symbolic links are followed. Keys that are
+// kept in other files are read, and nobody else may be able to read what holds
+// a secret. The error is an
 // [Errors], except where the file cannot be opened or read.
 func Load(path string, format Format) (*Config, error) {
 	// Without O_NONBLOCK the opening of a FIFO would wait for a writer.
@@ -53,7 +55,15 @@ func Load(path string, format Format) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
-	return Parse(path, data, format)
+	c, err := Parse(path, data, format)
+	clear(data) // there may be secrets in it
+	if err != nil {
+		return nil, err
+	}
+	if err := c.resolve(path, info.Mode()); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // unsafeFile says why a file with such attributes is not to be trusted by a

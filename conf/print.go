@@ -10,7 +10,7 @@ import (
 
 // Print writes the configuration in its canonical form: TOML with every key
 // that this release supports, defaults included. Parsed again it is the same
-// configuration. An AdverInterval that is not a whole number of hundredths
+// configuration, but for secrets, which are not written. An AdverInterval that is not a whole number of hundredths
 // of a second, which no file can hold, is an error, as is a failure of w.
 func (c *Config) Print(w io.Writer) error {
 	p := &printer{}
@@ -21,6 +21,8 @@ func (c *Config) Print(w io.Writer) error {
 	p.set("main_log", tomlString(c.MainLog))
 	p.set("error_log", tomlString(c.ErrorLog))
 	p.set("user", tomlString(c.User))
+	p.set("state_dir", tomlString(c.StateDir))
+	p.set("insecure_secrets", strconv.FormatBool(c.InsecureSecrets))
 	for i := range c.Routers {
 		if c.Routers[i].AdverInterval%(10*time.Millisecond) != 0 {
 			return fmt.Errorf("vrouter[%d].timers.advert: %v is not a whole number of hundredths of a second", i+1, c.Routers[i].AdverInterval)
@@ -76,7 +78,34 @@ func (p *printer) router(v *Router) {
 	}
 	p.initial("vrouter.netdrv")
 	p.set("vrouter.socket_filter", strconv.FormatBool(v.SocketFilter))
-	p.initial("vrouter.rfc3768", "vrouter.auth_type")
+	p.initial("vrouter.rfc3768")
+	p.set("vrouter.auth_type", tomlString(string(v.Auth)))
+	if len(v.Secret) > 0 {
+		p.set("vrouter.auth_secret", tomlString(redacted))
+	}
+	if v.HMAC != nil {
+		p.hmac(v.HMAC)
+	}
+}
+
+// redacted stands for every secret.
+const redacted = "redacted"
+
+func (p *printer) hmac(h *HMAC) {
+	p.WriteString("\n[vrouter.hmac]\n")
+	p.set("vrouter.hmac.active_key", strconv.Itoa(int(h.ActiveKey)))
+	p.set("vrouter.hmac.anti_replay", tomlString(h.AntiReplay))
+	p.set("vrouter.hmac.time_window", strconv.Itoa(int(h.Window/time.Second)))
+	p.set("vrouter.hmac.mode", tomlString(h.Mode))
+	for _, k := range h.Keys {
+		value := k.Source
+		if value == "" {
+			value = redacted
+		}
+		p.WriteString("\n[[vrouter.hmac.key]]\n")
+		p.set("vrouter.hmac.key.id", strconv.Itoa(int(k.ID)))
+		p.set("vrouter.hmac.key.value", tomlString(value))
+	}
 }
 
 // seconds writes a time in seconds, with two decimals where it needs them.

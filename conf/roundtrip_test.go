@@ -29,7 +29,7 @@ func random(r *rand.Rand) *conf.Config {
 	users := []string{"", "rvrrpd", "_vrrp", "Nobody-2", "a.b"}
 	c := &conf.Config{
 		Debug: r.IntN(6), PIDFile: text(), WorkingDir: text(), MainLog: text(), ErrorLog: text(),
-		User: users[r.IntN(len(users))],
+		User: users[r.IntN(len(users))], StateDir: text(), InsecureSecrets: r.IntN(2) == 0,
 	}
 	next := netip.MustParseAddr("10.0.0.0")
 	for i := range 1 + r.IntN(10) {
@@ -43,6 +43,7 @@ func random(r *rand.Rand) *conf.Config {
 			AdverInterval: time.Duration(1+r.IntN(255)) * time.Second,
 			InterfaceType: conf.Ether,
 			SocketFilter:  r.IntN(2) == 0,
+			Auth:          conf.AuthNone,
 		}
 		v.Checksum = conf.RFC9568
 		if v.Version = 2; r.IntN(2) == 0 {
@@ -55,6 +56,12 @@ func random(r *rand.Rand) *conf.Config {
 		}
 		if r.IntN(2) == 0 {
 			v.InterfaceType, v.DeviceName = conf.MACVLAN, fmt.Sprintf("v%d-'\"\\#", i)
+		}
+		if r.IntN(3) == 0 {
+			v.Auth, v.HMAC = conf.AuthHMAC, &conf.HMAC{ActiveKey: 9, AntiReplay: "monotonic", Window: time.Duration(1+r.IntN(300)) * time.Second,
+				Mode: "permissive", Keys: []conf.Key{{ID: 1, Source: "file:/k"}, {ID: 9, Source: "credential:vrrp"}}}
+		} else if v.Version == 2 {
+			v.Auth = []conf.AuthType{conf.AuthNone, conf.AuthSimple, conf.AuthP0, conf.AuthP1}[r.IntN(4)]
 		}
 		if v.Version == 3 && r.IntN(2) == 0 {
 			v.Migration, v.Checksum = false, conf.RFC9568
@@ -156,6 +163,8 @@ working_dir = "/tmp"
 main_log = "/var/log/rvrrpd.log"
 error_log = "/var/log/rvrrpd-error.log"
 user = ""
+state_dir = "/var/lib/rvrrpd"
+insecure_secrets = false
 
 [[vrouter]]
 group = 7

@@ -90,6 +90,8 @@ const (
 	acceptedIPv4   = "an IPv4 address"
 	acceptedMask   = "an IPv4 network mask, as in \"255.255.255.0\""
 	acceptedSecret = "at least one character"
+	acceptedShared = "1..512 bytes"
+	acceptedKey    = "\"hex:\" and 64 to 128 hexadecimal digits, 32 to 64 printable ASCII characters, \"file:\" and a path that begins with /, or \"credential:\" and a name"
 )
 
 // settings is the one table of keys, forms, ranges and defaults. It drives
@@ -103,6 +105,8 @@ var settings = []setting{
 	{key: "main_log", form: stringForm, initial: `"/var/log/rvrrpd.log"`, check: isPath, accepted: acceptedPath},
 	{key: "error_log", form: stringForm, initial: `"/var/log/rvrrpd-error.log"`, check: isPath, accepted: acceptedPath},
 	{key: "user", form: stringForm, initial: `""`, check: isUser, accepted: acceptedUser},
+	{key: "state_dir", form: stringForm, initial: `"/var/lib/rvrrpd"`, check: isFullPath, accepted: acceptedFull},
+	{key: "insecure_secrets", form: booleanForm, initial: "false"},
 	{key: "client_api", form: choiceForm, choices: []string{`"http"`}, later: true},
 
 	{key: "vrouter", form: tablesForm, required: true},
@@ -125,8 +129,16 @@ var settings = []setting{
 	{key: "vrouter.socket_filter", form: booleanForm, initial: "true"},
 	{key: "vrouter.rfc3768", form: choiceForm, initial: "true", choices: []string{"true", "false"}, now: []string{"true"}},
 	{key: "vrouter.auth_type", form: choiceForm, initial: `"none"`, choices: []string{
-		`"none"`, `"rfc2338-simple"`, `"p0-t8-sha256"`, `"p1-b8-shake256"`, `"p1-t8-shake256"`, `"hmac"`}, now: []string{`"none"`}},
-	{key: "vrouter.auth_secret", form: stringForm, check: isNotEmpty, accepted: acceptedSecret, later: true, secret: true},
+		`"none"`, `"rfc2338-simple"`, `"p0-t8-sha256"`, `"p1-b8-shake256"`, `"p1-t8-shake256"`, `"hmac"`}},
+	{key: "vrouter.auth_secret", form: stringForm, check: isShared, accepted: acceptedShared, secret: true},
+	{key: "vrouter.hmac", form: tableForm},
+	{key: "vrouter.hmac.active_key", form: integerForm, min: 1, max: 255, required: true},
+	{key: "vrouter.hmac.anti_replay", form: choiceForm, initial: `"time"`, choices: []string{`"time"`, `"monotonic"`}},
+	{key: "vrouter.hmac.time_window", form: integerForm, min: 1, max: 300},
+	{key: "vrouter.hmac.mode", form: choiceForm, initial: `"enforce"`, choices: []string{`"receive-only"`, `"permissive"`, `"enforce"`}},
+	{key: "vrouter.hmac.key", form: tablesForm, required: true},
+	{key: "vrouter.hmac.key.id", form: integerForm, min: 1, max: 255, required: true},
+	{key: "vrouter.hmac.key.value", form: stringForm, check: isKey, accepted: acceptedKey, required: true, secret: true},
 
 	{key: "protocols", form: tableForm},
 	{key: "protocols.static", form: tablesForm, later: true},

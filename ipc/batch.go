@@ -23,6 +23,9 @@ func (t *Batch) Add(h Header, m Message) {
 	t.b = Append(t.b, h, m)
 }
 
+// Wipe overwrites what the batch has held; it must be empty.
+func (t *Batch) Wipe() { clear(t.b[:cap(t.b)]) }
+
 // Len is the number of bytes collected.
 func (t *Batch) Len() int { return len(t.b) }
 

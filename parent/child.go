@@ -212,6 +212,7 @@ func (d *daemon) configure() {
 		r := s.record()
 		r.Ownership = s.ownership
 		d.send(ipc.Header{Slot: s.slot}, r)
+		d.confide(s)
 		if s.held && d.child.phase == ipc.PhaseConfigure {
 			d.send(ipc.Header{Slot: s.slot}, ipc.Restore{})
 		}

@@ -76,6 +76,8 @@ func (d *daemon) heard(h ipc.Header, payload []byte) error {
 		return nil
 	case ipc.StateChange:
 		return d.report(h, m)
+	case ipc.Mark:
+		return d.marked(h, m)
 	case ipc.Dropped:
 		return d.remarked(m.Link, "packets dropped", m.Reason.String(), dropHints[m.Reason], m.Source, m.VRID, m.Count, m.Total)
 	case ipc.Noticed:

@@ -43,15 +43,18 @@ type grant struct {
 	pseudo    bool // checksum with a pseudo-header
 	interval  time.Duration
 	delays    [2]time.Duration // preempt delay, startup delay
-	mac       [6]byte          // virtual router MAC address (RFC 9568 §7.3)
-	device    string           // macvlan to hold the addresses; "" is the link itself
-	addrs     []conf.Address   // in the order they are advertised
-	derived   bool             // the first of them is derived from the VRID
-	lease     time.Duration    // how long the addresses stay without an advertisement
-	advert    rate             // advertisements
-	announce  rate             // announcements
-	churn     rate             // acquisitions and releases
-	report    rate             // lines in the log about transitions
+	auth      ipc.Auth
+	hmac      ipc.HMAC
+	secrets   []ipc.Secret
+	mac       [6]byte        // virtual router MAC address (RFC 9568 §7.3)
+	device    string         // macvlan to hold the addresses; "" is the link itself
+	addrs     []conf.Address // in the order they are advertised
+	derived   bool           // the first of them is derived from the VRID
+	lease     time.Duration  // how long the addresses stay without an advertisement
+	advert    rate           // advertisements
+	announce  rate           // announcements
+	churn     rate           // acquisitions and releases
+	report    rate           // lines in the log about transitions
 }
 
 // linkName is what an ipc.Link stands for: an interface, and the family that
@@ -93,6 +96,7 @@ func grants(c *conf.Config) (gs []grant, links []linkName) {
 			churn:    rate{period: 50 * time.Millisecond, burst: 40},
 			report:   rate{period: 100 * time.Millisecond, burst: 20},
 		}
+		g.auth, g.hmac, g.secrets = authOf(&r)
 		if r.Migration { // two messages each time
 			g.advert = rate{period: g.advert.period / 2, burst: 2 * g.advert.burst}
 		}
@@ -110,6 +114,7 @@ func (g *grant) record() ipc.Router {
 		Link: g.link, Family: g.family, Version: g.version, VRID: g.vrid,
 		Migration: g.migration, Priority: g.priority, AdverInterval: int64(g.interval), PseudoHeader: g.pseudo,
 		PreemptMode: g.preempt, PreemptDelay: int64(g.delays[0]), StartupDelay: int64(g.delays[1]),
+		Auth: g.auth, HMAC: g.hmac,
 		AnnounceRepeat: announceRepeat, AnnounceDelay: int64(announceDelay),
 	}
 	for _, a := range g.addrs {

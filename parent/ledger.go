@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -16,11 +17,12 @@ import (
 type slot struct {
 	grant
 	ownership ipc.Ownership
-	index     int     // device for the addresses, 0 while there is none
-	own       bool    // the device is ours to delete
-	held      bool    // the addresses are, or may be, on the device
-	placed    []vaddr // as they were put there
-	expires   int64   // end of the lease, CLOCK_MONOTONIC in ns
+	marks     map[netip.Addr]uint64 // last sequences of HMAC by sender; our own has none
+	index     int                   // device for the addresses, 0 while there is none
+	own       bool                  // the device is ours to delete
+	held      bool                  // the addresses are, or may be, on the device
+	placed    []vaddr               // as they were put there
+	expires   int64                 // end of the lease, CLOCK_MONOTONIC in ns
 }
 
 // setting is a sysctl of an interface that was changed, and its value before.

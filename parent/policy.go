@@ -63,6 +63,9 @@ func admit(ready bool, otherwise ipc.Code, room bool) ipc.Code {
 	}
 }
 
+// trailerLen is the length of an HMAC trailer.
+const trailerLen = 28
+
 // allowMessage compares an outgoing advertisement with the grant, byte by
 // byte (RFC 3768 §5.1, RFC 9568 §5.1). The checksum, the authentication data and the
 // interval are the child's affair: a peer that they do not suit drops them.
@@ -76,7 +79,7 @@ func allowMessage(g *grant, b []byte) error {
 		length += 8 // authentication data
 	}
 	switch {
-	case len(b) != length:
+	case len(b) != length && (g.auth != ipc.AuthHMAC || g.hmac.Mode == 0 || len(b) != length+trailerLen):
 		return &violation{g.name, fmt.Sprintf("advertisement of %d bytes for %d addresses", len(b), n)}
 	case b[0] != version<<4|1:
 		return &violation{g.name, fmt.Sprintf("advertisement with version and type %#02x", b[0])}

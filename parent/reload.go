@@ -3,6 +3,7 @@ package parent
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
@@ -18,10 +19,11 @@ import (
 // old slots; its Ready ends them. A virtual router that is in both
 // generations keeps its number, so that neither side confuses it with another.
 
-// same says whether a slot that exists is as it would be made anew.
+// same says whether a slot that exists is as it would be made anew. One with
+// secrets is always made anew, in the next vault.
 func (s *slot) same(g *grant) bool {
 	a, b := s.record(), g.record()
-	return s.link == g.link && s.device == g.device && s.accept == g.accept && s.derived == g.derived &&
+	return len(s.secrets)+len(g.secrets) == 0 && s.link == g.link && s.device == g.device && s.accept == g.accept && s.derived == g.derived &&
 		slices.Equal(s.addrs, g.addrs) && reflect.DeepEqual(a, b)
 }
 
@@ -45,7 +47,7 @@ func (d *daemon) match(c *conf.Config) (next []*slot) {
 		g.link = ids[g.link]
 		old := d.find(g.link, g.vrid)
 		if old == nil {
-			fresh = append(fresh, &slot{grant: *g})
+			fresh = append(fresh, newSlot(g))
 			continue
 		}
 		g.slot = old.slot
@@ -53,7 +55,11 @@ func (d *daemon) match(c *conf.Config) (next []*slot) {
 			next = append(next, nil)
 		}
 		if next[g.slot] = old; !old.same(g) {
-			next[g.slot] = &slot{grant: *g, ownership: old.ownership}
+			next[g.slot] = newSlot(g)
+			next[g.slot].ownership = old.ownership
+			if old.marks != nil && next[g.slot].marks != nil {
+				next[g.slot].marks = old.marks
+			}
 			if old.ownership == ipc.OwnsAll {
 				next[g.slot].ceiling = priorityOwner
 			}
@@ -71,6 +77,14 @@ func (d *daemon) match(c *conf.Config) (next []*slot) {
 		next[free] = s
 	}
 	return next
+}
+
+func newSlot(g *grant) *slot {
+	s := &slot{grant: *g}
+	if s.auth == ipc.AuthHMAC {
+		s.marks = make(map[netip.Addr]uint64)
+	}
+	return s
 }
 
 // find finds the slot of a virtual router.
@@ -204,15 +218,25 @@ func (d *daemon) prepare(c *conf.Config) error {
 	} else if uid != d.uid || gid != d.gid {
 		return fmt.Errorf("user = %q: another user needs a restart", c.User)
 	}
+	v, err := lockAway(c)
+	if err != nil {
+		return err
+	}
 	next := d.match(c)
-	if err := d.lockLinks(next); err != nil {
+	if err = d.lockLinks(next); err == nil {
+		err = d.listen(next, c)
+	}
+	if err != nil {
+		v.free()
 		return err
 	}
-	if err := d.listen(next, c); err != nil {
-		return err
-	}
+	d.warn(c)
+	d.vault, d.oldVault = v, d.vault
 	d.old = d.slots
 	d.adopt(next)
+	if err := d.readState(); err != nil {
+		d.log.Error("reload", "error", err)
+	}
 	d.generation++
 	d.child.deadline = d.now + startTime
 	d.configure()
@@ -278,7 +302,16 @@ func (d *daemon) finish() {
 	if err := errors.Join(errs...); err != nil {
 		d.log.Error("reload", "error", err)
 	}
+	d.oldVault.free()
+	d.oldVault, d.stateDirty = nil, true
 	d.log.Info("configuration loaded", "generation", d.generation)
+}
+
+// warn repeats what was found when the configuration was read.
+func (d *daemon) warn(c *conf.Config) {
+	for _, w := range c.Warnings {
+		d.log.Warn("configuration", "warning", w)
+	}
 }
 
 // move puts the addresses of an Active on a device they were not on before.

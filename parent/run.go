@@ -30,6 +30,14 @@ type daemon struct {
 	slots      []*slot // by number; nil where there is none
 	old        []*slot // of the generation before, while the child has not taken over the next
 	pending    bool    // a reload waits
+	vault      *vault  // the secrets of the slots
+	oldVault   *vault  // those of old
+	confided   bool    // there are secrets in outgoing
+	stateDir   string
+	stateDirty bool  // marks have changed since they were written
+	stateNext  int64 // when they may be written again
+	states     chan<- map[string][]byte
+	stateDone  <-chan struct{}
 	links      []*link
 	byIndex    map[arrival]ipc.Link
 	locks      map[string]*os.File // by interface
@@ -89,6 +97,9 @@ func Run(c *conf.Config, load func() (*conf.Config, error), log *slog.Logger) (e
 	if err := confine(); err != nil {
 		return fmt.Errorf("confinement: %w", err)
 	}
+	d.stateDir = c.StateDir
+	d.states, d.stateDone = stateWriter(log)
+	defer d.closeState()
 	signals, err := catchSignals()
 	if err != nil {
 		return err
@@ -155,6 +166,10 @@ func catchSignals() (int, error) {
 // open opens sockets and program, sweeps what an earlier daemon left, and
 // prepares the interfaces.
 func (d *daemon) open(c *conf.Config) (err error) {
+	d.warn(c)
+	if d.vault, err = lockAway(c); err != nil {
+		return err
+	}
 	next := d.match(c)
 	for _, s := range next {
 		if s.derived {
@@ -174,6 +189,9 @@ func (d *daemon) open(c *conf.Config) (err error) {
 		return err
 	}
 	d.adopt(next)
+	if err := d.readState(); err != nil {
+		return err
+	}
 	if err := d.sweep(); err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
@@ -255,6 +273,9 @@ func (d *daemon) wait(signals int) (ready [fdCount]bool, err error) {
 // next is the next deadline.
 func (d *daemon) next() int64 {
 	next := min(d.respawn, d.leaseCheck)
+	if d.stateDirty {
+		next = min(next, d.stateNext)
+	}
 	for _, l := range d.links {
 		if l.again > 0 {
 			next = min(next, l.again)
@@ -331,6 +352,7 @@ func (d *daemon) due() error {
 	if d.now >= d.leaseCheck {
 		d.expireLeases()
 	}
+	d.saveState()
 	if d.child != nil && d.now >= d.child.deadline {
 		if d.stopping {
 			return errors.New("network process did not stop in time")
@@ -351,6 +373,10 @@ func (d *daemon) flush() error {
 		return nil
 	}
 	err := d.outgoing.Flush(d.child.control.Send)
+	if d.confided {
+		d.outgoing.Wipe()
+		d.confided = false
+	}
 	switch {
 	case errors.Is(err, ipc.ErrAgain):
 		d.log.Error("network process does not read its messages")

@@ -1,0 +1,131 @@
+package parent
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/ipc"
+	"golang.org/x/sys/unix"
+)
+
+// marksMax bounds what is remembered of the senders of a slot: as many as the
+// child remembers, and ourselves.
+const marksMax = 33
+
+// vault is memory for secrets: never swapped, in no core dump, in no child
+// that is forked. A child that is started anew gets them from here; whatever
+// else has held them is wiped.
+type vault struct{ memory []byte }
+
+// lockAway moves the secrets of a configuration into a vault.
+func lockAway(c *conf.Config) (*vault, error) {
+	var all []*[]byte
+	size := 0
+	for i := range c.Routers {
+		r := &c.Routers[i]
+		all = append(all, &r.Secret)
+		if r.HMAC != nil {
+			for k := range r.HMAC.Keys {
+				all = append(all, &r.HMAC.Keys[k].Value)
+			}
+		}
+	}
+	for _, s := range all {
+		size += len(*s)
+	}
+	v := &vault{}
+	if size == 0 {
+		return v, nil
+	}
+	var err error
+	if v.memory, err = unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON); err != nil {
+		return nil, fmt.Errorf("memory for secrets: %w", err)
+	}
+	// Without the privilege to lock memory a limit may be reached; the rest
+	// of the protection does not hang on it.
+	_ = unix.Mlock(v.memory)
+	for _, advice := range []int{unix.MADV_DONTDUMP, unix.MADV_WIPEONFORK} {
+		if err := unix.Madvise(v.memory, advice); err != nil {
+			v.free()
+			return nil, fmt.Errorf("memory for secrets: %w", err)
+		}
+	}
+	rest := v.memory
+	for _, s := range all {
+		n := copy(rest, *s)
+		clear(*s)
+		*s, rest = rest[:n:n], rest[n:]
+	}
+	return v, nil
+}
+
+// free wipes a vault; nothing may point into it any more.
+func (v *vault) free() {
+	if v != nil && v.memory != nil {
+		clear(v.memory)
+		_ = unix.Munmap(v.memory)
+		v.memory = nil
+	}
+}
+
+// authOf translates how a virtual router authenticates, and lists its secrets.
+func authOf(r *conf.Router) (kind ipc.Auth, how ipc.HMAC, secrets []ipc.Secret) {
+	switch r.Auth {
+	case conf.AuthSimple:
+		kind = ipc.AuthSimple
+	case conf.AuthP0:
+		kind = ipc.AuthP0
+	case conf.AuthP1:
+		kind = ipc.AuthP1
+	case conf.AuthHMAC:
+		how = ipc.HMAC{ActiveKey: r.HMAC.ActiveKey, Monotonic: r.HMAC.AntiReplay == "monotonic", Window: uint16(r.HMAC.Window.Seconds()),
+			Mode: map[string]uint8{"receive-only": 0, "permissive": 1, "enforce": 2}[r.HMAC.Mode]}
+		for _, k := range r.HMAC.Keys {
+			secrets = append(secrets, ipc.Secret{ID: k.ID, Value: k.Value})
+		}
+		return ipc.AuthHMAC, how, secrets
+	}
+	if kind != ipc.AuthNone && len(r.Secret) > 0 {
+		secrets = []ipc.Secret{{Value: r.Secret}}
+	}
+	return kind, how, secrets
+}
+
+// marked remembers what the child says that it has sent or heard. With more
+// senders than can be remembered the oldest gives way: the child has
+// forgotten it, too.
+func (d *daemon) marked(h ipc.Header, m ipc.Mark) error {
+	s := d.slotOf(h)
+	if s == nil || s.auth != ipc.AuthHMAC {
+		return &violation{reason: "mark of a slot without HMAC"}
+	}
+	if _, known := s.marks[m.Source]; !known && len(s.marks) >= marksMax {
+		var oldest netip.Addr
+		for source, sequence := range s.marks {
+			if source.IsValid() && (!oldest.IsValid() || sequence < s.marks[oldest]) {
+				oldest = source
+			}
+		}
+		delete(s.marks, oldest)
+	}
+	s.marks[m.Source] = m.Sequence
+	if s.hmac.Monotonic {
+		d.stateDirty = true
+	}
+	return nil
+}
+
+// confide tells the child the secrets of a slot, and a fresh one what its
+// predecessor has sent and heard.
+func (d *daemon) confide(s *slot) {
+	for _, secret := range s.secrets {
+		d.send(ipc.Header{Slot: s.slot}, secret)
+		d.confided = true
+	}
+	if d.child.phase == ipc.PhaseConfigure {
+		for source, sequence := range s.marks {
+			d.send(ipc.Header{Slot: s.slot}, ipc.Mark{Source: source, Sequence: sequence})
+		}
+	}
+}
