@@ -17,6 +17,7 @@ func (r *reader) config(root *node) *Config {
 		MainLog:    top.text("main_log"),
 		ErrorLog:   top.text("error_log"),
 		User:       top.text("user"),
+		Lease:      top.text("lease"),
 		StateDir:   top.text("state_dir"), InsecureSecrets: top.flag("insecure_secrets"),
 	}
 	routers := top.tables["vrouter"]

@@ -16,6 +16,9 @@ type Config struct {
 	User string
 	// StateDir is where what must outlive the daemon is kept.
 	StateDir string
+	// Lease is how the kernel is made to silence addresses that nobody renews:
+	// "auto", "nftables" or "off".
+	Lease string
 	// InsecureSecrets: files with secrets that others can read are warned of,
 	// and not refused.
 	InsecureSecrets bool

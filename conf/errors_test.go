@@ -37,7 +37,7 @@ func TestGlobalErrors(t *testing.T) {
 		{"user a number", `user = "0"`, `user: "0" is not valid; accepted: ` + users},
 		{"user of wrong type", `user = 0`, `user: is an integer; accepted: a string: ` + users},
 		{"user too long", `user = "` + strings.Repeat("a", 100) + `"`, `user: "` + strings.Repeat("a", 64) + `…" is not valid; accepted: ` + users},
-		{"quoted unknown key", `"a b\u001b" = 1`, `"a b\x1b": unknown key; accepted: debug, time_zone, time_format, pid, working_dir, main_log, error_log, user, state_dir, insecure_secrets, client_api, vrouter, protocols, api`},
+		{"quoted unknown key", `"a b\u001b" = 1`, `"a b\x1b": unknown key; accepted: debug, time_zone, time_format, pid, working_dir, main_log, error_log, user, state_dir, lease, insecure_secrets, client_api, vrouter, protocols, api`},
 		{"empty unknown key", `protocols."" = 1`, `protocols."": unknown key; accepted: static`},
 		{"key of a router", `priority = 1`, `priority: unknown key; accepted: priority in [[vrouter]]`},
 		{"protocols of wrong type", `protocols = 1`, `protocols: is an integer; accepted: a table [protocols]`},

@@ -25,7 +25,7 @@ func address(s string, bits int) conf.Address {
 func defaults(edit func(*conf.Config)) *conf.Config {
 	c := &conf.Config{
 		PIDFile: "/var/run/rvrrpd.pid", WorkingDir: "/tmp",
-		MainLog: "/var/log/rvrrpd.log", ErrorLog: "/var/log/rvrrpd-error.log", StateDir: "/var/lib/rvrrpd",
+		MainLog: "/var/log/rvrrpd.log", ErrorLog: "/var/log/rvrrpd-error.log", StateDir: "/var/lib/rvrrpd", Lease: "auto",
 		Routers: []conf.Router{{
 			VRID: 7, Version: 2, Checksum: conf.RFC9568, Interface: "eth0", Addresses: []conf.Address{address("192.0.2.254", 0)},
 			Priority: 100, AcceptMode: true, AdverInterval: time.Second, InterfaceType: conf.Ether, SocketFilter: true, Auth: conf.AuthNone,

@@ -22,6 +22,7 @@ func (c *Config) Print(w io.Writer) error {
 	p.set("error_log", tomlString(c.ErrorLog))
 	p.set("user", tomlString(c.User))
 	p.set("state_dir", tomlString(c.StateDir))
+	p.set("lease", tomlString(c.Lease))
 	p.set("insecure_secrets", strconv.FormatBool(c.InsecureSecrets))
 	for i := range c.Routers {
 		if c.Routers[i].AdverInterval%(10*time.Millisecond) != 0 {

@@ -29,7 +29,7 @@ func random(r *rand.Rand) *conf.Config {
 	users := []string{"", "rvrrpd", "_vrrp", "Nobody-2", "a.b"}
 	c := &conf.Config{
 		Debug: r.IntN(6), PIDFile: text(), WorkingDir: text(), MainLog: text(), ErrorLog: text(),
-		User: users[r.IntN(len(users))], StateDir: text(), InsecureSecrets: r.IntN(2) == 0,
+		User: users[r.IntN(len(users))], StateDir: text(), Lease: []string{"auto", "nftables", "off"}[r.IntN(3)], InsecureSecrets: r.IntN(2) == 0,
 	}
 	next := netip.MustParseAddr("10.0.0.0")
 	for i := range 1 + r.IntN(10) {
@@ -164,6 +164,7 @@ main_log = "/var/log/rvrrpd.log"
 error_log = "/var/log/rvrrpd-error.log"
 user = ""
 state_dir = "/var/lib/rvrrpd"
+lease = "auto"
 insecure_secrets = false
 
 [[vrouter]]

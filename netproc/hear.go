@@ -90,7 +90,8 @@ func (p *process) result(h ipc.Header, m ipc.Result) error {
 	// addresses is worse than none. An answer to an older Acquire says
 	// nothing about the present; one lost advertisement or announcement, or
 	// a Release of what is not held, does no harm.
-	if r != nil && m.Request == ipc.TypeAcquire && h.Sequence == r.acquire {
+	// The answer to nobody's question is that the addresses were lost.
+	if r != nil && m.Request == ipc.TypeAcquire && (h.Sequence == r.acquire || h.Sequence == 0 && r.vr.State() == engine.Active) {
 		r.acquire = 0
 		p.step(r, p.now, engine.Refused{})
 	}

@@ -31,6 +31,7 @@ type linkInfo struct {
 	Index    int
 	Name     string
 	Up       bool // administratively up, and with carrier
+	AdminUp  bool
 	MAC      net.HardwareAddr
 	Alias    string
 	Kind     string
@@ -125,6 +126,7 @@ func (k *kernel) links() (out []linkInfo, err error) {
 		out = append(out, linkInfo{
 			Index: a.Index, Name: a.Name, MAC: a.HardwareAddr, Alias: a.Alias, Kind: l.Type(), Lower: a.ParentIndex, Group: a.Group,
 			Up:       a.RawFlags&unix.IFF_UP != 0 && a.RawFlags&unix.IFF_LOWER_UP != 0 && a.OperState != netlink.OperDown,
+			AdminUp:  a.RawFlags&unix.IFF_UP != 0,
 			Loopback: a.RawFlags&unix.IFF_LOOPBACK != 0,
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
 )
@@ -16,13 +17,14 @@ import (
 // written before the kernel is asked, so that undoing never forgets.
 type slot struct {
 	grant
-	ownership ipc.Ownership
-	marks     map[netip.Addr]uint64 // last sequences of HMAC by sender; our own has none
-	index     int                   // device for the addresses, 0 while there is none
-	own       bool                  // the device is ours to delete
-	held      bool                  // the addresses are, or may be, on the device
-	placed    []vaddr               // as they were put there
-	expires   int64                 // end of the lease, CLOCK_MONOTONIC in ns
+	ownership  ipc.Ownership
+	marks      map[netip.Addr]uint64 // last sequences of HMAC by sender; our own has none
+	index      int                   // device for the addresses, 0 while there is none
+	own        bool                  // the device is ours to delete
+	held       bool                  // the addresses are, or may be, on the device
+	placed     []vaddr               // as they were put there
+	reasserted int                   // how often somebody else had removed something
+	expires    int64                 // end of the lease, CLOCK_MONOTONIC in ns
 }
 
 // setting is a sysctl of an interface that was changed, and its value before.
@@ -116,7 +118,7 @@ func change(settings []setting) error {
 
 // take puts the slot's addresses on its device.
 func (d *daemon) take(s *slot) error {
-	s.expires = d.now + int64(s.lease)
+	d.prolong(s)
 	d.leaseCheck = min(d.leaseCheck, s.expires)
 	want := s.place(d.links[s.link].prefixes)
 	if s.held && slices.Equal(want, s.placed) {
@@ -135,6 +137,49 @@ func (d *daemon) take(s *slot) error {
 		return errors.Join(err, d.give(s))
 	}
 	return nil
+}
+
+// prolong lets a slot be held for one more lease, and its addresses answer.
+func (d *daemon) prolong(s *slot) {
+	s.expires = d.now + int64(s.lease)
+	if d.leases == nil || s.ownership == ipc.OwnsAll {
+		return
+	}
+	for _, a := range s.addrs {
+		d.renewing = append(d.renewing, renewed{d.links[s.link].name, a.Addr, s.lease})
+	}
+}
+
+// renew tells the kernel what this turn has prolonged.
+func (d *daemon) renew() {
+	if len(d.renewing) > 0 {
+		if err := d.leases.renew(d.renewing); err != nil {
+			d.log.Error("lease not renewed in the kernel", "error", err)
+		}
+		d.renewing = d.renewing[:0]
+	}
+}
+
+// leased lists the virtual addresses of each interface, but for those that it
+// owns, and which of them may answer now.
+func (d *daemon) leased() (all map[string][]netip.Addr, alive []renewed) {
+	all = make(map[string][]netip.Addr)
+	for _, s := range d.slots {
+		if s == nil || s.ownership == ipc.OwnsAll {
+			continue
+		}
+		name := d.links[s.link].name
+		for _, a := range s.addrs {
+			all[name] = append(all[name], a.Addr)
+			if left := time.Duration(s.expires - d.now); s.held && left > 0 {
+				alive = append(alive, renewed{name, a.Addr, left})
+			}
+		}
+	}
+	for _, addrs := range all {
+		slices.SortFunc(addrs, netip.Addr.Compare)
+	}
+	return all, alive
 }
 
 // give takes the slot's addresses off its device again.
@@ -177,6 +222,9 @@ func (d *daemon) undo() error {
 	var errs []error
 	for _, l := range d.links {
 		errs = append(errs, d.detach(l))
+	}
+	if d.leases != nil {
+		errs = append(errs, d.leases.apply(nil, nil))
 	}
 	for name, f := range d.locks {
 		unlock(f)

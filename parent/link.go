@@ -64,12 +64,19 @@ func (d *daemon) resync() error {
 		}
 		d.tell(l, state)
 	}
+	d.reassert(infos, addrs)
 	return errors.Join(append(errs, d.enforce())...)
 }
 
 // enforce brings our nftables tables up to date. Where the kernel has no
 // nftables only what the configuration insists on is an error.
 func (d *daemon) enforce() error {
+	if d.leases != nil {
+		all, alive := d.leased()
+		if err := d.leases.apply(all, alive); err != nil {
+			return err
+		}
+	}
 	want := d.wanted()
 	err := d.wall.apply(want)
 	if err == nil || len(want.refused)+len(want.owned) > 0 {
@@ -277,6 +284,15 @@ func (d *daemon) sweep() error {
 		if a.Proto == protoRVRRPD && d.orphaned(names[a.Index]) {
 			d.log.Warn("sweeping an address left behind", "address", a.Prefix, "link", names[a.Index])
 			errs = append(errs, d.kernel.release(a.Index, false, []vaddr{{Prefix: a.Prefix}}))
+		}
+	}
+	if d.leases != nil {
+		left, err := d.leases.left()
+		errs = append(errs, err)
+		for _, iface := range left {
+			if d.orphaned(iface) {
+				errs = append(errs, d.leases.remove(iface))
+			}
 		}
 	}
 	return errors.Join(errs...)

@@ -55,7 +55,7 @@ func (d *daemon) perform(s *slot, l *link, m ipc.Message) ipc.Code {
 	switch m := m.(type) {
 	case ipc.Advertise:
 		if s.held {
-			s.expires = d.now + int64(s.lease)
+			d.prolong(s)
 		}
 		d.frame = appendAdvertisement(d.frame[:0], s.mac, l.told.Primary, m.Message)
 		d.transmit(l, d.frame)

@@ -43,7 +43,9 @@ type daemon struct {
 	locks      map[string]*os.File // by interface
 	kernel     *kernel
 	wall       wall
-	unwalled   bool // and said so
+	leases     *leases   // nil without
+	renewing   []renewed // what this turn's advertisements keep alive
+	unwalled   bool      // and said so
 	recv       map[ipc.Family]*receiver
 	program    int // the child's program, O_PATH
 	uid, gid   int // the child's identity
@@ -192,8 +194,18 @@ func (d *daemon) open(c *conf.Config) (err error) {
 	if err := d.readState(); err != nil {
 		return err
 	}
+	d.leases, err = openLeases()
+	switch {
+	case err != nil && c.Lease == "nftables":
+		return err
+	case err != nil && c.Lease != "off":
+		d.log.Warn("the kernel will not silence addresses when we are gone", "error", err)
+	}
 	if err := d.sweep(); err != nil {
 		return fmt.Errorf("sweep: %w", err)
+	}
+	if c.Lease == "off" {
+		d.leases = nil
 	}
 	if err := d.resync(); err != nil {
 		return err
@@ -369,6 +381,7 @@ func (d *daemon) due() error {
 
 // flush hands this turn's messages to the child.
 func (d *daemon) flush() error {
+	d.renew()
 	if d.child == nil {
 		return nil
 	}

@@ -1,0 +1,61 @@
+//go:build lab
+
+package lab_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/rvrrpd/rvrrpd/lab"
+)
+
+// TestReassert: what another program takes away from an Active is put back at
+// once, told of, and changes no role.
+func TestReassert(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		router  lab.Router
+		command string
+	}{
+		{"address flushed", lab.Router{}, "addr flush dev " + lab.Device},
+		{"device down", lab.Router{}, "link set " + lab.Device + " down"},
+		{"device deleted", lab.Router{}, "link del " + lab.Device},
+		{"address flushed, IPv6", lab.Router{IPv6: true}, "addr flush dev " + lab.Device},
+		{"device down, IPv6", lab.Router{IPv6: true}, "link set " + lab.Device + " down"},
+		{"device deleted, IPv6", lab.Router{IPv6: true}, "link del " + lab.Device},
+		{"address deleted from the interface", lab.Router{OnInterface: true}, fmt.Sprintf("addr del %v/24 dev %s", lab.VIP, lab.Interface)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := tt.router
+			r.Kind, r.Version, r.Interval = lab.Rvrrpd, 3, interval3
+			from, to := r, r
+			from.Priority, to.Priority = high, low
+			l := lab.New(t)
+			a := l.R1.Run(from)
+			l.Tap.Await(0, 5*time.Second, "r1's advertisement", advertisement(l.R1))
+			l.R2.Run(to).AwaitBackup()
+			answers(t, l, l.R1, r)
+			seen := l.Tap.Len()
+			for i := range 3 {
+				mark := a.Len()
+				l.R1.IP(tt.command)
+				a.AwaitLine(mark, 2*time.Second, fmt.Sprintf("put back what somebody else has removed.*times=%d", i+1))
+				for _, vip := range r.VIPs() {
+					if !lab.Until(time.Second, func() bool { return l.R1.Holds(vip) }) {
+						t.Errorf("%v is not back", vip)
+					}
+				}
+				answers(t, l, l.R1, r)
+			}
+			if said := lab.Select(l.Tap.From(seen), lab.From(l.R2, func(f lab.Frame) bool { return f.VRRP != nil })); len(said) > 0 {
+				t.Errorf("r2 says %s", said[0])
+			}
+			if status := a.Terminate(5 * time.Second); status != 0 {
+				t.Errorf("status %d; it said\n%s", status, a.Output())
+			}
+		})
+	}
+}

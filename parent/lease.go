@@ -1,0 +1,257 @@
+package parent
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// leasePrefix begins the names of the tables that hold leases, one for each
+// interface in two families. They are nobody's own: they stay when we die.
+const leasePrefix = "rvrrpd-lease-"
+
+// leases is the dead man's switch in the kernel. All virtual addresses of an
+// interface are in a set, those that may answer in another whose elements run
+// out unless we renew them, and what is sent to the others is dropped: ARP,
+// neighbor discovery and the rest. So nothing of ours answers any more when we
+// are dead, or do not run, and a peer has taken over.
+type leases struct {
+	tables  *nftables.Conn
+	renewal *netlink.Conn
+	applied map[string][]netip.Addr // by interface
+}
+
+// renewed is an address that may answer for some more time.
+type renewed struct {
+	iface string
+	addr  netip.Addr
+	time  time.Duration
+}
+
+func openLeases() (*leases, error) {
+	tables, err := nftables.New(nftables.AsLasting())
+	if err != nil {
+		return nil, fmt.Errorf("nftables: %w", err)
+	}
+	renewal, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
+	if err != nil {
+		return nil, fmt.Errorf("nftables: %w", err)
+	}
+	return &leases{tables: tables, renewal: renewal, applied: make(map[string][]netip.Addr)}, nil
+}
+
+func leaseTables(iface string) []*nftables.Table {
+	return []*nftables.Table{{Name: leasePrefix + iface, Family: nftables.TableFamilyINet}, {Name: leasePrefix + iface, Family: nftables.TableFamilyARP}}
+}
+
+// apply makes the tables those of the virtual addresses on each interface, of
+// which those in alive may answer.
+func (l *leases) apply(want map[string][]netip.Addr, alive []renewed) error {
+	for iface := range l.applied {
+		if len(want[iface]) == 0 {
+			if err := l.remove(iface); err != nil {
+				return err
+			}
+		}
+	}
+	for iface, addrs := range want {
+		if slices.Equal(addrs, l.applied[iface]) {
+			continue
+		}
+		for _, t := range leaseTables(iface) {
+			l.tables.AddTable(t) // one that is not there cannot be deleted
+			l.tables.DelTable(t)
+			l.tables.AddTable(t)
+			if err := l.fill(t, iface, addrs, alive); err != nil {
+				return fmt.Errorf("nftables: %w", err)
+			}
+		}
+		if err := l.tables.Flush(); err != nil {
+			return fmt.Errorf("nftables: %w", err)
+		}
+		l.applied[iface] = addrs
+	}
+	return nil
+}
+
+// remove removes the tables of an interface.
+func (l *leases) remove(iface string) error {
+	for _, t := range leaseTables(iface) {
+		l.tables.AddTable(t)
+		l.tables.DelTable(t)
+	}
+	delete(l.applied, iface)
+	if err := l.tables.Flush(); err != nil {
+		return fmt.Errorf("nftables: %w", err)
+	}
+	return nil
+}
+
+// left lists the interfaces that there are tables for.
+func (l *leases) left() (ifaces []string, err error) {
+	all, err := l.tables.ListTablesOfFamily(nftables.TableFamilyINet)
+	if err != nil {
+		return nil, fmt.Errorf("nftables: %w", err)
+	}
+	for _, t := range all {
+		if iface, ours := strings.CutPrefix(t.Name, leasePrefix); ours {
+			ifaces = append(ifaces, iface)
+		}
+	}
+	return ifaces, nil
+}
+
+// fill fills a new table.
+func (l *leases) fill(t *nftables.Table, iface string, addrs []netip.Addr, alive []renewed) error {
+	hook := nftables.ChainHookInput
+	if t.Family == nftables.TableFamilyARP {
+		hook = nftables.ChainHookRef(0) // NF_ARP_IN
+	}
+	in := l.tables.AddChain(&nftables.Chain{Name: "input", Table: t, Type: nftables.ChainTypeFilter, Hooknum: hook, Priority: nftables.ChainPriorityFilter})
+	for _, f := range families(t) {
+		all := &nftables.Set{Table: t, Name: "virtual" + f.suffix, KeyType: f.key}
+		may := &nftables.Set{Table: t, Name: "alive" + f.suffix, KeyType: f.key, HasTimeout: true}
+		if err := l.tables.AddSet(all, nil); err != nil {
+			return err
+		}
+		if err := l.tables.AddSet(may, nil); err != nil {
+			return err
+		}
+		var virtual, living []nftables.SetElement
+		for _, a := range addrs {
+			if a.Is6() == f.ipv6 {
+				virtual = append(virtual, nftables.SetElement{Key: a.AsSlice()})
+			}
+		}
+		for _, r := range alive {
+			if r.iface == iface && r.addr.Is6() == f.ipv6 {
+				living = append(living, nftables.SetElement{Key: r.addr.AsSlice(), Timeout: r.time})
+			}
+		}
+		for set, elements := range map[*nftables.Set][]nftables.SetElement{all: virtual, may: living} {
+			for chunk := range slices.Chunk(elements, elementsChunk) {
+				if err := l.tables.SetAddElements(set, chunk); err != nil {
+					return err
+				}
+			}
+		}
+		for _, match := range f.matches {
+			l.tables.AddRule(&nftables.Rule{Table: t, Chain: in, Exprs: append(match,
+				&expr.Lookup{SourceRegister: 1, SetName: all.Name, SetID: all.ID},
+				&expr.Lookup{SourceRegister: 1, SetName: may.Name, SetID: may.ID, Invert: true},
+				&expr.Verdict{Kind: expr.VerdictDrop})})
+		}
+	}
+	return nil
+}
+
+// leaseFamily is what a table looks at: each match leaves an address in
+// register 1.
+type leaseFamily struct {
+	suffix  string
+	ipv6    bool
+	key     nftables.SetDatatype
+	matches [][]expr.Any
+}
+
+func families(t *nftables.Table) []leaseFamily {
+	address := func(base expr.PayloadBase, offset, n uint32) *expr.Payload {
+		return &expr.Payload{DestRegister: 1, Base: base, Offset: offset, Len: n}
+	}
+	if t.Family == nftables.TableFamilyARP {
+		return []leaseFamily{{"4", false, nftables.TypeIPAddr, [][]expr.Any{{address(expr.PayloadBaseNetworkHeader, 24, 4)}}}}
+	}
+	return []leaseFamily{
+		{"4", false, nftables.TypeIPAddr, [][]expr.Any{append(family(unix.NFPROTO_IPV4), address(expr.PayloadBaseNetworkHeader, 16, 4))}},
+		{"6", true, nftables.TypeIP6Addr, [][]expr.Any{
+			append(family(unix.NFPROTO_IPV6), address(expr.PayloadBaseNetworkHeader, 24, 16)),
+			append(icmp(unix.IPPROTO_ICMPV6, 135), address(expr.PayloadBaseTransportHeader, 8, 16)),
+		}},
+	}
+}
+
+// Attributes of set elements (linux/netfilter/nf_tables.h).
+const (
+	elementsTable, elementsSet, elementsList = 1, 2, 3
+	listElement                              = 1
+	elementKey, elementTimeout, elementEnd   = 1, 4, 5
+	dataValue                                = 1
+)
+
+// renew lets addresses answer for some more time. The library cannot say when
+// an element is to run out; with a timeout alone one that is there already
+// would not live longer.
+func (l *leases) renew(what []renewed) error {
+	type key struct {
+		iface string
+		ipv6  bool
+	}
+	by := make(map[key][]renewed)
+	for _, r := range what {
+		k := key{r.iface, r.addr.Is6()}
+		by[k] = append(by[k], r)
+	}
+	batch := []netlink.Message{subsystem(unix.NFNL_MSG_BATCH_BEGIN, 0)}
+	for k, elements := range by {
+		for chunk := range slices.Chunk(elements, elementsChunk) {
+			set, families := "alive4", []byte{unix.NFPROTO_INET, unix.NFPROTO_ARP}
+			if k.ipv6 {
+				set, families = "alive6", families[:1]
+			}
+			for _, f := range families {
+				m, err := elementsMessage(f, leasePrefix+k.iface, set, chunk)
+				if err != nil {
+					return err
+				}
+				batch = append(batch, m)
+			}
+		}
+	}
+	n := len(batch) - 1
+	if _, err := l.renewal.SendMessages(append(batch, subsystem(unix.NFNL_MSG_BATCH_END, 0))); err != nil {
+		return fmt.Errorf("nftables: %w", err)
+	}
+	for range n {
+		if _, err := l.renewal.Receive(); err != nil {
+			return fmt.Errorf("nftables: %w", err)
+		}
+	}
+	return nil
+}
+
+// elementsMessage adds elements that run out in their time, or renews them.
+func elementsMessage(family byte, table, set string, elements []renewed) (netlink.Message, error) {
+	m := subsystem(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_NEWSETELEM, family)
+	m.Header.Flags |= netlink.Create | netlink.Acknowledge
+	e := netlink.NewAttributeEncoder()
+	e.ByteOrder = binary.BigEndian
+	e.String(elementsTable, table)
+	e.String(elementsSet, set)
+	e.Nested(elementsList, func(list *netlink.AttributeEncoder) error {
+		list.ByteOrder = binary.BigEndian
+		for _, r := range elements {
+			list.Nested(listElement, func(element *netlink.AttributeEncoder) error {
+				element.ByteOrder = binary.BigEndian
+				element.Nested(elementKey, func(key *netlink.AttributeEncoder) error {
+					key.Bytes(dataValue, r.addr.AsSlice())
+					return nil
+				})
+				element.Uint64(elementTimeout, uint64(r.time.Milliseconds()))
+				element.Uint64(elementEnd, uint64(r.time.Milliseconds()))
+				return nil
+			})
+		}
+		return nil
+	})
+	attrs, err := e.Encode()
+	m.Data = append(m.Data, attrs...)
+	return m, err
+}

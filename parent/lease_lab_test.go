@@ -1,0 +1,89 @@
+//go:build lab
+
+package parent
+
+import (
+	"net/netip"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestLeases: what is not renewed runs out, whether we are there or not; what
+// is renewed lives on; tables are found and removed by the next daemon.
+func TestLeases(t *testing.T) {
+	inNamespace(t, func(t *testing.T) {
+		l, err := openLeases()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		show := func() string {
+			out, _ := exec.Command("nft", "list", "ruleset").CombinedOutput()
+			return string(out)
+		}
+		alive := func(ip string) bool {
+			_, sets, _ := strings.Cut(show(), "set alive")
+			return strings.Contains(sets, ip+" timeout")
+		}
+		four, six := netip.MustParseAddr("10.9.0.254"), netip.MustParseAddr("2001:db8::a")
+		want := map[string][]netip.Addr{"eth0": {four, six}}
+		renewing := []renewed{{"eth0", four, 300 * time.Millisecond}, {"eth0", six, 300 * time.Millisecond}}
+		for range 2 {
+			if err := l.apply(want, nil); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+		for _, rule := range []string{
+			"arp daddr ip @virtual4 arp daddr ip != @alive4 drop",
+			"ip daddr @virtual4 ip daddr != @alive4 drop",
+			"ip6 daddr @virtual6 ip6 daddr != @alive6 drop",
+			"icmpv6 type nd-neighbor-solicit @th,64,128 @virtual6 @th,64,128 != @alive6 drop",
+		} {
+			if !strings.Contains(show(), rule) {
+				t.Errorf("no rule %s in\n%s", rule, show())
+			}
+		}
+		if alive("10.9.0.254") || alive("2001:db8::a") {
+			t.Error("alive before they were renewed")
+		}
+		began := time.Now()
+		for time.Since(began) < time.Second {
+			if err := l.renew(renewing); err != nil {
+				t.Error(err)
+				return
+			}
+			if !alive("10.9.0.254") || !alive("2001:db8::a") {
+				t.Errorf("not alive, %v after the first renewal:\n%s", time.Since(began), show())
+				return
+			}
+		}
+		for last := time.Now(); alive("10.9.0.254") || alive("2001:db8::a"); {
+			if time.Since(last) > time.Second {
+				t.Errorf("alive %v after the last renewal", time.Since(last))
+				return
+			}
+		}
+		want["eth1"] = []netip.Addr{four.Next()}
+		if err := l.apply(want, []renewed{{"eth1", four.Next(), time.Minute}}); err != nil || !alive("10.9.0.255") {
+			t.Errorf("another interface: %v\n%s", err, show())
+		}
+		delete(want, "eth0")
+		if err := l.apply(want, nil); err != nil || strings.Contains(show(), "10.9.0.254") || !alive("10.9.0.255") {
+			t.Errorf("without eth0: %v\n%s", err, show())
+		}
+		next, err := openLeases()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if left, err := next.left(); err != nil || len(left) != 1 || left[0] != "eth1" {
+			t.Errorf("left: %v %v", left, err)
+		}
+		if err := next.remove("eth1"); err != nil || strings.Contains(show(), "rvrrpd") {
+			t.Errorf("removed: %v\n%s", err, show())
+		}
+	})
+}
