@@ -20,6 +20,11 @@ func (r *reader) config(root *node) *Config {
 		Lease:      top.text("lease"),
 		StateDir:   top.text("state_dir"), InsecureSecrets: top.flag("insecure_secrets"),
 	}
+	for _, s := range top.below("protocols").tables["static"] {
+		if route, ok := r.route(s); ok {
+			c.Routes = append(c.Routes, route)
+		}
+	}
 	routers := top.tables["vrouter"]
 	b := &builder{reader: r, ids: map[routerID]place{}, addresses: map[addressID]place{}}
 	for _, s := range routers {
@@ -79,6 +84,7 @@ func (b *builder) router(s *section) Router {
 		v.AdverInterval = b.advert(n, join(s.below("timers").label, "advert"), &v)
 	}
 	b.delays(s, &v)
+	b.announcements(s, &v, ipv6)
 	b.auth(s, &v)
 	b.unique(s, ipv6)
 	if name := s.values["vifname"]; name != nil && v.InterfaceType != MACVLAN && !s.invalid("iftype") {
@@ -157,6 +163,7 @@ func (b *builder) delays(s *section, v *Router) {
 		return time.Duration(d) * 10 * time.Millisecond, n
 	}
 	v.StartupDelay, _ = read("startup_delay")
+	v.LinkUpDelay, _ = read("link_up_delay")
 	var n *node
 	v.PreemptDelay, n = read("preempt_delay")
 	switch {

@@ -22,6 +22,8 @@ type Config struct {
 	// InsecureSecrets: files with secrets that others can read are warned of,
 	// and not refused.
 	InsecureSecrets bool
+	// Routes are installed while any virtual router is Active.
+	Routes []Route
 	// Routers in the order of the file, at least one.
 	Routers []Router
 	// Warnings of Load, each a line.
@@ -50,6 +52,32 @@ const (
 	// told otherwise.
 	RFC5798 Checksum = "rfc5798"
 )
+
+// Route is a static route.
+type Route struct {
+	// Prefix has no bits set beyond its length.
+	Prefix netip.Prefix
+	// NextHop is of the family of Prefix.
+	NextHop netip.Addr
+	// Metric is 0..32767, MTU 0..65535, 0 for that of the interface.
+	Metric, MTU int
+}
+
+// Announcements are gratuitous ARP requests, in IPv6 unsolicited neighbor
+// advertisements.
+type Announcements struct {
+	// Repeat is how often each address is announced at takeover, and again
+	// after Delay: 1..20.
+	Repeat int
+	// Delay is 0 (not again) to 255 whole seconds.
+	Delay time.Duration
+	// Refresh is how often an Active announces once more: 0 (not) to 86400
+	// whole seconds.
+	Refresh time.Duration
+	// Interval is the least time between two announcements on an interface:
+	// 0..1 s in steps of 10 ms.
+	Interval time.Duration
+}
 
 // AuthType says how advertisements are authenticated.
 type AuthType string
@@ -120,6 +148,11 @@ type Router struct {
 	// StartupDelay is how long a router stays in Initialize when the daemon
 	// starts, 0..1000 s.
 	StartupDelay time.Duration
+	// LinkUpDelay is how long a link must have been up before the virtual
+	// router starts on it again, 0..1000 s.
+	LinkUpDelay time.Duration
+	// Announcements at takeover and later.
+	Announcements Announcements
 	// AcceptMode as in RFC 9568 §6.1: whether an Active that is not the owner
 	// accepts packets to the addresses.
 	AcceptMode bool

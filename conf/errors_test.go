@@ -43,8 +43,6 @@ func TestGlobalErrors(t *testing.T) {
 		{"protocols of wrong type", `protocols = 1`, `protocols: is an integer; accepted: a table [protocols]`},
 		{"static of wrong type", `protocols.static = [1]`, `protocols.static[1]: is an integer; accepted: one or more [[protocols.static]]`},
 		{"static as a table", `protocols.static = {}`, `protocols.static: is a table; accepted: one or more [[protocols.static]]`},
-		{"static route", `protocols.static = [{ route = "0.0.0.0", mask = "0.0.0.0", nh = "192.0.2.1", metric = 5, mtu = 1500 }]`,
-			`protocols.static[1]: not supported yet: protocols.static; accepted: no protocols.static`},
 		{"client interface", `api = { users = ["x"], secret = "s", host = "[::]:7080", tls = true, key = "k", cert = "c" }`,
 			`api: not supported yet: api; accepted: no api`},
 	} {
@@ -75,7 +73,7 @@ func TestRouterErrors(t *testing.T) {
 		{"advert 256", `timers = { advert = 256 }`, `timers.advert: 256 is out of range; accepted: 1..255 in whole seconds, with version = 2`},
 		{"advert of a fraction", `timers.advert = 0.5`, `timers.advert: 0.5 is out of range; accepted: 1..255 in whole seconds, with version = 2`},
 		{"unknown timer", `timers = { adverts = 1 }`, `timers.adverts: unknown key; did you mean advert?`},
-		{"dot in a quoted key", `"timers.advert" = 1`, `"timers.advert": unknown key; accepted: group, interface, vip, version, checksum, priority, preemption, preempt_delay, startup_delay, accept_mode, strict, timers, iftype, vifname, netdrv, socket_filter, rfc3768, auth_type, auth_secret, hmac`},
+		{"dot in a quoted key", `"timers.advert" = 1`, `"timers.advert": unknown key; accepted: group, interface, vip, version, checksum, priority, preemption, preempt_delay, startup_delay, link_up_delay, accept_mode, strict, timers, garp, na, iftype, vifname, ether_mac, netdrv, socket_filter, rfc3768, auth_type, auth_secret, hmac`},
 		{"iftype unknown", `iftype = "MACVLAN"`, `iftype: "MACVLAN" is not a valid value; accepted: "ether", "macvlan"`},
 		{"vifname without macvlan", `vifname = "v0"`, `vifname: "v0" names no interface with iftype = "ether"; accepted: vifname with iftype = "macvlan"`},
 		{"vifname too long", `vifname = "0123456789abcdef"`, `vifname: "0123456789abcdef" is not valid; accepted: ` + device},
@@ -99,7 +97,7 @@ func TestRouterErrors(t *testing.T) {
 		{"auth_secret of wrong type", `auth_secret = 4242`, `auth_secret: is an integer; accepted: a string: 1..512 bytes`},
 		{"simple in version 3", "auth_type = \"rfc2338-simple\"\nversion = 3", `auth_type: "rfc2338-simple" authenticates version 2 alone; accepted: "none", "hmac", or version = 2`},
 		{"P0 in migration mode", "auth_type = \"p0-t8-sha256\"\nversion = \"2+3\"", `auth_type: "p0-t8-sha256" authenticates version 2 alone; accepted: "none", "hmac", or version = 2`},
-		{"unknown key", `vrid = 3`, `vrid: unknown key; accepted: group, interface, vip, version, checksum, priority, preemption, preempt_delay, startup_delay, accept_mode, strict, timers, iftype, vifname, netdrv, socket_filter, rfc3768, auth_type, auth_secret, hmac`},
+		{"unknown key", `vrid = 3`, `vrid: unknown key; accepted: group, interface, vip, version, checksum, priority, preemption, preempt_delay, startup_delay, link_up_delay, accept_mode, strict, timers, garp, na, iftype, vifname, ether_mac, netdrv, socket_filter, rfc3768, auth_type, auth_secret, hmac`},
 		{"key of the top", `debug = 3`, `debug: unknown key; accepted: debug at the top of the file, before the first table`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -192,8 +190,7 @@ func TestFileErrors(t *testing.T) {
 		{"vifname is an interface further down", least + macvlan + "vifname = \"eth1\"\n" + strings.ReplaceAll(second, "eth0", "eth1"), []string{
 			`f:6: vrouter[1].vifname: "eth1" is already the interface of vrouter[2] (line 9); accepted: a name of its own`}},
 		{"route without next hop", least + "[protocols]\n[[protocols.static]]\nroute = \"10.0.0.0\"\nmask = \"255.0.255.0\"\nmtu = 65536\n", []string{
-			`f:6: protocols.static[1].nh: is missing; accepted: an IPv4 address`,
-			`f:6: protocols.static[1]: not supported yet: protocols.static; accepted: no protocols.static`,
+			`f:6: protocols.static[1].nh: is missing; accepted: a unicast address of the family of the route`,
 			`f:8: protocols.static[1].mask: "255.0.255.0" is not valid; accepted: an IPv4 network mask, as in "255.255.255.0"`,
 			`f:9: protocols.static[1].mtu: 65536 is out of range; accepted: 0..65535`}},
 		{"bad client interface", least + "[api]\nusers = [1]\ntls = 1\nhost = \"7080\"\n", []string{

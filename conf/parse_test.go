@@ -15,7 +15,7 @@ import (
 )
 
 // addr compares addresses, whose fields are hidden.
-var addr = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
+var addr = cmp.Options{cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })}
 
 func address(s string, bits int) conf.Address {
 	return conf.Address{Addr: netip.MustParseAddr(s), Bits: bits}
@@ -28,7 +28,7 @@ func defaults(edit func(*conf.Config)) *conf.Config {
 		MainLog: "/var/log/rvrrpd.log", ErrorLog: "/var/log/rvrrpd-error.log", StateDir: "/var/lib/rvrrpd", Lease: "auto",
 		Routers: []conf.Router{{
 			VRID: 7, Version: 2, Checksum: conf.RFC9568, Interface: "eth0", Addresses: []conf.Address{address("192.0.2.254", 0)},
-			Priority: 100, AcceptMode: true, AdverInterval: time.Second, InterfaceType: conf.Ether, SocketFilter: true, Auth: conf.AuthNone,
+			Priority: 100, AcceptMode: true, AdverInterval: time.Second, InterfaceType: conf.Ether, SocketFilter: true, Auth: conf.AuthNone, Announcements: conf.Announcements{Repeat: 5, Delay: 5 * time.Second},
 		}},
 	}
 	if edit != nil {

@@ -30,6 +30,13 @@ func (c *Config) Print(w io.Writer) error {
 		}
 		p.router(&c.Routers[i])
 	}
+	for _, r := range c.Routes {
+		p.WriteString("\n[[protocols.static]]\n")
+		p.set("protocols.static.route", tomlString(r.Prefix.String()))
+		p.set("protocols.static.nh", tomlString(r.NextHop.String()))
+		p.set("protocols.static.metric", strconv.Itoa(r.Metric))
+		p.set("protocols.static.mtu", strconv.Itoa(r.MTU))
+	}
 	_, err := w.Write(p.Bytes())
 	return err
 }
@@ -70,14 +77,20 @@ func (p *printer) router(v *Router) {
 	p.set("vrouter.preemption", strconv.FormatBool(v.PreemptMode))
 	p.set("vrouter.preempt_delay", seconds(v.PreemptDelay))
 	p.set("vrouter.startup_delay", seconds(v.StartupDelay))
+	p.set("vrouter.link_up_delay", seconds(v.LinkUpDelay))
 	p.set("vrouter.accept_mode", strconv.FormatBool(v.AcceptMode))
 	p.initial("vrouter.strict")
 	p.set("vrouter.timers", fmt.Sprintf("{ advert = %s }", seconds(v.AdverInterval)))
+	a, key := v.Announcements, "vrouter.garp"
+	if v.Addresses[0].Addr.Is6() {
+		key = "vrouter.na"
+	}
+	p.set(key, fmt.Sprintf("{ repeat = %d, delay = %d, refresh = %d, interval = %s }", a.Repeat, a.Delay/time.Second, a.Refresh/time.Second, seconds(a.Interval)))
 	p.set("vrouter.iftype", tomlString(string(v.InterfaceType)))
 	if v.InterfaceType == MACVLAN {
 		p.set("vrouter.vifname", tomlString(v.DeviceName))
 	}
-	p.initial("vrouter.netdrv")
+	p.initial("vrouter.ether_mac", "vrouter.netdrv")
 	p.set("vrouter.socket_filter", strconv.FormatBool(v.SocketFilter))
 	p.initial("vrouter.rfc3768")
 	p.set("vrouter.auth_type", tomlString(string(v.Auth)))

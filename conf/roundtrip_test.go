@@ -31,6 +31,13 @@ func random(r *rand.Rand) *conf.Config {
 		Debug: r.IntN(6), PIDFile: text(), WorkingDir: text(), MainLog: text(), ErrorLog: text(),
 		User: users[r.IntN(len(users))], StateDir: text(), Lease: []string{"auto", "nftables", "off"}[r.IntN(3)], InsecureSecrets: r.IntN(2) == 0,
 	}
+	for i := range r.IntN(4) {
+		route := conf.Route{Prefix: netip.MustParsePrefix(fmt.Sprintf("172.%d.0.0/16", i)), NextHop: netip.MustParseAddr("192.0.2.1"), Metric: r.IntN(1 << 15), MTU: r.IntN(1 << 16)}
+		if r.IntN(2) == 0 {
+			route.Prefix, route.NextHop = netip.MustParsePrefix(fmt.Sprintf("2001:db8:%x::/48", i)), netip.MustParseAddr("fe80::1")
+		}
+		c.Routes = append(c.Routes, route)
+	}
 	next := netip.MustParseAddr("10.0.0.0")
 	for i := range 1 + r.IntN(10) {
 		v := conf.Router{
@@ -44,6 +51,9 @@ func random(r *rand.Rand) *conf.Config {
 			InterfaceType: conf.Ether,
 			SocketFilter:  r.IntN(2) == 0,
 			Auth:          conf.AuthNone,
+			LinkUpDelay:   time.Duration(r.IntN(100_001)) * 10 * time.Millisecond,
+			Announcements: conf.Announcements{Repeat: 1 + r.IntN(20), Delay: time.Duration(r.IntN(256)) * time.Second,
+				Refresh: time.Duration(r.IntN(86401)) * time.Second, Interval: time.Duration(r.IntN(101)) * 10 * time.Millisecond},
 		}
 		v.Checksum = conf.RFC9568
 		if v.Version = 2; r.IntN(2) == 0 {
@@ -176,10 +186,13 @@ priority = 100
 preemption = false
 preempt_delay = 0
 startup_delay = 0
+link_up_delay = 0
 accept_mode = true
 strict = false
 timers = { advert = 1 }
+garp = { repeat = 5, delay = 5, refresh = 0, interval = 0 }
 iftype = "ether"
+ether_mac = false
 netdrv = "libnl"
 socket_filter = true
 rfc3768 = true
@@ -197,11 +210,14 @@ priority = 100
 preemption = false
 preempt_delay = 0
 startup_delay = 0
+link_up_delay = 0
 accept_mode = true
 strict = false
 timers = { advert = 1 }
+garp = { repeat = 5, delay = 5, refresh = 0, interval = 0 }
 iftype = "macvlan"
 vifname = "standby7"
+ether_mac = false
 netdrv = "libnl"
 socket_filter = true
 rfc3768 = true

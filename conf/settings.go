@@ -75,23 +75,26 @@ const (
 const (
 	maxMetric = 1<<15 - 1
 	maxMTU    = 1<<16 - 1
+	maxPace   = 100     // hundredths of a second
 	maxDelay  = 100_000 // hundredths of a second, as keepalived's
 )
 
 // Words for what several settings accept.
 const (
-	acceptedPath   = "a path, relative to working_dir unless it begins with /"
-	acceptedFull   = "a path that begins with /"
-	acceptedDevice = "1 to 15 printable ASCII characters without space, '/', ':' and '%'; not \".\", \"..\", \"all\", \"default\""
-	acceptedUser   = "a user other than root, of letters, digits, '_', '-' and '.'; \"\" for rvrrpd, or nobody where that does not exist"
-	acceptedVIP    = "unicast addresses of one family, each with or without a prefix length, as in \"192.0.2.1/24\" or \"2001:db8::1/64\""
-	acceptedAdvert = "1..255 in whole seconds with version = 2; 0.01..40.95 in steps of 0.01 with version = 3 and \"2+3\""
-	acceptedDelay  = "0..1000 in steps of 0.01"
-	acceptedIPv4   = "an IPv4 address"
-	acceptedMask   = "an IPv4 network mask, as in \"255.255.255.0\""
-	acceptedSecret = "at least one character"
-	acceptedShared = "1..512 bytes"
-	acceptedKey    = "\"hex:\" and 64 to 128 hexadecimal digits, 32 to 64 printable ASCII characters, \"file:\" and a path that begins with /, or \"credential:\" and a name"
+	acceptedPath    = "a path, relative to working_dir unless it begins with /"
+	acceptedFull    = "a path that begins with /"
+	acceptedDevice  = "1 to 15 printable ASCII characters without space, '/', ':' and '%'; not \".\", \"..\", \"all\", \"default\""
+	acceptedUser    = "a user other than root, of letters, digits, '_', '-' and '.'; \"\" for rvrrpd, or nobody where that does not exist"
+	acceptedVIP     = "unicast addresses of one family, each with or without a prefix length, as in \"192.0.2.1/24\" or \"2001:db8::1/64\""
+	acceptedAdvert  = "1..255 in whole seconds with version = 2; 0.01..40.95 in steps of 0.01 with version = 3 and \"2+3\""
+	acceptedDelay   = "0..1000 in steps of 0.01"
+	acceptedPace    = "0..1 in steps of 0.01"
+	acceptedNetwork = "an IPv4 network, with mask or as in \"10.0.0.0/8\", or an IPv6 network as in \"2001:db8::/32\""
+	acceptedNextHop = "a unicast address of the family of the route"
+	acceptedMask    = "an IPv4 network mask, as in \"255.255.255.0\""
+	acceptedSecret  = "at least one character"
+	acceptedShared  = "1..512 bytes"
+	acceptedKey     = "\"hex:\" and 64 to 128 hexadecimal digits, 32 to 64 printable ASCII characters, \"file:\" and a path that begins with /, or \"credential:\" and a name"
 )
 
 // settings is the one table of keys, forms, ranges and defaults. It drives
@@ -120,12 +123,24 @@ var settings = []setting{
 	{key: "vrouter.preemption", form: booleanForm, initial: "false"},
 	{key: "vrouter.preempt_delay", form: secondsForm, initial: "0", accepted: acceptedDelay},
 	{key: "vrouter.startup_delay", form: secondsForm, initial: "0", accepted: acceptedDelay},
+	{key: "vrouter.link_up_delay", form: secondsForm, initial: "0", accepted: acceptedDelay},
 	{key: "vrouter.accept_mode", form: booleanForm, initial: "true"},
 	{key: "vrouter.strict", form: booleanForm, initial: "false"},
 	{key: "vrouter.timers", form: tableForm},
 	{key: "vrouter.timers.advert", form: secondsForm, initial: "1", accepted: acceptedAdvert},
+	{key: "vrouter.garp", form: tableForm},
+	{key: "vrouter.garp.repeat", form: integerForm, initial: "5", min: 1, max: 20},
+	{key: "vrouter.garp.delay", form: integerForm, initial: "5", min: 0, max: 255},
+	{key: "vrouter.garp.refresh", form: integerForm, initial: "0", min: 0, max: 86400},
+	{key: "vrouter.garp.interval", form: secondsForm, initial: "0", accepted: acceptedPace},
+	{key: "vrouter.na", form: tableForm},
+	{key: "vrouter.na.repeat", form: integerForm, initial: "5", min: 1, max: 20},
+	{key: "vrouter.na.delay", form: integerForm, initial: "5", min: 0, max: 255},
+	{key: "vrouter.na.refresh", form: integerForm, initial: "0", min: 0, max: 86400},
+	{key: "vrouter.na.interval", form: secondsForm, initial: "0", accepted: acceptedPace},
 	{key: "vrouter.iftype", form: choiceForm, initial: `"ether"`, choices: []string{`"ether"`, `"macvlan"`}},
 	{key: "vrouter.vifname", form: stringForm, check: isDevice, accepted: acceptedDevice},
+	{key: "vrouter.ether_mac", form: choiceForm, initial: "false", choices: []string{"true", "false"}, now: []string{"false"}},
 	{key: "vrouter.netdrv", form: choiceForm, initial: `"libnl"`, choices: []string{`"libnl"`, `"ioctl"`}, now: []string{`"libnl"`}},
 	{key: "vrouter.socket_filter", form: booleanForm, initial: "true"},
 	{key: "vrouter.rfc3768", form: choiceForm, initial: "true", choices: []string{"true", "false"}, now: []string{"true"}},
@@ -142,10 +157,10 @@ var settings = []setting{
 	{key: "vrouter.hmac.key.value", form: stringForm, check: isKey, accepted: acceptedKey, required: true, secret: true},
 
 	{key: "protocols", form: tableForm},
-	{key: "protocols.static", form: tablesForm, later: true},
-	{key: "protocols.static.route", form: stringForm, check: isIPv4, accepted: acceptedIPv4, required: true},
-	{key: "protocols.static.mask", form: stringForm, check: isMask, accepted: acceptedMask, required: true},
-	{key: "protocols.static.nh", form: stringForm, check: isIPv4, accepted: acceptedIPv4, required: true},
+	{key: "protocols.static", form: tablesForm},
+	{key: "protocols.static.route", form: stringForm, check: isNetwork, accepted: acceptedNetwork, required: true},
+	{key: "protocols.static.mask", form: stringForm, check: isMask, accepted: acceptedMask},
+	{key: "protocols.static.nh", form: stringForm, check: isNextHop, accepted: acceptedNextHop, required: true},
 	{key: "protocols.static.metric", form: integerForm, initial: "0", min: 0, max: maxMetric},
 	{key: "protocols.static.mtu", form: integerForm, initial: "0", min: 0, max: maxMTU},
 

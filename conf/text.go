@@ -60,11 +60,6 @@ func isUser(s string) bool {
 	return true
 }
 
-func isIPv4(s string) bool {
-	a, err := netip.ParseAddr(s)
-	return err == nil && a.Is4()
-}
-
 // isMask tells whether s is ones followed by zeros; none at all is the mask of
 // the default route.
 func isMask(s string) bool {

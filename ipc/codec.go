@@ -106,7 +106,8 @@ func Decode(t Type, payload []byte) (Message, error) {
 		m = Drain{}
 	case TypeStateChange:
 		m = StateChange{From: r.state(), To: r.state(), Reason: Reason(r.among("reason", 1, uint8(ReasonLeaseLost))),
-			Peer: r.addr(), Priority: r.u8()}
+			Peer: r.addr(), Priority: r.u8(), Verdict: Verdict(r.among("verdict", 0, uint8(VerdictLower))), Count: r.u32(),
+			Drop: Drop(r.among("drop reason", 0, uint8(NumDrops)-1))}
 	case TypeDropped:
 		m = Dropped{Link: Link(r.u16()), Reason: Drop(r.among("drop reason", 1, uint8(NumDrops)-1)), VRID: r.u8(),
 			Source: r.addr(), Count: r.u32(), Total: r.u64()}
@@ -256,8 +257,8 @@ func (r *reader) router() Router {
 	m := Router{Link: Link(r.u16()), Family: r.family(), Version: r.among("version", 2, 3), VRID: r.among("VRID", 1, 255),
 		Migration: r.bool(), Priority: r.among("priority", 1, 255), Ownership: r.ownership(), AdverInterval: r.i64(),
 		PreemptMode: r.bool(), PreemptDelay: r.i64(), StartupDelay: r.i64(), Auth: r.auth(), HMAC: r.hmac(), PseudoHeader: r.bool(),
-		AnnounceRepeat: r.u8(), AnnounceDelay: r.i64()}
-	if m.AdverInterval <= 0 || m.AnnounceDelay < 0 || m.PreemptDelay < 0 || m.StartupDelay < 0 {
+		AnnounceRepeat: r.u8(), AnnounceDelay: r.i64(), AnnounceRefresh: r.i64()}
+	if m.AdverInterval <= 0 || m.AnnounceDelay < 0 || m.AnnounceRefresh < 0 || m.PreemptDelay < 0 || m.StartupDelay < 0 {
 		r.fail("interval %d, announce delay %d, preempt delay %d, startup delay %d", m.AdverInterval, m.AnnounceDelay, m.PreemptDelay, m.StartupDelay)
 	}
 	n := int(r.among("address count", 1, MaxAddresses))
@@ -303,6 +304,7 @@ func (m Router) append(b []byte) []byte {
 	b = le.AppendUint16(appendBool(b, m.HMAC.Monotonic), m.HMAC.Window)
 	b = append(appendBool(b, m.PseudoHeader), m.AnnounceRepeat)
 	b = le.AppendUint64(b, uint64(m.AnnounceDelay))
+	b = le.AppendUint64(b, uint64(m.AnnounceRefresh))
 	b = append(b, byte(len(m.Addresses)))
 	for _, a := range m.Addresses {
 		b = appendAddr(b, a)
@@ -320,7 +322,8 @@ func (m Frame) append(b []byte) []byte {
 }
 
 func (m StateChange) append(b []byte) []byte {
-	return append(appendAddr(append(b, byte(m.From), byte(m.To), byte(m.Reason)), m.Peer), m.Priority)
+	b = append(appendAddr(append(b, byte(m.From), byte(m.To), byte(m.Reason)), m.Peer), m.Priority, byte(m.Verdict))
+	return append(le.AppendUint32(b, m.Count), byte(m.Drop))
 }
 
 func (m Dropped) append(b []byte) []byte {

@@ -90,7 +90,7 @@ func random(r *rand.Rand, t Type) Message {
 	case TypeRouter:
 		m := Router{Link: Link(r.Uint32()), Family: family, Version: uint8(2 + r.IntN(2)), VRID: uint8(1 + r.IntN(255)),
 			Priority: uint8(1 + r.IntN(255)), AdverInterval: 1 + r.Int64N(1<<62), PreemptMode: r.IntN(2) == 1, PseudoHeader: r.IntN(2) == 1,
-			AnnounceRepeat: uint8(r.Uint32()), AnnounceDelay: r.Int64(), Migration: r.IntN(2) == 1, Ownership: Ownership(r.IntN(3)),
+			AnnounceRepeat: uint8(r.Uint32()), AnnounceDelay: r.Int64(), AnnounceRefresh: r.Int64(), Migration: r.IntN(2) == 1, Ownership: Ownership(r.IntN(3)),
 			PreemptDelay: r.Int64(), StartupDelay: r.Int64(), Auth: []Auth{AuthNone, AuthSimple, AuthHMAC, AuthP0, AuthP1}[r.IntN(5)],
 			HMAC: HMAC{ActiveKey: uint8(r.Uint32()), Mode: uint8(r.IntN(3)), Monotonic: r.IntN(2) == 1, Window: uint16(r.Uint32())}}
 		for range 1 + r.IntN(MaxAddresses) {
@@ -117,7 +117,7 @@ func random(r *rand.Rand, t Type) Message {
 		return Announce{Repeat: uint8(r.Uint32())}
 	case TypeStateChange:
 		return StateChange{From: State(r.IntN(3)), To: State(r.IntN(3)), Reason: Reason(1 + r.IntN(int(ReasonLeaseLost))),
-			Peer: maybe(), Priority: uint8(r.Uint32())}
+			Peer: maybe(), Priority: uint8(r.Uint32()), Verdict: Verdict(r.IntN(6)), Count: r.Uint32(), Drop: Drop(r.IntN(int(NumDrops)))}
 	case TypeDropped:
 		return Dropped{Link: Link(r.Uint32()), Reason: Drop(1 + r.IntN(int(NumDrops)-1)), VRID: uint8(r.Uint32()),
 			Source: maybe(), Count: r.Uint32(), Total: r.Uint64()}
@@ -292,10 +292,11 @@ func TestEveryValueOfAByte(t *testing.T) {
 		{"router: HMAC monotonic", router, 36, only(0, 1)},
 		{"router: pseudo-header", router, 39, only(0, 1)},
 		{"router: announce delay, high", router, 48, span(0, 127)},
-		{"router: address count", router, 49, only(2)},
-		{"router: address length", router, 50, only(4)},
-		{"router: address padding", router, 50 + 5, only(0)},
-		{"router: second address length", router, 67, only(4)},
+		{"router: announce refresh, high", router, 56, span(0, 127)},
+		{"router: address count", router, 57, only(2)},
+		{"router: address length", router, 58, only(4)},
+		{"router: address padding", router, 58 + 5, only(0)},
+		{"router: second address length", router, 75, only(4)},
 		{"owner: ownership", Owner{}, 0, span(0, 2)},
 		{"link-state: up", LinkState{Up: true, Primary: v4}, 2, only(0, 1)},
 		{"link-state: address length", LinkState{Primary: v4}, 3, only(4, 16)},
@@ -311,6 +312,8 @@ func TestEveryValueOfAByte(t *testing.T) {
 		{"state-change: reason", StateChange{Reason: 1}, 2, span(1, 11)},
 		{"state-change: peer length", StateChange{Reason: 1, Peer: v4}, 3, only(4, 16)},
 		{"state-change: priority", StateChange{Reason: 1}, 20, span(0, 255)},
+		{"state-change: verdict", StateChange{Reason: 1}, 21, span(0, 5)},
+		{"state-change: drop", StateChange{Reason: 1}, 26, span(0, 27)},
 		{"dropped: reason", Dropped{Reason: 1}, 2, span(1, 27)},
 		{"noticed: notice", Noticed{Notice: 1}, 2, span(1, 6)},
 		{"dropped: source length", Dropped{Reason: 1, Source: v4}, 4, only(4, 16)},

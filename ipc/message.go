@@ -89,6 +89,19 @@ const (
 	ReasonLeaseLost                        // the parent took the addresses back
 )
 
+// Verdict says why an Active_Down_Timer fired.
+type Verdict uint8
+
+// Verdicts.
+const (
+	VerdictNone    Verdict = iota
+	VerdictSilent          // nothing arrived any more
+	VerdictDropped         // advertisements arrived, and were discarded
+	VerdictAlone           // no Active has been heard since the start
+	VerdictStalled         // we were not scheduled for longer than an interval
+	VerdictLower           // the Active is there, of lower priority, and is preempted
+)
+
 // Drop is a reason for which a received packet was discarded; the numbers in
 // the comments are the rules of docs/conformance.md.
 type Drop uint8
@@ -202,6 +215,9 @@ type Router struct {
 	// takeover, and again AnnounceDelay nanoseconds later (0: not again).
 	AnnounceRepeat uint8
 	AnnounceDelay  int64
+	// AnnounceRefresh is how often an Active announces once more, in
+	// nanoseconds; 0: not.
+	AnnounceRefresh int64
 	// Addresses are the virtual router's, in the order they are advertised.
 	Addresses []netip.Addr
 }
@@ -325,6 +341,13 @@ type StateChange struct {
 	Peer netip.Addr
 	// Priority is the peer's.
 	Priority uint8
+	// Verdict says why nothing was heard, with ReasonActiveDown; Peer is the
+	// former Active then, if there was one.
+	Verdict Verdict
+	// Count advertisements were discarded, the last for Drop, with
+	// VerdictDropped.
+	Count uint32
+	Drop  Drop
 }
 
 // Dropped reports discarded packets, at a limited rate.

@@ -52,9 +52,9 @@ type Rule struct {
 
 const (
 	addrLen    = 1 + 16
-	routerLen  = 2 + 1 + 1 + 1 + 1 + 1 + 1 + 8 + 1 + 8 + 8 + 1 + 5 + 1 + 1 + 8 + 1
+	routerLen  = 2 + 1 + 1 + 1 + 1 + 1 + 1 + 8 + 1 + 8 + 8 + 1 + 5 + 1 + 1 + 8 + 8 + 1
 	frameLen   = 2 + 1 + 8
-	changeLen  = 3 + addrLen + 1
+	changeLen  = 3 + addrLen + 1 + 1 + 4 + 1
 	droppedLen = 2 + 1 + 1 + addrLen + 4 + 8
 )
 

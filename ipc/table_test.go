@@ -15,7 +15,7 @@ var expected = map[Type]struct {
 	slot               string
 }{
 	TypeHello:       {"PC", "control", "H", 65, 65, "none"},
-	TypeRouter:      {"P", "control", "CR", 67, 4385, "one"},
+	TypeRouter:      {"P", "control", "CR", 75, 4393, "one"},
 	TypeLinkState:   {"P", "control", "CRS", 20, 20, "none"},
 	TypeRestore:     {"P", "control", "C", 0, 0, "one"},
 	TypeSecret:      {"P", "control", "CR", 1, 513, "one"},
@@ -31,7 +31,7 @@ var expected = map[Type]struct {
 	TypeRelease:     {"C", "control", "RS", 0, 0, "one"},
 	TypeAnnounce:    {"C", "control", "RS", 1, 1, "one"},
 	TypeDrain:       {"C", "control", "RS", 0, 0, "none"},
-	TypeStateChange: {"C", "control", "RS", 21, 21, "one"},
+	TypeStateChange: {"C", "control", "RS", 27, 27, "one"},
 	TypeDropped:     {"C", "control", "RS", 33, 33, "none"},
 	TypeNoticed:     {"C", "control", "RS", 33, 33, "none"},
 }

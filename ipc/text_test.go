@@ -47,12 +47,13 @@ func TestNames(t *testing.T) {
 		text         func(uint8) fmt.Stringer
 		sample       string // of the constant first+1
 	}{
-		"Type":   {1, 1, func(v uint8) fmt.Stringer { return Type(v) }, "router"},
-		"State":  {0, 0, func(v uint8) fmt.Stringer { return State(v) }, "backup"},
-		"Reason": {1, 0, func(v uint8) fmt.Stringer { return Reason(v) }, "owner"},
-		"Drop":   {1, 1, func(v uint8) fmt.Stringer { return Drop(v) }, "fragment"},
-		"Notice": {1, 1, func(v uint8) fmt.Stringer { return Notice(v) }, "addresses"},
-		"Code":   {1, 0, func(v uint8) fmt.Stringer { return Code(v) }, "stale"},
+		"Type":    {1, 1, func(v uint8) fmt.Stringer { return Type(v) }, "router"},
+		"State":   {0, 0, func(v uint8) fmt.Stringer { return State(v) }, "backup"},
+		"Reason":  {1, 0, func(v uint8) fmt.Stringer { return Reason(v) }, "owner"},
+		"Drop":    {1, 1, func(v uint8) fmt.Stringer { return Drop(v) }, "fragment"},
+		"Verdict": {0, 0, func(v uint8) fmt.Stringer { return Verdict(v) }, "silent"},
+		"Notice":  {1, 1, func(v uint8) fmt.Stringer { return Notice(v) }, "addresses"},
+		"Code":    {1, 0, func(v uint8) fmt.Stringer { return Code(v) }, "stale"},
 	} {
 		names := all[kind]
 		if len(names) < 3 {

@@ -27,6 +27,9 @@ func (p *process) act(r *router, a engine.Action) {
 		for _, m := range ms {
 			p.send(r.slot, p.signed(r, m))
 		}
+		if r.vr.State() == engine.Active && a.Priority != engine.PriorityLeaving && r.acquire != 0 {
+			p.refresh(r)
+		}
 	case engine.Acquire:
 		r.acquire = p.send(r.slot, ipc.Acquire{})
 	case engine.Release:
@@ -34,6 +37,11 @@ func (p *process) act(r *router, a engine.Action) {
 	case engine.Announce:
 		p.send(r.slot, ipc.Announce{Repeat: a.Repeat})
 	case engine.StateChanged:
-		p.send(r.slot, stateChange(a))
+		c := stateChange(a)
+		r.explain(&c, p.now, p.now-r.due)
+		if a.To == engine.Active {
+			r.nextRefresh, r.nextHeal = p.now+r.record.AnnounceRefresh, p.now+healIntervals*int64(r.interval)
+		}
+		p.send(r.slot, c)
 	}
 }

@@ -177,7 +177,12 @@ func describe(t testing.TB, h ipc.Header, m ipc.Message) string {
 		what = fmt.Sprintf("announce x%d", m.Repeat)
 	case ipc.StateChange:
 		what = fmt.Sprintf("%v->%v %v", m.From, m.To, m.Reason)
-		if m.Peer.IsValid() {
+		if m.Verdict != ipc.VerdictNone && m.Verdict != ipc.VerdictAlone {
+			what += fmt.Sprintf(" %v of %v", m.Verdict, m.Peer)
+			if m.Count > 0 {
+				what += fmt.Sprintf(": %d %v", m.Count, m.Drop)
+			}
+		} else if m.Peer.IsValid() {
 			what += fmt.Sprintf(" %v/%d", m.Peer, m.Priority)
 		}
 	case ipc.Dropped:

@@ -56,12 +56,17 @@ func (p *process) packet(f ipc.Frame) {
 	if why != 0 {
 		_, vrid := wire.Peek(message)
 		p.drop(f.Link, why, vrid, source)
+		if r != nil && why != ipc.DropOwnFrame && why != ipc.DropSuperseded {
+			r.heard.discarded(source, why)
+		}
 		return
 	}
+	r.heard.accepted(source, p.advert.Priority, arrived)
 	p.remark(r, &p.advert, source, arrived)
 	p.step(r, arrived, engine.Advertisement{
 		Source: source, Priority: p.advert.Priority, AdverInterval: p.advert.AdverInterval,
 	})
+	p.healed(r, p.advert.Priority)
 }
 
 // judge reads a packet into p.advert and makes the receive checks R1 to R11
@@ -86,11 +91,11 @@ func (p *process) judge(f ipc.Frame, arrived int64) (r *router, source netip.Add
 	version, vrid := wire.Peek(message)
 	r = p.byVRID[key{f.Link, f.Family, vrid}]
 	if r != nil && !r.speaks(version) { // R4
-		return nil, ip.Source, message, ipc.DropVersion
+		return r, ip.Source, message, ipc.DropVersion
 	}
 	trailer := r.trailerOf(message, ip.Source)
 	if problem := wire.ParseWithTrailer(message, trailer, ip.Source, ip.Destination, &p.advert); problem != wire.NoProblem { // R4 to R7
-		return nil, ip.Source, message, dropOf(problem)
+		return r, ip.Source, message, dropOf(problem)
 	}
 	switch {
 	case r == nil: // R8

@@ -24,9 +24,12 @@ type router struct {
 	// migration mode two each.
 	advertise, goodbye []ipc.Message
 
-	auth      authenticator
-	forms     forms
-	migration migration
+	auth  authenticator
+	heard hearing
+	// No announcement because of a healed split, or to refresh, before.
+	nextHeal, nextRefresh int64
+	forms                 forms
+	migration             migration
 
 	acquire uint32 // number of its last Acquire, 0 after it was refused
 

@@ -50,7 +50,7 @@ func TestDrain(t *testing.T) {
 		{"long ago", start + 100*ms, 200, nil},
 		{"just as it was asked", due + ms, 200, nil},
 		{"a leaving Active", due - 1, 0, nil},
-		{"a lower priority does not count", due - 1, 99, []string{"g1 s0 " + advertises, "g1 s0 acquire", "g1 s0 announce x5", "g1 s0 backup->active active-down"}},
+		{"a lower priority does not count", due - 1, 99, []string{"g1 s0 " + advertises, "g1 s0 acquire", "g1 s0 announce x5", "g1 s0 backup->active active-down lower-priority of 10.77.0.1"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -98,7 +98,16 @@ func (d *daemon) report(h ipc.Header, m ipc.StateChange) error {
 	}
 	args := []any{"vr", s.name, "reason", m.Reason.String()}
 	if m.Peer.IsValid() {
-		args = append(args, "peer", m.Peer, "priority", m.Priority)
+		args = append(args, "peer", m.Peer)
+	}
+	if m.Priority > 0 {
+		args = append(args, "priority", m.Priority)
+	}
+	if m.Verdict != ipc.VerdictNone {
+		if m.Drop != 0 {
+			args = append(args, "dropped", m.Count, "drop", m.Drop.String())
+		}
+		args = append(args, "verdict", m.Verdict.String(), "hint", verdictTexts[m.Verdict.String()])
 	}
 	d.log.Info(m.From.String()+"->"+m.To.String(), args...)
 	return nil

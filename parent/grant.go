@@ -12,11 +12,6 @@ import (
 
 // Implementation constants: what the configuration leaves to us.
 const (
-	// announceRepeat and announceDelay: five announcements at takeover and five
-	// more later, for hosts and switches that missed the first (the same as
-	// keepalived's users are used to).
-	announceRepeat = 5
-	announceDelay  = 5 * time.Second
 	// leaseIntervals is the number of Advertisement_Intervals after which a
 	// silent child loses a slot: then a peer's Active_Down_Timer is about to fire.
 	leaseIntervals = 3
@@ -43,18 +38,24 @@ type grant struct {
 	pseudo    bool // checksum with a pseudo-header
 	interval  time.Duration
 	delays    [2]time.Duration // preempt delay, startup delay
-	auth      ipc.Auth
-	hmac      ipc.HMAC
-	secrets   []ipc.Secret
-	mac       [6]byte        // virtual router MAC address (RFC 9568 §7.3)
-	device    string         // macvlan to hold the addresses; "" is the link itself
-	addrs     []conf.Address // in the order they are advertised
-	derived   bool           // the first of them is derived from the VRID
-	lease     time.Duration  // how long the addresses stay without an advertisement
-	advert    rate           // advertisements
-	announce  rate           // announcements
-	churn     rate           // acquisitions and releases
-	report    rate           // lines in the log about transitions
+	repeat    int              // announcements of an address, at most
+	again     time.Duration    // and once more after this
+	refresh   time.Duration    // and every so often
+	pace      time.Duration    // between two on the interface
+	// linkUpDelay is how long the link must have been up again.
+	linkUpDelay time.Duration
+	auth        ipc.Auth
+	hmac        ipc.HMAC
+	secrets     []ipc.Secret
+	mac         [6]byte        // virtual router MAC address (RFC 9568 §7.3)
+	device      string         // macvlan to hold the addresses; "" is the link itself
+	addrs       []conf.Address // in the order they are advertised
+	derived     bool           // the first of them is derived from the VRID
+	lease       time.Duration  // how long the addresses stay without an advertisement
+	advert      rate           // advertisements
+	announce    rate           // announcements
+	churn       rate           // acquisitions and releases
+	report      rate           // lines in the log about transitions
 }
 
 // linkName is what an ipc.Link stands for: an interface, and the family that
@@ -96,6 +97,8 @@ func grants(c *conf.Config) (gs []grant, links []linkName) {
 			churn:    rate{period: 50 * time.Millisecond, burst: 40},
 			report:   rate{period: 100 * time.Millisecond, burst: 20},
 		}
+		a := r.Announcements
+		g.repeat, g.again, g.refresh, g.pace, g.linkUpDelay = max(1, a.Repeat), a.Delay, a.Refresh, a.Interval, r.LinkUpDelay
 		g.auth, g.hmac, g.secrets = authOf(&r)
 		if r.Migration { // two messages each time
 			g.advert = rate{period: g.advert.period / 2, burst: 2 * g.advert.burst}
@@ -115,7 +118,7 @@ func (g *grant) record() ipc.Router {
 		Migration: g.migration, Priority: g.priority, AdverInterval: int64(g.interval), PseudoHeader: g.pseudo,
 		PreemptMode: g.preempt, PreemptDelay: int64(g.delays[0]), StartupDelay: int64(g.delays[1]),
 		Auth: g.auth, HMAC: g.hmac,
-		AnnounceRepeat: announceRepeat, AnnounceDelay: int64(announceDelay),
+		AnnounceRepeat: uint8(g.repeat), AnnounceDelay: int64(g.again), AnnounceRefresh: int64(g.refresh),
 	}
 	for _, a := range g.addrs {
 		r.Addresses = append(r.Addresses, a.Addr)

@@ -15,7 +15,8 @@ func TestGrants(t *testing.T) {
 	t.Parallel()
 	c := &conf.Config{Routers: []conf.Router{
 		{VRID: 1, Version: 2, Interface: "eth0", Priority: 50, PreemptMode: true, AdverInterval: 2 * time.Second, InterfaceType: conf.MACVLAN, DeviceName: "standby1",
-			Addresses: []conf.Address{{Addr: netip.MustParseAddr("10.0.0.1"), Bits: 24}}},
+			Announcements: conf.Announcements{Repeat: 5, Delay: 5 * time.Second, Refresh: time.Minute},
+			Addresses:     []conf.Address{{Addr: netip.MustParseAddr("10.0.0.1"), Bits: 24}}},
 		{VRID: 2, Version: 3, Checksum: conf.RFC5798, Interface: "eth1", Priority: 100, AdverInterval: time.Second, InterfaceType: conf.Ether,
 			Addresses: []conf.Address{{Addr: netip.MustParseAddr("10.1.0.1")}}},
 		{VRID: 2, Version: 3, Interface: "eth0", Priority: 100, PreemptMode: true, PreemptDelay: time.Second, StartupDelay: time.Minute,
@@ -62,7 +63,7 @@ func TestGrants(t *testing.T) {
 	record := gs[0].record()
 	wantRecord := ipc.Router{
 		Link: 0, Family: ipc.IPv4, Version: 2, VRID: 1, Priority: 50, AdverInterval: int64(2 * time.Second),
-		PreemptMode: true, AnnounceRepeat: 5, AnnounceDelay: int64(5 * time.Second),
+		PreemptMode: true, AnnounceRepeat: 5, AnnounceDelay: int64(5 * time.Second), AnnounceRefresh: int64(time.Minute),
 		Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.1")},
 	}
 	if diff := cmp.Diff(wantRecord, record, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {

@@ -89,12 +89,45 @@ func openKernel() (*kernel, error) {
 
 func (k *kernel) monitorFD() int { return k.monitor }
 
+// watchRoutes has the monitor report changes of routes, too, or not.
+func (k *kernel) watchRoutes(on bool) error {
+	option := unix.NETLINK_DROP_MEMBERSHIP
+	if on {
+		option = unix.NETLINK_ADD_MEMBERSHIP
+	}
+	return errors.Join(unix.SetsockoptInt(k.monitor, unix.SOL_NETLINK, option, unix.RTNLGRP_IPV4_ROUTE),
+		unix.SetsockoptInt(k.monitor, unix.SOL_NETLINK, option, unix.RTNLGRP_IPV6_ROUTE))
+}
+
+// concerns says whether a datagram of reports has anything for us: routes
+// concern us when they were ours and are gone.
+func concerns(b []byte) bool {
+	for len(b) >= unix.NLMSG_HDRLEN {
+		size := int(binary.NativeEndian.Uint32(b))
+		if size < unix.NLMSG_HDRLEN || size > len(b) {
+			return true
+		}
+		switch binary.NativeEndian.Uint16(b[4:]) {
+		case unix.RTM_NEWROUTE:
+		case unix.RTM_DELROUTE:
+			const protocol = unix.NLMSG_HDRLEN + 5 // rtm_protocol
+			if size <= protocol || b[protocol] == protoRVRRPD {
+				return true
+			}
+		default:
+			return true
+		}
+		b = b[min(len(b), (size+3)&^3):]
+	}
+	return false
+}
+
 // changed empties the monitor and says whether the kernel reported anything;
 // reports that were lost for want of room count too.
 func (k *kernel) changed() (bool, error) {
 	any := false
 	for {
-		_, from, err := unix.Recvfrom(k.monitor, k.buf, 0)
+		n, from, err := unix.Recvfrom(k.monitor, k.buf, 0)
 		switch {
 		case err == unix.EAGAIN:
 			return any, nil
@@ -105,7 +138,7 @@ func (k *kernel) changed() (bool, error) {
 			return any, err
 		default:
 			sa, ok := from.(*unix.SockaddrNetlink)
-			any = any || (ok && sa.Pid == 0)
+			any = any || (ok && sa.Pid == 0 && concerns(k.buf[:n]))
 		}
 	}
 }

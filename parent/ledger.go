@@ -219,7 +219,7 @@ func (d *daemon) expireLeases() {
 
 // undo takes back everything in the ledger, as far as the kernel lets us.
 func (d *daemon) undo() error {
-	var errs []error
+	errs := []error{d.dropRoutes()}
 	for _, l := range d.links {
 		errs = append(errs, d.detach(l))
 	}

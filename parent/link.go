@@ -15,16 +15,19 @@ import (
 // that is spoken on it.
 type link struct {
 	linkName
-	id       ipc.Link
-	index    int // 0 while the interface does not exist
-	prefixes []netip.Prefix
-	mac      [6]byte
-	tx       *sender
-	settled  bool      // its settings are ours
-	saved    []setting // settings to restore
-	told     ipc.LinkState
-	again    int64 // no attempt to attach before
-	slots    []*slot
+	id           ipc.Link
+	index        int // 0 while the interface does not exist
+	prefixes     []netip.Prefix
+	mac          [6]byte
+	tx           *sender
+	settled      bool      // its settings are ours
+	saved        []setting // settings to restore
+	told         ipc.LinkState
+	again        int64 // no attempt to attach before; then another look at it
+	upSince      int64 // it has been up since then, 0 while it is down
+	wasUp        bool  // it was up once
+	nextAnnounce int64 // no announcement before
+	slots        []*slot
 }
 
 // attachRetry is the time between two attempts to prepare an interface, ns.
@@ -59,12 +62,16 @@ func (d *daemon) resync() error {
 			}
 		}
 		state := l.facts(info, addrs)
+		if !d.settled(l, state.Up) {
+			state = ipc.LinkState{Link: l.id}
+		}
 		if state.Up { // one that is down has nothing to say, and loses IPv6 addresses
 			d.own(l)
 		}
 		d.tell(l, state)
 	}
 	d.reassert(infos, addrs)
+	d.followRoutes(d.routed)
 	return errors.Join(append(errs, d.enforce())...)
 }
 
@@ -87,6 +94,26 @@ func (d *daemon) enforce() error {
 	}
 	d.unwalled = true
 	return nil
+}
+
+// settled says whether a link has been up for as long as its virtual routers
+// want it to be before they start on it again.
+func (d *daemon) settled(l *link, up bool) bool {
+	switch {
+	case !up:
+		l.upSince = 0
+		return false
+	case l.told.Up || !l.wasUp:
+		l.wasUp = true
+		return true
+	case l.upSince == 0:
+		l.upSince = d.now
+	}
+	if due := l.upSince + int64(l.upDelay()); due > d.now {
+		l.again = due
+		return false
+	}
+	return true
 }
 
 // own follows who owns the addresses.
@@ -286,6 +313,7 @@ func (d *daemon) sweep() error {
 			errs = append(errs, d.kernel.release(a.Index, false, []vaddr{{Prefix: a.Prefix}}))
 		}
 	}
+	errs = append(errs, d.sweepRoutes(names))
 	if d.leases != nil {
 		left, err := d.leases.left()
 		errs = append(errs, err)

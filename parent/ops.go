@@ -84,7 +84,7 @@ func (d *daemon) announceSlot(s *slot, l *link, repeat int) {
 			} else {
 				d.frame = appendGratuitousARP(d.frame[:0], s.source(l), a.Addr)
 			}
-			d.transmit(l, d.frame)
+			d.announceFrame(s, l, d.frame)
 		}
 	}
 }

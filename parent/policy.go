@@ -43,7 +43,7 @@ func allow(g *grant, held, up bool, generation uint32, now int64, h ipc.Header, 
 	case ipc.Release:
 		return admit(held, ipc.CodeNotHeld, true), nil
 	case ipc.Announce:
-		if m.Repeat < 1 || m.Repeat > announceRepeat {
+		if m.Repeat < 1 || int(m.Repeat) > g.repeat {
 			return 0, &violation{g.name, fmt.Sprintf("announce repeated %d times", m.Repeat)}
 		}
 		return admit(held && up, ipc.CodeNotHeld, g.announce.take(now)), nil

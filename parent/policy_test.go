@@ -14,7 +14,7 @@ import (
 func testGrant() grant {
 	gs, _ := grants(&conf.Config{Routers: []conf.Router{{
 		VRID: 7, Version: 2, Interface: "eth0", Priority: 100, AdverInterval: time.Second,
-		InterfaceType: conf.MACVLAN, DeviceName: "standby7",
+		InterfaceType: conf.MACVLAN, DeviceName: "standby7", Announcements: conf.Announcements{Repeat: 5},
 		Addresses: []conf.Address{{Addr: netip.MustParseAddr("10.9.0.254")}, {Addr: netip.MustParseAddr("10.9.0.253"), Bits: 32}},
 	}}})
 	return gs[0]

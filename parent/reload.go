@@ -23,7 +23,7 @@ import (
 // secrets is always made anew, in the next vault.
 func (s *slot) same(g *grant) bool {
 	a, b := s.record(), g.record()
-	return len(s.secrets)+len(g.secrets) == 0 && s.link == g.link && s.device == g.device && s.accept == g.accept && s.derived == g.derived &&
+	return len(s.secrets)+len(g.secrets) == 0 && s.link == g.link && s.device == g.device && s.accept == g.accept && s.pace == g.pace && s.linkUpDelay == g.linkUpDelay && s.derived == g.derived &&
 		slices.Equal(s.addrs, g.addrs) && reflect.DeepEqual(a, b)
 }
 
@@ -232,6 +232,7 @@ func (d *daemon) prepare(c *conf.Config) error {
 	}
 	d.warn(c)
 	d.vault, d.oldVault = v, d.vault
+	d.setRoutes(c.Routes)
 	d.old = d.slots
 	d.adopt(next)
 	if err := d.readState(); err != nil {
@@ -326,7 +327,7 @@ func (d *daemon) move(s *slot) error {
 		err = d.take(s)
 	}
 	if err == nil {
-		d.announceSlot(s, l, announceRepeat)
+		d.announceSlot(s, l, s.repeat)
 	}
 	return err
 }

@@ -25,33 +25,37 @@ const gatherMax = 10 * time.Millisecond
 
 // daemon is the state of the parent, owned by the goroutine of Run.
 type daemon struct {
-	log        *slog.Logger
-	load       func() (*conf.Config, error)
-	slots      []*slot // by number; nil where there is none
-	old        []*slot // of the generation before, while the child has not taken over the next
-	pending    bool    // a reload waits
-	vault      *vault  // the secrets of the slots
-	oldVault   *vault  // those of old
-	confided   bool    // there are secrets in outgoing
-	stateDir   string
-	stateDirty bool  // marks have changed since they were written
-	stateNext  int64 // when they may be written again
-	states     chan<- map[string][]byte
-	stateDone  <-chan struct{}
-	links      []*link
-	byIndex    map[arrival]ipc.Link
-	locks      map[string]*os.File // by interface
-	kernel     *kernel
-	wall       wall
-	leases     *leases   // nil without
-	renewing   []renewed // what this turn's advertisements keep alive
-	unwalled   bool      // and said so
-	recv       map[ipc.Family]*receiver
-	program    int // the child's program, O_PATH
-	uid, gid   int // the child's identity
-	group      uint32
-	generation uint32
-	now        int64 // CLOCK_MONOTONIC in ns, read once a turn
+	log         *slog.Logger
+	load        func() (*conf.Config, error)
+	slots       []*slot // by number; nil where there is none
+	old         []*slot // of the generation before, while the child has not taken over the next
+	pending     bool    // a reload waits
+	vault       *vault  // the secrets of the slots
+	oldVault    *vault  // those of old
+	confided    bool    // there are secrets in outgoing
+	stateDir    string
+	stateDirty  bool  // marks have changed since they were written
+	stateNext   int64 // when they may be written again
+	states      chan<- map[string][]byte
+	stateDone   <-chan struct{}
+	links       []*link
+	byIndex     map[arrival]ipc.Link
+	locks       map[string]*os.File // by interface
+	kernel      *kernel
+	wall        wall
+	leases      *leases // nil without
+	pacing      []paced // announcements that wait, the first to be sent first
+	routes      []conf.Route
+	routed      bool      // they are installed
+	routesAgain int64     // when to try once more, 0 for not
+	renewing    []renewed // what this turn's advertisements keep alive
+	unwalled    bool      // and said so
+	recv        map[ipc.Family]*receiver
+	program     int // the child's program, O_PATH
+	uid, gid    int // the child's identity
+	group       uint32
+	generation  uint32
+	now         int64 // CLOCK_MONOTONIC in ns, read once a turn
 
 	child    *child
 	crashes  []int64 // when the last children died
@@ -191,6 +195,7 @@ func (d *daemon) open(c *conf.Config) (err error) {
 		return err
 	}
 	d.adopt(next)
+	d.setRoutes(c.Routes)
 	if err := d.readState(); err != nil {
 		return err
 	}
@@ -288,6 +293,12 @@ func (d *daemon) next() int64 {
 	if d.stateDirty {
 		next = min(next, d.stateNext)
 	}
+	if len(d.pacing) > 0 {
+		next = min(next, d.pacing[0].at)
+	}
+	if d.routesAgain > 0 {
+		next = min(next, d.routesAgain)
+	}
 	for _, l := range d.links {
 		if l.again > 0 {
 			next = min(next, l.again)
@@ -365,6 +376,8 @@ func (d *daemon) due() error {
 		d.expireLeases()
 	}
 	d.saveState()
+	d.announceDue()
+	d.followRoutes(d.routesAgain > 0 && d.now >= d.routesAgain)
 	if d.child != nil && d.now >= d.child.deadline {
 		if d.stopping {
 			return errors.New("network process did not stop in time")

@@ -1,0 +1,81 @@
+package netproc
+
+import (
+	"math"
+	"net/netip"
+
+	"github.com/rvrrpd/rvrrpd/engine"
+	"github.com/rvrrpd/rvrrpd/ipc"
+)
+
+// hearing is what a router has heard of its group lately, to say at a
+// takeover what became of the Active.
+type hearing struct {
+	active   netip.Addr // sender of the last accepted advertisement
+	priority uint8      // its priority
+	at       int64      // when that arrived
+	missed   uint32     // discarded since
+	why      ipc.Drop   // for this reason, the last of them
+	source   netip.Addr
+}
+
+// accepted notes an accepted advertisement.
+func (h *hearing) accepted(source netip.Addr, priority uint8, at int64) {
+	*h = hearing{active: source, priority: priority, at: at}
+}
+
+// discarded notes one of our group that was discarded.
+func (h *hearing) discarded(source netip.Addr, why ipc.Drop) {
+	if h.missed < math.MaxUint32 {
+		h.missed++
+	}
+	h.why, h.source = why, source
+}
+
+// explain adds to a transition why nothing was heard, when the
+// Active_Down_Timer fired; now, and by how much late.
+func (r *router) explain(c *ipc.StateChange, now, late int64) {
+	if c.Reason != ipc.ReasonActiveDown {
+		return
+	}
+	c.Peer = r.heard.active
+	switch {
+	case r.heard.active.IsValid() && r.heard.priority < r.priority() && now-r.heard.at < 3*int64(r.interval):
+		c.Verdict, c.Priority = ipc.VerdictLower, r.heard.priority
+	case late > int64(r.interval):
+		c.Verdict = ipc.VerdictStalled
+	case r.heard.missed > 0:
+		c.Verdict, c.Count, c.Drop, c.Peer = ipc.VerdictDropped, r.heard.missed, r.heard.why, r.heard.source
+	case r.heard.active.IsValid():
+		c.Verdict = ipc.VerdictSilent
+	default:
+		c.Verdict = ipc.VerdictAlone
+	}
+}
+
+// healIntervals is the least distance between two announcements because of a
+// split that has healed, in Advertisement_Intervals.
+const healIntervals = 3
+
+// healed announces the addresses once more when an Active has been told by
+// another's advertisement, which lost, that the LAN was split: hosts and
+// bridges may have believed the other.
+func (p *process) healed(r *router, priority uint8) {
+	if r.vr.State() != engine.Active || priority == engine.PriorityLeaving || p.now < r.nextHeal {
+		return
+	}
+	r.nextHeal = p.now + healIntervals*int64(r.interval)
+	p.send(r.slot, announceOnce)
+}
+
+// refresh announces the addresses of an Active once more when it is time,
+// with an advertisement.
+func (p *process) refresh(r *router) {
+	if every := r.record.AnnounceRefresh; every > 0 && p.now >= r.nextRefresh {
+		r.nextRefresh = p.now + every
+		p.send(r.slot, announceOnce)
+	}
+}
+
+// announceOnce is sent again and again, made once.
+var announceOnce ipc.Message = ipc.Announce{Repeat: 1}

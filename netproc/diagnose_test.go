@@ -1,0 +1,85 @@
+package netproc
+
+import (
+	"testing"
+
+	"github.com/rvrrpd/rvrrpd/netproc/wire"
+)
+
+// TestVerdict: at a takeover, what became of the former Active.
+func TestVerdict(t *testing.T) {
+	t.Parallel()
+	bad := good(200)
+	bad.AuthType = 1
+	for _, tt := range []struct {
+		name  string
+		hears []wire.Advertisement
+		late  int64
+		want  string
+	}{
+		{"nobody was ever heard", nil, 0, ""},
+		{"nothing arrives any more", []wire.Advertisement{good(200)}, 0, " silent of 10.77.0.1"},
+		{"what arrives is dropped", []wire.Advertisement{good(200), bad, bad, bad}, 0, " dropped of 10.77.0.1: 3 auth-type"},
+		{"we were not scheduled", []wire.Advertisement{good(200)}, 2 * second, " stalled of 10.77.0.1"},
+		{"a lower one is preempted", []wire.Advertisement{good(50), good(50), good(50), good(50)}, 0, " lower-priority of 10.77.0.1"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			d := configured(t, record())
+			for _, a := range tt.hears {
+				d.now += second / 2
+				d.frame(d.now, advertisement(peer, a))
+				d.turn()
+			}
+			d.now = d.p.next() + tt.late
+			d.turn()
+			d.drained()
+			said := d.turn()
+			if got, want := said[len(said)-1], "g1 s0 backup->active active-down"+tt.want; got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// TestHealed: an Active that hears one that loses announces its addresses
+// again, at a limited rate.
+func TestHealed(t *testing.T) {
+	t.Parallel()
+	d := active(t, record())
+	d.now += 20 * second
+	d.turn()
+	for i, want := range []int{1, 0, 0, 1} { // at 0, 1, 2 and 3 s
+		d.frame(d.now, advertisement(peer, good(50)))
+		got := 0
+		for _, said := range d.turn() {
+			if said == "g1 s0 announce x1" {
+				got++
+			}
+		}
+		if got != want {
+			t.Errorf("after %d s: %d announcements, want %d", i, got, want)
+		}
+		d.now += second
+	}
+}
+
+// TestRefresh: an Active announces every so often, a Backup never.
+func TestRefresh(t *testing.T) {
+	t.Parallel()
+	r := record()
+	r.AnnounceRefresh, r.AnnounceDelay = 10*second, 0
+	d := active(t, r)
+	took, count := d.now, 0
+	for d.now < took+35*second {
+		d.now = d.p.next()
+		for _, said := range d.turn() {
+			if said == "g1 s0 announce x1" {
+				count++
+			}
+		}
+	}
+	if count != 3 {
+		t.Errorf("%d announcements in 35 s, want 3", count)
+	}
+}
