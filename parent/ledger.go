@@ -38,7 +38,7 @@ var linkSettings = []setting{{family: "ipv4", name: "arp_ignore", set: "1"}, {fa
 // deviceSettings let a macvlan answer for its addresses although the route
 // back to the asker leads through the link.
 var deviceSettings = []setting{{family: "ipv4", name: "rp_filter", set: "2"},
-	{family: "ipv4", name: "arp_ignore", set: "1"}, {family: "ipv4", name: "arp_announce", set: "2"}}
+	{family: "ipv4", name: "arp_ignore", set: "1"}, {family: "ipv4", name: "arp_announce", set: "2"}, {family: "ipv4", name: "arp_filter", set: "0"}}
 
 // deviceSettings6 keep the virtual MAC out of addresses (RFC 9568 §7.4) and
 // duplicate address detection and router discovery off the device; forwarding

@@ -61,6 +61,9 @@ func (d *daemon) resync() error {
 				}
 			}
 		}
+		if l.index != 0 && len(info.MAC) == 6 {
+			l.mac = [6]byte(info.MAC) // which may have been changed
+		}
 		state := l.facts(info, addrs)
 		if !d.settled(l, state.Up) {
 			state = ipc.LinkState{Link: l.id}
@@ -207,6 +210,7 @@ func (d *daemon) attach(l *link, info linkInfo) (err error) {
 	if info.Loopback || len(info.MAC) != 6 {
 		return fmt.Errorf("%s: not an Ethernet interface", l.name)
 	}
+	d.tellConflicts(l.family)
 	l.index, l.mac = info.Index, [6]byte(info.MAC)
 	if l.tx, err = openSender(info.Index, l.name); err != nil {
 		return err

@@ -25,37 +25,38 @@ const gatherMax = 10 * time.Millisecond
 
 // daemon is the state of the parent, owned by the goroutine of Run.
 type daemon struct {
-	log         *slog.Logger
-	load        func() (*conf.Config, error)
-	slots       []*slot // by number; nil where there is none
-	old         []*slot // of the generation before, while the child has not taken over the next
-	pending     bool    // a reload waits
-	vault       *vault  // the secrets of the slots
-	oldVault    *vault  // those of old
-	confided    bool    // there are secrets in outgoing
-	stateDir    string
-	stateDirty  bool  // marks have changed since they were written
-	stateNext   int64 // when they may be written again
-	states      chan<- map[string][]byte
-	stateDone   <-chan struct{}
-	links       []*link
-	byIndex     map[arrival]ipc.Link
-	locks       map[string]*os.File // by interface
-	kernel      *kernel
-	wall        wall
-	leases      *leases // nil without
-	pacing      []paced // announcements that wait, the first to be sent first
-	routes      []conf.Route
-	routed      bool      // they are installed
-	routesAgain int64     // when to try once more, 0 for not
-	renewing    []renewed // what this turn's advertisements keep alive
-	unwalled    bool      // and said so
-	recv        map[ipc.Family]*receiver
-	program     int // the child's program, O_PATH
-	uid, gid    int // the child's identity
-	group       uint32
-	generation  uint32
-	now         int64 // CLOCK_MONOTONIC in ns, read once a turn
+	log           *slog.Logger
+	load          func() (*conf.Config, error)
+	slots         []*slot // by number; nil where there is none
+	old           []*slot // of the generation before, while the child has not taken over the next
+	pending       bool    // a reload waits
+	vault         *vault  // the secrets of the slots
+	oldVault      *vault  // those of old
+	confided      bool    // there are secrets in outgoing
+	stateDir      string
+	stateDirty    bool  // marks have changed since they were written
+	stateNext     int64 // when they may be written again
+	states        chan<- map[string][]byte
+	stateDone     <-chan struct{}
+	links         []*link
+	byIndex       map[arrival]ipc.Link
+	locks         map[string]*os.File // by interface
+	kernel        *kernel
+	wall          wall
+	leases        *leases // nil without
+	pacing        []paced // announcements that wait, the first to be sent first
+	routes        []conf.Route
+	routed        bool      // they are installed
+	routesAgain   int64     // when to try once more, 0 for not
+	renewing      []renewed // what this turn's advertisements keep alive
+	unwalled      bool      // and said so
+	conflictsTold map[ipc.Family]bool
+	recv          map[ipc.Family]*receiver
+	program       int // the child's program, O_PATH
+	uid, gid      int // the child's identity
+	group         uint32
+	generation    uint32
+	now           int64 // CLOCK_MONOTONIC in ns, read once a turn
 
 	child    *child
 	crashes  []int64 // when the last children died
@@ -93,7 +94,7 @@ func Run(c *conf.Config, load func() (*conf.Config, error), log *slog.Logger) (e
 		return errors.New("must be started as root")
 	}
 	d := &daemon{
-		log: log, load: load, generation: 1, group: deviceGroup | uint32(os.Getpid()), byIndex: make(map[arrival]ipc.Link), locks: make(map[string]*os.File), recv: make(map[ipc.Family]*receiver),
+		log: log, load: load, generation: 1, group: deviceGroup | uint32(os.Getpid()), byIndex: make(map[arrival]ipc.Link), locks: make(map[string]*os.File), recv: make(map[ipc.Family]*receiver), conflictsTold: make(map[ipc.Family]bool),
 		now: ipc.Monotonic(), respawn: never, leaseCheck: never,
 		packet: make([]byte, ipc.MaxFrame), datagram: make([]byte, ipc.MaxDatagram),
 	}
