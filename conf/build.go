@@ -26,7 +26,7 @@ func (r *reader) config(root *node) *Config {
 		}
 	}
 	routers := top.tables["vrouter"]
-	b := &builder{reader: r, ids: map[routerID]place{}, addresses: map[addressID]place{}}
+	b := &builder{reader: r, ids: map[routerID]place{}, macs: map[string]place{}, addresses: map[addressID]place{}}
 	for _, s := range routers {
 		c.Routers = append(c.Routers, b.router(s))
 	}
@@ -38,6 +38,7 @@ func (r *reader) config(root *node) *Config {
 type builder struct {
 	*reader
 	ids       map[routerID]place
+	macs      map[string]place // by interface
 	addresses map[addressID]place
 }
 
@@ -86,6 +87,7 @@ func (b *builder) router(s *section) Router {
 	b.delays(s, &v)
 	b.announcements(s, &v, ipv6)
 	b.auth(s, &v)
+	b.etherMAC(s, &v)
 	b.unique(s, ipv6)
 	if name := s.values["vifname"]; name != nil && v.InterfaceType != MACVLAN && !s.invalid("iftype") {
 		b.fail(name.line, join(s.label, "vifname"), `%s names no interface with iftype = "ether"; accepted: vifname with iftype = "macvlan"`, name.shown())
@@ -172,6 +174,24 @@ func (b *builder) delays(s *section, v *Router) {
 		b.fail(n.line, join(s.label, "preempt_delay"), "%s has no meaning with priority = 255, for the owner of the addresses takes over at once; accepted: 0", n.text)
 	case !v.PreemptMode && !s.invalid("preemption"):
 		b.fail(n.line, join(s.label, "preempt_delay"), "%s has no meaning with preemption = false; accepted: 0, or preemption = true", n.text)
+	}
+}
+
+// etherMAC reads ether_mac: an interface has one hardware address.
+func (b *builder) etherMAC(s *section, v *Router) {
+	n := s.values["ether_mac"]
+	if n == nil || !n.boolean {
+		return
+	}
+	v.EtherMAC = true
+	first, taken := b.macs[v.Interface]
+	switch {
+	case v.InterfaceType != Ether:
+		b.fail(n.line, join(s.label, "ether_mac"), `has no meaning with iftype = "macvlan"; accepted: ether_mac with iftype = "ether"`)
+	case taken:
+		b.fail(n.line, join(s.label, "ether_mac"), "%s already takes the virtual MAC address of %s (line %d); accepted: one virtual router of an interface, or iftype = \"macvlan\"", v.Interface, first.label, first.line)
+	default:
+		b.macs[v.Interface] = place{s.label, n.line}
 	}
 }
 

@@ -161,6 +161,9 @@ type Router struct {
 	AdverInterval time.Duration
 	// InterfaceType says where the addresses live.
 	InterfaceType InterfaceType
+	// EtherMAC: with Ether, the interface takes the virtual MAC address while
+	// Active. One router of an interface at most.
+	EtherMAC bool
 	// DeviceName is the macvlan's name, "" for any other InterfaceType; the
 	// file calls it vifname. No two routers share one, and none is the
 	// Interface of a router.

@@ -90,7 +90,8 @@ func (p *printer) router(v *Router) {
 	if v.InterfaceType == MACVLAN {
 		p.set("vrouter.vifname", tomlString(v.DeviceName))
 	}
-	p.initial("vrouter.ether_mac", "vrouter.netdrv")
+	p.set("vrouter.ether_mac", strconv.FormatBool(v.EtherMAC))
+	p.initial("vrouter.netdrv")
 	p.set("vrouter.socket_filter", strconv.FormatBool(v.SocketFilter))
 	p.initial("vrouter.rfc3768")
 	p.set("vrouter.auth_type", tomlString(string(v.Auth)))

@@ -64,7 +64,8 @@ func random(r *rand.Rand) *conf.Config {
 		if v.PreemptMode && v.Priority < 255 {
 			v.PreemptDelay = time.Duration(r.IntN(100_001)) * 10 * time.Millisecond
 		}
-		if r.IntN(2) == 0 {
+		if v.EtherMAC = r.IntN(2) == 0; r.IntN(2) == 0 {
+			v.EtherMAC = false
 			v.InterfaceType, v.DeviceName = conf.MACVLAN, fmt.Sprintf("v%d-'\"\\#", i)
 		}
 		if r.IntN(3) == 0 {

@@ -76,5 +76,10 @@ func TestAnnouncements(t *testing.T) {
 	wantErrors(t, six+"vip = \"fe80::1\"\ngarp"+text, conf.TOML, `f:5: vrouter[1].garp: has no meaning with IPv6 addresses; accepted: na`)
 	wantErrors(t, least+"garp.repeat = 0\n", conf.TOML, `f:5: vrouter[1].garp.repeat: 0 is out of range; accepted: 1..20`)
 	wantErrors(t, least+"garp.interval = 1.01\n", conf.TOML, `f:5: vrouter[1].garp.interval: 1.01 is out of range; accepted: 0..1 in steps of 0.01`)
-	wantErrors(t, least+"ether_mac = true\n", conf.TOML, `f:5: vrouter[1].ether_mac: not supported yet: vrouter.ether_mac = true; accepted: false`)
+	if r := parsed(t, least+"ether_mac = true\n")[0]; !r.EtherMAC {
+		t.Error("ether_mac is not taken over")
+	}
+	wantErrors(t, least+"iftype = \"macvlan\"\nether_mac = true\n", conf.TOML, `f:6: vrouter[1].ether_mac: has no meaning with iftype = "macvlan"; accepted: ether_mac with iftype = "ether"`)
+	wantErrors(t, least+"ether_mac = true\n[[vrouter]]\ngroup = 8\ninterface = \"eth0\"\nvip = \"192.0.2.7\"\nether_mac = true\n", conf.TOML,
+		`f:10: vrouter[2].ether_mac: eth0 already takes the virtual MAC address of vrouter[1] (line 5); accepted: one virtual router of an interface, or iftype = "macvlan"`)
 }

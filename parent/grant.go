@@ -48,6 +48,7 @@ type grant struct {
 	hmac        ipc.HMAC
 	secrets     []ipc.Secret
 	mac         [6]byte        // virtual router MAC address (RFC 9568 §7.3)
+	etherMAC    bool           // the interface takes the virtual MAC while Active
 	device      string         // macvlan to hold the addresses; "" is the link itself
 	addrs       []conf.Address // in the order they are advertised
 	derived     bool           // the first of them is derived from the VRID
@@ -103,7 +104,7 @@ func grants(c *conf.Config) (gs []grant, links []linkName) {
 		if r.Migration { // two messages each time
 			g.advert = rate{period: g.advert.period / 2, burst: 2 * g.advert.burst}
 		}
-		if r.InterfaceType == conf.MACVLAN {
+		if g.etherMAC = r.EtherMAC; r.InterfaceType == conf.MACVLAN {
 			g.device = r.DeviceName
 		}
 		gs = append(gs, g)

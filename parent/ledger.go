@@ -128,7 +128,7 @@ func (d *daemon) take(s *slot) error {
 	s.held, s.placed = true, slices.Concat(want, gone)
 	// What is gone goes first: with the first address of a subnet the kernel
 	// takes all others of it away.
-	err := d.kernel.release(s.index, false, gone)
+	err := errors.Join(d.wearMAC(s), d.kernel.release(s.index, false, gone))
 	if err == nil {
 		s.placed = want
 		err = d.kernel.acquire(s.index, s.own, want)
@@ -187,7 +187,7 @@ func (d *daemon) give(s *slot) error {
 	if !s.held {
 		return nil
 	}
-	if err := d.kernel.release(s.index, s.own, s.placed); err != nil {
+	if err := errors.Join(d.kernel.release(s.index, s.own, s.placed), d.shedMAC(s)); err != nil {
 		return err // still held: the next attempt may succeed
 	}
 	s.held, s.placed = false, nil

@@ -3,6 +3,7 @@ package parent
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"time"
@@ -23,10 +24,11 @@ type link struct {
 	settled      bool      // its settings are ours
 	saved        []setting // settings to restore
 	told         ipc.LinkState
-	again        int64 // no attempt to attach before; then another look at it
-	upSince      int64 // it has been up since then, 0 while it is down
-	wasUp        bool  // it was up once
-	nextAnnounce int64 // no announcement before
+	again        int64            // no attempt to attach before; then another look at it
+	worn         net.HardwareAddr // its own hardware address, while it has a virtual one
+	upSince      int64            // it has been up since then, 0 while it is down
+	wasUp        bool             // it was up once
+	nextAnnounce int64            // no announcement before
 	slots        []*slot
 }
 
@@ -302,7 +304,7 @@ func (d *daemon) sweep() error {
 	for _, i := range infos {
 		names[i.Index] = i.Name
 	}
-	var errs []error
+	errs := []error{d.returnMACs(infos)}
 	for _, i := range infos {
 		if saved, ours := parseAlias(i.Alias, names[i.Lower]); (ours || i.Group&^0xffffff == deviceGroup) && i.Kind == "macvlan" && d.orphaned(names[i.Lower]) {
 			d.log.Warn("sweeping a device left behind", "device", i.Name, "link", names[i.Lower])

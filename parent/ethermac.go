@@ -1,0 +1,101 @@
+package parent
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+)
+
+// The hardware address that an interface had before it took a virtual one
+// stands in its lock's file, which a kill -9 does not remove: the next daemon
+// on the interface gives it back.
+
+const macLine = "mac "
+
+// isVirtualMAC says whether an address is one of VRRP's (RFC 9568 §7.3): only
+// such a one is ever replaced by what a lock's file says.
+func isVirtualMAC(mac net.HardwareAddr) bool {
+	return len(mac) == 6 && mac[0] == 0 && mac[1] == 0 && mac[2] == 0x5e && mac[3] == 0 && (mac[4] == 1 || mac[4] == 2)
+}
+
+func setMAC(index int, mac net.HardwareAddr) error {
+	attrs := netlink.NewLinkAttrs()
+	attrs.Index = index
+	if err := netlink.LinkSetHardwareAddr(&netlink.Dummy{LinkAttrs: attrs}, mac); err != nil {
+		return fmt.Errorf("set hardware address %v: %w", mac, err)
+	}
+	return nil
+}
+
+// wearMAC gives a slot's interface the virtual MAC address.
+func (d *daemon) wearMAC(s *slot) error {
+	l := d.links[s.link]
+	if !s.etherMAC || l.worn != nil {
+		return nil
+	}
+	own := net.HardwareAddr(append([]byte(nil), l.mac[:]...))
+	if isVirtualMAC(own) {
+		return fmt.Errorf("%s: has a virtual hardware address already, %v", l.name, own)
+	}
+	if err := rewrite(d.locks[l.name], macLine+own.String()+"\n"); err != nil {
+		return err
+	}
+	l.worn = own
+	if err := setMAC(l.index, s.mac[:]); err != nil {
+		return errors.Join(err, d.shedMAC(s))
+	}
+	l.mac = s.mac
+	return nil
+}
+
+// shedMAC gives the interface its own address back.
+func (d *daemon) shedMAC(s *slot) error {
+	l := d.links[s.link]
+	if !s.etherMAC || l.worn == nil {
+		return nil
+	}
+	own := l.worn
+	l.worn, l.mac = nil, [6]byte(own)
+	return errors.Join(setMAC(l.index, own), rewrite(d.locks[l.name], ""))
+}
+
+// rewrite replaces what a lock's file says.
+func rewrite(f *os.File, text string) error {
+	if f == nil {
+		return nil
+	}
+	err := f.Truncate(0)
+	if err == nil {
+		_, err = f.WriteAt([]byte(text), 0)
+	}
+	return err
+}
+
+// returnMACs gives interfaces back the hardware address that a killed daemon
+// has left their lock's file.
+func (d *daemon) returnMACs(infos []linkInfo) error {
+	var errs []error
+	for name, f := range d.locks {
+		line, err := bufio.NewReader(f).ReadString('\n')
+		if err != nil {
+			continue // there is none
+		}
+		own, err := net.ParseMAC(strings.TrimSpace(strings.TrimPrefix(line, macLine)))
+		if err != nil || !strings.HasPrefix(line, macLine) {
+			continue
+		}
+		for _, i := range infos {
+			if i.Name == name && isVirtualMAC(i.MAC) {
+				d.log.Warn("sweeping a hardware address left behind", "link", name, "mac", i.MAC)
+				errs = append(errs, setMAC(i.Index, own))
+			}
+		}
+		errs = append(errs, rewrite(f, ""))
+	}
+	return errors.Join(errs...)
+}
