@@ -31,6 +31,11 @@ func (r *reader) config(root *node) *Config {
 		c.Routers = append(c.Routers, b.router(s))
 	}
 	b.devices(routers, c.Routers)
+	for i, v := range c.Routers {
+		if n := top.values["lease"]; n != nil && c.Lease == "lifetime" && v.AdverInterval < time.Second {
+			r.fail(n.line, "lease", "%s cannot serve %s, whose interval is below a second; accepted: \"auto\", \"nftables\", \"off\"", n.shown(), routers[i].label)
+		}
+	}
 	return c
 }
 

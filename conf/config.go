@@ -17,7 +17,7 @@ type Config struct {
 	// StateDir is where what must outlive the daemon is kept.
 	StateDir string
 	// Lease is how the kernel is made to silence addresses that nobody renews:
-	// "auto", "nftables" or "off".
+	// "auto", "lifetime", "nftables" or "off".
 	Lease string
 	// InsecureSecrets: files with secrets that others can read are warned of,
 	// and not refused.

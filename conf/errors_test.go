@@ -173,6 +173,8 @@ func TestFileErrors(t *testing.T) {
 		{"no router", "debug = 1\n", []string{`f:1: vrouter: is missing; accepted: one or more [[vrouter]]`}},
 		{"empty list of routers", "debug = 1\nvrouter = []\n", []string{`f:2: vrouter: is empty; accepted: one or more [[vrouter]]`}},
 		{"router as a plain table", "\n[vrouter]\ngroup = 1\n", []string{`f:2: vrouter: is a table; accepted: one or more [[vrouter]]`}},
+		{"lease by lifetime below a second", "lease = \"lifetime\"\n" + least + "version = 3\ntimers.advert = 0.5\n", []string{
+			`f:1: lease: "lifetime" cannot serve vrouter[1], whose interval is below a second; accepted: "auto", "nftables", "off"`}},
 		{"empty router", "\n[[vrouter]]\n", []string{
 			`f:2: vrouter[1].group: is missing; accepted: 1..255`,
 			`f:2: vrouter[1].interface: is missing; accepted: ` + device,

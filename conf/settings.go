@@ -109,7 +109,7 @@ var settings = []setting{
 	{key: "error_log", form: stringForm, initial: `"/var/log/rvrrpd-error.log"`, check: isPath, accepted: acceptedPath},
 	{key: "user", form: stringForm, initial: `""`, check: isUser, accepted: acceptedUser},
 	{key: "state_dir", form: stringForm, initial: `"/var/lib/rvrrpd"`, check: isFullPath, accepted: acceptedFull},
-	{key: "lease", form: choiceForm, initial: `"auto"`, choices: []string{`"auto"`, `"lifetime"`, `"nftables"`, `"off"`}, now: []string{`"auto"`, `"nftables"`, `"off"`}},
+	{key: "lease", form: choiceForm, initial: `"auto"`, choices: []string{`"auto"`, `"lifetime"`, `"nftables"`, `"off"`}},
 	{key: "insecure_secrets", form: booleanForm, initial: "false"},
 	{key: "client_api", form: choiceForm, choices: []string{`"http"`}, later: true},
 

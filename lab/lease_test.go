@@ -80,6 +80,39 @@ func TestNothingAnswersTwice(t *testing.T) {
 	}
 }
 
+// TestLifetimes: with lease = "lifetime" the kernel removes the addresses.
+func TestLifetimes(t *testing.T) {
+	t.Parallel()
+	for _, ipv6 := range []bool{false, true} {
+		t.Run(fmt.Sprintf("IPv6 %v", ipv6), func(t *testing.T) {
+			t.Parallel()
+			l := lab.New(t)
+			r := lab.Router{Kind: lab.Rvrrpd, Version: 3, Priority: high, IPv6: ipv6}
+			a := runText(t, l.R1, "lease = \"lifetime\"\n"+r.Configuration(""))
+			a.AwaitLine(0, 10*time.Second, "backup->active")
+			for range 5 { // it lives longer than its lifetime
+				awaitAdverts(l, l.R1, r, 1)
+				for _, vip := range r.VIPs() {
+					if !l.R1.Holds(vip) {
+						t.Fatalf("%v is gone; it said\n%s", vip, a.Output())
+					}
+				}
+			}
+			a.Kill()
+			killed := time.Now()
+			if !lab.Until(5*time.Second, func() bool { return !l.R1.Holds(r.VIPs()[0]) && !l.R1.Holds(r.VIPs()[len(r.VIPs())-1]) }) {
+				t.Fatal("the addresses stay")
+			}
+			if took := time.Since(killed); took > 3300*time.Millisecond {
+				t.Errorf("the addresses went after %v", took)
+			}
+			if said := a.Output(); strings.Contains(said, "put back") {
+				t.Errorf("it said\n%s", said)
+			}
+		})
+	}
+}
+
 // TestLeasesAreSwept: the next start removes the tables that a killed daemon
 // has left, an orderly end removes its own, and lease = "off" makes none.
 func TestLeasesAreSwept(t *testing.T) {

@@ -54,6 +54,7 @@ type addrInfo struct {
 type vaddr struct {
 	Prefix        netip.Prefix
 	NoPrefixRoute bool
+	Lifetime      uint32 // seconds until the kernel removes it, 0 for ever
 }
 
 // kernel is the netlink edge, and the only user of netlink.
@@ -303,6 +304,10 @@ func addrRequest(kind, flags, dev int, a vaddr) *nl.NetlinkRequest {
 		}
 		req.AddData(nl.NewRtAttr(unix.IFA_FLAGS, binary.NativeEndian.AppendUint32(nil, f)))
 		req.AddData(nl.NewRtAttr(ifaProto, []byte{protoRVRRPD}))
+		if a.Lifetime > 0 { // struct ifa_cacheinfo: preferred, valid, and two times
+			info := binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint32(nil, a.Lifetime), a.Lifetime)
+			req.AddData(nl.NewRtAttr(unix.IFA_CACHEINFO, append(info, make([]byte, 8)...)))
+		}
 	}
 	return req
 }

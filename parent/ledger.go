@@ -120,7 +120,7 @@ func change(settings []setting) error {
 func (d *daemon) take(s *slot) error {
 	d.prolong(s)
 	d.leaseCheck = min(d.leaseCheck, s.expires)
-	want := s.place(d.links[s.link].prefixes)
+	want := d.place(s)
 	if s.held && slices.Equal(want, s.placed) {
 		return nil
 	}
@@ -139,9 +139,33 @@ func (d *daemon) take(s *slot) error {
 	return nil
 }
 
+// place says where the slot's addresses go, and for how long.
+func (d *daemon) place(s *slot) []vaddr {
+	want := s.place(d.links[s.link].prefixes)
+	if d.lifetimes {
+		for i := range want {
+			want[i].Lifetime = lifetime(s.interval)
+		}
+	}
+	return want
+}
+
+// lifetime is how long an address may stay that is put again with each
+// advertisement, in seconds: the kernel removes it up to a second late, and
+// then a peer is about to take over. Below a second there is none.
+func lifetime(interval time.Duration) uint32 {
+	if interval < time.Second {
+		return 0
+	}
+	return uint32((leaseIntervals*interval - time.Second) / time.Second)
+}
+
 // prolong lets a slot be held for one more lease, and its addresses answer.
 func (d *daemon) prolong(s *slot) {
 	s.expires = d.now + int64(s.lease)
+	if d.lifetimes && s.held && lifetime(s.interval) > 0 {
+		d.reviving = append(d.reviving, s)
+	}
 	if d.leases == nil || s.ownership == ipc.OwnsAll {
 		return
 	}
@@ -152,6 +176,14 @@ func (d *daemon) prolong(s *slot) {
 
 // renew tells the kernel what this turn has prolonged.
 func (d *daemon) renew() {
+	for _, s := range d.reviving {
+		if s.held {
+			if err := d.kernel.acquire(s.index, false, s.placed); err != nil {
+				d.log.Error("lease not renewed in the kernel", "vr", s.name, "error", err)
+			}
+		}
+	}
+	d.reviving = d.reviving[:0]
 	if len(d.renewing) > 0 {
 		if err := d.leases.renew(d.renewing); err != nil {
 			d.log.Error("lease not renewed in the kernel", "error", err)

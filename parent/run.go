@@ -48,6 +48,8 @@ type daemon struct {
 	routes        []conf.Route
 	routed        bool      // they are installed
 	routesAgain   int64     // when to try once more, 0 for not
+	lifetimes     bool      // the kernel removes addresses that are not put again
+	reviving      []*slot   // whose addresses this turn's advertisements put again
 	renewing      []renewed // what this turn's advertisements keep alive
 	unwalled      bool      // and said so
 	conflictsTold map[ipc.Family]bool
@@ -204,13 +206,14 @@ func (d *daemon) open(c *conf.Config) (err error) {
 	switch {
 	case err != nil && c.Lease == "nftables":
 		return err
-	case err != nil && c.Lease != "off":
-		d.log.Warn("the kernel will not silence addresses when we are gone", "error", err)
+	case err != nil && c.Lease == "auto":
+		d.log.Warn("the kernel will not silence addresses of intervals below a second when we are gone", "error", err)
 	}
+	d.lifetimes = c.Lease == "lifetime" || err != nil && c.Lease == "auto"
 	if err := d.sweep(); err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
-	if c.Lease == "off" {
+	if c.Lease == "off" || c.Lease == "lifetime" {
 		d.leases = nil
 	}
 	if err := d.resync(); err != nil {
