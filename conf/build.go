@@ -93,6 +93,7 @@ func (b *builder) router(s *section) Router {
 	b.announcements(s, &v, ipv6)
 	b.auth(s, &v)
 	b.etherMAC(s, &v)
+	b.ioctl(s, &v)
 	b.unique(s, ipv6)
 	if name := s.values["vifname"]; name != nil && v.InterfaceType != MACVLAN && !s.invalid("iftype") {
 		b.fail(name.line, join(s.label, "vifname"), `%s names no interface with iftype = "ether"; accepted: vifname with iftype = "macvlan"`, name.shown())
@@ -197,6 +198,29 @@ func (b *builder) etherMAC(s *section, v *Router) {
 		b.fail(n.line, join(s.label, "ether_mac"), "%s already takes the virtual MAC address of %s (line %d); accepted: one virtual router of an interface, or iftype = \"macvlan\"", v.Interface, first.label, first.line)
 	default:
 		b.macs[v.Interface] = place{s.label, n.line}
+	}
+}
+
+// maxLabelled is the longest name of an interface whose labels have room for
+// a VRID.
+const maxLabelled = 8
+
+// ioctl reads netdrv: what ioctl(2) cannot do is refused.
+func (b *builder) ioctl(s *section, v *Router) {
+	n := s.values["netdrv"]
+	if v.IOCTL = s.text("netdrv") == "ioctl"; !v.IOCTL || n == nil {
+		return
+	}
+	label := join(s.label, "netdrv")
+	switch {
+	case v.InterfaceType != Ether:
+		b.fail(n.line, label, `"ioctl" knows no macvlan; accepted: "libnl", or iftype = "ether"`)
+	case len(v.Addresses) > 0 && v.Addresses[0].Addr.Is6():
+		b.fail(n.line, label, `"ioctl" knows no IPv6; accepted: "libnl"`)
+	case len(v.Addresses) > 1:
+		b.fail(n.line, label, `"ioctl" knows one address of a virtual router; accepted: "libnl", or one vip`)
+	case len(v.Interface) > maxLabelled:
+		b.fail(n.line, label, `"ioctl" has no room for a label of %s; accepted: "libnl", or an interface with a name of up to %d characters`, v.Interface, maxLabelled)
 	}
 }
 

@@ -161,6 +161,9 @@ type Router struct {
 	AdverInterval time.Duration
 	// InterfaceType says where the addresses live.
 	InterfaceType InterfaceType
+	// IOCTL: the address goes through ioctl(2) instead of netlink; one IPv4
+	// address, with Ether, on an interface with a name of up to 8 characters.
+	IOCTL bool
 	// EtherMAC: with Ether, the interface takes the virtual MAC address while
 	// Active. One router of an interface at most.
 	EtherMAC bool

@@ -77,7 +77,7 @@ func TestRouterErrors(t *testing.T) {
 		{"iftype unknown", `iftype = "MACVLAN"`, `iftype: "MACVLAN" is not a valid value; accepted: "ether", "macvlan"`},
 		{"vifname without macvlan", `vifname = "v0"`, `vifname: "v0" names no interface with iftype = "ether"; accepted: vifname with iftype = "macvlan"`},
 		{"vifname too long", `vifname = "0123456789abcdef"`, `vifname: "0123456789abcdef" is not valid; accepted: ` + device},
-		{"netdrv later", `netdrv = "ioctl"`, `netdrv: not supported yet: vrouter.netdrv = "ioctl"; accepted: "libnl"`},
+		{"ioctl with macvlan", "netdrv = \"ioctl\"\niftype = \"macvlan\"", `netdrv: "ioctl" knows no macvlan; accepted: "libnl", or iftype = "ether"`},
 		{"netdrv unknown", `netdrv = "netlink"`, `netdrv: "netlink" is not a valid value; accepted: "libnl", "ioctl"`},
 		{"socket_filter of wrong type", `socket_filter = "true"`, `socket_filter: is a string; accepted: true, false`},
 		{"rfc3768 later", `rfc3768 = false`, `rfc3768: not supported yet: vrouter.rfc3768 = false; accepted: true`},

@@ -91,7 +91,11 @@ func (p *printer) router(v *Router) {
 		p.set("vrouter.vifname", tomlString(v.DeviceName))
 	}
 	p.set("vrouter.ether_mac", strconv.FormatBool(v.EtherMAC))
-	p.initial("vrouter.netdrv")
+	netdrv := `"libnl"`
+	if v.IOCTL {
+		netdrv = `"ioctl"`
+	}
+	p.set("vrouter.netdrv", netdrv)
 	p.set("vrouter.socket_filter", strconv.FormatBool(v.SocketFilter))
 	p.initial("vrouter.rfc3768")
 	p.set("vrouter.auth_type", tomlString(string(v.Auth)))

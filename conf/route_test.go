@@ -2,6 +2,7 @@ package conf_test
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -62,6 +63,18 @@ func TestRouteErrors(t *testing.T) {
 			wantErrors(t, least+"[[protocols.static]]\n"+test.text, conf.TOML, test.want)
 		})
 	}
+}
+
+func TestIOCTL(t *testing.T) {
+	t.Parallel()
+	const ioctl = "netdrv = \"ioctl\"\n"
+	if r := parsed(t, least+ioctl)[0]; !r.IOCTL {
+		t.Error("ioctl is not taken over")
+	}
+	wantErrors(t, six+"vip = \"fe80::1\"\n"+ioctl, conf.TOML, `f:5: vrouter[1].netdrv: "ioctl" knows no IPv6; accepted: "libnl"`)
+	wantErrors(t, six+"vip = [\"192.0.2.1\", \"192.0.2.2\"]\n"+ioctl, conf.TOML, `f:5: vrouter[1].netdrv: "ioctl" knows one address of a virtual router; accepted: "libnl", or one vip`)
+	wantErrors(t, strings.Replace(least, "eth0", "enp0s31f6", 1)+ioctl, conf.TOML,
+		`f:5: vrouter[1].netdrv: "ioctl" has no room for a label of enp0s31f6; accepted: "libnl", or an interface with a name of up to 8 characters`)
 }
 
 func TestAnnouncements(t *testing.T) {

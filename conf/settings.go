@@ -141,7 +141,7 @@ var settings = []setting{
 	{key: "vrouter.iftype", form: choiceForm, initial: `"ether"`, choices: []string{`"ether"`, `"macvlan"`}},
 	{key: "vrouter.vifname", form: stringForm, check: isDevice, accepted: acceptedDevice},
 	{key: "vrouter.ether_mac", form: booleanForm, initial: "false"},
-	{key: "vrouter.netdrv", form: choiceForm, initial: `"libnl"`, choices: []string{`"libnl"`, `"ioctl"`}, now: []string{`"libnl"`}},
+	{key: "vrouter.netdrv", form: choiceForm, initial: `"libnl"`, choices: []string{`"libnl"`, `"ioctl"`}},
 	{key: "vrouter.socket_filter", form: booleanForm, initial: "true"},
 	{key: "vrouter.rfc3768", form: choiceForm, initial: "true", choices: []string{"true", "false"}, now: []string{"true"}},
 	{key: "vrouter.auth_type", form: choiceForm, initial: `"none"`, choices: []string{

@@ -62,3 +62,43 @@ func TestEtherMAC(t *testing.T) {
 		t.Errorf("r1 is not as it was:\n%s", diff)
 	}
 }
+
+// TestIOCTL: with netdrv = "ioctl" the address comes and goes beside the
+// interface's own, is put back when somebody removes it, and is swept.
+func TestIOCTL(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t)
+	r := lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, OnInterface: true}
+	config := func(priority int) string {
+		r.Priority = priority
+		return r.Configuration("") + "netdrv = \"ioctl\"\n"
+	}
+	before := l.R1.Snapshot()
+	a := runText(t, l.R1, config(high))
+	a.AwaitLine(0, 5*time.Second, "backup->active")
+	answers(t, l, l.R1, r)
+	if !accepts(t, l, lab.VIP) || !l.R1.Holds(l.R1.Addr) {
+		t.Errorf("holds its own address: %v", l.R1.Holds(l.R1.Addr))
+	}
+	mark := a.Len()
+	l.R1.IP("addr del " + lab.VIP.String() + "/24 dev " + lab.Interface)
+	a.AwaitLine(mark, 2*time.Second, "put back what somebody else has removed")
+	answers(t, l, l.R1, r)
+	b := runText(t, l.R2, config(high+1))
+	b.AwaitLine(0, 5*time.Second, "backup->active")
+	if !lab.Until(time.Second, func() bool { return !l.R1.Holds(lab.VIP) }) || !l.R1.Holds(l.R1.Addr) {
+		t.Error("r1 has not given the address back, or lost its own")
+	}
+	b.Kill()
+	again := runText(t, l.R2, config(low))
+	again.AwaitLine(0, 5*time.Second, "sweeping an address left behind")
+	if !lab.Until(time.Second, func() bool { return !l.R2.Holds(lab.VIP) }) {
+		t.Error("r2 still has the address")
+	}
+	if status := a.Terminate(5 * time.Second); status != 0 {
+		t.Errorf("status %d; it said\n%s", status, a.Output())
+	}
+	if diff := before.Diff(l.R1.Snapshot()); diff != "" {
+		t.Errorf("r1 is not as it was:\n%s", diff)
+	}
+}

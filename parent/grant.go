@@ -48,6 +48,7 @@ type grant struct {
 	hmac        ipc.HMAC
 	secrets     []ipc.Secret
 	mac         [6]byte        // virtual router MAC address (RFC 9568 §7.3)
+	ioctl       bool           // addresses go through ioctl(2)
 	etherMAC    bool           // the interface takes the virtual MAC while Active
 	device      string         // macvlan to hold the addresses; "" is the link itself
 	addrs       []conf.Address // in the order they are advertised
@@ -104,6 +105,7 @@ func grants(c *conf.Config) (gs []grant, links []linkName) {
 		if r.Migration { // two messages each time
 			g.advert = rate{period: g.advert.period / 2, burst: 2 * g.advert.burst}
 		}
+		g.ioctl = r.IOCTL
 		if g.etherMAC = r.EtherMAC; r.InterfaceType == conf.MACVLAN {
 			g.device = r.DeviceName
 		}

@@ -1,6 +1,7 @@
 package parent
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -205,6 +206,10 @@ func parseAddress(m []byte) (a addrInfo, err error) {
 			local, _ = netip.AddrFromSlice(attr.Value)
 		case unix.IFA_ADDRESS:
 			peer, _ = netip.AddrFromSlice(attr.Value)
+		case unix.IFA_LABEL:
+			if ourLabel.Match(bytes.TrimRight(attr.Value, "\x00")) {
+				a.Proto = protoRVRRPD
+			}
 		case ifaProto:
 			if len(attr.Value) > 0 {
 				a.Proto = attr.Value[0]

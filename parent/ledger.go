@@ -128,10 +128,10 @@ func (d *daemon) take(s *slot) error {
 	s.held, s.placed = true, slices.Concat(want, gone)
 	// What is gone goes first: with the first address of a subnet the kernel
 	// takes all others of it away.
-	err := errors.Join(d.wearMAC(s), d.kernel.release(s.index, false, gone))
+	err := errors.Join(d.wearMAC(s), d.remove(s, gone, false))
 	if err == nil {
 		s.placed = want
-		err = d.kernel.acquire(s.index, s.own, want)
+		err = d.put(s, want)
 	}
 	if err != nil {
 		return errors.Join(err, d.give(s))
@@ -142,7 +142,7 @@ func (d *daemon) take(s *slot) error {
 // place says where the slot's addresses go, and for how long.
 func (d *daemon) place(s *slot) []vaddr {
 	want := s.place(d.links[s.link].prefixes)
-	if d.lifetimes {
+	if d.lifetimes && !s.ioctl {
 		for i := range want {
 			want[i].Lifetime = lifetime(s.interval)
 		}
@@ -163,7 +163,7 @@ func lifetime(interval time.Duration) uint32 {
 // prolong lets a slot be held for one more lease, and its addresses answer.
 func (d *daemon) prolong(s *slot) {
 	s.expires = d.now + int64(s.lease)
-	if d.lifetimes && s.held && lifetime(s.interval) > 0 {
+	if d.lifetimes && s.held && !s.ioctl && lifetime(s.interval) > 0 {
 		d.reviving = append(d.reviving, s)
 	}
 	if d.leases == nil || s.ownership == ipc.OwnsAll {
@@ -178,7 +178,7 @@ func (d *daemon) prolong(s *slot) {
 func (d *daemon) renew() {
 	for _, s := range d.reviving {
 		if s.held {
-			if err := d.kernel.acquire(s.index, false, s.placed); err != nil {
+			if err := d.put(s, s.placed); err != nil {
 				d.log.Error("lease not renewed in the kernel", "vr", s.name, "error", err)
 			}
 		}
@@ -219,7 +219,7 @@ func (d *daemon) give(s *slot) error {
 	if !s.held {
 		return nil
 	}
-	if err := errors.Join(d.kernel.release(s.index, s.own, s.placed), d.shedMAC(s)); err != nil {
+	if err := errors.Join(d.remove(s, s.placed, s.own), d.shedMAC(s)); err != nil {
 		return err // still held: the next attempt may succeed
 	}
 	s.held, s.placed = false, nil

@@ -38,7 +38,7 @@ func (d *daemon) reassert(infos []linkInfo, addrs []addrInfo) {
 		case !there && s.own:
 			err = d.remake(s)
 		case there && (missing > 0 || s.own && !device.AdminUp):
-			err = d.kernel.acquire(s.index, s.own, s.placed)
+			err = d.put(s, s.placed)
 		default:
 			continue
 		}

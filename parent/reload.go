@@ -23,7 +23,7 @@ import (
 // secrets is always made anew, in the next vault.
 func (s *slot) same(g *grant) bool {
 	a, b := s.record(), g.record()
-	return len(s.secrets)+len(g.secrets) == 0 && s.link == g.link && s.device == g.device && s.accept == g.accept && s.pace == g.pace && s.etherMAC == g.etherMAC && s.linkUpDelay == g.linkUpDelay && s.derived == g.derived &&
+	return len(s.secrets)+len(g.secrets) == 0 && s.link == g.link && s.device == g.device && s.accept == g.accept && s.pace == g.pace && s.etherMAC == g.etherMAC && s.ioctl == g.ioctl && s.linkUpDelay == g.linkUpDelay && s.derived == g.derived &&
 		slices.Equal(s.addrs, g.addrs) && reflect.DeepEqual(a, b)
 }
 

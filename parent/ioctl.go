@@ -1,0 +1,92 @@
+package parent
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"regexp"
+
+	"golang.org/x/sys/unix"
+)
+
+// netdrv = "ioctl": the address is put on the interface with ioctl(2), under a
+// label of its own, and not with netlink. The interface's own address stays
+// where it is, because advertisements come from it (RFC 9568 §7.2) and a crash
+// would lose it.
+
+// ourLabel matches the labels that mark such addresses as ours, as IFA_PROTO
+// does for others.
+var ourLabel = regexp.MustCompile(`:rvr[0-9]{1,3}$`)
+
+func (s *slot) label(iface string) string { return fmt.Sprintf("%s:rvr%d", iface, s.vrid) }
+
+// put puts addresses on the slot's device, in the way that is configured.
+func (d *daemon) put(s *slot, addrs []vaddr) error {
+	if !s.ioctl {
+		return d.kernel.acquire(s.index, s.own, addrs)
+	}
+	var errs []error
+	for _, a := range addrs {
+		errs = append(errs, ioctlAddress(s.label(d.links[s.link].name), a))
+	}
+	return errors.Join(errs...)
+}
+
+// remove takes addresses off the slot's device.
+func (d *daemon) remove(s *slot, addrs []vaddr, setDown bool) error {
+	if !s.ioctl || len(addrs) == 0 {
+		return d.kernel.release(s.index, setDown, addrs)
+	}
+	return ioctlRemove(s.label(d.links[s.link].name))
+}
+
+// ioctlAddress sets the address of a label, and its mask.
+func ioctlAddress(label string, a vaddr) error {
+	mask := net.CIDRMask(a.Prefix.Bits(), 32)
+	return ioctls(label, func(fd int) error {
+		for _, step := range []struct {
+			request uint
+			value   []byte
+		}{{unix.SIOCSIFADDR, a.Prefix.Addr().AsSlice()}, {unix.SIOCSIFNETMASK, mask}} {
+			r, err := unix.NewIfreq(label)
+			if err == nil {
+				err = r.SetInet4Addr(step.value)
+			}
+			if err == nil {
+				err = unix.IoctlIfreq(fd, step.request, r)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// ioctlRemove sets a label down, which removes it and its address; one that
+// is gone already is no error.
+func ioctlRemove(label string) error {
+	return ioctls(label, func(fd int) error {
+		r, err := unix.NewIfreq(label)
+		if err != nil {
+			return err
+		}
+		r.SetUint16(0)
+		if err := unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, r); err != unix.EADDRNOTAVAIL && err != unix.ENODEV {
+			return err
+		}
+		return nil
+	})
+}
+
+func ioctls(label string, do func(fd int) error) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("%s: %w", label, err)
+	}
+	defer unix.Close(fd)
+	if err := do(fd); err != nil {
+		return fmt.Errorf("%s: ioctl: %w", label, err)
+	}
+	return nil
+}
