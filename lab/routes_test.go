@@ -3,6 +3,7 @@
 package lab_test
 
 import (
+	"fmt"
 	"os/exec"
 	"strings"
 	"testing"
@@ -128,6 +129,43 @@ func TestAnnouncements(t *testing.T) {
 	}
 	if n := len(garps()) - mark; n > 2 {
 		t.Errorf("%d announcements after %d advertisements", n, sent)
+	}
+}
+
+// TestProbe: after a takeover the log says whether the former Active is dead,
+// or whether we are deaf to it.
+func TestProbe(t *testing.T) {
+	t.Parallel()
+	for _, ipv6 := range []bool{false, true} {
+		for _, deaf := range []bool{false, true} {
+			t.Run(fmt.Sprintf("IPv6 %v, deaf %v", ipv6, deaf), func(t *testing.T) {
+				t.Parallel()
+				l := lab.New(t)
+				r := lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, IPv6: ipv6, Priority: high}
+				a := l.R1.Run(r)
+				l.Tap.Await(0, 5*time.Second, "r1's advertisement", advertisement(l.R1))
+				r.Priority = low
+				b := l.R2.Run(r)
+				b.AwaitBackup()
+				awaitAdverts(l, l.R1, r, 2)
+				if deaf {
+					// The Active goes on with a version that r2 does not know.
+					a.Kill()
+					verdict := "silent"
+					if !ipv6 {
+						verdict = "dropped"
+						text := strings.Replace(lab.Router{Kind: lab.Rvrrpd, Version: 2, Priority: 255}.Configuration(""), "preemption", "startup_delay = 0\npreemption", 1)
+						runText(t, l.R1, text)
+					}
+					b.AwaitLine(0, 5*time.Second, "backup->active.*verdict="+verdict)
+					b.AwaitLine(0, 5*time.Second, "former Active probed.*answers=true")
+					return
+				}
+				l.Partition(l.R1)
+				b.AwaitLine(0, 5*time.Second, "backup->active.*verdict=silent")
+				b.AwaitLine(0, 5*time.Second, "former Active probed.*answers=false")
+			})
+		}
 	}
 }
 

@@ -110,6 +110,9 @@ func (d *daemon) report(h ipc.Header, m ipc.StateChange) error {
 		args = append(args, "verdict", m.Verdict.String(), "hint", verdictTexts[m.Verdict.String()])
 	}
 	d.log.Info(m.From.String()+"->"+m.To.String(), args...)
+	if wantsProbe(m) {
+		d.probeActive(s, m.Peer)
+	}
 	return nil
 }
 

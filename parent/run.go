@@ -48,6 +48,7 @@ type daemon struct {
 	routes        []conf.Route
 	routed        bool      // they are installed
 	routesAgain   int64     // when to try once more, 0 for not
+	probes        []probe   // the first to be looked at first
 	lifetimes     bool      // the kernel removes addresses that are not put again
 	reviving      []*slot   // whose addresses this turn's advertisements put again
 	renewing      []renewed // what this turn's advertisements keep alive
@@ -300,6 +301,9 @@ func (d *daemon) next() int64 {
 	if len(d.pacing) > 0 {
 		next = min(next, d.pacing[0].at)
 	}
+	if len(d.probes) > 0 {
+		next = min(next, d.probes[0].at)
+	}
 	if d.routesAgain > 0 {
 		next = min(next, d.routesAgain)
 	}
@@ -381,6 +385,7 @@ func (d *daemon) due() error {
 	}
 	d.saveState()
 	d.announceDue()
+	d.probesDue()
 	d.followRoutes(d.routesAgain > 0 && d.now >= d.routesAgain)
 	if d.child != nil && d.now >= d.child.deadline {
 		if d.stopping {

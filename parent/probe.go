@@ -1,0 +1,75 @@
+package parent
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/vishvananda/netlink"
+)
+
+// probeTime is how long a former Active has to answer, ns.
+const probeTime = int64(time.Second)
+
+// probe asks whether a former Active is still there: an advertisement that
+// does not come may mean that it is dead, or that we are deaf to it, and then
+// there are two Actives. The kernel asks, with ARP or neighbor discovery; we
+// look at what it has learned.
+type probe struct {
+	link   *link
+	peer   netip.Addr
+	at     int64 // when to look
+	slots  int   // how many takeovers want to know
+	sample string
+}
+
+// probeActive begins a probe after a takeover, unless there is one for the
+// same router.
+func (d *daemon) probeActive(s *slot, peer netip.Addr) {
+	l := d.links[s.link]
+	if l.index == 0 {
+		return
+	}
+	for i := range d.probes {
+		if p := &d.probes[i]; p.link == l && p.peer == peer {
+			p.slots++
+			return
+		}
+	}
+	n := &netlink.Neigh{LinkIndex: l.index, IP: peer.AsSlice(), Flags: netlink.NTF_USE}
+	_ = netlink.NeighDel(n) // what was learned before says nothing about now
+	if err := netlink.NeighAdd(n); err != nil {
+		d.log.Debug("former Active not probed", "vr", s.name, "peer", peer, "error", err)
+		return
+	}
+	d.probes = append(d.probes, probe{l, peer, d.now + probeTime, 1, s.name})
+}
+
+// probesDue tells what came of the probes whose time is over.
+func (d *daemon) probesDue() {
+	for len(d.probes) > 0 && d.probes[0].at <= d.now {
+		p := d.probes[0]
+		d.probes = d.probes[1:]
+		list, err := netlink.NeighList(p.link.index, 0)
+		if err != nil {
+			continue
+		}
+		answers := false
+		for _, n := range list {
+			ip, _ := netip.AddrFromSlice(n.IP)
+			if ip.Unmap() == p.peer {
+				answers = n.State&(netlink.NUD_REACHABLE|netlink.NUD_STALE|netlink.NUD_DELAY|netlink.NUD_PROBE) != 0
+			}
+		}
+		hint := "it does not answer: it is down, or the network between is cut"
+		if answers {
+			hint = "it answers, so it is alive: its advertisements do not reach us, or it has given up its role without a word; look for two Actives"
+		}
+		d.log.Warn("former Active probed", "link", p.link.linkName, "peer", p.peer, "answers", answers, "takeovers", p.slots, "vr", p.sample, "hint", hint)
+	}
+}
+
+// wantsProbe says whether a transition leaves open what became of the Active.
+func wantsProbe(m ipc.StateChange) bool {
+	return m.To == ipc.Active && m.Peer.IsValid() && (m.Verdict == ipc.VerdictSilent || m.Verdict == ipc.VerdictDropped)
+}
