@@ -13,7 +13,8 @@ import (
 )
 
 // Snapshot is the network state of a namespace, one fact a line: interfaces,
-// addresses, routes, rules, multicast memberships and interface settings.
+// addresses, routes, rules, multicast memberships, interface settings and
+// nftables.
 type Snapshot []string
 
 // Snapshot reads the state.
@@ -38,7 +39,27 @@ func (n *Node) Snapshot() Snapshot {
 	for path, value := range n.settings() {
 		facts["sysctl "+path+" = "+value] = true
 	}
+	for _, line := range n.ruleset() {
+		facts["nft "+line] = true
+	}
 	return slices.Sorted(maps.Keys(facts))
+}
+
+// ruleset is what nft(8) lists, nothing where it is not installed: the demo
+// does without.
+func (n *Node) ruleset() (lines []string) {
+	n.lab.Helper()
+	if _, err := exec.LookPath("nft"); err != nil {
+		return nil
+	}
+	out, err := exec.Command("ip", "netns", "exec", n.Namespace, "nft", "list", "ruleset").CombinedOutput()
+	if err != nil {
+		n.lab.Fatalf("%s: nft: %v: %s", n.Name, err, out)
+	}
+	for line := range strings.Lines(string(out)) {
+		lines = append(lines, strings.TrimSpace(line))
+	}
+	return lines
 }
 
 // Diff lists what differs, lost facts with a minus, new ones with a plus.
