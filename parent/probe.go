@@ -1,15 +1,23 @@
 package parent
 
 import (
+	"errors"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
-// probeTime is how long a former Active has to answer, ns.
-const probeTime = int64(time.Second)
+// Implementation constants.
+const (
+	// probeTime is how long a former Active has to answer, ns.
+	probeTime = int64(time.Second)
+	// probesMax bounds the probes under way: the child names the addresses.
+	probesMax = 16
+)
 
 // probe asks whether a former Active is still there: an advertisement that
 // does not come may mean that it is dead, or that we are deaf to it, and then
@@ -27,7 +35,7 @@ type probe struct {
 // same router.
 func (d *daemon) probeActive(s *slot, peer netip.Addr) {
 	l := d.links[s.link]
-	if l.index == 0 {
+	if !l.near(peer) {
 		return
 	}
 	for i := range d.probes {
@@ -36,13 +44,44 @@ func (d *daemon) probeActive(s *slot, peer netip.Addr) {
 			return
 		}
 	}
+	if len(d.probes) >= probesMax {
+		return
+	}
 	n := &netlink.Neigh{LinkIndex: l.index, IP: peer.AsSlice(), Flags: netlink.NTF_USE}
-	_ = netlink.NeighDel(n) // what was learned before says nothing about now
-	if err := netlink.NeighAdd(n); err != nil {
+	if err := ask(n); err != nil {
 		d.log.Debug("former Active not probed", "vr", s.name, "peer", peer, "error", err)
 		return
 	}
 	d.probes = append(d.probes, probe{l, peer, d.now + probeTime, 1, s.name})
+}
+
+// near says whether an address can be a router's on the link itself.
+func (l *link) near(peer netip.Addr) bool {
+	if l.index == 0 || peer.Is4() != (l.family == ipc.IPv4) {
+		return false
+	}
+	return peer.Is6() && peer.IsLinkLocalUnicast() || peer.Is4() && slices.ContainsFunc(l.prefixes, func(p netip.Prefix) bool { return p.Contains(peer) })
+}
+
+// ask has the kernel resolve a neighbor anew: what it learned before says
+// nothing about now. An entry that an operator has made stays as it is.
+func ask(n *netlink.Neigh) error {
+	list, err := netlink.NeighList(n.LinkIndex, 0)
+	if err != nil {
+		return err
+	}
+	for _, there := range list {
+		if !there.IP.Equal(n.IP) {
+			continue
+		}
+		if there.State&(netlink.NUD_PERMANENT|netlink.NUD_NOARP) != 0 {
+			return errors.New("the neighbor is a permanent one")
+		}
+		if err := netlink.NeighDel(&there); err != nil && !errors.Is(err, unix.ENOENT) {
+			return err
+		}
+	}
+	return netlink.NeighAdd(n)
 }
 
 // probesDue tells what came of the probes whose time is over.
