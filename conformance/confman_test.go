@@ -231,7 +231,7 @@ func checkConfPage(page string, keys []confKey) (errs []error) {
 		text, ok := items[k.key]
 		delete(items, k.key)
 		if !ok {
-			errs = append(errs, fmt.Errorf("%s: is a key without an item: add %q with %q", k.key, ".It Ic "+k.key, k.begins()+k.preset()))
+			errs = append(errs, fmt.Errorf("%s: is a key without an item: add %q with %q", k.key, ".It Ic "+k.key, strings.TrimSuffix(k.begins(), "; ")+k.preset()))
 			continue
 		}
 		if !strings.HasPrefix(text, k.begins()) {
