@@ -76,6 +76,7 @@ install: build
 	install -D -m 0755 bin/rvrrpd $(DESTDIR)$(PREFIX)/sbin/rvrrpd
 	install -D -m 0755 bin/rvrrpd-netproc $(DESTDIR)/usr/libexec/rvrrpd/rvrrpd-netproc
 	install -D -m 0644 docs/man/rvrrpd.8 $(DESTDIR)$(PREFIX)/share/man/man8/rvrrpd.8
+	install -D -m 0644 docs/man/rvrrpd.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/rvrrpd.conf.5
 	install -d -m 0755 $(DESTDIR)/etc/rvrrpd
 	test -e $(DESTDIR)/etc/rvrrpd/rvrrpd.conf || install -m 0644 conf/rvrrpd.conf $(DESTDIR)/etc/rvrrpd/rvrrpd.conf
 

@@ -44,9 +44,8 @@ func hmacConfig(count, priority int, mode string, active int, keys string, extra
 }
 
 // TestRollOut: authentication comes, keys change, and authentication goes
-// again, by reloads, one router after the other, without a change of role.
+// again, by reloads, one router after the other, without a change of role. Not in parallel: gaps are measured.
 func TestRollOut(t *testing.T) {
-	t.Parallel()
 	const count = 3
 	l := lab.New(t)
 	a := startReloaded(t, l.R1, reloads(count, high, ""))

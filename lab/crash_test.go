@@ -79,7 +79,7 @@ func TestParentCrash(t *testing.T) {
 	}
 
 	again := a.Again()
-	again.AwaitLine(0, 5*time.Second, "sweeping a device left behind.*"+lab.Device)
+	again.AwaitLine(0, 5*time.Second, "sweeping devices left behind.*"+lab.Device)
 	again.AwaitBackup()
 	if l.R1.Holds(lab.VIP) {
 		t.Errorf("a Backup holds %v", lab.VIP)

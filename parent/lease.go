@@ -37,11 +37,14 @@ type renewed struct {
 }
 
 func openLeases() (*leases, error) {
-	tables, err := nftables.New(nftables.AsLasting())
+	tables, err := nftables.New(nftables.AsLasting(), nftables.WithSockOptions(func(c *netlink.Conn) error { return c.SetWriteBuffer(batchBuffer) }))
 	if err != nil {
 		return nil, fmt.Errorf("nftables: %w", err)
 	}
 	renewal, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
+	if err == nil {
+		err = renewal.SetWriteBuffer(batchBuffer)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("nftables: %w", err)
 	}

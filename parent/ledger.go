@@ -21,6 +21,7 @@ type slot struct {
 	marks      map[netip.Addr]uint64 // last sequences of HMAC by sender; our own has none
 	index      int                   // device for the addresses, 0 while there is none
 	own        bool                  // the device is ours to delete
+	lowering   bool                  // it is to be set down
 	held       bool                  // the addresses are, or may be, on the device
 	placed     []vaddr               // as they were put there
 	reasserted int                   // how often somebody else had removed something
@@ -219,11 +220,35 @@ func (d *daemon) give(s *slot) error {
 	if !s.held {
 		return nil
 	}
-	if err := errors.Join(d.remove(s, s.placed, s.own), d.shedMAC(s)); err != nil {
+	if err := errors.Join(d.remove(s, s.placed, false), d.shedMAC(s)); err != nil {
 		return err // still held: the next attempt may succeed
 	}
 	s.held, s.placed = false, nil
+	if s.own && !s.lowering {
+		s.lowering = true
+		d.lowering = append(d.lowering, s)
+	}
 	return nil
+}
+
+// lowerTime is how long a turn may set devices down, and a bit: the kernel
+// takes some 12 ms for each, because it waits for all processors, and a
+// thousand of them must not keep us from advertising.
+const lowerTime = int64(10 * time.Millisecond)
+
+// lower sets devices of slots that were given back down, as far as there is
+// time in this turn; without its addresses a device answers for nothing.
+func (d *daemon) lower() {
+	for begin := ipc.Monotonic(); len(d.lowering) > 0 && ipc.Monotonic()-begin < lowerTime; {
+		s := d.lowering[0]
+		d.lowering = d.lowering[1:]
+		if s.lowering = false; s.held || !s.own || s.index == 0 {
+			continue
+		}
+		if err := d.kernel.release(s.index, true, nil); err != nil {
+			d.log.Error("release failed", "vr", s.name, "error", err)
+		}
+	}
 }
 
 // expireLeases takes back the addresses of slots that the child has not
@@ -252,6 +277,14 @@ func (d *daemon) expireLeases() {
 // undo takes back everything in the ledger, as far as the kernel lets us.
 func (d *daemon) undo() error {
 	errs := []error{d.dropRoutes()}
+	if d.kernel != nil && slices.ContainsFunc(d.slots, func(s *slot) bool { return s != nil && s.own && s.index != 0 }) {
+		errs = append(errs, d.kernel.deleteGroup(d.group))
+		for _, s := range d.slots {
+			if s != nil && s.own {
+				s.index, s.own, s.held, s.placed = 0, false, false, nil
+			}
+		}
+	}
 	for _, l := range d.links {
 		errs = append(errs, d.detach(l))
 	}

@@ -305,12 +305,7 @@ func (d *daemon) sweep() error {
 		names[i.Index] = i.Name
 	}
 	errs := []error{d.returnMACs(infos)}
-	for _, i := range infos {
-		if saved, ours := parseAlias(i.Alias, names[i.Lower]); (ours || i.Group&^0xffffff == deviceGroup) && i.Kind == "macvlan" && d.orphaned(names[i.Lower]) {
-			d.log.Warn("sweeping a device left behind", "device", i.Name, "link", names[i.Lower])
-			errs = append(errs, restoreSettings(saved), d.kernel.deleteLink(i.Index))
-		}
-	}
+	errs = append(errs, d.sweepDevices(infos, names))
 	addrs, err := d.kernel.addresses()
 	errs = append(errs, err)
 	for _, a := range addrs {
@@ -327,6 +322,40 @@ func (d *daemon) sweep() error {
 			if d.orphaned(iface) {
 				errs = append(errs, d.leases.remove(iface))
 			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// sweepDevices removes the devices of dead daemons, a daemon's all at once
+// where nobody else's are in its group.
+func (d *daemon) sweepDevices(infos []linkInfo, names map[int]string) error {
+	var errs []error
+	orphans, foreign := make(map[uint32][]linkInfo), make(map[uint32]bool)
+	settings := make(map[setting]bool)
+	for _, i := range infos {
+		saved, ours := parseAlias(i.Alias, names[i.Lower])
+		marked := i.Group&^0xffffff == deviceGroup
+		if i.Kind != "macvlan" || !ours && !marked || !d.orphaned(names[i.Lower]) {
+			foreign[i.Group] = true
+			continue
+		}
+		for _, s := range saved {
+			settings[s] = true
+		}
+		orphans[i.Group] = append(orphans[i.Group], i)
+	}
+	for s := range settings {
+		errs = append(errs, restoreSettings([]setting{s}))
+	}
+	for group, devices := range orphans {
+		d.log.Warn("sweeping devices left behind", "count", len(devices), "first", devices[0].Name, "link", names[devices[0].Lower])
+		if group&^0xffffff == deviceGroup && !foreign[group] {
+			errs = append(errs, d.kernel.deleteGroup(group))
+			continue
+		}
+		for _, i := range devices {
+			errs = append(errs, d.kernel.deleteLink(i.Index))
 		}
 	}
 	return errors.Join(errs...)

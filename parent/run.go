@@ -48,6 +48,7 @@ type daemon struct {
 	routes        []conf.Route
 	routed        bool      // they are installed
 	routesAgain   int64     // when to try once more, 0 for not
+	lowering      []*slot   // whose devices are to be set down
 	probes        []probe   // the first to be looked at first
 	lifetimes     bool      // the kernel removes addresses that are not put again
 	reviving      []*slot   // whose addresses this turn's advertisements put again
@@ -97,7 +98,7 @@ func Run(c *conf.Config, load func() (*conf.Config, error), log *slog.Logger) (e
 		return errors.New("must be started as root")
 	}
 	d := &daemon{
-		log: log, load: load, generation: 1, group: deviceGroup | uint32(os.Getpid()), byIndex: make(map[arrival]ipc.Link), locks: make(map[string]*os.File), recv: make(map[ipc.Family]*receiver), conflictsTold: make(map[ipc.Family]bool),
+		log: log, load: load, generation: 1, byIndex: make(map[arrival]ipc.Link), locks: make(map[string]*os.File), recv: make(map[ipc.Family]*receiver), conflictsTold: make(map[ipc.Family]bool),
 		now: ipc.Monotonic(), respawn: never, leaseCheck: never,
 		packet: make([]byte, ipc.MaxFrame), datagram: make([]byte, ipc.MaxDatagram),
 	}
@@ -128,8 +129,23 @@ func Run(c *conf.Config, load func() (*conf.Config, error), log *slog.Logger) (e
 	return err
 }
 
-// deviceGroup marks our devices' group number; the low bits are our pid.
+// deviceGroup marks our devices' group number; the low bits are the daemon's.
 const deviceGroup = 0x76000000
+
+// chooseGroup picks a group that no device is in: ours are deleted by it.
+func (d *daemon) chooseGroup() error {
+	infos, err := d.kernel.links()
+	used := make(map[uint32]bool)
+	for _, i := range infos {
+		used[i.Group] = true
+	}
+	low := uint32(os.Getpid())
+	for used[deviceGroup|low&0xffffff] {
+		low++
+	}
+	d.group = deviceGroup | low&0xffffff
+	return err
+}
 
 // identity looks up the user the child runs as.
 func identity(name string) (uid, gid int, err error) {
@@ -213,6 +229,9 @@ func (d *daemon) open(c *conf.Config) (err error) {
 	d.lifetimes = c.Lease == "lifetime" || err != nil && c.Lease == "auto"
 	if err := d.sweep(); err != nil {
 		return fmt.Errorf("sweep: %w", err)
+	}
+	if err := d.chooseGroup(); err != nil {
+		return err
 	}
 	if c.Lease == "off" || c.Lease == "lifetime" {
 		d.leases = nil
@@ -301,6 +320,9 @@ func (d *daemon) next() int64 {
 	if len(d.pacing) > 0 {
 		next = min(next, d.pacing[0].at)
 	}
+	if len(d.lowering) > 0 {
+		return d.now
+	}
 	if len(d.probes) > 0 {
 		next = min(next, d.probes[0].at)
 	}
@@ -384,6 +406,7 @@ func (d *daemon) due() error {
 		d.expireLeases()
 	}
 	d.saveState()
+	d.lower()
 	d.announceDue()
 	d.probesDue()
 	d.followRoutes(d.routesAgain > 0 && d.now >= d.routesAgain)

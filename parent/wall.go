@@ -57,6 +57,9 @@ func (w *wall) open() (err error) {
 	w.inet = &nftables.Table{Name: name, Family: nftables.TableFamilyINet}
 	w.arp = &nftables.Table{Name: name, Family: nftables.TableFamilyARP}
 	w.conn, err = nftables.New(nftables.AsLasting(), nftables.WithSockOptions(func(c *netlink.Conn) error {
+		if err := c.SetWriteBuffer(batchBuffer); err != nil {
+			return err
+		}
 		batch := []netlink.Message{subsystem(unix.NFNL_MSG_BATCH_BEGIN, 0)}
 		for _, t := range []*nftables.Table{w.inet, w.arp} {
 			m := subsystem(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_NEWTABLE, byte(t.Family))
@@ -90,7 +93,11 @@ func subsystem(kind uint16, family byte) netlink.Message {
 }
 
 // elementsChunk is the number of elements of a set in one message.
-const elementsChunk = 1000
+const elementsChunk = 500
+
+// batchBuffer is the room for one batch of messages, in bytes: all addresses
+// of some ten thousand virtual routers.
+const batchBuffer = 16 << 20
 
 // apply makes the rules what is wanted, all at once.
 func (w *wall) apply(want rules) (err error) {
