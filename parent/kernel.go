@@ -271,14 +271,33 @@ func (k *kernel) deleteGroup(group uint32) error {
 // acquire sets a device up and puts addresses on it, in as few exchanges with
 // the kernel as possible: this is the time a takeover takes.
 func (k *kernel) acquire(dev int, setUp bool, addrs []vaddr) error {
+	return k.exchange(acquireRequests(placement{dev, setUp, addrs}))
+}
+
+// placement is what one slot wants of acquireMany.
+type placement struct {
+	dev   int
+	setUp bool
+	addrs []vaddr
+}
+
+// acquireMany is acquire for many devices.
+func (k *kernel) acquireMany(all []placement) error {
 	var reqs []*nl.NetlinkRequest
-	if setUp {
-		reqs = append(reqs, upRequest(dev, unix.IFF_UP))
-	}
-	for _, a := range addrs {
-		reqs = append(reqs, addrRequest(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, dev, a))
+	for _, p := range all {
+		reqs = append(reqs, acquireRequests(p)...)
 	}
 	return k.exchange(reqs)
+}
+
+func acquireRequests(p placement) (reqs []*nl.NetlinkRequest) {
+	if p.setUp {
+		reqs = append(reqs, upRequest(p.dev, unix.IFF_UP))
+	}
+	for _, a := range p.addrs {
+		reqs = append(reqs, addrRequest(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, p.dev, a))
+	}
+	return reqs
 }
 
 // release takes addresses off a device and sets it down. What is gone

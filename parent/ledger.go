@@ -22,6 +22,7 @@ type slot struct {
 	index      int                   // device for the addresses, 0 while there is none
 	own        bool                  // the device is ours to delete
 	lowering   bool                  // it is to be set down
+	acquiring  *acquiring            // its addresses are to be taken in this turn
 	held       bool                  // the addresses are, or may be, on the device
 	placed     []vaddr               // as they were put there
 	reasserted int                   // how often somebody else had removed something

@@ -42,7 +42,7 @@ func (d *daemon) request(h ipc.Header, m ipc.Message) error {
 		return err
 	}
 	if code == ipc.CodeDone {
-		code = d.perform(s, l, m)
+		code = d.perform(s, l, h, m)
 	}
 	if code != ipc.CodeDone {
 		d.answer(h, h.Type, code)
@@ -51,7 +51,7 @@ func (d *daemon) request(h ipc.Header, m ipc.Message) error {
 }
 
 // perform carries out what was allowed.
-func (d *daemon) perform(s *slot, l *link, m ipc.Message) ipc.Code {
+func (d *daemon) perform(s *slot, l *link, h ipc.Header, m ipc.Message) ipc.Code {
 	switch m := m.(type) {
 	case ipc.Advertise:
 		if s.held {
@@ -60,16 +60,20 @@ func (d *daemon) perform(s *slot, l *link, m ipc.Message) ipc.Code {
 		d.frame = appendAdvertisement(d.frame[:0], s.mac, l.told.Primary, m.Message)
 		d.transmit(l, d.frame)
 	case ipc.Acquire:
-		if err := d.take(s); err != nil {
-			d.log.Error("acquire failed", "vr", s.name, "error", err)
-			return ipc.CodeKernel
-		}
+		return d.takeSoon(s, h)
 	case ipc.Release:
+		if s.acquiring != nil {
+			d.acquireAll()
+		}
 		if err := d.give(s); err != nil {
 			d.log.Error("release failed", "vr", s.name, "error", err)
 			return ipc.CodeKernel
 		}
 	case ipc.Announce:
+		if s.acquiring != nil {
+			s.acquiring.announce = int(m.Repeat)
+			return ipc.CodeDone
+		}
 		d.announceSlot(s, l, int(m.Repeat))
 	}
 	return ipc.CodeDone

@@ -46,14 +46,16 @@ type daemon struct {
 	leases        *leases // nil without
 	pacing        []paced // announcements that wait, the first to be sent first
 	routes        []conf.Route
-	routed        bool      // they are installed
-	routesAgain   int64     // when to try once more, 0 for not
-	lowering      []*slot   // whose devices are to be set down
-	probes        []probe   // the first to be looked at first
-	lifetimes     bool      // the kernel removes addresses that are not put again
-	reviving      []*slot   // whose addresses this turn's advertisements put again
-	renewing      []renewed // what this turn's advertisements keep alive
-	unwalled      bool      // and said so
+	routed        bool         // they are installed
+	routesAgain   int64        // when to try once more, 0 for not
+	acquisitions  []*acquiring // of this turn
+	repetitions   []acquiring  // announcements of this turn
+	lowering      []*slot      // whose devices are to be set down
+	probes        []probe      // the first to be looked at first
+	lifetimes     bool         // the kernel removes addresses that are not put again
+	reviving      []*slot      // whose addresses this turn's advertisements put again
+	renewing      []renewed    // what this turn's advertisements keep alive
+	unwalled      bool         // and said so
 	conflictsTold map[ipc.Family]bool
 	recv          map[ipc.Family]*receiver
 	program       int // the child's program, O_PATH
@@ -349,7 +351,9 @@ func (d *daemon) next() int64 {
 // turn deals with everything that is ready or due.
 func (d *daemon) turn(ready [fdCount]bool, signals int) error {
 	if ready[fdControl] {
-		if err := d.converse(); err != nil {
+		err := d.converse()
+		d.acquireAll() // before anything else looks at the ledger
+		if err != nil {
 			return err
 		}
 	}
@@ -426,6 +430,8 @@ func (d *daemon) due() error {
 
 // flush hands this turn's messages to the child.
 func (d *daemon) flush() error {
+	d.acquireAll()
+	d.repeatAll()
 	d.renew()
 	if d.child == nil {
 		return nil

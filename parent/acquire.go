@@ -1,0 +1,84 @@
+package parent
+
+import (
+	"github.com/rvrrpd/rvrrpd/ipc"
+)
+
+// acquireChunk is the number of slots whose addresses the kernel gets in one
+// exchange: at a takeover of many this is most of the time, and yet the first
+// announcement must not wait for the last address.
+const acquireChunk = 16
+
+// acquiring is an Acquire that waits for others, to the end of the turn at
+// the longest.
+type acquiring struct {
+	slot     *slot
+	header   ipc.Header
+	announce int // how often to announce once the addresses are there
+}
+
+// takeSoon takes a slot's addresses together with those of other slots. What
+// cannot be done so is done at once.
+func (d *daemon) takeSoon(s *slot, h ipc.Header) ipc.Code {
+	if s.held || s.ioctl || s.etherMAC {
+		if err := d.take(s); err != nil {
+			d.log.Error("acquire failed", "vr", s.name, "error", err)
+			return ipc.CodeKernel
+		}
+		return ipc.CodeDone
+	}
+	// The ledger first: undoing never forgets.
+	s.held, s.placed = true, d.place(s)
+	d.prolong(s)
+	d.leaseCheck = min(d.leaseCheck, s.expires)
+	s.acquiring = &acquiring{slot: s, header: h}
+	d.acquisitions = append(d.acquisitions, s.acquiring)
+	if len(d.acquisitions) >= acquireChunk {
+		d.acquireAll()
+	}
+	return ipc.CodeDone
+}
+
+// acquireAll takes the addresses of all slots that wait, and announces each
+// once; the repetitions follow at the end of the turn.
+func (d *daemon) acquireAll() {
+	all := d.acquisitions
+	if len(all) == 0 {
+		return
+	}
+	d.acquisitions = nil
+	requests := make([]placement, 0, len(all))
+	for _, a := range all {
+		requests = append(requests, placement{a.slot.index, a.slot.own, a.slot.placed})
+	}
+	failed := d.kernel.acquireMany(requests) != nil
+	for _, a := range all {
+		s := a.slot
+		s.acquiring = nil
+		if failed { // find out whose it was; the others lose nothing
+			if err := d.put(s, s.placed); err != nil {
+				d.log.Error("acquire failed", "vr", s.name, "error", err)
+				_ = d.give(s)
+				d.answer(a.header, ipc.TypeAcquire, ipc.CodeKernel)
+				continue
+			}
+		}
+		if a.announce > 0 {
+			d.announceSlot(s, d.links[s.link], 1)
+		}
+		if a.announce > 1 {
+			d.repetitions = append(d.repetitions, *a)
+		}
+	}
+}
+
+// repeatAll makes the announcements that had to wait for the first ones of
+// other slots.
+func (d *daemon) repeatAll() {
+	for _, a := range d.repetitions {
+		if a.slot.held {
+			d.announceSlot(a.slot, d.links[a.slot.link], a.announce-1)
+		}
+	}
+	d.repetitions = d.repetitions[:0]
+}
