@@ -31,7 +31,7 @@ const (
 type linkInfo struct {
 	Index    int
 	Name     string
-	Up       bool // administratively up, and with carrier
+	Up       bool // administratively up, with carrier, and no port of a bridge or bond
 	AdminUp  bool
 	MAC      net.HardwareAddr
 	Alias    string
@@ -156,11 +156,17 @@ func (k *kernel) links() (out []linkInfo, err error) {
 	if err != nil {
 		return nil, err
 	}
+	kinds := make(map[int]string, len(list))
+	for _, l := range list {
+		kinds[l.Attrs().Index] = l.Type()
+	}
 	for _, l := range list {
 		a := l.Attrs()
+		// The IP stack hears nothing on a port of those.
+		port := slices.Contains([]string{"bridge", "bond", "team", "openvswitch"}, kinds[a.MasterIndex])
 		out = append(out, linkInfo{
 			Index: a.Index, Name: a.Name, MAC: a.HardwareAddr, Alias: a.Alias, Kind: l.Type(), Lower: a.ParentIndex, Group: a.Group,
-			Up:       a.RawFlags&unix.IFF_UP != 0 && a.RawFlags&unix.IFF_LOWER_UP != 0 && a.OperState != netlink.OperDown,
+			Up:       !port && a.RawFlags&unix.IFF_UP != 0 && a.RawFlags&unix.IFF_LOWER_UP != 0 && a.OperState != netlink.OperDown,
 			AdminUp:  a.RawFlags&unix.IFF_UP != 0,
 			Loopback: a.RawFlags&unix.IFF_LOOPBACK != 0,
 		})
