@@ -19,7 +19,7 @@ import (
 )
 
 // runText starts rvrrpd with a configuration of the test's own.
-func runText(t *testing.T, n *lab.Node, text string) *lab.Process {
+func runText(t testing.TB, n *lab.Node, text string) *lab.Process {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "conf")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {

@@ -1,0 +1,172 @@
+//go:build lab
+
+package lab_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rvrrpd/rvrrpd/lab"
+)
+
+// The routers of the scale test: links between r1 and r2, and virtual routers
+// on each.
+const (
+	scaleLinks   = 4
+	scaleRouters = 250
+)
+
+// scaled is a configuration of many virtual routers.
+func scaled(links, routers, priority int) string {
+	var b strings.Builder
+	for i := range links {
+		for v := range routers {
+			fmt.Fprintf(&b, "[[vrouter]]\ngroup = %d\ninterface = \"link%d\"\nvip = \"10.%d.1.%d\"\niftype = \"macvlan\"\nvifname = \"v%d-%d\"\nversion = 3\npreemption = true\npriority = %d\n",
+				v+1, i, 100+i, v+1, i, v+1, priority)
+		}
+	}
+	return b.String()
+}
+
+// cables joins r1 and r2 directly.
+func cables(l *lab.Lab, links int) {
+	for i := range links {
+		l.R1.IP(fmt.Sprintf("link add link%d type veth peer name link%d netns %s", i, i, l.R2.Namespace))
+		for n, node := range []*lab.Node{l.R1, l.R2} {
+			node.IP(fmt.Sprintf("addr add 10.%d.0.%d/16 dev link%d", 100+i, n+1, i), fmt.Sprintf("link set link%d up", i))
+		}
+	}
+	for i := range links { // the kernel gives them their own addresses when they carry
+		for _, node := range []*lab.Node{l.R1, l.R2} {
+			lab.Until(5*time.Second, func() bool { return len(node.Addresses(fmt.Sprintf("link%d", i))) == 2 })
+		}
+	}
+}
+
+// transitions are the lines of a daemon from a mark on about a transition.
+func transitions(p *lab.Process, mark int, what string) []lab.Line {
+	return slices.DeleteFunc(slices.Clone(p.From(mark)), func(l lab.Line) bool { return !strings.Contains(l.Text, "msg="+what) })
+}
+
+// awaitAll waits until all virtual routers have made a transition, and
+// returns how long it took from the first to the last.
+func awaitAll(t *testing.T, p *lab.Process, mark int, what string, count int, timeout time.Duration) time.Duration {
+	t.Helper()
+	if !lab.Until(timeout, func() bool { return len(transitions(p, mark, what)) >= count }) {
+		t.Fatalf("%s: %d of %d within %v", what, len(transitions(p, mark, what)), count, timeout)
+	}
+	lines := transitions(p, mark, what)
+	return lines[len(lines)-1].Time.Sub(lines[0].Time)
+}
+
+// TestScale: a thousand virtual routers on four links start, are taken over,
+// handed back, and end. Not in parallel: it takes all there is.
+func TestScale(t *testing.T) {
+	const count = scaleLinks * scaleRouters
+	l := lab.New(t)
+	cables(l, scaleLinks)
+	before1, before2 := l.R1.Snapshot(), l.R2.Snapshot()
+	start := time.Now()
+	a := runText(t, l.R1, scaled(scaleLinks, scaleRouters, high))
+	awaitAll(t, a, 0, "backup->active", count, 20*time.Second)
+	t.Logf("all Active %v after the start, Active_Down_Interval included", time.Since(start))
+	b := runText(t, l.R2, scaled(scaleLinks, scaleRouters, low))
+	awaitAll(t, b, 0, "initialize->backup", count, 20*time.Second)
+
+	a.Kill()
+	killed := time.Now()
+	took := awaitAll(t, b, 0, "backup->active", count, 10*time.Second)
+	t.Logf("taken over from first to last in %v, %v after the kill", took, time.Since(killed))
+	if took > time.Second {
+		t.Errorf("the takeover took %v", took)
+	}
+
+	mark := b.Len()
+	again := runText(t, l.R1, scaled(scaleLinks, scaleRouters, high))
+	took = awaitAll(t, again, 0, "backup->active", count, 20*time.Second)
+	t.Logf("taken back from first to last in %v", took)
+	took = awaitAll(t, b, mark, "active->backup", count, 10*time.Second)
+	t.Logf("given back from first to last in %v", took)
+	for _, p := range []*lab.Process{again, b} {
+		start := time.Now()
+		if status := p.Terminate(20 * time.Second); status != 0 {
+			t.Errorf("status %d", status)
+		}
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("the end took %v", took)
+		} else {
+			t.Logf("the end took %v", took)
+		}
+		for _, line := range p.From(0) {
+			if strings.Contains(line.Text, "level=ERROR") || strings.Contains(line.Text, "lease lost") {
+				t.Errorf("it said %s", line.Text)
+			}
+		}
+	}
+	if diff := before1.Diff(l.R1.Snapshot()) + before2.Diff(l.R2.Snapshot()); diff != "" {
+		t.Errorf("left behind:\n%s", diff)
+	}
+}
+
+// BenchmarkTakeoverMany is from the first advertisement of a takeover to the
+// last first announcement of an address, on the wire, for so many virtual
+// routers on one link.
+func BenchmarkTakeoverMany(b *testing.B) {
+	for _, n := range []int{1, 250} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			var times []time.Duration
+			for range 3 {
+				times = append(times, takeoverOf(b, n))
+			}
+			slices.Sort(times)
+			b.ReportMetric(float64(times[1].Microseconds())/1000, "ms")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+func takeoverOf(b *testing.B, n int) time.Duration {
+	l := lab.New(b)
+	config := func(priority int) string {
+		return strings.NewReplacer("link0", lab.Interface, "10.100.1.", "10.9.1.").Replace(scaled(1, n, priority))
+	}
+	run := func(node *lab.Node, priority int) *lab.Process {
+		return runText(b, node, config(priority))
+	}
+	a := run(l.R1, high)
+	if !lab.Until(15*time.Second, func() bool { return len(transitions(a, 0, "backup->active")) == n }) {
+		b.Fatal("r1 is not Active")
+	}
+	c := run(l.R2, low)
+	if !lab.Until(15*time.Second, func() bool { return len(transitions(c, 0, "initialize->backup")) == n }) {
+		b.Fatal("r2 is not Backup")
+	}
+	mark := l.Tap.Len()
+	a.Kill()
+	announced := make(map[string]time.Time)
+	var first time.Time
+	lab.Until(10*time.Second, func() bool {
+		for _, f := range l.Tap.From(mark) {
+			if first.IsZero() && f.Port == l.R2.Name && f.VRRP != nil {
+				first = f.Time
+			}
+			if f.Port == l.R2.Name && f.ARP != nil && f.ARP.SenderIP == f.ARP.TargetIP && announced[f.ARP.SenderIP.String()].IsZero() {
+				announced[f.ARP.SenderIP.String()] = f.Time
+			}
+		}
+		return len(announced) == n
+	})
+	var last time.Time
+	for _, at := range announced {
+		if at.After(last) {
+			last = at
+		}
+	}
+	if len(announced) != n {
+		b.Fatalf("%d of %d announced", len(announced), n)
+	}
+	return last.Sub(first)
+}
