@@ -52,6 +52,32 @@ func TestChildCrash(t *testing.T) {
 	}
 }
 
+// TestCrashGap: at 100 ms a crash of the network process delays an
+// advertisement by less than 30 ms.
+func TestCrashGap(t *testing.T) {
+	r := lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, Priority: high}
+	l := lab.New(t)
+	a := l.R1.Run(r)
+	a.AwaitActive(0)
+	to := r
+	to.Priority = low
+	l.R2.Run(to).AwaitBackup()
+	awaitAdverts(l, l.R1, r, 3)
+	mark, seen := a.Len(), l.Tap.Len()
+	lab.KillChild(a.Child())
+	a.AwaitLine(mark, 2*time.Second, `msg=ready`)
+	awaitAdverts(l, l.R1, r, 5)
+	adverts := lab.Select(l.Tap.From(seen-1), func(f lab.Frame) bool { return f.VRRP != nil })
+	for i, f := range adverts {
+		if f.Port != l.R1.Name || f.VRRP.Priority != high {
+			t.Errorf("a role changed: %s", f)
+		}
+		if i > 0 && f.Time.Sub(adverts[i-1].Time) > interval3+30*time.Millisecond {
+			t.Errorf("no advertisement for %v", f.Time.Sub(adverts[i-1].Time))
+		}
+	}
+}
+
 // TestParentCrash kills the parent alone. Its child dies with it, what it did
 // stays until the next start, and that one removes it, and nothing else.
 func TestParentCrash(t *testing.T) {

@@ -10,6 +10,29 @@ import (
 	"github.com/rvrrpd/rvrrpd/lab"
 )
 
+// TestHandOver: what cannot be put back is handed over with priority 0: the
+// name of the device is taken by somebody else's.
+func TestHandOver(t *testing.T) {
+	t.Parallel()
+	r := lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, Priority: high}
+	l := lab.New(t)
+	a := l.R1.Run(r)
+	a.AwaitActive(0)
+	to := r
+	to.Priority = low
+	l.R2.Run(to).AwaitBackup()
+	awaitAdverts(l, l.R1, r, 2)
+	mark, seen := a.Len(), l.Tap.Len()
+	l.R1.IP("link set "+lab.Device+" down", "link set "+lab.Device+" name elsewhere", "link add "+lab.Device+" type bridge", "link del elsewhere")
+	a.AwaitLine(mark, 3*time.Second, "handing over")
+	l.Tap.Await(seen, 2*time.Second, "r1's goodbye", goodbye(l.R1))
+	l.Tap.Await(seen, 2*time.Second, "r2's takeover", advertisement(l.R2))
+	answers(t, l, l.R2, r)
+	if !lab.Until(time.Second, func() bool { return l.R1.Links()[lab.Device].Kind == "bridge" }) {
+		t.Errorf("somebody else's device is gone: %+v", l.R1.Links()[lab.Device])
+	}
+}
+
 // TestReassert: what another program takes away from an Active is put back at
 // once, told of, and changes no role.
 func TestReassert(t *testing.T) {
