@@ -4,11 +4,46 @@ package lab_test
 
 import (
 	"fmt"
+	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/lab"
 )
+
+// TestFlushedRuleset: who reloads nftables flushes all of it, with the tables
+// that silence our addresses when we are gone. They come back; those that are
+// ours alone never go.
+func TestFlushedRuleset(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t)
+	r := lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, Priority: high}
+	a := runText(t, l.R1, r.Configuration("")+"accept_mode = false\n")
+	a.AwaitLine(0, 5*time.Second, "backup->active")
+	nft := func(args ...string) string {
+		out, err := exec.Command("ip", append([]string{"netns", "exec", l.R1.Namespace, "nft"}, args...)...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("nft %v: %v: %s", args, err, out)
+		}
+		return string(out)
+	}
+	for range 3 {
+		mark := a.Len()
+		nft("flush", "ruleset")
+		if accepts(t, l, lab.VIP) {
+			t.Error("the address accepts packets")
+		}
+		a.AwaitLine(mark, 2*time.Second, "put back what somebody else has removed.*leases=1")
+		if !lab.Until(time.Second, func() bool { return strings.Contains(nft("list", "tables"), "rvrrpd-lease-"+lab.Interface) }) {
+			t.Error("the leases are not back")
+		}
+		answers(t, l, l.R1, r)
+	}
+	if a.Said(0, "level=ERROR|active->") {
+		t.Errorf("it said\n%s", a.Output())
+	}
+}
 
 // TestHandOver: what cannot be put back is handed over with priority 0: the
 // name of the device is taken by somebody else's.

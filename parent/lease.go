@@ -2,8 +2,10 @@ package parent
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -41,14 +43,23 @@ func openLeases() (*leases, error) {
 	if err != nil {
 		return nil, fmt.Errorf("nftables: %w", err)
 	}
-	renewal, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
-	if err == nil {
-		err = renewal.SetWriteBuffer(batchBuffer)
-	}
+	renewal, err := dialRenewal()
 	if err != nil {
 		return nil, fmt.Errorf("nftables: %w", err)
 	}
 	return &leases{tables: tables, renewal: renewal, applied: make(map[string][]netip.Addr)}, nil
+}
+
+// renewTime is how long the kernel has to answer a renewal; it takes less than
+// a millisecond.
+const renewTime = time.Second
+
+func dialRenewal() (*netlink.Conn, error) {
+	c, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
+	if err != nil {
+		return nil, err
+	}
+	return c, c.SetWriteBuffer(batchBuffer)
 }
 
 func leaseTables(iface string) []*nftables.Table {
@@ -97,6 +108,9 @@ func (l *leases) remove(iface string) error {
 	}
 	return nil
 }
+
+// forget has the next apply make all tables anew.
+func (l *leases) forget() { clear(l.applied) }
 
 // left lists the interfaces that there are tables for.
 func (l *leases) left() (ifaces []string, err error) {
@@ -193,6 +207,9 @@ const (
 // an element is to run out; with a timeout alone one that is there already
 // would not live longer.
 func (l *leases) renew(what []renewed) error {
+	if l.renewal == nil {
+		return errors.New("nftables: no socket")
+	}
 	type key struct {
 		iface string
 		ipv6  bool
@@ -222,10 +239,23 @@ func (l *leases) renew(what []renewed) error {
 	if _, err := l.renewal.SendMessages(append(batch, subsystem(unix.NFNL_MSG_BATCH_END, 0))); err != nil {
 		return fmt.Errorf("nftables: %w", err)
 	}
+	// Every message is answered, also when one of them spoils the batch.
+	var errs []error
+	if err := l.renewal.SetReadDeadline(time.Now().Add(renewTime)); err != nil {
+		return fmt.Errorf("nftables: %w", err)
+	}
 	for range n {
-		if _, err := l.renewal.Receive(); err != nil {
-			return fmt.Errorf("nftables: %w", err)
+		_, err := l.renewal.Receive()
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			l.renewal.Close()
+			again, dialled := dialRenewal()
+			l.renewal = again
+			return fmt.Errorf("nftables: %w", errors.Join(err, dialled))
 		}
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("nftables: %w", err)
 	}
 	return nil
 }

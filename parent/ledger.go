@@ -187,8 +187,15 @@ func (d *daemon) renew() {
 	}
 	d.reviving = d.reviving[:0]
 	if len(d.renewing) > 0 {
-		if err := d.leases.renew(d.renewing); err != nil {
-			d.log.Error("lease not renewed in the kernel", "error", err)
+		err := d.leases.renew(d.renewing)
+		if err != nil { // somebody has flushed all of nftables, as its own service does
+			d.leases.forget()
+			all, alive := d.leased()
+			if again := d.leases.apply(all, alive); again == nil {
+				d.log.Warn("put back what somebody else has removed", "leases", len(all), "error", err)
+			} else if d.complaints.take(d.now) {
+				d.log.Error("lease not renewed in the kernel", "error", errors.Join(err, again))
+			}
 		}
 		d.renewing = d.renewing[:0]
 	}

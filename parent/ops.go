@@ -1,10 +1,13 @@
 package parent
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"golang.org/x/sys/unix"
 )
 
 // Implementation constants.
@@ -110,7 +113,7 @@ func (d *daemon) transmit(l *link, frame []byte) {
 			return
 		}
 		if !errors.Is(err, errBusy) {
-			d.log.Error("send failed", "link", l.linkName, "error", err)
+			d.unsent(l, err)
 			return
 		}
 	}
@@ -120,6 +123,16 @@ func (d *daemon) transmit(l *link, frame []byte) {
 	}
 	d.outbox = append(d.outbox, waiting{l, append([]byte(nil), frame...)})
 	d.retry = d.now + outboxRetry
+}
+
+// unsent tells of a frame that could not be sent; that an interface is down
+// or gone the kernel reports in a moment, and then it is dealt with.
+func (d *daemon) unsent(l *link, err error) {
+	level := slog.LevelError
+	if errors.Is(err, unix.ENETDOWN) || errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ENODEV) {
+		level = slog.LevelDebug
+	}
+	d.log.Log(context.Background(), level, "send failed", "link", l.linkName, "error", err)
 }
 
 // flushOutbox sends what waited.
@@ -134,7 +147,7 @@ func (d *daemon) flushOutbox() {
 			d.outbox, d.retry = queue[i:], d.now+outboxRetry
 			return
 		} else if err != nil {
-			d.log.Error("send failed", "link", w.link.linkName, "error", err)
+			d.unsent(w.link, err)
 		}
 	}
 }

@@ -54,6 +54,7 @@ type daemon struct {
 	probes        []probe      // the first to be looked at first
 	lifetimes     bool         // the kernel removes addresses that are not put again
 	reviving      []*slot      // whose addresses this turn's advertisements put again
+	complaints    rate         // lines about leases
 	renewing      []renewed    // what this turn's advertisements keep alive
 	unwalled      bool         // and said so
 	conflictsTold map[ipc.Family]bool
@@ -101,7 +102,7 @@ func Run(c *conf.Config, load func() (*conf.Config, error), log *slog.Logger) (e
 	}
 	d := &daemon{
 		log: log, load: load, generation: 1, byIndex: make(map[arrival]ipc.Link), locks: make(map[string]*os.File), recv: make(map[ipc.Family]*receiver), conflictsTold: make(map[ipc.Family]bool),
-		now: ipc.Monotonic(), respawn: never, leaseCheck: never,
+		now: ipc.Monotonic(), respawn: never, complaints: rate{period: 10 * time.Second, burst: 1}, leaseCheck: never,
 		packet: make([]byte, ipc.MaxFrame), datagram: make([]byte, ipc.MaxDatagram),
 	}
 	if d.uid, d.gid, err = identity(c.User); err != nil {
