@@ -96,7 +96,7 @@ func TestParentCrash(t *testing.T) {
 
 	wait := lab.WatchExit(a.Child())
 	a.Signal(syscall.SIGKILL)
-	if !wait(100 * time.Millisecond) {
+	if !wait(time.Second) {
 		t.Errorf("the child outlives its parent")
 	}
 	a.AwaitExit(time.Second)

@@ -15,7 +15,7 @@ import (
 // tolerance is how much later than the protocol's own limit a takeover may be
 // on the wire, haste how much earlier: clocks are read twice.
 const (
-	tolerance = 30 * time.Millisecond
+	tolerance = 50 * time.Millisecond
 	haste     = 2 * time.Millisecond
 )
 
