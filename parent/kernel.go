@@ -33,6 +33,7 @@ type linkInfo struct {
 	Name     string
 	Up       bool // administratively up, with carrier, and no port of a bridge or bond
 	AdminUp  bool
+	Port     bool // of a bridge or bond
 	MAC      net.HardwareAddr
 	Alias    string
 	Kind     string
@@ -167,6 +168,7 @@ func (k *kernel) links() (out []linkInfo, err error) {
 		out = append(out, linkInfo{
 			Index: a.Index, Name: a.Name, MAC: a.HardwareAddr, Alias: a.Alias, Kind: l.Type(), Lower: a.ParentIndex, Group: a.Group,
 			Up:       !port && a.RawFlags&unix.IFF_UP != 0 && a.RawFlags&unix.IFF_LOWER_UP != 0 && a.OperState != netlink.OperDown,
+			Port:     port,
 			AdminUp:  a.RawFlags&unix.IFF_UP != 0,
 			Loopback: a.RawFlags&unix.IFF_LOOPBACK != 0,
 		})

@@ -47,16 +47,24 @@ func (d *daemon) resync() error {
 	if err != nil {
 		return fmt.Errorf("addresses: %w", err)
 	}
-	byName := make(map[string]linkInfo, len(infos))
+	byName, names := make(map[string]linkInfo, len(infos)), make(map[int]string, len(infos))
 	for _, i := range infos {
-		byName[i.Name] = i
+		byName[i.Name], names[i.Index] = i, i.Name
 	}
 	var errs []error
 	for _, l := range d.links {
 		info := byName[l.name]
 		if l.index != info.Index {
+			if now := names[l.index]; now != "" { // what was changed has another name
+				for i := range l.saved {
+					l.saved[i].iface = now
+				}
+			}
 			errs = append(errs, d.detach(l))
-			if info.Index != 0 && len(l.slots) > 0 && d.now >= l.again {
+			// Another interface, even if it is as usable as the one before: what
+			// the child had on that one is gone.
+			d.tell(l, ipc.LinkState{Link: l.id})
+			if info.Index != 0 && !info.Port && len(l.slots) > 0 && d.now >= l.again {
 				if err := d.attach(l, info); err != nil {
 					errs = append(errs, err, d.detach(l))
 					l.again = d.now + attachRetry
