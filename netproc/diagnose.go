@@ -42,14 +42,14 @@ func (r *router) explain(c *ipc.StateChange, now, late int64) {
 	switch {
 	case r.heard.active.IsValid() && r.heard.priority < r.priority() && now-r.heard.at < 3*int64(r.interval):
 		c.Verdict, c.Priority = ipc.VerdictLower, r.heard.priority
+	case !r.heard.active.IsValid() && r.heard.missed == 0:
+		c.Verdict = ipc.VerdictAlone
 	case late > int64(r.interval):
 		c.Verdict = ipc.VerdictStalled
 	case r.heard.missed > 0:
 		c.Verdict, c.Count, c.Drop, c.Peer = ipc.VerdictDropped, r.heard.missed, r.heard.why, r.heard.source
-	case r.heard.active.IsValid():
-		c.Verdict = ipc.VerdictSilent
 	default:
-		c.Verdict = ipc.VerdictAlone
+		c.Verdict = ipc.VerdictSilent
 	}
 }
 
