@@ -107,7 +107,7 @@ func (d *daemon) report(h ipc.Header, m ipc.StateChange) error {
 		if m.Drop != 0 {
 			args = append(args, "dropped", m.Count, "drop", m.Drop.String())
 		}
-		args = append(args, "verdict", m.Verdict.String(), "hint", verdictTexts[m.Verdict.String()])
+		args = append(args, "verdict", m.Verdict.String(), "hint", verdictHints[m.Verdict])
 	}
 	d.log.Info(m.From.String()+"->"+m.To.String(), args...)
 	if wantsProbe(m) {
@@ -130,6 +130,14 @@ var (
 		ipc.NoticeChecksum:  "the sender's checksum has the other form; if it drops ours, set checksum",
 		ipc.NoticeSkew:      "the sender's clock, or ours, is off by more than half the window of the HMAC trailer",
 		ipc.NoticeVersion2:  "the sender does not send version 2 beside version 3",
+	}
+	// verdictHints say at a takeover what became of the former Active.
+	verdictHints = [...]string{
+		ipc.VerdictSilent:  "nothing arrives from the former Active any more: it is down, or the network between is",
+		ipc.VerdictDropped: "advertisements arrive and are dropped: see the reason; the sender may still be Active",
+		ipc.VerdictAlone:   "no Active has been heard since the start",
+		ipc.VerdictStalled: "this process was not scheduled for longer than an interval: the system is overloaded, or was stopped",
+		ipc.VerdictLower:   "preempting an Active of lower priority",
 	}
 )
 

@@ -109,6 +109,15 @@ func (d *daemon) enforce() error {
 	return nil
 }
 
+// upDelay is how long a link must have been up again: the longest of its
+// virtual routers'.
+func (l *link) upDelay() (d time.Duration) {
+	for _, s := range l.slots {
+		d = max(d, s.linkUpDelay)
+	}
+	return d
+}
+
 // settled says whether a link has been up for as long as its virtual routers
 // want it to be before they start on it again.
 func (d *daemon) settled(l *link, up bool) bool {

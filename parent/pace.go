@@ -2,7 +2,6 @@ package parent
 
 import (
 	"slices"
-	"time"
 )
 
 // pacedMax bounds the announcements that wait for their time.
@@ -48,23 +47,4 @@ func (d *daemon) announceDue() {
 		n++
 	}
 	d.pacing = slices.Delete(d.pacing, 0, n)
-}
-
-// verdictTexts say at a takeover what became of the former Active, in words
-// that an operator can act on.
-var verdictTexts = map[string]string{
-	"silent":         "nothing arrives from the former Active any more: it is down, or the network between is",
-	"dropped":        "advertisements arrive and are dropped: see the reason; the sender may still be Active",
-	"alone":          "no Active has been heard since the start",
-	"stalled":        "this process was not scheduled for longer than an interval: the system is overloaded, or was stopped",
-	"lower-priority": "preempting an Active of lower priority",
-}
-
-// upDelay is how long a link must have been up again: the longest of its
-// virtual routers'.
-func (l *link) upDelay() (d time.Duration) {
-	for _, s := range l.slots {
-		d = max(d, s.linkUpDelay)
-	}
-	return d
 }

@@ -74,16 +74,11 @@ func (d *daemon) followRoutes(again bool) {
 		return
 	}
 	d.routed, d.routesAgain = want, 0
-	there, err := d.kernel.ownRoutes()
-	errs := []error{err}
-	if !want {
-		for _, r := range there {
-			errs = append(errs, deleteRoute(r))
-		}
-	} else {
-		errs = append(errs, d.addRoutes(there))
+	follow := d.kernel.deleteRoutes
+	if want {
+		follow = d.addRoutes
 	}
-	if err := errors.Join(errs...); err != nil {
+	if err := follow(); err != nil {
 		d.log.Error("routes", "error", err)
 		d.routesAgain = d.now + routesRetry
 	}
@@ -102,8 +97,9 @@ func (d *daemon) setRoutes(routes []conf.Route) {
 }
 
 // addRoutes installs what is not there.
-func (d *daemon) addRoutes(there []netlink.Route) error {
-	var errs []error
+func (d *daemon) addRoutes() error {
+	there, err := d.kernel.ownRoutes()
+	errs := []error{err}
 	for _, c := range d.routes {
 		found := false
 		for _, r := range there {
@@ -146,7 +142,12 @@ func (d *daemon) dropRoutes() error {
 	if !d.routed {
 		return nil
 	}
-	there, err := d.kernel.ownRoutes()
+	return d.kernel.deleteRoutes()
+}
+
+// deleteRoutes deletes the routes with our mark.
+func (k *kernel) deleteRoutes() error {
+	there, err := k.ownRoutes()
 	errs := []error{err}
 	for _, r := range there {
 		errs = append(errs, deleteRoute(r))

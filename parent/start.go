@@ -1,0 +1,131 @@
+package parent
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"os/user"
+	"strconv"
+
+	"github.com/rvrrpd/rvrrpd/conf"
+	"golang.org/x/sys/unix"
+)
+
+// deviceGroup marks our devices' group number; the low bits are the daemon's.
+const deviceGroup = 0x76000000
+
+// chooseGroup picks a group that no device is in: ours are deleted by it.
+func (d *daemon) chooseGroup() error {
+	infos, err := d.kernel.links()
+	used := make(map[uint32]bool)
+	for _, i := range infos {
+		used[i.Group] = true
+	}
+	low := uint32(os.Getpid())
+	for used[deviceGroup|low&0xffffff] {
+		low++
+	}
+	d.group = deviceGroup | low&0xffffff
+	return err
+}
+
+// identity looks up the user the child runs as.
+func identity(name string) (uid, gid int, err error) {
+	candidates := []string{name}
+	if name == "" {
+		candidates = []string{"rvrrpd", "nobody"}
+	}
+	for _, n := range candidates {
+		u, err := user.Lookup(n)
+		if err != nil {
+			continue
+		}
+		uid, err1 := strconv.Atoi(u.Uid)
+		gid, err2 := strconv.Atoi(u.Gid)
+		if err := errors.Join(err1, err2); err != nil {
+			return 0, 0, err
+		}
+		if uid == 0 || gid == 0 {
+			return 0, 0, fmt.Errorf("user %s is privileged; the network process must not be", n)
+		}
+		return uid, gid, nil
+	}
+	return 0, 0, fmt.Errorf("no such user: %s", name)
+}
+
+// catchSignals returns a descriptor from which the numbers of caught signals
+// can be read, so that the loop waits for them with everything else.
+func catchSignals() (int, error) {
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return -1, err
+	}
+	signal.Ignore(unix.SIGPIPE)
+	caught := make(chan os.Signal, 8)
+	signal.Notify(caught, unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
+	go func() {
+		for s := range caught {
+			unix.Write(pipe[1], []byte{byte(s.(unix.Signal))})
+		}
+	}()
+	return pipe[0], nil
+}
+
+// open opens sockets and program, sweeps what an earlier daemon left, and
+// prepares the interfaces.
+func (d *daemon) open(c *conf.Config) (err error) {
+	d.warn(c)
+	if d.vault, err = lockAway(c); err != nil {
+		return err
+	}
+	next := d.match(c)
+	for _, s := range next {
+		if s.derived {
+			d.log.Info("link-local address derived from the VRID: none is configured", "vr", s.name, "address", s.addrs[0].Addr)
+		}
+	}
+	if d.program, err = openProgram(); err != nil {
+		return err
+	}
+	if err := d.lockLinks(next); err != nil {
+		return err
+	}
+	if d.kernel, err = openKernel(); err != nil {
+		return err
+	}
+	if err := d.listen(next, c); err != nil {
+		return err
+	}
+	d.adopt(next)
+	d.setRoutes(c.Routes)
+	if err := d.readState(); err != nil {
+		return err
+	}
+	d.leases, err = openLeases()
+	switch {
+	case err != nil && c.Lease == "nftables":
+		return err
+	case err != nil && c.Lease == "auto":
+		d.log.Warn("the kernel will not silence addresses of intervals below a second when we are gone", "error", err)
+	}
+	d.lifetimes = c.Lease == "lifetime" || err != nil && c.Lease == "auto"
+	if err := d.sweep(); err != nil {
+		return fmt.Errorf("sweep: %w", err)
+	}
+	if err := d.chooseGroup(); err != nil {
+		return err
+	}
+	if c.Lease == "off" || c.Lease == "lifetime" {
+		d.leases = nil
+	}
+	if err := d.resync(); err != nil {
+		return err
+	}
+	for _, l := range d.links {
+		if !l.told.Up {
+			d.log.Warn("waiting for the link: it must be there, up, and have an address to speak from", "link", l.linkName)
+		}
+	}
+	return nil
+}
