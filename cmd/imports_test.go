@@ -99,7 +99,7 @@ func TestLinkedPackages(t *testing.T) {
 
 // rootLines is the most code, without comments and blank lines, that an
 // auditor of the root process reads in an afternoon.
-const rootLines = 5100
+const rootLines = 6000
 
 func TestRootCodeIsShort(t *testing.T) {
 	t.Parallel()

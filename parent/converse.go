@@ -65,6 +65,7 @@ func (d *daemon) heard(h ipc.Header, payload []byte) error {
 	case ipc.Ready:
 		if d.child.phase == ipc.PhaseConfigure { // a Ready after Stop must not undo it
 			d.child.phase, d.child.deadline = ipc.PhaseRun, never
+			d.readyBy = d.now + readyTime
 			d.log.Info("ready", "generation", h.Generation)
 		}
 		if d.old != nil && h.Generation == d.generation {
@@ -93,6 +94,7 @@ func (d *daemon) report(h ipc.Header, m ipc.StateChange) error {
 	if s == nil {
 		return &violation{reason: "state change of a slot that was not granted"}
 	}
+	s.reached = true
 	if !s.report.take(d.now) {
 		return nil
 	}
@@ -114,6 +116,24 @@ func (d *daemon) report(h ipc.Header, m ipc.StateChange) error {
 		d.probeActive(s, m.Peer)
 	}
 	return nil
+}
+
+// readyTime is how long the first states may take that are delayed on purpose.
+const readyTime = int64(5 * time.Second)
+
+// tellReady says once that every virtual router has its first state. One whose
+// link is not there yet has: it waits.
+func (d *daemon) tellReady() {
+	if d.onReady == nil || d.child == nil || d.child.phase != ipc.PhaseRun {
+		return
+	}
+	for _, s := range d.slots {
+		if s != nil && !s.reached && d.links[s.link].told.Up && d.now < d.readyBy {
+			return
+		}
+	}
+	d.onReady()
+	d.onReady = nil
 }
 
 // dropHints and noticeHints say what may be the matter where that is not

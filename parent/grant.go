@@ -58,6 +58,7 @@ type grant struct {
 	announce    rate           // announcements
 	churn       rate           // acquisitions and releases
 	report      rate           // lines in the log about transitions
+	reached     bool           // its first state has been reported
 }
 
 // linkName is what an ipc.Link stands for: an interface, and the family that

@@ -51,6 +51,12 @@ func (k *kernel) ownRoutes() (out []netlink.Route, err error) {
 	return out, nil
 }
 
+// configured says whether a route of the kernel's is one of the configuration:
+// another daemon in the same namespace marks its own with the same protocol.
+func (d *daemon) configured(r netlink.Route) bool {
+	return slices.ContainsFunc(d.routes, func(c conf.Route) bool { return sameRoute(r, c) })
+}
+
 // sameRoute says whether a route of the kernel's is the one of the configuration.
 func sameRoute(r netlink.Route, c conf.Route) bool {
 	gw, _ := netip.AddrFromSlice(r.Gw)
@@ -74,7 +80,7 @@ func (d *daemon) followRoutes(again bool) {
 		return
 	}
 	d.routed, d.routesAgain = want, 0
-	follow := d.kernel.deleteRoutes
+	follow := d.deleteRoutes
 	if want {
 		follow = d.addRoutes
 	}
@@ -142,15 +148,17 @@ func (d *daemon) dropRoutes() error {
 	if !d.routed {
 		return nil
 	}
-	return d.kernel.deleteRoutes()
+	return d.deleteRoutes()
 }
 
-// deleteRoutes deletes the routes with our mark.
-func (k *kernel) deleteRoutes() error {
-	there, err := k.ownRoutes()
+// deleteRoutes deletes the routes that are ours.
+func (d *daemon) deleteRoutes() error {
+	there, err := d.kernel.ownRoutes()
 	errs := []error{err}
 	for _, r := range there {
-		errs = append(errs, deleteRoute(r))
+		if d.configured(r) {
+			errs = append(errs, deleteRoute(r))
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -25,6 +25,9 @@ type daemon struct {
 	log           *slog.Logger
 	load          func() (*conf.Config, error)
 	slots         []*slot // by number; nil where there is none
+	onReady       func()  // nil once called
+	readyBy       int64   // when it is called at the latest
+	reopen        func() error
 	old           []*slot // of the generation before, while the child has not taken over the next
 	pending       bool    // a reload waits
 	vault         *vault  // the secrets of the slots
@@ -88,17 +91,31 @@ type arrival struct {
 	family ipc.Family
 }
 
-// Run runs the daemon with a validated configuration until a signal ends it;
-// load gets the next one on SIGHUP.
+// Options are what Run needs of its caller.
+type Options struct {
+	// Config is the validated configuration to start with.
+	Config *conf.Config
+	// Load gets the next one, on SIGHUP.
+	Load func() (*conf.Config, error)
+	Log  *slog.Logger
+	// Ready, if not nil, is called once, from Run: every virtual router has
+	// reached its first state, but for those whose link is not there yet.
+	Ready func()
+	// Reopen, if not nil, opens the log files anew, on SIGUSR1. An error is logged.
+	Reopen func() error
+}
+
+// Run runs the daemon until a signal ends it.
 // It must be called from the main goroutine, locked to its thread: the
 // child's life hangs on that thread. The error says why the daemon could not
 // go on; whatever it had done to the system is undone.
-func Run(c *conf.Config, load func() (*conf.Config, error), log *slog.Logger) (err error) {
+func Run(o Options) (err error) {
+	c, log := o.Config, o.Log
 	if os.Geteuid() != 0 {
 		return errors.New("must be started as root")
 	}
 	d := &daemon{
-		log: log, load: load, generation: 1, byIndex: make(map[arrival]ipc.Link), locks: make(map[string]*os.File), recv: make(map[ipc.Family]*receiver), conflictsTold: make(map[ipc.Family]bool),
+		log: log, load: o.Load, reopen: o.Reopen, onReady: o.Ready, generation: 1, byIndex: make(map[arrival]ipc.Link), locks: make(map[string]*os.File), recv: make(map[ipc.Family]*receiver), conflictsTold: make(map[ipc.Family]bool),
 		now: ipc.Monotonic(), respawn: never, complaints: rate{period: 10 * time.Second, burst: 1}, leaseCheck: never,
 		packet: make([]byte, ipc.MaxFrame), datagram: make([]byte, ipc.MaxDatagram),
 	}
@@ -205,6 +222,9 @@ func (d *daemon) next() int64 {
 	if len(d.lowering) > 0 {
 		return d.now
 	}
+	if d.onReady != nil && d.child != nil && d.child.phase == ipc.PhaseRun {
+		next = min(next, d.readyBy)
+	}
 	if len(d.probes) > 0 {
 		next = min(next, d.probes[0].at)
 	}
@@ -294,6 +314,7 @@ func (d *daemon) due() error {
 	d.announceDue()
 	d.probesDue()
 	d.followRoutes(d.routesAgain > 0 && d.now >= d.routesAgain)
+	d.tellReady()
 	if d.child != nil && d.now >= d.child.deadline {
 		if d.stopping {
 			return errors.New("network process did not stop in time")
@@ -339,8 +360,16 @@ func (d *daemon) signalled(fd int) error {
 		return nil
 	}
 	for _, s := range b[:max(n, 0)] {
-		if unix.Signal(s) == unix.SIGHUP {
+		switch unix.Signal(s) {
+		case unix.SIGHUP:
 			d.reload()
+			continue
+		case unix.SIGUSR1:
+			if d.reopen != nil {
+				if err := d.reopen(); err != nil {
+					d.log.Error("log files", "error", err)
+				}
+			}
 			continue
 		}
 		d.log.Info("stopping", "signal", unix.SignalName(unix.Signal(s)))

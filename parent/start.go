@@ -63,7 +63,7 @@ func catchSignals() (int, error) {
 	}
 	signal.Ignore(unix.SIGPIPE)
 	caught := make(chan os.Signal, 8)
-	signal.Notify(caught, unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
+	signal.Notify(caught, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGUSR1)
 	go func() {
 		for s := range caught {
 			unix.Write(pipe[1], []byte{byte(s.(unix.Signal))})

@@ -146,7 +146,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		level = slog.LevelDebug
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
-	if err := parent.Run(c, load, log); err != nil {
+	if err := parent.Run(parent.Options{Config: c, Load: load, Log: log}); err != nil {
 		log.Error("ended", "error", err)
 		return exitFailure
 	}
