@@ -120,7 +120,7 @@ func TestReplay(t *testing.T) {
 			l.Client.Replay(old, 20*time.Millisecond, stop)
 			if tt.restart {
 				mark := b.Len()
-				lab.KillChild(lab.Descendants(b.PID)[0])
+				lab.KillChild(lab.Children(b.PID)[0])
 				b.AwaitLine(mark, 2*time.Second, "msg=ready")
 			}
 			l.Tap.Await(l.Tap.Len(), 2*time.Second, "r2's takeover", lab.AdvertOf(l.R2, low))

@@ -19,7 +19,7 @@ import (
 const noCapability = "0000000000000000"
 
 // parentCapabilities are NET_ADMIN, NET_RAW, SETUID and SETGID.
-const parentCapabilities = "00000000000030c0"
+const parentCapabilities = "0000000000003000"
 
 // TestConfinement reads the walls around both processes from outside.
 func TestConfinement(t *testing.T) {

@@ -64,11 +64,12 @@ func (d *Daemon) Again() *Daemon {
 // Command is the command line of the daemon.
 func (d *Daemon) Command() string { return strings.Join(d.argv, " ") }
 
-// Child is the process number of the daemon's only child; it ends the test
+// Child is the process number of the daemon's only network process, which
+// keepalived and FRR have none of; it ends the test
 // when there is none, or another one.
 func (d *Daemon) Child() int {
 	d.Node.lab.Helper()
-	pids := Descendants(d.PID)
+	pids := Children(d.PID)
 	if len(pids) != 1 {
 		d.Node.lab.Fatalf("%s has %d children, not 1; it said\n%s", d.name, len(pids), d.Output())
 	}

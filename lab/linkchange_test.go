@@ -138,7 +138,7 @@ func TestTenCrashes(t *testing.T) {
 		case <-a.Exited():
 		default:
 			mark := a.Len()
-			for _, pid := range lab.Descendants(a.PID) {
+			for _, pid := range lab.Children(a.PID) {
 				lab.KillChild(pid)
 			}
 			lab.Until(3*time.Second, func() bool { return a.Said(mark, "msg=ready|ended") })

@@ -29,6 +29,16 @@ func Descendants(pid int) (pids []int) {
 	return pids
 }
 
+// Children lists the network processes below one.
+func Children(pid int) (pids []int) {
+	for _, p := range Descendants(pid) {
+		if Status(p)["Name"] == "rvrrpd-netproc" {
+			pids = append(pids, p)
+		}
+	}
+	return pids
+}
+
 // Status reads /proc/PID/status, or that of a thread given as "PID/task/TID";
 // values have single spaces. A process that is gone has none.
 func Status[P int | string](pid P) map[string]string {

@@ -4,9 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
@@ -74,21 +72,19 @@ func openProgram() (int, error) {
 	if err != nil {
 		return -1, fmt.Errorf("%s: %w", path, err)
 	}
-	defer unix.Close(fd)
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
+		unix.Close(fd)
 		return -1, fmt.Errorf("%s: %w", path, err)
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o022 != 0 || (st.Uid != 0 && int(st.Uid) != os.Geteuid()) {
+		unix.Close(fd)
 		return -1, fmt.Errorf("%s: mode %o, owner %d: must be a file that only root can write", path, st.Mode, st.Uid)
 	}
-	// The child's own descriptors are below 10.
-	return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 10)
+	return fd, nil
 }
 
-// spawn starts a child behind the first of its walls: a user id, namespaces
-// and no privilege outside them. It builds the others itself, and is believed
-// only after verify. The calling thread must stay alive as long as the child.
+// spawn has the spawner start a child. It is believed only after verify.
 func (d *daemon) spawn() (err error) {
 	c := &child{phase: ipc.PhaseHello, deadline: d.now + startTime,
 		reports: rate{period: time.Second / reportsPerSecond, burst: 50}}
@@ -116,24 +112,8 @@ func (d *daemon) spawn() (err error) {
 		return fmt.Errorf("pipe: %w", err)
 	}
 	c.words, ends = pipe[0], append(ends, pipe[1])
-	w := uintptr(pipe[1])
-	c.pid, err = syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(d.program), []string{childName}, &syscall.ProcAttr{
-		Dir: "/", Env: childEnv, Files: []uintptr{w, w, w, uintptr(ends[0]), uintptr(ends[1])},
-		Sys: &syscall.SysProcAttr{
-			Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC |
-				unix.CLONE_NEWUTS | unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP,
-			UidMappings:                []syscall.SysProcIDMap{{ContainerID: d.uid, HostID: d.uid, Size: 1}},
-			GidMappings:                []syscall.SysProcIDMap{{ContainerID: d.gid, HostID: d.gid, Size: 1}},
-			GidMappingsEnableSetgroups: true,
-			Credential:                 &syscall.Credential{Uid: uint32(d.uid), Gid: uint32(d.gid)},
-			// Valid in the child's own user namespace only; to leave the file
-			// system and drop the rest, and gone with the second stage.
-			AmbientCaps: []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SETPCAP},
-			Pdeathsig:   unix.SIGKILL, Setsid: true,
-		},
-	})
-	if err != nil {
-		return fmt.Errorf("start %s: %w", childName, err)
+	if c.pid, err = d.spawner.ask(requestStart, pipe[1], ends[0], ends[1], d.program); err != nil {
+		return err
 	}
 	d.child = c
 	return nil
@@ -151,39 +131,35 @@ func (c *child) close() {
 	}
 }
 
-// end kills the child and waits for it; how it ended is its own doing if it
-// was on its way already.
+// end has the child killed and says how it ended.
 func (d *daemon) end() unix.WaitStatus {
-	var ws unix.WaitStatus
-	unix.Kill(d.child.pid, unix.SIGKILL)
-	for {
-		if _, err := unix.Wait4(d.child.pid, &ws, 0, nil); err != unix.EINTR {
-			break
-		}
+	status, err := d.spawner.ask(requestEnd)
+	if err != nil { // and the child with it
+		d.log.Error("network process lost", "error", err)
+		status = int(unix.SIGKILL)
 	}
-	d.lastWords()
+	for line := range strings.Lines(printable(d.child.words)) {
+		d.log.Error("network process says", "words", strings.TrimSpace(line))
+	}
 	d.child.close()
 	d.child = nil
-	return ws
+	return unix.WaitStatus(status)
 }
 
-// lastWords logs what the child wrote to its standard error, which it does
-// only when it dies: bounded, and without what could confuse a terminal.
-func (d *daemon) lastWords() {
+// printable reads what a dead process wrote to its standard error, which ours
+// do only when they die: bounded, and without what could confuse a terminal.
+func printable(words int) string {
 	buf := make([]byte, wordsMax)
-	n, err := unix.Read(d.child.words, buf)
+	n, err := unix.Read(words, buf)
 	if err != nil {
-		return
+		return ""
 	}
-	words := strings.Map(func(r rune) rune {
+	return strings.Map(func(r rune) rune {
 		if r != '\n' && (r < ' ' || r > '~') {
 			return ' '
 		}
 		return r
 	}, string(buf[:n]))
-	for line := range strings.Lines(words) {
-		d.log.Error("network process says", "words", strings.TrimSpace(line))
-	}
 }
 
 // greet answers the child's Hello: same build, verified walls, and then the
@@ -192,7 +168,7 @@ func (d *daemon) greet(hello ipc.Hello) error {
 	if hello.Build != ipc.Build() {
 		return fmt.Errorf("%s is build %q, this is %q", childName, hello.Build, ipc.Build())
 	}
-	if err := verify(d.child.pid, d.uid, d.gid); err != nil {
+	if _, err := d.spawner.ask(requestVerify); err != nil {
 		return fmt.Errorf("confinement of the network process: %w", err)
 	}
 	d.log.Info("network process confined", "pid", d.child.pid, "uid", d.uid, "landlock", hello.Landlock)

@@ -196,7 +196,7 @@ Seccomp_filters:	1
 
 func TestVerifyStatus(t *testing.T) {
 	t.Parallel()
-	if err := verifyStatus([]byte(status), 65534, 65534); err != nil {
+	if err := verifyStatus([]byte(status), 65534, 65534, ""); err != nil {
 		t.Errorf("a confined child is refused: %v", err)
 	}
 	for _, breach := range [][2]string{
@@ -209,7 +209,7 @@ func TestVerifyStatus(t *testing.T) {
 		if broken == status {
 			t.Fatalf("breach %q changes nothing", breach[0])
 		}
-		if err := verifyStatus([]byte(broken), 65534, 65534); err == nil {
+		if err := verifyStatus([]byte(broken), 65534, 65534, ""); err == nil {
 			t.Errorf("%q instead of %q is accepted", breach[1], breach[0])
 		}
 	}

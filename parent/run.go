@@ -59,6 +59,7 @@ type daemon struct {
 	unwalled      bool         // and said so
 	conflictsTold map[ipc.Family]bool
 	recv          map[ipc.Family]*receiver
+	spawner       *spawner
 	program       int // the child's program, O_PATH
 	uid, gid      int // the child's identity
 	group         uint32
@@ -111,9 +112,6 @@ type Options struct {
 // go on; whatever it had done to the system is undone.
 func Run(o Options) (err error) {
 	c, log := o.Config, o.Log
-	if os.Geteuid() != 0 {
-		return errors.New("must be started as root")
-	}
 	d := &daemon{
 		log: log, load: o.Load, reopen: o.Reopen, onReady: o.Ready, generation: 1, byIndex: make(map[arrival]ipc.Link), locks: make(map[string]*os.File), recv: make(map[ipc.Family]*receiver), conflictsTold: make(map[ipc.Family]bool),
 		now: ipc.Monotonic(), respawn: never, complaints: rate{period: 10 * time.Second, burst: 1}, leaseCheck: never,
@@ -122,7 +120,11 @@ func Run(o Options) (err error) {
 	if d.uid, d.gid, err = identity(c.User); err != nil {
 		return err
 	}
-	if err := confine(); err != nil {
+	if d.spawner, err = startSpawner(d.uid, d.gid); err != nil {
+		return err
+	}
+	defer d.spawner.close()
+	if err := confine(parentKept); err != nil {
 		return fmt.Errorf("confinement: %w", err)
 	}
 	d.stateDir = c.StateDir

@@ -32,6 +32,9 @@ func (d *daemon) chooseGroup() error {
 
 // identity looks up the user the child runs as.
 func identity(name string) (uid, gid int, err error) {
+	if os.Geteuid() != 0 {
+		return ownIdentity(name)
+	}
 	candidates := []string{name}
 	if name == "" {
 		candidates = []string{"rvrrpd", "nobody"}
@@ -52,6 +55,27 @@ func identity(name string) (uid, gid int, err error) {
 		return uid, gid, nil
 	}
 	return 0, 0, fmt.Errorf("no such user: %s", name)
+}
+
+// ownIdentity is that of a service user with two capabilities: its child
+// has the same user id, in a user namespace of its own.
+func ownIdentity(name string) (uid, gid int, err error) {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var have [2]unix.CapUserData
+	if err := unix.Capget(&header, &have[0]); err != nil {
+		return 0, 0, fmt.Errorf("capabilities: %w", err)
+	}
+	if _, need := capData(parentKept); have[0].Permitted&need[0].Permitted != need[0].Permitted {
+		return 0, 0, errors.New("must be started as root, or with the capabilities CAP_NET_ADMIN and CAP_NET_RAW")
+	}
+	uid, gid = os.Geteuid(), os.Getegid()
+	if name == "" {
+		return uid, gid, nil
+	}
+	if u, err := user.Lookup(name); err != nil || u.Uid != strconv.Itoa(uid) {
+		return 0, 0, fmt.Errorf("user %s: started as user id %d, which the network process has to keep", name, uid)
+	}
+	return uid, gid, nil
 }
 
 // catchSignals returns a descriptor from which the numbers of caught signals

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -25,12 +26,20 @@ func verify(pid, uid, gid int) error {
 	if err != nil {
 		return err
 	}
+	// Root has taken the supplementary groups from the child; who is not root
+	// could not, and has none to speak of.
+	groups := ""
+	if os.Geteuid() != 0 {
+		if groups, err = ownGroups(); err != nil {
+			return err
+		}
+	}
 	for _, t := range tasks {
 		status, err := os.ReadFile(filepath.Join(proc, "task", t.Name(), "status"))
 		if err != nil {
 			return err
 		}
-		if err := verifyStatus(status, uid, gid); err != nil {
+		if err := verifyStatus(status, uid, gid, groups); err != nil {
 			return fmt.Errorf("thread %s: %w", t.Name(), err)
 		}
 		for _, ns := range namespaces {
@@ -50,11 +59,21 @@ func verify(pid, uid, gid int) error {
 	return verifySurroundings(proc)
 }
 
+// ownGroups lists our supplementary groups as /proc has them.
+func ownGroups() (string, error) {
+	groups, err := os.Getgroups()
+	if err != nil {
+		return "", err
+	}
+	slices.Sort(groups)
+	return strings.Trim(fmt.Sprint(groups), "[]"), nil
+}
+
 // verifyStatus compares the lines of /proc/PID/status that matter.
-func verifyStatus(status []byte, uid, gid int) error {
+func verifyStatus(status []byte, uid, gid int, groups string) error {
 	none := "0000000000000000"
 	want := map[string]string{
-		"Uid": strings.Repeat(strconv.Itoa(uid)+" ", 4), "Gid": strings.Repeat(strconv.Itoa(gid)+" ", 4), "Groups": "",
+		"Uid": strings.Repeat(strconv.Itoa(uid)+" ", 4), "Gid": strings.Repeat(strconv.Itoa(gid)+" ", 4), "Groups": groups,
 		"CapInh": none, "CapPrm": none, "CapEff": none, "CapBnd": none, "CapAmb": none,
 		"NoNewPrivs": "1", "Seccomp": "2",
 	}

@@ -35,6 +35,13 @@ const (
 func init() { runtime.LockOSThread() }
 
 func main() {
+	if os.Args[0] == parent.SpawnerName {
+		if err := parent.Spawner(os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(exitFailure)
+		}
+		return
+	}
 	// Whatever the caller left open is closed, before anything of ours is open.
 	if err := unix.CloseRange(3, 1<<32-1, 0); err != nil {
 		fmt.Fprintln(os.Stderr, "rvrrpd: close inherited descriptors:", err)

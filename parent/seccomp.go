@@ -1,0 +1,3 @@
+package parent
+
+func filterSpawner() error { return nil }
