@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -41,7 +42,39 @@ func (n *Node) prepare(r Router) (argv []string) {
 		return []string{"keepalived", "-n", "-l", "-D", "-G", "-P", "-f", file,
 			"-p", filepath.Join(dir, "pid"), "-r", filepath.Join(dir, "vrrp.pid"), "-c", filepath.Join(dir, "check.pid")}
 	}
-	return []string{Binary("rvrrpd"), "-m1", "-c", file}
+	argv = []string{Binary("rvrrpd"), "-m1", "-c", file}
+	if r.Unprivileged {
+		return n.asService(dir, argv)
+	}
+	return argv
+}
+
+// ServiceUser is the user id of an unprivileged daemon.
+const ServiceUser = 61234
+
+// asService wraps a command line as the unit of a service user does: with two
+// capabilities and a runtime directory. What is in the directory becomes its.
+func (n *Node) asService(dir string, argv []string) []string {
+	n.lab.Helper()
+	if err := os.Chmod(filepath.Dir(dir), 0o711); err != nil { // testing's
+		n.lab.Fatalf("%v", err)
+	}
+	run := filepath.Join(dir, "run")
+	if err := os.Mkdir(run, 0o700); err != nil {
+		n.lab.Fatalf("%v", err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		n.lab.Fatalf("%v", err)
+	}
+	for _, e := range entries {
+		if err := os.Chown(filepath.Join(dir, e.Name()), ServiceUser, ServiceUser); err != nil {
+			n.lab.Fatalf("%v", err)
+		}
+	}
+	user, caps := strconv.Itoa(ServiceUser), "+net_admin,+net_raw"
+	return append([]string{"setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--inh-caps", "-all," + caps,
+		"--ambient-caps", "-all," + caps, "--bounding-set", "-all," + caps, "env", "RUNTIME_DIRECTORY=" + run}, argv...)
 }
 
 // Again starts the daemon again, with the same configuration.

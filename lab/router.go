@@ -51,6 +51,9 @@ type Router struct {
 	// Checksum is the form that rvrrpd sends with version 3 over IPv4, "" for
 	// its default; the peers know one form only.
 	Checksum string
+	// Unprivileged runs rvrrpd as a service user with CAP_NET_ADMIN and
+	// CAP_NET_RAW instead of root.
+	Unprivileged bool
 	// IPv6 makes it a virtual router with IPv6VIPs instead of VIP.
 	IPv6 bool
 }

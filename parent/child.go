@@ -171,7 +171,7 @@ func (d *daemon) greet(hello ipc.Hello) error {
 	if _, err := d.spawner.ask(requestVerify); err != nil {
 		return fmt.Errorf("confinement of the network process: %w", err)
 	}
-	d.log.Info("network process confined", "pid", d.child.pid, "uid", d.uid, "landlock", hello.Landlock)
+	d.log.Info("network process confined", "pid", d.child.pid, "landlock", hello.Landlock)
 	d.child.phase = ipc.PhaseConfigure
 	d.send(ipc.Header{Slot: ipc.NoSlot}, ipc.Hello{Build: ipc.Build()})
 	d.configure()

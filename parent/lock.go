@@ -12,7 +12,15 @@ import (
 // runDir holds the locks, one per network namespace and interface. A lock
 // dies with its holder whatever kills it, so what carries our mark on an
 // interface whose lock is free is an orphan.
-var runDir = "/run/rvrrpd"
+var runDir = runtimeDirectory()
+
+// runtimeDirectory is what a service manager has made for us, or the usual.
+func runtimeDirectory() string {
+	if dir := os.Getenv("RUNTIME_DIRECTORY"); filepath.IsAbs(dir) {
+		return dir
+	}
+	return "/run/rvrrpd"
+}
 
 var errLocked = errors.New("another rvrrpd runs on it")
 

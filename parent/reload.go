@@ -213,9 +213,7 @@ func (d *daemon) reload() {
 
 // prepare does what can fail, and then hands the next generation to the child.
 func (d *daemon) prepare(c *conf.Config) error {
-	if uid, gid, err := identity(c.User); err != nil {
-		return err
-	} else if uid != d.uid || gid != d.gid {
+	if c.User != d.user {
 		return fmt.Errorf("user = %q: another user needs a restart", c.User)
 	}
 	v, err := lockAway(c)

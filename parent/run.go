@@ -60,8 +60,8 @@ type daemon struct {
 	conflictsTold map[ipc.Family]bool
 	recv          map[ipc.Family]*receiver
 	spawner       *spawner
-	program       int // the child's program, O_PATH
-	uid, gid      int // the child's identity
+	program       int    // the child's program, O_PATH
+	user          string // the child's user, as configured
 	group         uint32
 	generation    uint32
 	now           int64 // CLOCK_MONOTONIC in ns, read once a turn
@@ -117,10 +117,12 @@ func Run(o Options) (err error) {
 		now: ipc.Monotonic(), respawn: never, complaints: rate{period: 10 * time.Second, burst: 1}, leaseCheck: never,
 		packet: make([]byte, ipc.MaxFrame), datagram: make([]byte, ipc.MaxDatagram),
 	}
-	if d.uid, d.gid, err = identity(c.User); err != nil {
+	uid, gid, err := identity(c.User)
+	if err != nil {
 		return err
 	}
-	if d.spawner, err = startSpawner(d.uid, d.gid); err != nil {
+	d.user = c.User
+	if d.spawner, err = startSpawner(uid, gid); err != nil {
 		return err
 	}
 	defer d.spawner.close()

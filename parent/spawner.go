@@ -177,8 +177,11 @@ func (s *spawning) start(fds []int) (pid int, err error) {
 		attr.GidMappingsEnableSetgroups = true
 		attr.Credential = &syscall.Credential{Uid: uint32(s.uid), Gid: uint32(s.gid)}
 	} else {
-		// Who is not root writes its child's user map only while that, which
-		// shares our memory until it executes, counts as dumpable.
+		// Who is not root may look at the descriptors of a child that is not
+		// dumpable only where its user namespace has a 0, and that is ours; and
+		// writes its user map only while the child, which shares our memory
+		// until it executes, counts as dumpable.
+		attr.UidMappings[0].ContainerID, attr.GidMappings[0].ContainerID = 0, 0
 		if err := unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0); err != nil {
 			return 0, err
 		}

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -54,16 +53,15 @@ func Confine() error {
 // machine. That the mount namespace is ours too shows in their success: the
 // kernel allows them only to the owner's capabilities.
 func ownNamespaces() error {
-	uid := strconv.Itoa(os.Getuid())
-	if uid == "0" {
-		return errors.New("user id is 0")
-	}
 	ids, err := os.ReadFile("/proc/self/uid_map")
 	if err != nil {
 		return fmt.Errorf("user namespace: %w", err)
 	}
-	if got := strings.Join(strings.Fields(string(ids)), " "); got != uid+" "+uid+" 1" {
-		return fmt.Errorf("user namespace is not ours: it maps %q", got)
+	// One user: we, who outside are not root. Inside we are 0 where the parent
+	// is not root, or it could not look at our descriptors.
+	m := strings.Fields(string(ids))
+	if len(m) != 3 || m[0] != strconv.Itoa(os.Getuid()) || m[1] == "0" || m[2] != "1" {
+		return fmt.Errorf("user namespace is not ours: it maps %q", m)
 	}
 	// The main thread of the first process: the one that executes again.
 	if pid, tid := os.Getpid(), unix.Gettid(); pid != 1 || tid != 1 {

@@ -176,7 +176,7 @@ func TestRefusals(t *testing.T) {
 		change func(*how)
 		want   string
 	}{
-		{"by hand, as root", func(h *how) { h.unmapped, h.credential = true, false }, "user id is 0"},
+		{"by hand, as root", func(h *how) { h.unmapped, h.credential = true, false }, "user namespace is not ours"},
 		{"by hand, as a user", func(h *how) { h.unmapped = true }, "user namespace is not ours"},
 		{"second stage by hand", func(h *how) { h.unmapped, h.stage = true, "2" }, "pid is"},
 		{"second stage at once", func(h *how) { h.stage = "2" }, "capabilities are left"},
