@@ -96,6 +96,11 @@ type arrival struct {
 type Options struct {
 	// Config is the validated configuration to start with.
 	Config *conf.Config
+	// File is where it was read from; files beside it can be read later, too.
+	File string
+	// Writable lists directories, beside those of locks and state, that must
+	// stay writable: those of log files.
+	Writable []string
 	// Load gets the next one, on SIGHUP.
 	Load func() (*conf.Config, error)
 	Log  *slog.Logger
@@ -139,6 +144,9 @@ func Run(o Options) (err error) {
 	defer func() { err = errors.Join(err, d.undo()) }()
 	if err := d.open(c); err != nil {
 		return err
+	}
+	if err := d.restrict(o); err != nil {
+		return fmt.Errorf("confinement: %w", err)
 	}
 	if err := d.spawn(); err != nil {
 		return err

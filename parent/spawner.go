@@ -72,8 +72,8 @@ func Spawner(args []string) error {
 	if err := confine(kept); err != nil {
 		return fmt.Errorf("confinement: %w", err)
 	}
-	if err := filterSpawner(); err != nil {
-		return fmt.Errorf("confinement: seccomp: %w", err)
+	if err := loadFilter(spawnerFilter); err != nil {
+		return fmt.Errorf("confinement: %w", err)
 	}
 	s := &spawning{uid: uid, gid: gid}
 	return s.serve()

@@ -153,7 +153,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		level = slog.LevelDebug
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
-	if err := parent.Run(parent.Options{Config: c, Load: load, Log: log}); err != nil {
+	if err := parent.Run(parent.Options{Config: c, File: o.file, Load: load, Log: log}); err != nil {
 		log.Error("ended", "error", err)
 		return exitFailure
 	}

@@ -75,6 +75,7 @@ var Rules = []Rule{
 
 	// The Go runtime: threads.
 	{Call: "clone", Arch: "amd64", Args: []Arg{is(0, cloneThread|cloneSetTLS)}, Reason: "a thread; exactly Go's flags, so never a process or a namespace"},
+	{Call: "clone", Arch: "riscv64", Args: []Arg{is(0, cloneThread)}, Reason: "a thread; exactly Go's flags, so never a process or a namespace"},
 	{Call: "clone", Arch: "arm64", Args: []Arg{is(0, cloneThread)}, Reason: "a thread; exactly Go's flags, so never a process or a namespace"},
 	{Call: "futex", Reason: "locks"},
 	{Call: "nanosleep", Reason: "back off, and the monitor thread"},
