@@ -110,6 +110,9 @@ func TestRootCodeIsShort(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if strings.HasPrefix(string(b), "// Code generated") { // from what is counted, and compared with it
+				continue
+			}
 			for line := range strings.Lines(string(b)) {
 				if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "//") {
 					lines++

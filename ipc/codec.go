@@ -92,6 +92,8 @@ func Decode(t Type, payload []byte) (Message, error) {
 		m = Result{Request: Type(r.among("request", 1, uint8(numTypes)-1)), Code: Code(r.among("code", 1, uint8(CodeKernel)))}
 	case TypeStop:
 		m = Stop{}
+	case TypePing:
+		m = Ping{}
 	case TypeReady:
 		m = Ready{}
 	case TypeAdvertise:
@@ -345,6 +347,7 @@ func (m Advertise) append(b []byte) []byte { return append(b, m.Message...) }
 func (m Announce) append(b []byte) []byte  { return append(b, m.Repeat) }
 func (Restore) append(b []byte) []byte     { return b }
 func (Stop) append(b []byte) []byte        { return b }
+func (Ping) append(b []byte) []byte        { return b }
 func (Ready) append(b []byte) []byte       { return b }
 func (Acquire) append(b []byte) []byte     { return b }
 func (Release) append(b []byte) []byte     { return b }
@@ -362,6 +365,7 @@ func (Commit) Type() Type      { return TypeCommit }
 func (Frame) Type() Type       { return TypeFrame }
 func (Result) Type() Type      { return TypeResult }
 func (Stop) Type() Type        { return TypeStop }
+func (Ping) Type() Type        { return TypePing }
 func (Ready) Type() Type       { return TypeReady }
 func (Advertise) Type() Type   { return TypeAdvertise }
 func (Acquire) Type() Type     { return TypeAcquire }

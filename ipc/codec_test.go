@@ -44,6 +44,7 @@ func samples() []Message {
 		Frame{Link: 2, Family: IPv6, Received: -1, Packet: []byte{}},
 		Result{Request: TypeAcquire, Code: CodeKernel},
 		Stop{},
+		Ping{},
 		Ready{},
 		Advertise{Message: bytes.Repeat([]byte{0x21}, MaxAdvertisement)},
 		Advertise{Message: make([]byte, 8)},

@@ -303,6 +303,10 @@ type Result struct {
 	Code    Code
 }
 
+// Ping asks the child for a sign of life; it answers with the same, once its
+// loop comes to it.
+type Ping struct{}
+
 // Stop asks the child to hand over every slot, priority 0 first, and exit.
 type Stop struct{}
 

@@ -80,6 +80,7 @@ var rules = [numTypes]Rule{
 	TypeStateChange: {"state-change", FromChild, LaneControl, working, changeLen, changeLen, true, 0},
 	TypeDropped:     {"dropped", FromChild, LaneControl, working, droppedLen, droppedLen, false, 10},
 	TypeNoticed:     {"noticed", FromChild, LaneControl, working, droppedLen, droppedLen, false, 10},
+	TypePing:        {"ping", both, LaneControl, working, 0, 0, false, 0},
 }
 
 // RuleOf returns the row of a message, and false where there is none.

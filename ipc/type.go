@@ -25,5 +25,6 @@ const (
 	TypeStateChange                 // child to parent
 	TypeDropped                     // child to parent
 	TypeNoticed                     // child to parent
+	TypePing                        // both ways
 	numTypes
 )

@@ -62,6 +62,9 @@ func (p *process) told(h ipc.Header, m ipc.Message) error {
 		return p.commit(h, m)
 	case ipc.Result:
 		return p.result(h, m)
+	case ipc.Ping:
+		p.send(ipc.NoSlot, ipc.Ping{})
+		return nil
 	case ipc.Stop:
 		return errStopped
 	default:

@@ -79,6 +79,9 @@ func (d *daemon) heard(h ipc.Header, payload []byte) error {
 		return d.report(h, m)
 	case ipc.Mark:
 		return d.marked(h, m)
+	case ipc.Ping:
+		d.answered()
+		return nil
 	case ipc.Dropped:
 		return d.remarked(m.Link, "packets dropped", m.Reason.String(), dropHints[m.Reason], m.Source, m.VRID, m.Count, m.Total)
 	case ipc.Noticed:
@@ -132,6 +135,8 @@ func (d *daemon) tellReady() {
 			return
 		}
 	}
+	d.manager.tell("READY=1")
+	d.tellStatus()
 	d.onReady()
 	d.onReady = nil
 }

@@ -200,6 +200,7 @@ func (d *daemon) reload() {
 		return
 	}
 	d.pending = false
+	d.manager.reloading(ipc.Monotonic())
 	c, err := d.load()
 	if err == nil {
 		err = d.prepare(c)
@@ -208,6 +209,7 @@ func (d *daemon) reload() {
 		for line := range strings.Lines(err.Error()) {
 			d.log.Error("reload refused, nothing has changed", "error", strings.TrimSpace(line))
 		}
+		d.manager.tell("READY=1")
 	}
 }
 
@@ -304,6 +306,7 @@ func (d *daemon) finish() {
 	d.oldVault.free()
 	d.oldVault, d.stateDirty = nil, true
 	d.log.Info("configuration loaded", "generation", d.generation)
+	d.manager.tell("READY=1")
 }
 
 // warn repeats what was found when the configuration was read.

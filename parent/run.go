@@ -60,6 +60,8 @@ type daemon struct {
 	conflictsTold map[ipc.Family]bool
 	recv          map[ipc.Family]*receiver
 	spawner       *spawner
+	manager       *manager
+	heart         heart
 	program       int    // the child's program, O_PATH
 	user          string // the child's user, as configured
 	group         uint32
@@ -117,6 +119,9 @@ type Options struct {
 // go on; whatever it had done to the system is undone.
 func Run(o Options) (err error) {
 	c, log := o.Config, o.Log
+	if o.Ready == nil {
+		o.Ready = func() {}
+	}
 	d := &daemon{
 		log: log, load: o.Load, reopen: o.Reopen, onReady: o.Ready, generation: 1, byIndex: make(map[arrival]ipc.Link), locks: make(map[string]*os.File), recv: make(map[ipc.Family]*receiver), conflictsTold: make(map[ipc.Family]bool),
 		now: ipc.Monotonic(), respawn: never, complaints: rate{period: 10 * time.Second, burst: 1}, leaseCheck: never,
@@ -131,6 +136,10 @@ func Run(o Options) (err error) {
 		return err
 	}
 	defer d.spawner.close()
+	if d.manager, err = openManager(); err != nil {
+		return err
+	}
+	defer d.manager.close()
 	if err := confine(parentKept); err != nil {
 		return fmt.Errorf("confinement: %w", err)
 	}
@@ -250,6 +259,9 @@ func (d *daemon) next() int64 {
 	}
 	if d.child != nil {
 		next = min(next, d.child.deadline)
+		if d.child.phase == ipc.PhaseRun {
+			next = min(next, d.heart.next)
+		}
 	}
 	if d.waiting {
 		next = min(next, d.gathered+d.gather)
@@ -334,6 +346,10 @@ func (d *daemon) due() error {
 		d.log.Error("network process did not get ready in time")
 		return d.buried()
 	}
+	if d.beat() {
+		d.log.Error("network process hangs", "for", time.Duration(hungAfter))
+		return d.buried()
+	}
 	if d.now >= d.respawn {
 		d.respawn = never
 		return d.spawn()
@@ -385,6 +401,7 @@ func (d *daemon) signalled(fd int) error {
 			continue
 		}
 		d.log.Info("stopping", "signal", unix.SignalName(unix.Signal(s)))
+		d.manager.tell("STOPPING=1")
 		if d.stopping || d.child == nil || d.child.phase != ipc.PhaseRun {
 			return errStopped
 		}

@@ -1,0 +1,139 @@
+package parent
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/rvrrpd/rvrrpd/ipc"
+	"golang.org/x/sys/unix"
+)
+
+// Implementation constants.
+const (
+	// pingEvery is the time between two pings of the child, ns.
+	pingEvery = int64(time.Second)
+	// hungAfter is how long a child may owe an answer: it has lost its leases
+	// long before, and now makes room for one that works. A child that is
+	// stopped on purpose for a while is not killed for it.
+	hungAfter = int64(10 * time.Second)
+)
+
+// manager is the service manager that has started us; -1 stands for none.
+// Its socket is opened at the start, because later we could not.
+type manager struct {
+	fd       int
+	watchdog int64 // ns within which it wants to hear of us, 0 for never
+	fed      int64 // when it did
+	status   string
+}
+
+// openManager follows sd_notify(3): NOTIFY_SOCKET is a path, or an abstract
+// name behind "@".
+func openManager() (*manager, error) {
+	m := &manager{fd: -1}
+	path := os.Getenv("NOTIFY_SOCKET")
+	if !filepath.IsAbs(path) && (path == "" || path[0] != '@') {
+		return m, nil
+	}
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("service manager: %w", err)
+	}
+	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("service manager: %s: %w", path, err)
+	}
+	m.fd = fd
+	pid := os.Getenv("WATCHDOG_PID")
+	if usec, err := strconv.ParseInt(os.Getenv("WATCHDOG_USEC"), 10, 64); err == nil && usec > 0 && (pid == "" || pid == strconv.Itoa(os.Getpid())) {
+		m.watchdog = usec * int64(time.Microsecond)
+	}
+	return m, nil
+}
+
+// tell says something to the manager; what it has no time for is lost, and
+// said again with the next change.
+func (m *manager) tell(state string) {
+	if m != nil && m.fd >= 0 {
+		_, _ = unix.SendmsgN(m.fd, []byte(state), nil, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
+	}
+}
+
+func (m *manager) close() {
+	if m.fd >= 0 {
+		unix.Close(m.fd)
+	}
+}
+
+// reloading tells the manager that the configuration is read again.
+func (m *manager) reloading(now int64) {
+	m.tell(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", now/int64(time.Microsecond)))
+}
+
+// feed tells the manager that we make progress, as often as it wants to know.
+func (d *daemon) feed() {
+	if m := d.manager; m != nil && m.watchdog > 0 && d.now-m.fed >= m.watchdog/4 {
+		m.fed = d.now
+		m.tell("WATCHDOG=1")
+	}
+}
+
+// tellStatus tells it how many virtual routers are Active.
+func (d *daemon) tellStatus() {
+	all, held := 0, 0
+	for _, s := range d.slots {
+		if s != nil {
+			all++
+			if s.held {
+				held++
+			}
+		}
+	}
+	if status := fmt.Sprintf("STATUS=%d of %d virtual routers Active", held, all); d.manager != nil && status != d.manager.status {
+		d.manager.status = status
+		d.manager.tell(status)
+	}
+}
+
+// heart is the proof that the child's loop turns.
+type heart struct {
+	next int64 // when to ping
+	owed int64 // since when an answer is owed, 0 for not
+	last int64 // our own last turn
+}
+
+// beat pings the child, and says whether it hangs. Where there is none that
+// runs yet, its deadlines take care of it. Time in which we did not run
+// ourselves is not the child's.
+func (d *daemon) beat() (hung bool) {
+	h := &d.heart
+	if h.owed > 0 && d.now-h.last > 2*pingEvery {
+		h.owed = d.now
+	}
+	h.last = d.now
+	if d.child == nil || d.child.phase != ipc.PhaseRun {
+		*h = heart{last: d.now}
+		d.feed()
+		return false
+	}
+	if d.now < h.next {
+		return false
+	}
+	h.next = d.now + pingEvery
+	if h.owed > 0 {
+		return d.now-h.owed > hungAfter
+	}
+	h.owed = d.now
+	d.send(ipc.Header{Slot: ipc.NoSlot}, ipc.Ping{})
+	return false
+}
+
+// answered is the child's answer to a ping.
+func (d *daemon) answered() {
+	d.heart.owed = 0
+	d.feed()
+	d.tellStatus()
+}
