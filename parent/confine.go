@@ -22,6 +22,11 @@ const securebits = 0x1<<0 | 0x1<<1 | 0x1<<2 | 0x1<<3 | 0x1<<5 | 0x1<<6 | 0x1<<7
 // nor lock the bits; no_new_privs stands before both.
 func confine(kept []uintptr) error {
 	root := os.Geteuid() == 0
+	for _, limit := range []int{unix.RLIMIT_CORE, unix.RLIMIT_MSGQUEUE} {
+		if err := unix.Setrlimit(limit, &unix.Rlimit{}); err != nil {
+			return fmt.Errorf("limit: %w", err)
+		}
+	}
 	for c := uintptr(0); c <= unix.CAP_LAST_CAP; c++ {
 		if root && !slices.Contains(kept, c) {
 			// A capability this kernel does not know cannot be dropped: EINVAL.

@@ -19,11 +19,6 @@ const sysctls = "/proc/sys/net"
 // ParentRules. A configuration that names keys in another directory later
 // needs a restart.
 func (d *daemon) restrict(o Options) error {
-	for limit, most := range map[int]uint64{unix.RLIMIT_CORE: 0, unix.RLIMIT_MSGQUEUE: 0} {
-		if err := unix.Setrlimit(limit, &unix.Rlimit{Cur: most, Max: most}); err != nil {
-			return fmt.Errorf("limit: %w", err)
-		}
-	}
 	// The rule for the settings hangs on the directory as the kernel has it in
 	// memory now: an open descriptor keeps it there.
 	if _, err := unix.Open(sysctls, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {

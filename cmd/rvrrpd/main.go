@@ -19,6 +19,7 @@ import (
 	"regexp"
 	"runtime"
 
+	"github.com/rvrrpd/rvrrpd/audit"
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/parent"
@@ -57,6 +58,8 @@ const usage = `usage: rvrrpd -m1 [-c FILE] [-g toml|json] [-d LEVEL]
   -g, --cfg-format FMT   its format: toml (default) or json
   -d, --debug LEVEL      0 (default) to 5; overrides the file
   -h, --help             this text
+      --audit            hold running daemons against what is promised of them
+      --json             print the audit as JSON
       --version          version and build
 `
 
@@ -65,6 +68,7 @@ type options struct {
 	mode, debug   int
 	file, format  string
 	help, version bool
+	audit, json   bool
 }
 
 // joined matches rVRRPd's short options with their value attached: -m1, -d5.
@@ -97,11 +101,13 @@ func parse(args []string) (o options, err error) {
 		fs.BoolVar(&o.help, name, false, "")
 	}
 	fs.BoolVar(&o.version, "version", false, "")
+	fs.BoolVar(&o.audit, "audit", false, "")
+	fs.BoolVar(&o.json, "json", false, "")
 	if err := fs.Parse(split); err != nil {
 		return o, err
 	}
 	switch {
-	case o.help || o.version:
+	case o.help || o.version || o.audit:
 		return o, nil
 	case fs.NArg() > 0:
 		return o, fmt.Errorf("unexpected argument %q", fs.Arg(0))
@@ -117,6 +123,18 @@ func parse(args []string) (o options, err error) {
 		return o, fmt.Errorf("-d %d: accepted: 0..5", o.debug)
 	}
 	return o, nil
+}
+
+// look is --audit.
+func look(o options, stdout, stderr io.Writer) int {
+	ok, err := audit.Run(audit.Options{JSON: o.json, Out: stdout})
+	if err != nil {
+		fmt.Fprintln(stderr, "rvrrpd: audit:", err)
+	}
+	if !ok {
+		return exitFailure
+	}
+	return 0
 }
 
 func run(args []string, stdout, stderr io.Writer) int {
@@ -135,6 +153,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case o.version:
 		fmt.Fprintf(stdout, "rvrrpd %s build %s\n", ipc.ReleaseName(), ipc.Build())
 		return 0
+	}
+	if o.audit {
+		return look(o, stdout, stderr)
 	}
 	load := func() (*conf.Config, error) {
 		c, err := conf.Load(o.file, conf.Format(o.format))
