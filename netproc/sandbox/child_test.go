@@ -41,14 +41,28 @@ type how struct {
 	noAmbient  bool
 	lanes      int // two unless given
 	credential bool
+	service    bool // as a parent that is not root does it
 }
 
-// asParent is the parent's way to start an attempt.
+// serviceUser is such a parent's user.
+const serviceUser = 61234
+
+// profiles are the two ways of a parent to start the network process: as root
+// with a user of its own, and as a service user with its own user.
+var profiles = map[string]func(attempt string) how{"root": asParent, "user": asService}
+
+func asService(attempt string) how {
+	h := asParent(attempt)
+	h.service = true
+	return h
+}
+
+// asParent is a privileged parent's way to start an attempt.
 func asParent(attempt string) how {
 	return how{program: programs.attempt, attempt: attempt, stage: "1", uid: nobody, lanes: 2, credential: true}
 }
 
-// attributes are those of parent/child.go.
+// attributes are those of parent/spawner.go.
 func (h how) attributes() *syscall.SysProcAttr {
 	a := &syscall.SysProcAttr{
 		Cloneflags: (unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC |
@@ -63,6 +77,10 @@ func (h how) attributes() *syscall.SysProcAttr {
 		return a
 	}
 	ids := []syscall.SysProcIDMap{{ContainerID: h.uid, HostID: h.uid, Size: 1}}
+	if h.service {
+		ids[0] = syscall.SysProcIDMap{ContainerID: 0, HostID: serviceUser, Size: 1}
+		a.Credential = &syscall.Credential{}
+	}
 	a.UidMappings, a.GidMappings, a.GidMappingsEnableSetgroups = ids, ids, true
 	if !h.noAmbient {
 		a.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SETPCAP}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -55,33 +56,66 @@ func TestAttempts(t *testing.T) {
 			t.Errorf("attempt %q is not there", name)
 		}
 	}
-	for _, name := range all {
-		if slices.Contains(conversations, name) {
-			continue
+	for profile, way := range profiles {
+		table := newTable(t, profile)
+		for _, name := range all {
+			if slices.Contains(conversations, name) {
+				continue
+			}
+			t.Run(profile+" "+name, func(t *testing.T) {
+				t.Parallel()
+				want, got := try(t, way(name))
+				table.add(name, want, got)
+			})
 		}
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			want, special := expected[name]
-			if !special {
-				want = "SIGSYS"
-			}
-			c := start(t, name)
-			c.proceed()
-			if got := c.result(); got != want {
-				t.Errorf("%s: %s, want %s; last words %q", name, got, want, c.lastWords())
-			}
-			if want == "done" {
-				if got := c.ending(); got != "exit 0" {
-					t.Errorf("%s: %s in the end; last words %q", name, got, c.lastWords())
-				}
-			}
-			for _, w := range words[name] {
-				if got := c.lastWords(); !strings.Contains(got, w) {
-					t.Errorf("%s: %q is not in its last words %q", name, w, got)
-				}
-			}
-		})
 	}
+}
+
+// try makes one attempt and says what came of it.
+func try(t *testing.T, h how) (want, got string) {
+	t.Helper()
+	name := h.attempt
+	want, special := expected[name]
+	if !special {
+		want = "SIGSYS"
+	}
+	c := begin(t, h)
+	c.proceed()
+	if got = c.result(); got != want {
+		t.Errorf("%s: %s, want %s; last words %q", name, got, want, c.lastWords())
+	}
+	if want == "done" {
+		if got := c.ending(); got != "exit 0" {
+			t.Errorf("%s: %s in the end; last words %q", name, got, c.lastWords())
+		}
+	}
+	for _, w := range words[name] {
+		if got := c.lastWords(); !strings.Contains(got, w) {
+			t.Errorf("%s: %q is not in its last words %q", name, w, got)
+		}
+	}
+	return want, got
+}
+
+// table prints at the end what came of every attempt.
+type table struct {
+	sync.Mutex
+	rows []string
+}
+
+func newTable(t *testing.T, profile string) *table {
+	tab := &table{}
+	t.Cleanup(func() {
+		slices.Sort(tab.rows)
+		t.Logf("attempts of a hostile network process, profile %s:\n%-40s %-30s %s\n%s", profile, "attempt", "must be", "was", strings.Join(tab.rows, ""))
+	})
+	return tab
+}
+
+func (tab *table) add(name, want, got string) {
+	tab.Lock()
+	defer tab.Unlock()
+	tab.rows = append(tab.rows, fmt.Sprintf("%-40s %-30s %s\n", name, want, got))
 }
 
 // TestExchange: what comes on the frames lane goes back on the control lane,
