@@ -139,82 +139,23 @@ func (d *Daemon) examine(proc string) error {
 			return err
 		}
 	}
-	first := d.Processes[0]
-	if len(first.Threads) == 0 {
-		return errors.New("has ended")
-	}
-	service, _, _ := strings.Cut(first.Threads[0].UIDs, " ")
-	if d.Profile = "user"; service == "0" {
-		d.Profile = "root"
-	}
-	d.Pass = true
-	for _, role := range []string{roleSpawner, roleChild} {
-		n := 0
-		for _, p := range d.Processes {
-			if p.Role == role {
-				n++
-			}
-		}
-		if n != 1 {
-			d.Missing = append(d.Missing, fmt.Sprintf("%d processes are its %s, not 1", n, role))
-			d.Pass = false
-		}
-	}
+	d.judge()
+	return nil
+}
+
+// first is the first process in a role, which is the only one where all is as
+// promised; nil if there is none.
+func (d *Daemon) first(role string) *Process {
 	for _, p := range d.Processes {
-		p.Landlock = "not shown by the kernel; the daemon does not start without"
-		judge(p, service)
-		for _, c := range p.Checks {
-			d.Pass = d.Pass && c.Pass
+		if p.Role == role {
+			return p
 		}
 	}
 	return nil
 }
 
-// print writes the report of a daemon for people.
-func (d *Daemon) print(w io.Writer) {
-	fmt.Fprintf(w, "daemon %d, profile %s: %s\n", d.PID, d.Profile, verdict(d.Pass))
-	for _, m := range d.Missing {
-		fmt.Fprintf(w, "  FAIL %s\n", m)
-	}
-	for _, p := range d.Processes {
-		fmt.Fprintf(w, "\n%s %d\n", p.Role, p.PID)
-		if len(p.Threads) > 0 {
-			t := p.Threads[0]
-			fmt.Fprintf(w, "  users %s; groups %s; supplementary %q\n", t.UIDs, t.GIDs, t.Groups)
-			for _, name := range []string{"permitted", "effective", "bounding", "inheritable", "ambient"} {
-				fmt.Fprintf(w, "  capabilities %s: %s\n", name, t.Sets[name])
-			}
-			fmt.Fprintf(w, "  threads %d; no_new_privs %s; seccomp %s with %s filters\n", len(p.Threads), t.NoNewPrivs, t.Seccomp, t.Filters)
-		}
-		fmt.Fprintf(w, "  landlock: %s\n", p.Landlock)
-		fmt.Fprintf(w, "  namespaces: %s\n", pairs(p.Namespaces))
-		fmt.Fprintf(w, "  descriptors: %s\n", pairs(p.Descriptors))
-		fmt.Fprintf(w, "  interfaces: %s\n", strings.Join(p.Interfaces, " "))
-		fmt.Fprintf(w, "  root directory: %s\n", strings.Join(append([]string{fmt.Sprint(len(p.Root), " names")}, p.Root...), " "))
-		fmt.Fprintf(w, "  limits: %s\n", pairs(p.Limits))
-		for _, c := range p.Checks {
-			if c.Pass {
-				fmt.Fprintf(w, "  pass %s\n", c.Promise)
-			} else {
-				fmt.Fprintf(w, "  FAIL %s: %s\n", c.Promise, c.Found)
-			}
-		}
-	}
-	fmt.Fprintln(w)
-}
-
-func verdict(pass bool) string {
-	if pass {
-		return "every promise is kept"
-	}
-	return "NOT AS PROMISED"
-}
-
-// pairs prints a map in order.
-func pairs[V any](m map[string]V) string {
-	var out []string
-	for _, k := range slices.Sorted(maps.Keys(m)) {
-		out = append(out, fmt.Sprintf("%s=%v", strings.ReplaceAll(k, " ", "-"), m[k]))
-	}
-	return strings.Join(out, " ")
+// service is the user id that the parent runs as.
+func (d *Daemon) service() string {
+	uid, _, _ := strings.Cut(d.Processes[0].Threads[0].UIDs, " ")
+	return uid
 }

@@ -1,12 +1,14 @@
 package audit
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // Namespaces are those that the network process has to itself.
@@ -28,7 +30,14 @@ type Process struct {
 	Interfaces []string `json:"interfaces"`
 	// Limits are hard limits by name, as /proc/PID/limits has them.
 	Limits map[string]string `json:"limits"`
-	// Landlock cannot be read from /proc: who is behind it says so itself.
+	// Mounts are the lines of its mount table, without their numbers; no more
+	// than a few.
+	Mounts []string `json:"mounts"`
+	// UIDMap is the map of its user namespace: inside, outside, length.
+	UIDMap string `json:"uid_map"`
+	// Dumpable is "no", "yes", or why that cannot be seen.
+	Dumpable string `json:"dumpable"`
+	// Landlock cannot be read from /proc; this is what can be concluded.
 	Landlock string `json:"landlock"`
 	// Checks are the promises held against all this.
 	Checks []Check `json:"checks"`
@@ -93,10 +102,51 @@ func status(path string) (map[string]string, error) {
 	return lines, nil
 }
 
+// shownNames bounds how much of a directory or mount table is reported.
+const shownNames = 5
+
 // look reads all that is known about a process; its namespaces are compared
 // with those of another.
-func look(proc string, p *Process, other int) error {
+func look(proc string, p *Process, other int) (err error) {
 	dir := filepath.Join(proc, strconv.Itoa(p.PID))
+	if err := p.readThreads(dir); err != nil {
+		return err
+	}
+	p.Namespaces = make(map[string]string)
+	for _, ns := range namespaces {
+		mine, err1 := os.Readlink(filepath.Join(dir, "ns", ns))
+		theirs, err2 := os.Readlink(filepath.Join(proc, strconv.Itoa(other), "ns", ns))
+		switch {
+		case err1 != nil || err2 != nil:
+			p.Namespaces[ns] = "unknown"
+		case mine == theirs:
+			p.Namespaces[ns] = "shared"
+		default:
+			p.Namespaces[ns] = "own"
+		}
+	}
+	if err := p.readFiles(dir); err != nil {
+		return err
+	}
+	if p.Descriptors, err = descriptors(dir); err != nil {
+		return err
+	}
+	if p.Interfaces, err = interfaces(dir); err != nil {
+		return err
+	}
+	if p.Limits, err = limits(dir); err != nil {
+		return err
+	}
+	owner, err := owner(filepath.Join(dir, "environ"))
+	if err != nil {
+		return err
+	}
+	p.Dumpable = dumpable(owner, p)
+	return nil
+}
+
+// readThreads reads the status of every thread.
+func (p *Process) readThreads(dir string) error {
 	tasks, err := os.ReadDir(filepath.Join(dir, "task"))
 	if err != nil {
 		return err
@@ -116,33 +166,67 @@ func look(proc string, p *Process, other int) error {
 		}
 		p.Threads = append(p.Threads, t)
 	}
-	p.Namespaces = make(map[string]string)
-	for _, ns := range namespaces {
-		mine, err1 := os.Readlink(filepath.Join(dir, "ns", ns))
-		theirs, err2 := os.Readlink(filepath.Join(proc, strconv.Itoa(other), "ns", ns))
-		switch {
-		case err1 != nil || err2 != nil:
-			p.Namespaces[ns] = "unknown"
-		case mine == theirs:
-			p.Namespaces[ns] = "shared"
-		default:
-			p.Namespaces[ns] = "own"
-		}
+	if len(p.Threads) == 0 {
+		return errors.New("has ended")
 	}
+	return nil
+}
+
+// readFiles reads what the process sees of files, and of users.
+func (p *Process) readFiles(dir string) error {
 	root, err := os.ReadDir(filepath.Join(dir, "root"))
 	if err != nil {
 		return err
 	}
 	p.Root = []string{}
-	for _, e := range root[:min(len(root), 5)] {
+	for _, e := range root[:min(len(root), shownNames)] {
 		p.Root = append(p.Root, e.Name())
 	}
-	if p.Descriptors, err = descriptors(dir); err != nil {
+	mounts, err := os.ReadFile(filepath.Join(dir, "mountinfo"))
+	if err != nil {
 		return err
 	}
-	p.Interfaces = interfaces(dir)
-	p.Limits, err = limits(dir)
+	p.Mounts = []string{}
+	for line := range strings.Lines(string(mounts)) {
+		// Number, parent, device, root, mount point, options, ..., type.
+		if f := strings.Fields(line); len(f) > 4 && len(p.Mounts) < shownNames {
+			p.Mounts = append(p.Mounts, strings.Join(f[4:], " "))
+		}
+	}
+	users, err := os.ReadFile(filepath.Join(dir, "uid_map"))
+	p.UIDMap = strings.Join(strings.Fields(string(users)), " ")
 	return err
+}
+
+// owner is the user that a file belongs to.
+func owner(path string) (uint32, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, err
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, errors.ErrUnsupported
+	}
+	return st.Uid, nil
+}
+
+// dumpable draws a conclusion from the owner of the process's files in /proc:
+// the kernel gives those of a process that is not dumpable to user 0 of its
+// user namespace, or to root if that has none.
+func dumpable(owner uint32, p *Process) string {
+	_, effective, _ := strings.Cut(p.Threads[0].UIDs, " ")
+	uid, _, _ := strings.Cut(effective, " ")
+	inside, outside, _ := strings.Cut(p.UIDMap, " ")
+	outside, _, _ = strings.Cut(outside, " ")
+	switch {
+	case strconv.FormatUint(uint64(owner), 10) != uid:
+		return "no"
+	case uid == "0" || inside == "0" && outside == uid:
+		return "not shown: it is user 0 in its user namespace"
+	default:
+		return "yes"
+	}
 }
 
 // descriptors counts by kind: what the link says before a colon or brackets,
@@ -195,15 +279,18 @@ func socketKinds(dir string) map[string]string {
 	return kinds
 }
 
-func interfaces(dir string) (names []string) {
-	b, _ := os.ReadFile(filepath.Join(dir, "net", "dev"))
+func interfaces(dir string) (names []string, err error) {
+	b, err := os.ReadFile(filepath.Join(dir, "net", "dev"))
+	if err != nil {
+		return nil, err
+	}
 	for i, line := range strings.Split(strings.TrimSpace(string(b)), "\n") {
 		if name, _, found := strings.Cut(strings.TrimSpace(line), ":"); found && i >= 2 {
 			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
-	return names
+	return names, nil
 }
 
 // limits reads the hard limits.

@@ -3,25 +3,28 @@ package audit
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // Check is one promise held against a process.
 type Check struct {
-	// Promise is the sentence of docs/threats.md that it stands for.
+	// Promise is the sentence of docs/audit.md that it stands for.
 	Promise string `json:"promise"`
 	// Found is what the process has, where that is not what it should have.
 	Found string `json:"found,omitempty"`
 	Pass  bool   `json:"pass"`
 }
 
-// promise is a sentence about processes of some roles, and what breaks it: ""
-// is as promised.
+// rule says what breaks a promise: "" is as promised.
+type rule func(p *Process, d *Daemon) string
+
+// promise is a sentence about processes of some roles.
 type promise struct {
 	roles    []string
 	profile  string // root, user, or "" for both
 	sentence string
-	broken   func(p *Process, service string) string
+	broken   rule
 }
 
 // Roles.
@@ -32,160 +35,167 @@ const (
 )
 
 var (
-	everyRole = []string{roleParent, roleSpawner, roleChild}
-	parent    = []string{roleParent}
-	spawner   = []string{roleSpawner}
-	child     = []string{roleChild}
+	everyone = []string{roleParent, roleSpawner, roleChild}
+	parent   = []string{roleParent}
+	spawner  = []string{roleSpawner}
+	child    = []string{roleChild}
 )
 
 // promises is the table; docs/audit.md explains each row.
 var promises = []promise{
-	{everyRole, "", "no process of the daemon can gain privileges (no_new_privs)", each(func(t Thread) string { return t.NoNewPrivs }, "1")},
-	{everyRole, "", "every thread is behind a seccomp filter", each(func(t Thread) string { return t.Seccomp }, "2")},
-	{everyRole, "", "no process leaves a core dump", limit("max core file size", "0")},
-	{everyRole, "", "no capability is ambient", set("ambient", "none")},
-	{parent, "", "the parent has CAP_NET_ADMIN and CAP_NET_RAW", both("net_admin net_raw")},
+	{everyone, "", "no program it starts can have more privileges", each(func(t Thread) string { return t.NoNewPrivs }, "1")},
+	{everyone, "", "every thread is behind a seccomp filter", filtered},
+	{everyone, "", "it leaves no core dump", limit("max core file size", "0")},
+	{everyone, "", "its memory is closed to its own user", undumpable},
+	{everyone, "", "a program it starts gets no capability", all(set("inheritable", "none"), set("ambient", "none"))},
+
+	{parent, "", "the parent has CAP_NET_ADMIN and CAP_NET_RAW", all(set("permitted", "net_admin net_raw"), set("effective", "net_admin net_raw"))},
 	{parent, "", "the parent can get no other capability", set("bounding", "net_admin net_raw")},
-	{parent, "", "the parent inherits no capability to a program", inheritable},
-	{spawner, "root", "the spawner has CAP_SETUID and CAP_SETGID", both("setgid setuid")},
-	{spawner, "user", "the spawner has no capability", both("none")},
-	{spawner, "", "the spawner holds no socket but that to the parent", holds(map[string]int{"unix": 1, "pipe": 2, "eventpoll": 1, "eventfd": 1})},
-	{child, "", "the child has no capability in any set", noCapability},
-	{child, "", "the child runs as a user of its own, not root", ownUser},
-	{child, "user", "the child runs as the service user, in a user namespace of its own", nil},
+	{parent, "", "the parent listens on no TCP or UDP port", without("tcp", "tcp6", "udp", "udp6")},
+
+	{spawner, "root", "the spawner has CAP_SETUID and CAP_SETGID, and can get no other capability",
+		all(set("permitted", "setgid setuid"), set("effective", "setgid setuid"), set("bounding", "setgid setuid"))},
+	{spawner, "user", "the spawner has no capability", all(set("permitted", "none"), set("effective", "none"))},
+	{spawner, "", "the spawner holds its end of the parent's socket, the pipe for its last words, and nothing else",
+		holds(map[string]int{"unix": 1, "pipe": 2, "eventpoll": 1, "eventfd": 1})},
+
+	{child, "", "the child has no capability and can get none", noCapability},
+	{child, "", "the child has a seccomp filter of its own", ownFilter},
+	{child, "root", "the child is a user of its own, in no other group", ownUser},
+	{child, "user", "the child is the service user, in no other group", serviceUser},
+	{child, "", "the child's user namespace knows no other user", oneUser},
 	{child, "", "the child has every namespace to itself", ownNamespaces},
-	{child, "", "the child's root directory is empty", func(p *Process, _ string) string { return strings.Join(p.Root, " ") }},
-	{child, "", "the child's network has no interface but its own loopback", func(p *Process, _ string) string {
-		if slices.Equal(p.Interfaces, []string{"lo"}) {
-			return ""
-		}
-		return strings.Join(p.Interfaces, " ")
-	}},
-	{child, "", "the child holds its two lanes, the pipe for its last words, and nothing else", holds(map[string]int{"socket": 2, "pipe": 3, "eventpoll": 1, "eventfd": 1})},
+	{child, "", "the child's root directory is empty", func(p *Process, _ *Daemon) string { return strings.Join(p.Root, " ") }},
+	{child, "", "the child has one mount, in which nothing can be written or executed", oneMount},
+	{child, "", "the child's network has no interface but its own loopback", onlyLoopback},
+	{child, "", "the child holds its two lanes, the pipe for its last words, and nothing else",
+		holds(map[string]int{"socket": 2, "pipe": 3, "eventpoll": 1, "eventfd": 1})},
 	{child, "", "the child can open no descriptor", limit("max open files", "2")},
-	{child, "", "the child can start a few threads, and no process", limit("max processes", "32")},
+	{child, "", "the child can start a few threads", limit("max processes", "32")},
 	{child, "", "the child can write no file", limit("max file size", "0")},
+	{child, "", "the child can lock no memory and make no message queue", all(limit("max locked memory", "0"), limit("max msgqueue size", "0"))},
 	{child, "", "the child's memory is bounded", limit("max data size", "268435456")},
 }
 
+// landlock is what can be concluded about it in each role: the kernel does
+// not show it.
+var landlock = map[string]string{
+	roleParent:  "not shown by the kernel; its filter, which is, comes after it and without it the parent does not start",
+	roleSpawner: "none: it would keep the child from leaving the file system",
+	roleChild:   "not shown by the kernel; its filter, which is, comes after it and without it the child does not start",
+}
+
+// judge holds the promises of their roles against the processes.
+func (d *Daemon) judge() {
+	if d.Profile = "user"; d.service() == "0" {
+		d.Profile = "root"
+	}
+	d.Pass = true
+	for _, role := range everyone {
+		n := 0
+		for _, p := range d.Processes {
+			if p.Role == role {
+				n++
+			}
+		}
+		if n != 1 {
+			d.Missing = append(d.Missing, fmt.Sprintf("%d processes are its %s, not 1", n, role))
+			d.Pass = false
+		}
+	}
+	for _, p := range d.Processes {
+		p.Landlock = landlock[p.Role]
+		for _, row := range promises {
+			if !slices.Contains(row.roles, p.Role) || row.profile != "" && row.profile != d.Profile {
+				continue
+			}
+			found := row.broken(p, d)
+			p.Checks = append(p.Checks, Check{Promise: row.sentence, Found: found, Pass: found == ""})
+			d.Pass = d.Pass && found == ""
+		}
+	}
+}
+
+// all wants several things.
+func all(rules ...rule) rule {
+	return func(p *Process, d *Daemon) string {
+		for _, broken := range rules {
+			if found := broken(p, d); found != "" {
+				return found
+			}
+		}
+		return ""
+	}
+}
+
 // each wants one value from every thread.
-func each(value func(Thread) string, want string) func(*Process, string) string {
-	return func(p *Process, _ string) string {
+func each(value func(Thread) string, want string) rule {
+	return func(p *Process, _ *Daemon) string {
 		for _, t := range p.Threads {
 			if got := value(t); got != want {
-				return fmt.Sprintf("thread %d: %s", t.TID, got)
+				return fmt.Sprintf("thread %d: %q", t.TID, got)
 			}
 		}
 		return ""
 	}
 }
 
-func set(name, want string) func(*Process, string) string {
-	return each(func(t Thread) string { return t.Sets[name] }, want)
-}
-
-// both wants the same of the permitted and the effective set.
-func both(want string) func(*Process, string) string {
-	return func(p *Process, service string) string {
-		if broken := set("permitted", want)(p, service); broken != "" {
-			return "permitted: " + broken
-		}
-		if broken := set("effective", want)(p, service); broken != "" {
-			return "effective: " + broken
+// set wants a capability set to be exactly this in every thread.
+func set(name, want string) rule {
+	broken := each(func(t Thread) string { return t.Sets[name] }, want)
+	return func(p *Process, d *Daemon) string {
+		if found := broken(p, d); found != "" {
+			return name + ": " + found
 		}
 		return ""
 	}
 }
 
-// inheritable capabilities are harmless without a program that has them in
-// its file; a service manager leaves those it made ambient.
-func inheritable(p *Process, _ string) string {
-	for _, t := range p.Threads {
-		if got := t.Sets["inheritable"]; got != "none" && got != "net_admin net_raw" {
-			return fmt.Sprintf("thread %d: %s", t.TID, got)
+// noCapability wants every set to be empty.
+func noCapability(p *Process, d *Daemon) string {
+	for _, name := range []string{"permitted", "effective", "bounding", "inheritable", "ambient"} {
+		if found := set(name, "none")(p, d); found != "" {
+			return found
 		}
 	}
 	return ""
 }
 
-func noCapability(p *Process, service string) string {
-	for _, name := range []string{"inheritable", "permitted", "effective", "bounding", "ambient"} {
-		if broken := set(name, "none")(p, service); broken != "" {
-			return name + ": " + broken
-		}
+// filtered: filters of a service manager are inherited, and do not make up
+// for a missing one of ours: parent and spawner have as many.
+func filtered(p *Process, d *Daemon) string {
+	if found := each(func(t Thread) string { return t.Seccomp }, "2")(p, d); found != "" {
+		return "mode of " + found
 	}
-	return ""
-}
-
-func limit(name, want string) func(*Process, string) string {
-	return func(p *Process, _ string) string {
-		if got := p.Limits[name]; got != want {
-			return fmt.Sprintf("%s: %q", name, got)
-		}
+	other := d.first(roleSpawner)
+	if p.Role != roleParent || other == nil {
 		return ""
 	}
-}
-
-// ownUser: four times the same user id that is not root, and no group but
-// its own.
-func ownUser(p *Process, _ string) string {
-	for _, t := range p.Threads {
-		ids := append(strings.Fields(t.UIDs), strings.Fields(t.GIDs)...)
-		uids, gids := slices.Compact(strings.Fields(t.UIDs)), slices.Compact(strings.Fields(t.GIDs))
-		if slices.Contains(ids, "0") || len(uids) != 1 || len(gids) != 1 || t.Groups != "" && t.Groups != gids[0] {
-			return fmt.Sprintf("thread %d: uids %s, gids %s, groups %q", t.TID, t.UIDs, t.GIDs, t.Groups)
-		}
+	if found := each(func(t Thread) string { return t.Filters }, other.Threads[0].Filters)(p, d); found != "" {
+		return "not as many filters as the spawner: " + found
 	}
 	return ""
 }
 
-func ownNamespaces(p *Process, _ string) string {
-	for _, ns := range namespaces {
-		if p.Namespaces[ns] != "own" {
-			return ns + ": " + p.Namespaces[ns]
-		}
+// ownFilter: the child inherits the spawner's filters, and adds one.
+func ownFilter(p *Process, d *Daemon) string {
+	above := d.first(roleSpawner)
+	if above == nil {
+		return "there is no spawner to compare with"
+	}
+	inherited, err := strconv.Atoi(above.Threads[0].Filters)
+	if err != nil {
+		return "this kernel does not count filters"
+	}
+	if found := each(func(t Thread) string { return t.Filters }, strconv.Itoa(inherited+1))(p, d); found != "" {
+		return fmt.Sprintf("filters, of which %d are inherited: %s", inherited, found)
 	}
 	return ""
 }
 
-// holds wants no more descriptors of any kind than these.
-func holds(most map[string]int) func(*Process, string) string {
-	return func(p *Process, _ string) string {
-		for kind, n := range p.Descriptors {
-			if n > most[kind] {
-				return fmt.Sprintf("%d of %s", n, kind)
-			}
-		}
-		return ""
-	}
-}
-
-// judge holds the promises of its role against a process; service is the
-// user id of the parent.
-func judge(p *Process, service string) {
-	profile := "user"
-	if service == "0" {
-		profile = "root"
-	}
-	for _, row := range promises {
-		if !slices.Contains(row.roles, p.Role) || row.profile != "" && row.profile != profile {
-			continue
-		}
-		broken := row.broken
-		if broken == nil {
-			broken = sameUser
-		}
-		found := broken(p, service)
-		p.Checks = append(p.Checks, Check{Promise: row.sentence, Found: found, Pass: found == ""})
-	}
-}
-
-// sameUser: where the parent is not root, its child cannot have another user.
-func sameUser(p *Process, service string) string {
-	for _, t := range p.Threads {
-		if uid, _, _ := strings.Cut(t.UIDs, " "); uid != service {
-			return fmt.Sprintf("thread %d: uids %s, the parent's is %s", t.TID, t.UIDs, service)
-		}
+func undumpable(p *Process, _ *Daemon) string {
+	if p.Dumpable == "yes" {
+		return "it is dumpable"
 	}
 	return ""
 }

@@ -44,7 +44,7 @@ func (n *Node) prepare(r Router) (argv []string) {
 	}
 	argv = []string{Binary("rvrrpd"), "-m1", "-c", file}
 	if r.Unprivileged {
-		return n.asService(dir, argv)
+		return n.AsService(dir, argv)
 	}
 	return argv
 }
@@ -52,9 +52,9 @@ func (n *Node) prepare(r Router) (argv []string) {
 // ServiceUser is the user id of an unprivileged daemon.
 const ServiceUser = 61234
 
-// asService wraps a command line as the unit of a service user does: with two
+// AsService wraps a command line as the unit of a service user does: with two
 // capabilities and a runtime directory. What is in the directory becomes its.
-func (n *Node) asService(dir string, argv []string) []string {
+func (n *Node) AsService(dir string, argv []string) []string {
 	n.lab.Helper()
 	if err := os.Chmod(filepath.Dir(dir), 0o711); err != nil { // testing's
 		n.lab.Fatalf("%v", err)

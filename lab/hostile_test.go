@@ -24,6 +24,9 @@ const memory = 64 << 10
 func hostileInstallation(t *testing.T) (parent string) {
 	t.Helper()
 	dir := t.TempDir()
+	if err := os.Chmod(filepath.Dir(dir), 0o711); err != nil { // for a parent that is not root
+		t.Fatal(err)
+	}
 	parent = filepath.Join(dir, "rvrrpd")
 	// By another process: a descriptor of ours, inherited by what a parallel
 	// test starts, would keep the file busy.
@@ -51,25 +54,32 @@ func TestHostileChild(t *testing.T) {
 	t.Parallel()
 	parent := hostileInstallation(t)
 	for i, a := range attack.All {
-		t.Run(a.Name, func(t *testing.T) {
-			t.Parallel()
-			l := lab.New(t)
-			conf := filepath.Join(t.TempDir(), "rvrrpd.conf")
-			text := fmt.Sprintf("[[vrouter]]\ngroup = %d\ninterface = \"eth0\"\nvip = \"10.9.0.254/24\"\npriority = 100\niftype = \"macvlan\"\n", i+1)
-			if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			before := l.R1.Snapshot()
-			p := l.R1.Start(parent, "-m1", "-c", conf)
-			if a.Harmless {
-				harmless(t, p)
-			} else if code := p.AwaitExit(10 * time.Second); code != 1 || !strings.Contains(p.Output(), "network process killed") {
-				t.Errorf("exit code %d; it said\n%s", code, p.Output())
-			}
-			if diff := before.Diff(l.R1.Snapshot()); diff != "" {
-				t.Errorf("left behind:\n%s", diff)
-			}
-		})
+		for _, profile := range []string{"root", "user"} {
+			t.Run(profile+" "+a.Name, func(t *testing.T) {
+				t.Parallel()
+				l := lab.New(t)
+				dir := t.TempDir()
+				conf := filepath.Join(dir, "rvrrpd.conf")
+				text := fmt.Sprintf("[[vrouter]]\ngroup = %d\ninterface = \"eth0\"\nvip = \"10.9.0.254/24\"\npriority = 100\niftype = \"macvlan\"\n", i+1)
+				if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				before := l.R1.Snapshot()
+				argv := []string{parent, "-m1", "-c", conf}
+				if profile == "user" {
+					argv = l.R1.AsService(dir, argv)
+				}
+				p := l.R1.Start(argv...)
+				if a.Harmless {
+					harmless(t, p)
+				} else if code := p.AwaitExit(10 * time.Second); code != 1 || !strings.Contains(p.Output(), "network process killed") {
+					t.Errorf("exit code %d; it said\n%s", code, p.Output())
+				}
+				if diff := before.Diff(l.R1.Snapshot()); diff != "" {
+					t.Errorf("left behind:\n%s", diff)
+				}
+			})
+		}
 	}
 }
 

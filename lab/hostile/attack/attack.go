@@ -131,6 +131,7 @@ func build() []Attack {
 			}
 			return out
 		}},
+		{Name: "storm of pings", Harmless: true, Datagrams: storm(func(Target) ipc.Message { return ipc.Ping{} })},
 		{Name: "storm of state changes", Harmless: true, Datagrams: storm(func(Target) ipc.Message {
 			return ipc.StateChange{From: ipc.Backup, To: ipc.Active, Reason: ipc.ReasonActiveDown}
 		})},
@@ -143,7 +144,11 @@ func storm(message func(Target) ipc.Message) func(Target) [][]byte {
 	return func(t Target) [][]byte {
 		var b []byte
 		for range 10 {
-			b = ipc.Append(b, t.header(), message(t))
+			h, m := t.header(), message(t)
+			if rule, _ := ipc.RuleOf(m.Type()); !rule.Slot {
+				h.Slot = ipc.NoSlot
+			}
+			b = ipc.Append(b, h, m)
 		}
 		out := make([][]byte, 1000)
 		for i := range out {

@@ -1,0 +1,122 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// limit wants a hard limit.
+func limit(name, want string) rule {
+	return func(p *Process, _ *Daemon) string {
+		if got := p.Limits[name]; got != want {
+			return fmt.Sprintf("%s: %q", name, got)
+		}
+		return ""
+	}
+}
+
+// ownUser: one user id and one group id that are not root's nor the
+// parent's, and no supplementary group.
+func ownUser(p *Process, d *Daemon) string {
+	for _, t := range p.Threads {
+		uid, gid, one := ids(t)
+		if !one || uid == "0" || gid == "0" || uid == d.service() || t.Groups != "" {
+			return describe(t)
+		}
+	}
+	return ""
+}
+
+// serviceUser: the parent's ids and groups; who is not root has no others to
+// give.
+func serviceUser(p *Process, d *Daemon) string {
+	above := d.Processes[0].Threads[0]
+	for _, t := range p.Threads {
+		if _, _, one := ids(t); !one || t.UIDs != above.UIDs || t.GIDs != above.GIDs || t.Groups != above.Groups {
+			return describe(t)
+		}
+	}
+	return ""
+}
+
+// ids are a thread's user and group id, if it has one each: real, effective,
+// saved and for files.
+func ids(t Thread) (uid, gid string, one bool) {
+	uids, gids := slices.Compact(strings.Fields(t.UIDs)), slices.Compact(strings.Fields(t.GIDs))
+	if len(uids) != 1 || len(gids) != 1 {
+		return "", "", false
+	}
+	return uids[0], gids[0], true
+}
+
+func describe(t Thread) string {
+	return fmt.Sprintf("thread %d: users %s, groups %s, supplementary groups %q", t.TID, t.UIDs, t.GIDs, t.Groups)
+}
+
+// oneUser wants the child's user namespace to map one user, who outside is
+// not root.
+func oneUser(p *Process, _ *Daemon) string {
+	if f := strings.Fields(p.UIDMap); len(f) != 3 || f[1] == "0" || f[2] != "1" {
+		return p.UIDMap
+	}
+	return ""
+}
+
+func ownNamespaces(p *Process, _ *Daemon) string {
+	for _, ns := range namespaces {
+		if p.Namespaces[ns] != "own" {
+			return ns + ": " + p.Namespaces[ns]
+		}
+	}
+	return ""
+}
+
+// oneMount wants one line: mount point, options, ..., type.
+func oneMount(p *Process, _ *Daemon) string {
+	if len(p.Mounts) != 1 {
+		return fmt.Sprintf("%d mounts: %s", len(p.Mounts), strings.Join(p.Mounts, "; "))
+	}
+	f := strings.Fields(p.Mounts[0])
+	if f[0] != "/" || len(f) < 2 {
+		return p.Mounts[0]
+	}
+	options := strings.Split(f[1], ",")
+	for _, want := range []string{"ro", "nosuid", "nodev", "noexec"} {
+		if !slices.Contains(options, want) {
+			return fmt.Sprintf("not %s: %s", want, p.Mounts[0])
+		}
+	}
+	return ""
+}
+
+func onlyLoopback(p *Process, _ *Daemon) string {
+	if slices.Equal(p.Interfaces, []string{"lo"}) {
+		return ""
+	}
+	return fmt.Sprintf("interfaces: %q", p.Interfaces)
+}
+
+// holds wants no more descriptors of any kind than these.
+func holds(most map[string]int) rule {
+	return func(p *Process, _ *Daemon) string {
+		for kind, n := range p.Descriptors {
+			if n > most[kind] {
+				return fmt.Sprintf("%d of kind %s", n, kind)
+			}
+		}
+		return ""
+	}
+}
+
+// without wants no descriptor of some kinds.
+func without(kinds ...string) rule {
+	return func(p *Process, _ *Daemon) string {
+		for _, kind := range kinds {
+			if n := p.Descriptors[kind]; n > 0 {
+				return fmt.Sprintf("%d of kind %s", n, kind)
+			}
+		}
+		return ""
+	}
+}
