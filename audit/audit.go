@@ -25,6 +25,9 @@ type Options struct {
 	Out io.Writer
 	// Proc is where the kernel tells of processes; "" is /proc.
 	Proc string
+
+	// owner is the user a file of /proc belongs to; a test cannot give files away.
+	owner func(path string) (uint32, error)
 }
 
 // Daemon is a running daemon.
@@ -47,6 +50,9 @@ func Run(o Options) (ok bool, err error) {
 	if o.Proc == "" {
 		o.Proc = "/proc"
 	}
+	if o.owner == nil {
+		o.owner = owner
+	}
 	daemons, err := find(o.Proc)
 	if err != nil {
 		return false, err
@@ -56,7 +62,7 @@ func Run(o Options) (ok bool, err error) {
 	}
 	ok = true
 	for i, d := range daemons {
-		err := d.examine(o.Proc)
+		err := d.examine(o)
 		if errors.Is(err, fs.ErrNotExist) { // it has just ended
 			daemons[i] = nil
 			continue
@@ -133,9 +139,9 @@ func runsRouters(dir string) bool {
 }
 
 // examine looks at every process of a daemon.
-func (d *Daemon) examine(proc string) error {
+func (d *Daemon) examine(o Options) error {
 	for _, p := range d.Processes {
-		if err := look(proc, p, d.PID); err != nil {
+		if err := look(o, p, d.PID); err != nil {
 			return err
 		}
 	}

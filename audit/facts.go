@@ -107,15 +107,15 @@ const shownNames = 5
 
 // look reads all that is known about a process; its namespaces are compared
 // with those of another.
-func look(proc string, p *Process, other int) (err error) {
-	dir := filepath.Join(proc, strconv.Itoa(p.PID))
+func look(o Options, p *Process, other int) (err error) {
+	dir := filepath.Join(o.Proc, strconv.Itoa(p.PID))
 	if err := p.readThreads(dir); err != nil {
 		return err
 	}
 	p.Namespaces = make(map[string]string)
 	for _, ns := range namespaces {
 		mine, err1 := os.Readlink(filepath.Join(dir, "ns", ns))
-		theirs, err2 := os.Readlink(filepath.Join(proc, strconv.Itoa(other), "ns", ns))
+		theirs, err2 := os.Readlink(filepath.Join(o.Proc, strconv.Itoa(other), "ns", ns))
 		switch {
 		case err1 != nil || err2 != nil:
 			p.Namespaces[ns] = "unknown"
@@ -137,7 +137,7 @@ func look(proc string, p *Process, other int) (err error) {
 	if p.Limits, err = limits(dir); err != nil {
 		return err
 	}
-	owner, err := owner(filepath.Join(dir, "environ"))
+	owner, err := o.owner(filepath.Join(dir, "environ"))
 	if err != nil {
 		return err
 	}

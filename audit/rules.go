@@ -20,7 +20,7 @@ func limit(name, want string) rule {
 // parent's, and no supplementary group.
 func ownUser(p *Process, d *Daemon) string {
 	for _, t := range p.Threads {
-		uid, gid, one := ids(t)
+		uid, gid, one := identity(t)
 		if !one || uid == "0" || gid == "0" || uid == d.service() || t.Groups != "" {
 			return describe(t)
 		}
@@ -33,16 +33,16 @@ func ownUser(p *Process, d *Daemon) string {
 func serviceUser(p *Process, d *Daemon) string {
 	above := d.Processes[0].Threads[0]
 	for _, t := range p.Threads {
-		if _, _, one := ids(t); !one || t.UIDs != above.UIDs || t.GIDs != above.GIDs || t.Groups != above.Groups {
+		if _, _, one := identity(t); !one || t.UIDs != above.UIDs || t.GIDs != above.GIDs || t.Groups != above.Groups {
 			return describe(t)
 		}
 	}
 	return ""
 }
 
-// ids are a thread's user and group id, if it has one each: real, effective,
+// identity is a thread's user and group id, if it has one each: real, effective,
 // saved and for files.
-func ids(t Thread) (uid, gid string, one bool) {
+func identity(t Thread) (uid, gid string, one bool) {
 	uids, gids := slices.Compact(strings.Fields(t.UIDs)), slices.Compact(strings.Fields(t.GIDs))
 	if len(uids) != 1 || len(gids) != 1 {
 		return "", "", false
