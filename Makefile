@@ -18,7 +18,7 @@ build:
 	$(STATIC) -o bin/rvrrpd-netproc ./cmd/rvrrpd-netproc
 
 setup:
-	@./lab/setup.sh iproute2 procps gcc libc6-dev pkg-config libseccomp-dev keepalived frr tcpdump tshark nftables
+	@./lab/setup.sh iproute2 procps gcc libc6-dev pkg-config libseccomp-dev keepalived frr tcpdump tshark nftables strace systemd
 
 setup-demo:
 	@./lab/setup.sh iproute2
