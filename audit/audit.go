@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // Options are what Run is asked for.
@@ -53,25 +54,19 @@ func Run(o Options) (ok bool, err error) {
 	if o.owner == nil {
 		o.owner = owner
 	}
-	daemons, err := find(o.Proc)
+	var daemons []*Daemon
+	for range attempts {
+		if daemons, err = survey(o); !gone(err) {
+			break
+		}
+	}
 	if err != nil {
 		return false, err
 	}
-	if len(daemons) == 0 {
-		return false, ErrNone
-	}
 	ok = true
-	for i, d := range daemons {
-		err := d.examine(o)
-		if errors.Is(err, fs.ErrNotExist) { // it has just ended
-			daemons[i] = nil
-			continue
-		} else if err != nil {
-			return false, fmt.Errorf("daemon %d: %w (only its user, or root, may look)", d.PID, err)
-		}
+	for _, d := range daemons {
 		ok = ok && d.Pass
 	}
-	daemons = slices.DeleteFunc(daemons, func(d *Daemon) bool { return d == nil })
 	if o.JSON {
 		e := json.NewEncoder(o.Out)
 		e.SetIndent("", "  ")
@@ -81,6 +76,31 @@ func Run(o Options) (ok bool, err error) {
 		d.print(o.Out)
 	}
 	return ok, nil
+}
+
+// attempts is how often the audit begins again because a process has ended
+// while it was looked at; a network process is back in a moment.
+const attempts = 5
+
+// gone says whether an error is that of a process which has ended.
+func gone(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) }
+
+// survey looks at every daemon it can see; one that cannot be looked at is an
+// error, so that nothing passes unseen.
+func survey(o Options) ([]*Daemon, error) {
+	daemons, err := find(o.Proc)
+	if err != nil {
+		return nil, err
+	}
+	if len(daemons) == 0 {
+		return nil, ErrNone
+	}
+	for _, d := range daemons {
+		if err := d.examine(o); err != nil {
+			return nil, fmt.Errorf("daemon %d: %w (only root may look)", d.PID, err)
+		}
+	}
+	return daemons, nil
 }
 
 // names of the processes, as the kernel cuts them.
@@ -98,8 +118,8 @@ func find(proc string) (daemons []*Daemon, err error) {
 	for _, dir := range dirs {
 		pid, _ := strconv.Atoi(filepath.Base(dir))
 		lines, err := status(filepath.Join(dir, "status"))
-		if err != nil || pid == os.Getpid() {
-			continue
+		if err != nil || pid == os.Getpid() || strings.HasPrefix(lines["State"], "Z") {
+			continue // gone, or as good as
 		}
 		above, _ := strconv.Atoi(lines["PPid"])
 		if role := names[lines["Name"]]; role != "" {

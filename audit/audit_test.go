@@ -241,7 +241,20 @@ func TestMissing(t *testing.T) {
 		t.Errorf("ok %v:\n%s", ok, out)
 	}
 	var out bytes.Buffer
-	if ok, err := Run(Options{Out: &out, Proc: t.TempDir()}); ok || !errors.Is(err, ErrNone) {
-		t.Errorf("nobody: ok %v, %v", ok, err)
+	tree = proper()
+	for path := range tree {
+		if strings.HasSuffix(path, "/status") {
+			tree[path] += "State:\tZ (zombie)\n"
+		}
+	}
+	for name, dir := range map[string]string{"nobody": t.TempDir(), "the dead": tree.write(t)} {
+		if ok, err := Run(Options{Out: &out, Proc: dir}); ok || !errors.Is(err, ErrNone) {
+			t.Errorf("%s: ok %v, %v", name, ok, err)
+		}
+	}
+	tree = proper()
+	delete(tree, "102/limits") // it ends while it is looked at, and again
+	if ok, err := Run(Options{Out: &out, Proc: tree.write(t)}); ok || !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("half a process: ok %v, %v", ok, err)
 	}
 }

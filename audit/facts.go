@@ -3,6 +3,7 @@ package audit
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -153,7 +154,7 @@ func (p *Process) readThreads(dir string) error {
 	}
 	for _, task := range tasks {
 		lines, err := status(filepath.Join(dir, "task", task.Name(), "status"))
-		if os.IsNotExist(err) { // it has ended
+		if gone(err) { // the thread has ended
 			continue
 		} else if err != nil {
 			return err
@@ -167,7 +168,7 @@ func (p *Process) readThreads(dir string) error {
 		p.Threads = append(p.Threads, t)
 	}
 	if len(p.Threads) == 0 {
-		return errors.New("has ended")
+		return fs.ErrNotExist
 	}
 	return nil
 }

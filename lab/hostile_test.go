@@ -19,9 +19,9 @@ import (
 // memory is the most the parent may use while it is attacked, in KiB.
 const memory = 64 << 10
 
-// hostileInstallation puts the real parent beside the hostile child, which
+// installation puts the real parent beside a child from another source, which
 // says that it is of the same build.
-func hostileInstallation(t *testing.T) (parent string) {
+func installation(t *testing.T, source string, variables ...string) (parent string) {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.Chmod(filepath.Dir(dir), 0o711); err != nil { // for a parent that is not root
@@ -38,8 +38,11 @@ func hostileInstallation(t *testing.T) (parent string) {
 		t.Fatal(err)
 	}
 	_, build, _ := strings.Cut(strings.TrimSpace(string(version)), " build ")
-	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, "rvrrpd-netproc"),
-		"-ldflags", "-X 'github.com/rvrrpd/rvrrpd/ipc.build="+build+"'", "./lab/hostile")
+	flags := "-X 'github.com/rvrrpd/rvrrpd/ipc.build=" + build + "'"
+	for _, v := range variables {
+		flags += " -X " + v
+	}
+	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, "rvrrpd-netproc"), "-ldflags", flags, source)
 	cmd.Dir, cmd.Env = lab.Root(), append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
@@ -52,7 +55,7 @@ func hostileInstallation(t *testing.T) (parent string) {
 // left behind, and the parent did nothing that was not granted.
 func TestHostileChild(t *testing.T) {
 	t.Parallel()
-	parent := hostileInstallation(t)
+	parent := installation(t, "./lab/hostile")
 	for i, a := range attack.All {
 		for _, profile := range []string{"root", "user"} {
 			t.Run(profile+" "+a.Name, func(t *testing.T) {
