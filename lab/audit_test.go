@@ -165,6 +165,7 @@ func TestWeakChild(t *testing.T) {
 				p := launch(t, l.R1, profile, installation(t, "./lab/hostile/weak", "main.missing="+tt.missing))
 				p.AwaitLine(0, 10*time.Second, "backup->active|confinement of the network process")
 				if p.Said(0, "confinement of the network process") {
+					t.Logf("refused: %s", p.Output())
 					if code := p.AwaitExit(5 * time.Second); code != 1 || tt.missing == "nothing" {
 						t.Errorf("refused with status %d; it said\n%s", code, p.Output())
 					}

@@ -56,9 +56,12 @@ func play() error {
 			return err
 		}
 	}
-	for _, datagram := range a.Datagrams(target) {
-		if err := send(control, datagram); err != nil {
-			return err
+	datagrams := a.Datagrams(target)
+	for again := true; again; again = a.Endless {
+		for _, datagram := range datagrams {
+			if err := send(control, datagram); err != nil {
+				return err
+			}
 		}
 	}
 	for { // never answer, never leave

@@ -23,6 +23,10 @@ type Attack struct {
 	BeforeReady bool
 	// Harmless: refused without being a violation; the daemon goes on.
 	Harmless bool
+	// Endless: the datagrams are sent again and again.
+	Endless bool
+	// Either: it may be a violation or not.
+	Either bool
 	// Datagrams are what the child sends.
 	Datagrams func(Target) [][]byte
 }
@@ -84,6 +88,16 @@ func build() []Attack {
 			h.Slot++
 			return h, ipc.Acquire{}
 		})},
+		{Name: "release of a foreign slot", Datagrams: one(func(t Target) (ipc.Header, ipc.Message) {
+			h := t.header()
+			h.Slot++
+			return h, ipc.Release{}
+		})},
+		{Name: "release for no slot", Datagrams: one(func(t Target) (ipc.Header, ipc.Message) {
+			h := t.header()
+			h.Slot = ipc.NoSlot
+			return h, ipc.Release{}
+		})},
 		{Name: "state of a foreign slot", Datagrams: one(func(t Target) (ipc.Header, ipc.Message) {
 			h := t.header()
 			h.Slot = 0x7fff
@@ -112,6 +126,10 @@ func build() []Attack {
 		{Name: "header length too long", Datagrams: raw(func(_ Target, b []byte) []byte { b[2] = 1; return b })},
 		{Name: "header cut short", Datagrams: raw(func(_ Target, b []byte) []byte { return b[:7] })},
 		{Name: "half a message behind a whole one", Datagrams: raw(func(_ Target, b []byte) []byte { return append(b, b[:9]...) })},
+		{Name: "a message in two datagrams", Datagrams: func(t Target) [][]byte {
+			b := ipc.Append(nil, t.header(), ipc.Advertise{Message: t.Advertisement()})
+			return [][]byte{b[:20], b[20:]}
+		}},
 		{Name: "unknown type", Datagrams: raw(func(_ Target, b []byte) []byte { b[1] = 200; return b })},
 		{Name: "type zero", Datagrams: raw(func(_ Target, b []byte) []byte { b[1] = 0; return b })},
 		{Name: "datagram beyond the limit", Datagrams: func(Target) [][]byte { return [][]byte{make([]byte, ipc.MaxDatagram+1)} }},
@@ -131,10 +149,15 @@ func build() []Attack {
 			}
 			return out
 		}},
+		{Name: "silence: nothing is read and nothing said", Harmless: true, Datagrams: func(Target) [][]byte { return nil }},
 		{Name: "storm of pings", Harmless: true, Datagrams: storm(func(Target) ipc.Message { return ipc.Ping{} })},
 		{Name: "storm of state changes", Harmless: true, Datagrams: storm(func(Target) ipc.Message {
 			return ipc.StateChange{From: ipc.Backup, To: ipc.Active, Reason: ipc.ReasonActiveDown}
 		})},
+	}
+	for range 4 {
+		all = append(all, Attack{Name: "random requests", Harmless: true, Datagrams: func(t Target) [][]byte { return requests(t, 0) }},
+			Attack{Name: "random requests with flipped bits", Either: true, Datagrams: func(t Target) [][]byte { return requests(t, 200) }})
 	}
 	return append(all, sizes()...)
 }
@@ -144,11 +167,7 @@ func storm(message func(Target) ipc.Message) func(Target) [][]byte {
 	return func(t Target) [][]byte {
 		var b []byte
 		for range 10 {
-			h, m := t.header(), message(t)
-			if rule, _ := ipc.RuleOf(m.Type()); !rule.Slot {
-				h.Slot = ipc.NoSlot
-			}
-			b = ipc.Append(b, h, m)
+			b = t.append(b, message(t))
 		}
 		out := make([][]byte, 1000)
 		for i := range out {
