@@ -306,7 +306,7 @@ func TestEveryValueOfAByte(t *testing.T) {
 		{"link-state: IPv6 address", LinkState{Primary: v6}, 3, only(16)},
 		{"link-state: padding without address", LinkState{}, 4, only(0)},
 		{"frame: family", Frame{Family: IPv6}, 2, only(4, 6)},
-		{"result: request", Result{TypeDrain, CodeDone}, 0, span(1, 20)},
+		{"result: request", Result{TypeDrain, CodeDone}, 0, span(1, 21)},
 		{"result: code", Result{TypeDrain, CodeDone}, 1, span(1, 6)},
 		{"state-change: from", StateChange{Reason: 1}, 0, span(0, 2)},
 		{"state-change: to", StateChange{Reason: 1}, 1, span(0, 2)},

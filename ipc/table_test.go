@@ -34,6 +34,7 @@ var expected = map[Type]struct {
 	TypeStateChange: {"C", "control", "RS", 27, 27, "one"},
 	TypeDropped:     {"C", "control", "RS", 33, 33, "none"},
 	TypeNoticed:     {"C", "control", "RS", 33, 33, "none"},
+	TypePing:        {"PC", "control", "RS", 0, 0, "none"},
 }
 
 // TestCheck tries every type, known or not, from each side, on each lane, in
