@@ -2,6 +2,8 @@
 
 GO       ?= go
 PREFIX   ?= /usr/local
+UNITDIR  ?= /usr/lib/systemd/system
+SYSUSERSDIR ?= /usr/lib/sysusers.d
 RELEASE  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 # Both programs must come from the same sources: their hash is the build identity.
 BUILD    := $(shell find . -name '*.go' -o -name go.mod -o -name go.sum | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c1-24)
@@ -77,6 +79,9 @@ install: build
 	install -D -m 0755 bin/rvrrpd-netproc $(DESTDIR)/usr/libexec/rvrrpd/rvrrpd-netproc
 	install -D -m 0644 docs/man/rvrrpd.8 $(DESTDIR)$(PREFIX)/share/man/man8/rvrrpd.8
 	install -D -m 0644 docs/man/rvrrpd.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/rvrrpd.conf.5
+	install -d -m 0755 $(DESTDIR)$(UNITDIR)
+	for u in packaging/systemd/*; do sed 's#/usr/sbin/#$(PREFIX)/sbin/#' $$u >$(DESTDIR)$(UNITDIR)/$${u##*/} && chmod 0644 $(DESTDIR)$(UNITDIR)/$${u##*/} || exit 1; done
+	install -D -m 0644 packaging/sysusers/rvrrpd.conf $(DESTDIR)$(SYSUSERSDIR)/rvrrpd.conf
 	install -d -m 0755 $(DESTDIR)/etc/rvrrpd
 	test -e $(DESTDIR)/etc/rvrrpd/rvrrpd.conf || install -m 0644 conf/rvrrpd.conf $(DESTDIR)/etc/rvrrpd/rvrrpd.conf
 

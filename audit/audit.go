@@ -35,6 +35,8 @@ type Options struct {
 type Daemon struct {
 	PID       int        `json:"pid"`
 	Profile   string     `json:"profile"` // root, or user
+	// Activated: the spawner is a service of its own.
+	Activated bool `json:"activated"`
 	Processes []*Process `json:"processes"`
 	// Missing lists roles that nobody plays.
 	Missing []string `json:"missing,omitempty"`
@@ -107,14 +109,17 @@ func survey(o Options) ([]*Daemon, error) {
 var names = map[string]string{"rvrrpd-spawn": roleSpawner, "rvrrpd-netproc": roleChild}
 
 // find lists the daemons: a parent is what has a spawner, or is called rvrrpd
-// and was told to run virtual routers.
+// and was told to run virtual routers. A spawner below anything else was
+// started by a service manager; it belongs to the parent that lacks one, if
+// there is one of each, and else to nobody.
 func find(proc string) (daemons []*Daemon, err error) {
 	dirs, err := filepath.Glob(filepath.Join(proc, "[0-9]*"))
 	if err != nil {
 		return nil, err
 	}
 	byParent := make(map[int][]*Process)
-	parents := make(map[int]bool)
+	parents, called := make(map[int]bool), make(map[int]string)
+	var spawners []*Process
 	for _, dir := range dirs {
 		pid, _ := strconv.Atoi(filepath.Base(dir))
 		lines, err := status(filepath.Join(dir, "status"))
@@ -122,21 +127,38 @@ func find(proc string) (daemons []*Daemon, err error) {
 			continue // gone, or as good as
 		}
 		above, _ := strconv.Atoi(lines["PPid"])
+		called[pid] = lines["Name"]
 		if role := names[lines["Name"]]; role != "" {
-			byParent[above] = append(byParent[above], &Process{PID: pid, Role: role, parent: above})
-			if role == roleSpawner {
-				parents[above] = true
+			p := &Process{PID: pid, Role: role, parent: above}
+			if byParent[above] = append(byParent[above], p); role == roleSpawner {
+				spawners = append(spawners, p)
 			}
 		} else if lines["Name"] == "rvrrpd" && runsRouters(dir) {
 			parents[pid] = true
 		}
 	}
+	var strays []*Process
+	for _, s := range spawners {
+		if called[s.parent] == "rvrrpd" {
+			parents[s.parent] = true
+		} else {
+			strays = append(strays, s)
+		}
+	}
+	var without []*Daemon
 	for _, pid := range slices.Sorted(maps.Keys(parents)) {
 		d := &Daemon{PID: pid, Processes: []*Process{{PID: pid, Role: roleParent}}}
 		for _, s := range byParent[pid] {
 			d.Processes = append(append(d.Processes, s), byParent[s.PID]...)
 		}
-		daemons = append(daemons, d)
+		if daemons = append(daemons, d); len(d.Processes) == 1 {
+			without = append(without, d)
+		}
+	}
+	if len(strays) == 1 && len(without) == 1 {
+		d := without[0]
+		d.Activated = true
+		d.Processes = append(append(d.Processes, strays[0]), byParent[strays[0].PID]...)
 	}
 	return daemons, nil
 }

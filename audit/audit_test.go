@@ -258,3 +258,32 @@ func TestMissing(t *testing.T) {
 		t.Errorf("half a process: ok %v, %v", ok, err)
 	}
 }
+
+// TestActivated: a spawner that a service manager has started belongs to the
+// only daemon without one; where there are two, to nobody.
+func TestActivated(t *testing.T) {
+	t.Parallel()
+	tree := proper()
+	for _, path := range []string{"101/status", "101/task/101/status"} {
+		tree[path] = strings.Replace(tree[path], "PPid:\t100", "PPid:\t1", 1)
+	}
+	tree["101/fd/1"], tree["101/fd/2"] = "-> socket:[70]", "-> socket:[71]"
+	tree["101/task/101/status"] = strings.Replace(tree["101/task/101/status"], "filters:\t1", "filters:\t9", 1)
+	tree["102/task/102/status"] = strings.Replace(tree["102/task/102/status"], "filters:\t2", "filters:\t10", 1)
+	if ok, out := tree.audit(t, false, 0); !ok || strings.Contains(out, "FAIL") {
+		t.Errorf("one: ok %v:\n%s", ok, out)
+	}
+	tree["101/fd/5"] = "-> socket:[72]"
+	if ok, out := tree.audit(t, false, 0); ok || !strings.Contains(out, "4 sockets") {
+		t.Errorf("a socket too many: ok %v:\n%s", ok, out)
+	}
+	delete(tree, "101/fd/5")
+	for path, text := range tree {
+		if other, is := strings.CutPrefix(path, "100/"); is {
+			tree["200/"+strings.ReplaceAll(other, "task/100/", "task/200/")] = text
+		}
+	}
+	if ok, out := tree.audit(t, false, 0); ok || strings.Count(out, "0 processes are its spawner, not 1") != 2 {
+		t.Errorf("two: ok %v:\n%s", ok, out)
+	}
+}

@@ -56,8 +56,7 @@ var promises = []promise{
 	{spawner, "root", "the spawner has CAP_SETUID and CAP_SETGID, and can get no other capability",
 		all(set("permitted", "setgid setuid"), set("effective", "setgid setuid"), set("bounding", "setgid setuid"))},
 	{spawner, "user", "the spawner has no capability", all(set("permitted", "none"), set("effective", "none"))},
-	{spawner, "", "the spawner holds its end of the parent's socket, the pipe for its last words, and nothing else",
-		holds(map[string]int{"unix": 1, "pipe": 2, "eventpoll": 1, "eventfd": 1})},
+	{spawner, "", "the spawner holds its end of the parent's socket, the pipe for its last words, and nothing else", spawnerHolds},
 
 	{child, "", "the child has no capability and can get none", noCapability},
 	{child, "", "the child has a seccomp filter of its own", ownFilter},
@@ -105,6 +104,9 @@ func (d *Daemon) judge() {
 	}
 	for _, p := range d.Processes {
 		p.Landlock = landlock[p.Role]
+		if d.Activated && p.Role == roleParent {
+			p.Landlock = "not shown by the kernel, and its filter cannot be told from those of its service"
+		}
 		for _, row := range promises {
 			if !slices.Contains(row.roles, p.Role) || row.profile != "" && row.profile != d.Profile {
 				continue
@@ -166,6 +168,9 @@ func noCapability(p *Process, d *Daemon) string {
 func filtered(p *Process, d *Daemon) string {
 	if found := each(func(t Thread) string { return t.Seccomp }, "2")(p, d); found != "" {
 		return "mode of " + found
+	}
+	if d.Activated {
+		return "" // the filters of two services have nothing in common
 	}
 	other := d.first(roleSpawner)
 	if p.Role != roleParent || other == nil {

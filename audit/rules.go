@@ -109,6 +109,18 @@ func holds(most map[string]int) rule {
 	}
 }
 
+// spawnerHolds: one that is a service of its own writes to its log.
+func spawnerHolds(p *Process, d *Daemon) string {
+	if d.Activated {
+		// Which sockets they are does not show where it has a network of its own.
+		if n := p.Descriptors["unix"] + p.Descriptors["socket"]; n > 3 {
+			return fmt.Sprintf("%d sockets", n)
+		}
+		return holds(map[string]int{"unix": 3, "socket": 3, "pipe": 2, "eventpoll": 1, "eventfd": 1})(p, d)
+	}
+	return holds(map[string]int{"unix": 1, "pipe": 2, "eventpoll": 1, "eventfd": 1})(p, d)
+}
+
 // without wants no descriptor of some kinds.
 func without(kinds ...string) rule {
 	return func(p *Process, _ *Daemon) string {

@@ -2,7 +2,6 @@ package parent
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"syscall"
 
@@ -18,17 +17,21 @@ var parentKept = []uintptr{unix.CAP_NET_ADMIN, unix.CAP_NET_RAW}
 const securebits = 0x1<<0 | 0x1<<1 | 0x1<<2 | 0x1<<3 | 0x1<<5 | 0x1<<6 | 0x1<<7
 
 // confine takes from the process all capabilities but some, and the ways to
-// others, on all its threads. Who is not root cannot narrow the bounding set
-// nor lock the bits; no_new_privs stands before both.
+// others, on all its threads. Who is not root, or whose
+// service manager has taken CAP_SETPCAP, cannot narrow the bounding set nor
+// lock the bits; no_new_privs stands before both.
 func confine(kept []uintptr) error {
-	root := os.Geteuid() == 0
+	able, err := holds(unix.CAP_SETPCAP)
+	if err != nil {
+		return fmt.Errorf("capabilities: %w", err)
+	}
 	for _, limit := range []int{unix.RLIMIT_CORE, unix.RLIMIT_MSGQUEUE} {
 		if err := unix.Setrlimit(limit, &unix.Rlimit{}); err != nil {
 			return fmt.Errorf("limit: %w", err)
 		}
 	}
 	for c := uintptr(0); c <= unix.CAP_LAST_CAP; c++ {
-		if root && !slices.Contains(kept, c) {
+		if able && !slices.Contains(kept, c) {
 			// A capability this kernel does not know cannot be dropped: EINVAL.
 			if err := allThreads(unix.SYS_PRCTL, unix.PR_CAPBSET_DROP, c, 0); err != nil && err != unix.EINVAL {
 				return fmt.Errorf("bounding set: %w", err)
@@ -38,7 +41,7 @@ func confine(kept []uintptr) error {
 	steps := []struct {
 		what    string
 		a, b, c uintptr
-		root    bool
+		able    bool // needs CAP_SETPCAP
 	}{
 		{"securebits", unix.PR_SET_SECUREBITS, securebits, 0, true},
 		{"ambient set", unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, false},
@@ -46,7 +49,7 @@ func confine(kept []uintptr) error {
 		{"dumpable", unix.PR_SET_DUMPABLE, 0, 0, false},
 	}
 	for _, s := range steps {
-		if s.root && !root {
+		if s.able && !able {
 			continue
 		}
 		if err := allThreads(unix.SYS_PRCTL, s.a, s.b, s.c); err != nil {
@@ -57,6 +60,14 @@ func confine(kept []uintptr) error {
 		return fmt.Errorf("capabilities: %w", err)
 	}
 	return nil
+}
+
+// holds says whether this process has a capability.
+func holds(capability uintptr) (bool, error) {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var have [2]unix.CapUserData
+	err := unix.Capget(&header, &have[0])
+	return have[capability/32].Effective&(1<<(capability%32)) != 0, err
 }
 
 func allThreads(nr, a, b, c uintptr) error {

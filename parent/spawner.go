@@ -7,7 +7,6 @@ import (
 	"os"
 	"strconv"
 	"syscall"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -42,25 +41,26 @@ const (
 var spawnerKept = []uintptr{unix.CAP_SETUID, unix.CAP_SETGID}
 
 // Spawner is the spawner's main function; its arguments are the child's user
-// and group id. It ends when the parent's end of the socket is closed, and
-// the kernel ends it, and with it the child, when the parent dies.
+// and group id, or from a service manager the name of its user. It ends when the parent's end of the socket is closed, and
+// the kernel ends it, and with it the child, when the parent that started it dies.
 // It must be called from the main goroutine, locked to its thread.
 func Spawner(args []string) error {
-	if len(args) != 2 {
-		return errors.New("the spawner is started by rvrrpd")
-	}
-	uid, err1 := strconv.Atoi(args[0])
-	gid, err2 := strconv.Atoi(args[1])
-	if err := errors.Join(err1, err2); err != nil {
-		return err
-	}
+	notOurs := errors.New("the spawner is started by rvrrpd, or by a service manager for it")
 	if kind, err := unix.GetsockoptInt(spawnerFD, unix.SOL_SOCKET, unix.SO_TYPE); err != nil || kind != unix.SOCK_SEQPACKET {
-		return errors.New("the spawner is started by rvrrpd")
+		return notOurs
 	}
-	// With the parent's death this process and the child's die. One that has
-	// died already is seen at its end of the socket.
-	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
-		return fmt.Errorf("parent death signal: %w", err)
+	var uid, gid int
+	var err error
+	switch len(args) {
+	case 1:
+		uid, gid, err = activated(args[0])
+	case 2:
+		uid, gid, err = started(args)
+	default:
+		err = notOurs
+	}
+	if err != nil {
+		return err
 	}
 	if err := unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(unsafe.StringData(SpawnerName+"\x00"))), 0, 0, 0); err != nil {
 		return fmt.Errorf("name: %w", err)
@@ -77,6 +77,21 @@ func Spawner(args []string) error {
 	}
 	s := &spawning{uid: uid, gid: gid}
 	return s.serve()
+}
+
+// started prepares a spawner that the parent has started.
+func started(args []string) (uid, gid int, err error) {
+	uid, err1 := strconv.Atoi(args[0])
+	gid, err2 := strconv.Atoi(args[1])
+	if err := errors.Join(err1, err2); err != nil {
+		return 0, 0, err
+	}
+	// With the parent's death this process and the child's die. One that has
+	// died already is seen at its end of the socket.
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+		return 0, 0, fmt.Errorf("parent death signal: %w", err)
+	}
+	return uid, gid, nil
 }
 
 // spawning is the state of the spawner.
@@ -122,6 +137,8 @@ func (s *spawning) answer(request byte, fds []int) []byte {
 	var number int
 	var err error
 	switch {
+	case request == requestIdentity:
+		number = s.uid
 	case request == requestStart && s.pid == 0 && len(fds) == startFDs:
 		s.pid, err = s.start(fds)
 		number = s.pid
@@ -199,13 +216,17 @@ func (s *spawning) start(fds []int) (pid int, err error) {
 
 // spawner is the parent's end.
 type spawner struct {
-	pid, fd int
-	words   int // pipe with what it wrote before it died
+	pid   int // 0: a service manager has started it
+	fd    int
+	words int // pipe with what it wrote before it died; -1: it has a log
 }
 
-// startSpawner starts the spawner: before the parent gives up what it takes.
+// startSpawner starts the spawner, or has it started: before the parent gives up what it takes.
 // The calling thread must stay alive as long as the spawner.
 func startSpawner(uid, gid int) (*spawner, error) {
+	if path := os.Getenv(spawnerVariable); path != "" {
+		return connectSpawner(path, uid)
+	}
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("spawner: %w", err)
@@ -228,8 +249,7 @@ func startSpawner(uid, gid int) (*spawner, error) {
 		s.close()
 		return nil, fmt.Errorf("spawner: %w", err)
 	}
-	timeout := unix.NsecToTimeval(spawnTimeout * int64(time.Second))
-	if err := unix.SetsockoptTimeval(s.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout); err != nil {
+	if err := s.patience(); err != nil {
 		s.close()
 		return nil, fmt.Errorf("spawner: %w", err)
 	}
@@ -267,6 +287,9 @@ func (s *spawner) ask(request byte, fds ...int) (number int, err error) {
 
 // said is what the spawner wrote before it died.
 func (s *spawner) said() string {
+	if s.words < 0 {
+		return "; the log of its service says why"
+	}
 	if words := printable(s.words); words != "" {
 		return ": " + words
 	}
@@ -276,7 +299,9 @@ func (s *spawner) said() string {
 // close ends the spawner, which ends the child if there is one.
 func (s *spawner) close() {
 	unix.Close(s.fd)
-	unix.Close(s.words)
+	if s.words >= 0 {
+		unix.Close(s.words)
+	}
 	if s.pid > 0 {
 		unix.Wait4(s.pid, nil, 0, nil)
 	}
@@ -292,7 +317,13 @@ func capData(kept []uintptr) (header unix.CapUserHeader, data [2]unix.CapUserDat
 	return header, data
 }
 
+// setCapabilities needs no system call where they are these already, as in a
+// unit whose filter does not have it.
 func setCapabilities(kept []uintptr) error {
 	header, data := capData(kept)
+	var have [2]unix.CapUserData
+	if err := unix.Capget(&header, &have[0]); err == nil && have == data {
+		return nil
+	}
 	return allThreads(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&data)), 0)
 }

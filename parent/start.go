@@ -72,10 +72,16 @@ func ownIdentity(name string) (uid, gid int, err error) {
 	if name == "" {
 		return uid, gid, nil
 	}
-	if u, err := user.Lookup(name); err != nil || u.Uid != strconv.Itoa(uid) {
+	if !isUser(name, strconv.Itoa(uid)) {
 		return 0, 0, fmt.Errorf("user %s: started as user id %d, which the network process has to keep", name, uid)
 	}
 	return uid, gid, nil
+}
+
+// isUser says whether a user of that name has this id.
+func isUser(name, uid string) bool {
+	u, err := user.Lookup(name)
+	return err == nil && u.Uid == uid
 }
 
 // catchSignals returns a descriptor from which the numbers of caught signals
