@@ -4,20 +4,36 @@ GO       ?= go
 PREFIX   ?= /usr/local
 UNITDIR  ?= /usr/lib/systemd/system
 SYSUSERSDIR ?= /usr/lib/sysusers.d
-RELEASE  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+RELEASE  ?= $(shell cat VERSION)
+COMMIT   ?= $(shell git describe --always --abbrev=12 --exclude '*' --dirty 2>/dev/null)
 # Both programs must come from the same sources: their hash is the build identity.
 BUILD    := $(shell find . -name '*.go' -o -name go.mod -o -name go.sum | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c1-24)
-LDFLAGS  := -s -w -buildid= -X github.com/rvrrpd/rvrrpd/ipc.build=$(BUILD) -X github.com/rvrrpd/rvrrpd/ipc.release=$(RELEASE)
-STATIC   := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+LDFLAGS  := -s -w -buildid= -X github.com/rvrrpd/rvrrpd/ipc.build=$(BUILD) -X github.com/rvrrpd/rvrrpd/ipc.release=$(RELEASE) -X github.com/rvrrpd/rvrrpd/ipc.commit=$(COMMIT)
+STATIC   := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 FUZZTIME ?= 60s
 SOAK     ?= 100000h
 
-.PHONY: build test unit lab-test demo setup setup-demo generate check-generated fuzz soak bench install clean
+.PHONY: build cross reproducible sbom test unit lab-test demo setup setup-demo generate check-generated fuzz soak bench install clean
 
 build:
 	@mkdir -p bin
 	$(STATIC) -o bin/rvrrpd ./cmd/rvrrpd
 	$(STATIC) -o bin/rvrrpd-netproc ./cmd/rvrrpd-netproc
+
+# For each architecture that has seccomp filters.
+cross:
+	@for arch in amd64 arm64 riscv64; do mkdir -p bin/linux-$$arch && echo linux/$$arch && \
+	  GOOS=linux GOARCH=$$arch $(STATIC) -o bin/linux-$$arch/ ./cmd/... || exit 1; done
+
+# Two builds in different directories must be the same, byte for byte.
+reproducible:
+	@sh packaging/reproducible.sh
+
+# What is in the programs, in CycloneDX JSON.
+sbom:
+	@mkdir -p bin
+	@for p in rvrrpd rvrrpd-netproc; do $(GO) run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0 \
+	  app -json -std -licenses -noserial -main cmd/$$p -output bin/$$p.cdx.json . 2>/dev/null && echo bin/$$p.cdx.json || exit 1; done
 
 setup:
 	@./lab/setup.sh iproute2 procps gcc libc6-dev pkg-config libseccomp-dev keepalived frr tcpdump tshark nftables strace systemd

@@ -9,10 +9,16 @@ import (
 var (
 	build   string
 	release = "devel"
+	commit  string
 )
 
-// ReleaseName is the version for people.
-func ReleaseName() string { return release }
+// ReleaseName is the version for people, and the commit where that is known.
+func ReleaseName() string {
+	if commit == "" {
+		return release
+	}
+	return release + " commit " + commit
+}
 
 // Build identifies the sources of this program, in at most BuildLen printable
 // characters: both processes must be built from the same. Without the linker's
