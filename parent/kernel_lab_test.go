@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"os/exec"
 	"runtime"
 	"slices"
@@ -405,11 +406,14 @@ func TestSenderReportsBusy(t *testing.T) {
 
 func TestLockInterface(t *testing.T) {
 	inNamespace(t, func(t *testing.T) {
-		runDir = t.TempDir()
+		runDir = filepath.Join(t.TempDir(), "new")
 		f, err := lockInterface("eth0")
 		if err != nil {
 			t.Error(err)
 			return
+		}
+		if info, err := os.Stat(runDir); err != nil || info.Mode().Perm() != 0o700 {
+			t.Errorf("directory of locks: %v, %v", info.Mode(), err)
 		}
 		if _, err := lockInterface("eth0"); !errors.Is(err, errLocked) {
 			t.Errorf("a second lock: %v", err)
