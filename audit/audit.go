@@ -33,10 +33,10 @@ type Options struct {
 
 // Daemon is a running daemon.
 type Daemon struct {
-	PID       int        `json:"pid"`
-	Profile   string     `json:"profile"` // root, or user
+	PID     int    `json:"pid"`
+	Profile string `json:"profile"` // root, or user
 	// Activated: the spawner is a service of its own.
-	Activated bool `json:"activated"`
+	Activated bool       `json:"activated"`
 	Processes []*Process `json:"processes"`
 	// Missing lists roles that nobody plays.
 	Missing []string `json:"missing,omitempty"`
