@@ -12,6 +12,9 @@ func (r *reader) config(root *node) *Config {
 	top := r.table(root, "", "")
 	c := &Config{
 		Debug:      int(top.number("debug")),
+		TimeZone:   top.text("time_zone"),
+		TimeFormat: top.text("time_format"),
+		LogFormat:  top.text("log_format"),
 		PIDFile:    top.text("pid"),
 		WorkingDir: top.text("working_dir"),
 		MainLog:    top.text("main_log"),

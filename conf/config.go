@@ -9,6 +9,13 @@ import (
 type Config struct {
 	// Debug is rVRRPd's debug level, 0..5.
 	Debug int
+	// TimeZone of timestamps in the log: "local" or "utc".
+	TimeZone string
+	// TimeFormat of them: "disabled" (RFC 3339 with milliseconds), "short",
+	// "rfc2822" or "rfc3339" (with microseconds).
+	TimeFormat string
+	// LogFormat is "text" or "json".
+	LogFormat string
 	// PIDFile, WorkingDir, MainLog and ErrorLog matter to the daemon mode.
 	PIDFile, WorkingDir, MainLog, ErrorLog string
 	// User is the system user the network process runs as; "" means rvrrpd,
@@ -26,7 +33,7 @@ type Config struct {
 	Routes []Route
 	// Routers in the order of the file, at least one.
 	Routers []Router
-	// Warnings of Load, each a line.
+	// Warnings of Parse and Load, each a line.
 	Warnings []string
 }
 

@@ -1,9 +1,11 @@
 package conf
 
 import (
+	"bytes"
 	"sort"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Error is one thing wrong with a configuration file.
@@ -12,6 +14,8 @@ type Error struct {
 	File string
 	// Line counts from 1; 0 means the file as a whole.
 	Line int
+	// Column counts characters from 1; 0 means the line as a whole.
+	Column int
 	// Key is the dotted path of the key, with the number of the entry, from 1,
 	// where a table or value is one of several: vrouter[2].priority. It is ""
 	// where no key is concerned, as with most syntax errors.
@@ -21,13 +25,17 @@ type Error struct {
 	Problem string
 }
 
-// Error returns FILE:LINE: KEY: PROBLEM, without what is unset.
+// Error returns FILE:LINE:COLUMN: KEY: PROBLEM, without what is unset.
 func (e Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.File)
 	if e.Line > 0 {
 		b.WriteByte(':')
 		b.WriteString(strconv.Itoa(e.Line))
+	}
+	if e.Line > 0 && e.Column > 0 {
+		b.WriteByte(':')
+		b.WriteString(strconv.Itoa(e.Column))
 	}
 	b.WriteString(": ")
 	if e.Key != "" {
@@ -54,4 +62,36 @@ func (e Errors) Error() string {
 func (e Errors) sorted() Errors {
 	sort.SliceStable(e, func(i, j int) bool { return e[i].Line < e[j].Line })
 	return e
+}
+
+// spot is where in a file something stands.
+type spot struct{ line, column int }
+
+// spots lists where the keys and the elements of arrays stand, by the path
+// that errors name them by.
+func spots(n *node, label string, all map[string]spot) {
+	all[label] = spot{n.line, n.column}
+	for key, below := range n.table {
+		spots(below, join(label, key), all)
+	}
+	for i, item := range n.items {
+		spots(item, numbered(label, i), all)
+	}
+}
+
+// locate adds the columns of those that name a key of the document.
+func (e Errors) locate(root *node) {
+	all := map[string]spot{}
+	spots(root, "", all)
+	for i := range e {
+		if at, known := all[e[i].Key]; known && e[i].Key != "" && e[i].Column == 0 && at.line == e[i].Line {
+			e[i].Column = at.column
+		}
+	}
+}
+
+// columnAt is the column, from 1, of the byte at offset.
+func columnAt(data []byte, offset int) int {
+	before := data[:min(offset, len(data))]
+	return 1 + utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:])
 }

@@ -107,11 +107,12 @@ func Parse(name string, data []byte, format Format) (*Config, error) {
 	}
 	var root *node
 	var errs Errors
+	var tolerated []string
 	switch format {
 	case TOML:
 		root, errs = parseTOML(name, data)
 	case JSON:
-		root, errs = parseJSON(name, data)
+		root, tolerated, errs = parseJSON(name, data)
 	default:
 		return fail(0, "", fmt.Sprintf("format %q is unknown; accepted: %q, %q", string(format), string(TOML), string(JSON)))
 	}
@@ -120,7 +121,9 @@ func Parse(name string, data []byte, format Format) (*Config, error) {
 	}
 	r := &reader{file: name, errs: errs}
 	config := r.config(root)
+	config.Warnings = append(tolerated, r.warnings...)
 	if len(r.errs) > 0 {
+		r.errs.locate(root)
 		return nil, r.errs.sorted()
 	}
 	return config, nil

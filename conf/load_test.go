@@ -41,7 +41,7 @@ func TestLoad(t *testing.T) {
 		t.Errorf("symbolic link: %v", err)
 	}
 	path := file(t, "debug = 9\n"+minimal, 0o600)
-	if _, err := Load(path, TOML); err == nil || err.Error() != path+":1: debug: 9 is out of range; accepted: 0..5" {
+	if _, err := Load(path, TOML); err == nil || err.Error() != path+":1:1: debug: 9 is out of range; accepted: 0..5" {
 		t.Errorf("error of the content: %v", err)
 	}
 }

@@ -3,14 +3,15 @@ package conf
 import (
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
-// mark is the line of a TOML value, and the marks of what is in it. The tree
+// mark is the place of a TOML value, and the marks of what is in it. The tree
 // of marks has the shape of the decoded document.
 type mark struct {
-	line  int
-	keys  map[string]*mark
-	items []*mark
+	line, column int
+	keys         map[string]*mark
+	items        []*mark
 }
 
 func (m *mark) item(i int) *mark {
@@ -22,12 +23,12 @@ func (m *mark) item(i int) *mark {
 
 // key returns the mark of a key of this table, made at the given line where it
 // does not exist yet. A table given in several places keeps its first line.
-func (m *mark) key(name string, line int) *mark {
+func (m *mark) key(name string, line, column int) *mark {
 	if m.keys == nil {
 		m.keys = map[string]*mark{}
 	}
 	if m.keys[name] == nil {
-		m.keys[name] = &mark{line: line}
+		m.keys[name] = &mark{line: line, column: column}
 	}
 	return m.keys[name]
 }
@@ -39,6 +40,10 @@ type scanner struct {
 	text string
 	pos  int
 	line int
+	// start is the position of the line.
+	start int
+	// columns is the column of the position counted.
+	counted, columns int
 	// deep is the line where the nesting exceeded maxDepth, or 0.
 	deep int
 }
@@ -46,7 +51,7 @@ type scanner struct {
 // scanTOML returns the marks of the document, and the line where its nesting
 // exceeds maxDepth or 0.
 func scanTOML(text string) (root *mark, deep int) {
-	s := &scanner{text: text, line: 1}
+	s := &scanner{text: text, line: 1, columns: 1}
 	root = &mark{line: 1}
 	table, level := root, 0
 	for s.blank(); s.pos < len(s.text) && s.deep == 0; s.blank() {
@@ -66,7 +71,7 @@ func scanTOML(text string) (root *mark, deep int) {
 // header reads [name] or [[name]] and returns the table it opens and how deep
 // that lies.
 func (s *scanner) header(root *mark) (*mark, int) {
-	line := s.line
+	line, column := s.line, s.column()
 	s.next()
 	array := s.peek() == '['
 	if array {
@@ -79,14 +84,14 @@ func (s *scanner) header(root *mark) (*mark, int) {
 	table := root
 	for i, name := range names {
 		fresh := table.keys[name] == nil
-		table = table.key(name, line)
+		table = table.key(name, line, column)
 		last := i == len(names)-1
 		switch {
 		case last && array:
-			table.items = append(table.items, &mark{line: line})
+			table.items = append(table.items, &mark{line: line, column: column})
 		case last && !fresh && len(table.items) == 0:
 			// [a] after [a.b] is the header that counts.
-			table.line = line
+			table.line, table.column = line, column
 		}
 		if n := len(table.items); n > 0 {
 			table = table.items[n-1]
@@ -98,13 +103,13 @@ func (s *scanner) header(root *mark) (*mark, int) {
 
 // pair reads key = value into the table.
 func (s *scanner) pair(table *mark, level int) {
-	line := s.line
+	line, column := s.line, s.column()
 	names := s.names()
 	if s.tooDeep(level + len(names)) {
 		return
 	}
 	for _, name := range names {
-		table = table.key(name, line)
+		table = table.key(name, line, column)
 	}
 	s.space()
 	if s.peek() != '=' {
@@ -124,7 +129,7 @@ func (s *scanner) value(at *mark, level int) {
 	case '[':
 		s.next()
 		for s.blank(); s.inside(']'); s.separator(']') {
-			item := &mark{line: s.line}
+			item := &mark{line: s.line, column: s.column()}
 			at.items = append(at.items, item)
 			s.value(item, level+1)
 		}
@@ -274,8 +279,20 @@ func (s *scanner) next() {
 	}
 	if s.text[s.pos] == '\n' {
 		s.line++
+		s.start = s.pos + 1
 	}
 	s.pos++
+}
+
+// column is that of the position, in characters from 1. It counts on from the
+// last one, for a file may be one long line.
+func (s *scanner) column() int {
+	if s.counted < s.start {
+		s.counted, s.columns = s.start, 1
+	}
+	s.columns += utf8.RuneCountInString(s.text[s.counted:s.pos])
+	s.counted = s.pos
+	return s.columns
 }
 
 func (s *scanner) tooDeep(level int) bool {

@@ -28,11 +28,11 @@ func (k kind) String() string {
 	}[k]
 }
 
-// node is a value of a file, TOML or JSON, with the line it stands on: that of
+// node is a value of a file, TOML or JSON, with the place it stands at: that of
 // the key, of the table header, or of the element of an array.
 type node struct {
-	line int
-	kind kind
+	line, column int
+	kind         kind
 	// text is the content of a string; of a number it is the way it is written.
 	text    string
 	integer int64

@@ -15,7 +15,9 @@ import (
 func (c *Config) Print(w io.Writer) error {
 	p := &printer{}
 	p.set("debug", strconv.Itoa(c.Debug))
-	p.initial("time_zone", "time_format")
+	p.set("time_zone", tomlString(c.TimeZone))
+	p.set("time_format", tomlString(c.TimeFormat))
+	p.set("log_format", tomlString(c.LogFormat))
 	p.set("pid", tomlString(c.PIDFile))
 	p.set("working_dir", tomlString(c.WorkingDir))
 	p.set("main_log", tomlString(c.MainLog))

@@ -12,6 +12,8 @@ import (
 type reader struct {
 	file string
 	errs Errors
+	// warnings are lines about what is accepted and yet worth one.
+	warnings []string
 }
 
 func (r *reader) fail(line int, key, format string, args ...any) {
@@ -68,15 +70,14 @@ func (r *reader) value(s *section, known *setting, n *node, label string) {
 			return
 		}
 		s.tables[known.name()] = []*section{r.table(n, known.key, label)}
-		if known.later {
-			r.notYet(known, n, label)
-		}
+		r.idle(known, n, label)
 		return
 	case tablesForm:
 		s.tables[known.name()] = r.entries(known, n, label)
 		return
 	}
-	if r.scalar(known, n, label) && r.supported(known, n, label) {
+	if r.scalar(known, n, label) {
+		r.idle(known, n, label)
 		s.values[known.name()] = n
 	}
 }
@@ -98,9 +99,6 @@ func (r *reader) entries(known *setting, n *node, label string) []*section {
 			continue
 		}
 		all = append(all, r.table(item, known.key, label))
-		if known.later {
-			r.notYet(known, item, label)
-		}
 	}
 	return all
 }
@@ -193,25 +191,12 @@ func (r *reader) list(known *setting, n *node, label string) bool {
 	return true
 }
 
-// supported refuses what is valid but comes with a later release.
-func (r *reader) supported(known *setting, n *node, label string) bool {
-	if known.later || known.now != nil && !slices.Contains(known.now, n.literal()) {
-		r.notYet(known, n, label)
-		return false
+// idle warns of a key that has no effect with this value.
+func (r *reader) idle(known *setting, n *node, label string) {
+	if known.idle != "" && (known.initial == "" || n.literal() != known.initial) {
+		at := Error{File: r.file, Line: n.line, Column: n.column, Key: label, Problem: "has no effect: " + known.idle}
+		r.warnings = append(r.warnings, at.Error())
 	}
-	return true
-}
-
-func (r *reader) notYet(known *setting, n *node, label string) {
-	value := ""
-	if lit := n.shown(); lit != "" && !known.secret {
-		value = " = " + lit
-	}
-	accepted := "no " + known.key
-	if known.now != nil {
-		accepted = strings.Join(known.now, ", ")
-	}
-	r.fail(n.line, label, "not supported yet: %s%s; accepted: %s", known.key, value, accepted)
 }
 
 // wrongKind reports a value of the wrong kind and returns false.

@@ -30,6 +30,7 @@ func random(r *rand.Rand) *conf.Config {
 	c := &conf.Config{
 		Debug: r.IntN(6), PIDFile: text(), WorkingDir: text(), MainLog: text(), ErrorLog: text(),
 		User: users[r.IntN(len(users))], StateDir: text(), Lease: []string{"auto", "nftables", "off"}[r.IntN(3)], InsecureSecrets: r.IntN(2) == 0,
+		TimeZone: []string{"local", "utc"}[r.IntN(2)], TimeFormat: []string{"disabled", "short", "rfc2822", "rfc3339"}[r.IntN(4)], LogFormat: []string{"text", "json"}[r.IntN(2)],
 	}
 	for i := range r.IntN(4) {
 		route := conf.Route{Prefix: netip.MustParsePrefix(fmt.Sprintf("172.%d.0.0/16", i)), NextHop: netip.MustParseAddr("192.0.2.1"), Metric: r.IntN(1 << 15), MTU: r.IntN(1 << 16)}
@@ -169,6 +170,7 @@ func TestPrint(t *testing.T) {
 	want := `debug = 0
 time_zone = "local"
 time_format = "disabled"
+log_format = "text"
 pid = "/var/run/rvrrpd.pid"
 working_dir = "/tmp"
 main_log = "/var/log/rvrrpd.log"

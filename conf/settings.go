@@ -48,15 +48,14 @@ type setting struct {
 	min, max int64
 	// choices are the values of a choice as TOML writes them.
 	choices []string
-	// now are those of the choices that this release supports; nil means all.
-	now []string
 	// check tells whether a string is valid; accepted says what it accepts.
 	check    func(string) bool
 	accepted string
 	// required: a table of this kind must have the key.
 	required bool
-	// later: no value is supported by this release.
-	later bool
+	// idle says why the key has no effect: rVRRPd has it, and a file with it
+	// is not refused.
+	idle string
 	// secret: no error may repeat the value.
 	secret bool
 }
@@ -97,12 +96,16 @@ const (
 	acceptedKey     = "\"hex:\" and 64 to 128 hexadecimal digits, 32 to 64 printable ASCII characters, \"file:\" and a path that begins with /, or \"credential:\" and a name"
 )
 
+// noAPI is why the keys of rVRRPd's interface for clients have no effect.
+const noAPI = "there is no interface for clients, and no port is opened"
+
 // settings is the one table of keys, forms, ranges and defaults. It drives
 // validation and defaults, and docs/configuration.md is tested against it.
 var settings = []setting{
 	{key: "debug", form: integerForm, initial: "0", min: 0, max: 5},
-	{key: "time_zone", form: choiceForm, initial: `"local"`, choices: []string{`"local"`, `"utc"`}, now: []string{`"local"`}},
-	{key: "time_format", form: choiceForm, initial: `"disabled"`, choices: []string{`"disabled"`, `"short"`, `"rfc2822"`}, now: []string{`"disabled"`}},
+	{key: "time_zone", form: choiceForm, initial: `"local"`, choices: []string{`"local"`, `"utc"`}},
+	{key: "time_format", form: choiceForm, initial: `"disabled"`, choices: []string{`"disabled"`, `"short"`, `"rfc2822"`, `"rfc3339"`}},
+	{key: "log_format", form: choiceForm, initial: `"text"`, choices: []string{`"text"`, `"json"`}},
 	{key: "pid", form: stringForm, initial: `"/var/run/rvrrpd.pid"`, check: isPath, accepted: acceptedPath},
 	{key: "working_dir", form: stringForm, initial: `"/tmp"`, check: isFullPath, accepted: acceptedFull},
 	{key: "main_log", form: stringForm, initial: `"/var/log/rvrrpd.log"`, check: isPath, accepted: acceptedPath},
@@ -111,7 +114,7 @@ var settings = []setting{
 	{key: "state_dir", form: stringForm, initial: `"/var/lib/rvrrpd"`, check: isFullPath, accepted: acceptedFull},
 	{key: "lease", form: choiceForm, initial: `"auto"`, choices: []string{`"auto"`, `"lifetime"`, `"nftables"`, `"off"`}},
 	{key: "insecure_secrets", form: booleanForm, initial: "false"},
-	{key: "client_api", form: choiceForm, choices: []string{`"http"`}, later: true},
+	{key: "client_api", form: choiceForm, choices: []string{`"http"`}, idle: noAPI},
 
 	{key: "vrouter", form: tablesForm, required: true},
 	{key: "vrouter.group", form: integerForm, min: minVRID, max: maxVRID, required: true},
@@ -143,7 +146,7 @@ var settings = []setting{
 	{key: "vrouter.ether_mac", form: booleanForm, initial: "false"},
 	{key: "vrouter.netdrv", form: choiceForm, initial: `"libnl"`, choices: []string{`"libnl"`, `"ioctl"`}},
 	{key: "vrouter.socket_filter", form: booleanForm, initial: "true"},
-	{key: "vrouter.rfc3768", form: choiceForm, initial: "true", choices: []string{"true", "false"}, now: []string{"true"}},
+	{key: "vrouter.rfc3768", form: booleanForm, initial: "true", idle: "the addresses of the interface are never advertised"},
 	{key: "vrouter.auth_type", form: choiceForm, initial: `"none"`, choices: []string{
 		`"none"`, `"rfc2338-simple"`, `"p0-t8-sha256"`, `"p1-b8-shake256"`, `"p1-t8-shake256"`, `"hmac"`}},
 	{key: "vrouter.auth_secret", form: stringForm, check: isShared, accepted: acceptedShared, secret: true},
@@ -164,12 +167,14 @@ var settings = []setting{
 	{key: "protocols.static.metric", form: integerForm, initial: "0", min: 0, max: maxMetric},
 	{key: "protocols.static.mtu", form: integerForm, initial: "0", min: 0, max: maxMTU},
 
-	{key: "api", form: tableForm, later: true},
+	{key: "api", form: tableForm, idle: noAPI},
 	{key: "api.users", form: stringsForm, check: isNotEmpty, accepted: "a list of accounts as rvrrpd-pw writes them", max: 1000, secret: true},
 	{key: "api.secret", form: stringForm, check: isNotEmpty, accepted: acceptedSecret, secret: true},
 	{key: "api.host", form: stringForm, initial: `"0.0.0.0:7080"`, check: isAddrPort, accepted: "an IP address and a port, as in \"0.0.0.0:7080\""},
 	{key: "api.tls", form: booleanForm, initial: "false"},
 	{key: "api.key", form: stringForm, initial: `"/etc/rvrrpd/ssl/key.pem"`, check: isPath, accepted: acceptedPath},
+	{key: "api.tls_key", form: stringForm, check: isPath, accepted: acceptedPath},
+	{key: "api.tls_cert", form: stringForm, check: isPath, accepted: acceptedPath},
 	{key: "api.cert", form: stringForm, initial: `"/etc/rvrrpd/ssl/cert.pem"`, check: isPath, accepted: acceptedPath},
 }
 

@@ -22,16 +22,13 @@ func row(s *setting) string {
 		var choices []string
 		for _, c := range s.choices {
 			c = "`" + c + "`"
-			if s.later || s.now != nil && !slices.Contains(s.now, strings.Trim(c, "`")) {
-				c += " (not supported yet)"
-			}
 			choices = append(choices, c)
 		}
 		accepted = strings.Join(choices, ", ")
 	}
 	line := "| `" + s.key + "` | " + s.form.String() + " | " + initial + " | " + accepted + " | "
-	if s.later {
-		line += "Not supported yet. "
+	if s.idle != "" {
+		line += "No effect: " + s.idle + ". "
 	}
 	return line
 }
@@ -86,7 +83,7 @@ func TestDefaultsAreAccepted(t *testing.T) {
 			continue
 		}
 		r := &reader{}
-		if !r.scalar(s, n.table["x"], s.key) || !r.supported(s, n.table["x"], s.key) {
+		if !r.scalar(s, n.table["x"], s.key) {
 			t.Errorf("%s: refuses its default: %v", s.key, r.errs)
 		}
 	}
@@ -112,8 +109,8 @@ func TestPrintHasEveryKey(t *testing.T) {
 	for i := range settings {
 		s := &settings[i]
 		table, printed := tables[s.parent()]
-		if !printed || s.later || s.key == "protocols" {
-			// Nothing in these tables is supported by this release.
+		if !printed || s.idle != "" && s.form != booleanForm || s.key == "protocols" {
+			// Nothing in these tables has an effect.
 			continue
 		}
 		if table.table[s.name()] == nil && s.key != "vrouter.auth_secret" && s.key != "vrouter.hmac" && s.key != "vrouter.na" { // see TestPrintAuth, TestAnnouncements

@@ -33,6 +33,10 @@ func whereabouts(path string) string {
 	}
 }
 
+// Nearest returns the name that somebody may have meant by the key, "" where
+// none is near.
+func Nearest(names []string, key string) string { return nearest(names, key) }
+
 // nearest returns the name that is at most about a third of its letters from
 // the key, "" where there is none. Case does not count.
 func nearest(names []string, key string) string {

@@ -37,7 +37,7 @@ func TestSyntaxErrors(t *testing.T) {
 		{"nested headers", conf.TOML, "[x." + strings.Repeat("a.", 20) + "a]", `f:1: is nested too deeply; accepted: at most 16 levels`},
 
 		{"empty", conf.JSON, "", `f:1: JSON syntax: unexpected end of JSON input`},
-		{"trailing comma", conf.JSON, "{\n\"debug\": 1,\n}", `f:3: JSON syntax: invalid character '}' looking for beginning of object key string`},
+		{"two trailing commas", conf.JSON, "{\n\"debug\": 1,,\n}", `f:2: JSON syntax: invalid character ',' looking for beginning of object key string`},
 		{"trailing data", conf.JSON, "{}\n{}", `f:2: JSON syntax: invalid character '{' after top-level value`},
 		{"open object", conf.JSON, "{\n\n ", `f:3: JSON syntax: unexpected end of JSON input`},
 		{"no object", conf.JSON, "\n[]", `f:2: is an array; accepted: an object`},

@@ -37,7 +37,7 @@ func tomlNode(value any, at *mark, line int) *node {
 	if at == nil {
 		at = &mark{line: line}
 	}
-	n := &node{line: at.line}
+	n := &node{line: at.line, column: at.column}
 	switch v := value.(type) {
 	case bool:
 		n.kind, n.boolean = booleanKind, v
@@ -81,12 +81,12 @@ func tomlError(name string, data []byte, err error) Error {
 	if !errors.As(err, &syntax) {
 		return Error{File: name, Line: 1, Problem: "TOML syntax error"}
 	}
-	e := Error{File: name, Line: max(1, syntax.Position.Line)}
+	e := Error{File: name, Line: max(1, syntax.Position.Line), Column: columnAt(data, syntax.Position.Start)}
 	message := printable(syntax.Message)
 	if strings.Contains(message, "table") && strings.HasSuffix(message, `got '\n' instead`) && e.Line > 1 {
 		// In a header the decoder names the line that an unexpected line end
 		// begins.
-		e.Line--
+		e.Line, e.Column = e.Line-1, 0
 	}
 	if rest, ok := strings.CutPrefix(message, "Key '"); ok {
 		if key, problem, ok := strings.Cut(rest, "' "); ok {

@@ -20,15 +20,15 @@ import (
 const (
 	confManual   = root + "/docs/man/rvrrpd.conf.5"
 	confSettings = root + "/conf/settings.go"
-	notYet       = " (not supported yet)"
+	noEffect     = " (no effect)"
 )
 
 // confKey is what the table of settings says about a key.
 type confKey struct {
 	key, form, initial string
 	min, max           int64
-	choices, now       []string
-	required, later    bool
+	choices            []string
+	required, idle     bool
 }
 
 // readSettings reads the table of settings from the source of package conf.
@@ -97,12 +97,10 @@ func readSetting(info *types.Info, forms map[string]string, e ast.Expr) (k confK
 			k.max, _ = constant.Int64Val(info.Types[field.Value].Value)
 		case "choices":
 			k.choices = texts(info, field.Value)
-		case "now":
-			k.now = texts(info, field.Value)
 		case "required":
 			k.required = field.Value.(*ast.Ident).Name == "true"
-		case "later":
-			k.later = field.Value.(*ast.Ident).Name == "true"
+		case "idle":
+			k.idle = true
 		}
 	}
 	if k.key == "" || k.form == "" {
@@ -130,7 +128,7 @@ func texts(info *types.Info, e ast.Expr) (list []string) {
 }
 
 // begins is how the text of the key's item begins: with the form, and the
-// range or the choices, each of which says when it is not supported yet.
+// range or the choices, each of which says when it has no effect.
 func (k confKey) begins() string {
 	form := strings.ToUpper(k.form[:1]) + k.form[1:]
 	switch {
@@ -139,8 +137,8 @@ func (k confKey) begins() string {
 	case len(k.choices) > 0:
 		var list []string
 		for _, c := range k.choices {
-			if k.later || k.now != nil && !slices.Contains(k.now, c) {
-				c += notYet
+			if k.idle {
+				c += noEffect
 			}
 			list = append(list, c)
 		}
@@ -149,8 +147,8 @@ func (k confKey) begins() string {
 			return form + " of " + list[0] + "; "
 		}
 		return form + " of " + strings.Join(list[:last], ", ") + " and " + list[last] + "; "
-	case k.later:
-		return form + notYet + "; "
+	case k.idle && k.form == "table":
+		return form + noEffect + "; "
 	}
 	return form
 }
@@ -316,16 +314,20 @@ func TestConfManualReference(t *testing.T) {
 func TestCheckConfPage(t *testing.T) {
 	t.Parallel()
 	keys := []confKey{
-		{key: "zone", form: "choice", initial: `"local"`, choices: []string{`"local"`, `"utc"`}, now: []string{`"local"`}},
+		{key: "zone", form: "choice", initial: `"local"`, choices: []string{`"local"`, `"utc"`}},
+		{key: "client", form: "choice", choices: []string{`"http"`}, idle: true},
 		{key: "table", form: "array of tables", required: true},
 		{key: "table.count", form: "integer", initial: "5", min: 1, max: 20},
-		{key: "api", form: "table", later: true},
+		{key: "api", form: "table", idle: true},
 	}
 	const page = `.Bl -tag
 .It Ic zone
-Choice of "local" and \%"utc" (not supported
-yet); default "local".
+Choice of "local" and \%"utc"; default "local".
 The zone.
+.It Ic client
+Choice of "http" (no
+effect); no default.
+The client.
 .It Ic table
 Array of tables; required.
 The tables.
@@ -334,7 +336,7 @@ Integer, 1..20; default 5.
 As
 .Ic zone .
 .It Ic api
-Table (not supported yet); no default.
+Table (no effect); no default.
 The interface.
 .El
 `
@@ -349,8 +351,8 @@ The interface.
 		{"another range", "1..20", "1..255", "table.count: does not begin with"},
 		{"another form", "Array of tables", "Table", "table: does not begin with"},
 		{"not required", "required", "no default", `table: does not say "; required. "`},
-		{"a choice that is not supported", " (not supported\nyet); default", "; default", "zone: does not begin with"},
-		{"a table that is not supported", "Table (not supported yet)", "Table", "api: does not begin with"},
+		{"a choice without effect", " (no\neffect); no", "; no", "client: does not begin with"},
+		{"a table without effect", "Table (no effect)", "Table", "api: does not begin with"},
 		{"no meaning", "The zone.\n", "", "zone: does not say what it means"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
