@@ -22,7 +22,7 @@ var mayImport = map[string][]string{
 	"netproc/auth":    {},
 	"netproc/sandbox": {"golang.org/x/sys/unix", "github.com/landlock-lsm/go-landlock/landlock", "github.com/landlock-lsm/go-landlock/landlock/syscall"},
 	"parent": {module + "conf", module + "ipc", "golang.org/x/sys/unix", "github.com/vishvananda/netlink", "github.com/vishvananda/netlink/nl", "github.com/mdlayher/packet", "github.com/google/nftables", "github.com/google/nftables/expr",
-		"github.com/google/nftables/binaryutil", "github.com/mdlayher/netlink", "github.com/landlock-lsm/go-landlock/landlock"},
+		"github.com/google/nftables/binaryutil", "github.com/mdlayher/netlink", "github.com/landlock-lsm/go-landlock/landlock", "github.com/landlock-lsm/go-landlock/landlock/syscall"},
 	"audit":              {},
 	"cmd/rvrrpd":         {module + "audit", module + "parent", module + "conf", module + "ipc", "golang.org/x/sys/unix"},
 	"cmd/rvrrpd-netproc": {module + "netproc", module + "netproc/sandbox", module + "ipc"},

@@ -14,18 +14,7 @@ import (
 // of a second, which no file can hold, is an error, as is a failure of w.
 func (c *Config) Print(w io.Writer) error {
 	p := &printer{}
-	p.set("debug", strconv.Itoa(c.Debug))
-	p.set("time_zone", tomlString(c.TimeZone))
-	p.set("time_format", tomlString(c.TimeFormat))
-	p.set("log_format", tomlString(c.LogFormat))
-	p.set("pid", tomlString(c.PIDFile))
-	p.set("working_dir", tomlString(c.WorkingDir))
-	p.set("main_log", tomlString(c.MainLog))
-	p.set("error_log", tomlString(c.ErrorLog))
-	p.set("user", tomlString(c.User))
-	p.set("state_dir", tomlString(c.StateDir))
-	p.set("lease", tomlString(c.Lease))
-	p.set("insecure_secrets", strconv.FormatBool(c.InsecureSecrets))
+	p.top(c)
 	for i := range c.Routers {
 		if c.Routers[i].AdverInterval%(10*time.Millisecond) != 0 {
 			return fmt.Errorf("vrouter[%d].timers.advert: %v is not a whole number of hundredths of a second", i+1, c.Routers[i].AdverInterval)
@@ -57,6 +46,22 @@ func (p *printer) initial(paths ...string) {
 	for _, path := range paths {
 		p.set(path, byKey[path].initial)
 	}
+}
+
+// top writes the keys at the top of the file.
+func (p *printer) top(c *Config) {
+	p.set("debug", strconv.Itoa(c.Debug))
+	p.set("time_zone", tomlString(c.TimeZone))
+	p.set("time_format", tomlString(c.TimeFormat))
+	p.set("log_format", tomlString(c.LogFormat))
+	p.set("pid", tomlString(c.PIDFile))
+	p.set("working_dir", tomlString(c.WorkingDir))
+	p.set("main_log", tomlString(c.MainLog))
+	p.set("error_log", tomlString(c.ErrorLog))
+	p.set("user", tomlString(c.User))
+	p.set("state_dir", tomlString(c.StateDir))
+	p.set("lease", tomlString(c.Lease))
+	p.set("insecure_secrets", strconv.FormatBool(c.InsecureSecrets))
 }
 
 func (p *printer) router(v *Router) {

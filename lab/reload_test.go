@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/rvrrpd/rvrrpd/lab"
 )
 
@@ -21,7 +23,7 @@ func reloads(count, priority int, extra string) string {
 	var b strings.Builder
 	for i := range count {
 		fmt.Fprintf(&b, "[[vrouter]]\ngroup = %d\ninterface = %q\nvip = \"10.9.0.%d/24\"\npriority = %d\npreemption = true\nversion = 3\niftype = \"macvlan\"\ntimers = { advert = 0.1 }\n%s\n",
-			i+1, lab.Interface, 101+i, priority, extra)
+			i+1, lab.Interface, 21+i, priority, extra)
 	}
 	return b.String()
 }
@@ -80,10 +82,34 @@ func steady(t *testing.T, frames []lab.Frame, n *lab.Node, count int) {
 	}
 }
 
+// planned holds what --plan says of the change below against what it is.
+func planned(t *testing.T, file, changed string) {
+	t.Helper()
+	next := filepath.Join(t.TempDir(), "next")
+	if err := os.WriteFile(next, []byte(changed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(lab.Binary("rvrrpd"), "--plan", next, "-c", file).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	var told []string
+	for line := range strings.Lines(string(out)) {
+		if !strings.HasSuffix(line, " unchanged\n") {
+			told = append(told, strings.Join(strings.Fields(line), " "))
+		}
+	}
+	want := []string{`eth0/3/ipv4 updated: vip = ["10.9.0.23/24"] -> ["10.9.0.200/24"]`, "eth0/155/ipv4 new", "eth0/101/ipv4 new",
+		"eth0/5/ipv4 will fail over: it is not in the new configuration"}
+	if diff := cmp.Diff(want, told); diff != "" {
+		t.Errorf("plan (-want +got):\n%s", diff)
+	}
+}
+
 // TestReload: reloading changes what has changed and nothing else. Not in
 // parallel: gaps are measured to half an interval.
 func TestReload(t *testing.T) {
-	const count = 20
+	const count = 100
 	l := lab.New(t)
 	a := startReloaded(t, l.R1, reloads(count, high, ""))
 	b := startReloaded(t, l.R2, reloads(count, low, ""))
@@ -94,7 +120,7 @@ func TestReload(t *testing.T) {
 
 	t.Log("nothing changed, ten times a second, on both")
 	mark := l.Tap.Len()
-	until := time.Now().Add(3 * time.Second)
+	until := time.Now().Add(10 * time.Second)
 	for tick := time.Tick(100 * time.Millisecond); time.Now().Before(until); <-tick {
 		a.Signal(syscall.SIGHUP)
 		b.Signal(syscall.SIGHUP)
@@ -117,9 +143,10 @@ func TestReload(t *testing.T) {
 	l.Tap.Await(l.Tap.Len(), time.Second, "the old interval", lab.From(l.R1, func(f lab.Frame) bool { return f.VRRP != nil && f.VRRP.Inter == 10 }))
 
 	t.Log("another address for one, one removed, one new")
-	changed := strings.Replace(reloads(count+1, high+1, ""), "10.9.0.103/24", "10.9.0.200/24", 1)
-	changed = strings.Replace(changed, "group = 5\n", "group = 55\n", 1)
+	changed := strings.Replace(reloads(count+1, high+1, ""), "10.9.0.23/24", "10.9.0.200/24", 1)
+	changed = strings.Replace(changed, "group = 5\n", "group = 155\n", 1)
 	steady(t, l.Tap.From(mark), l.R1, count)
+	planned(t, a.file, changed)
 	mark = l.Tap.Len()
 	a.reload(changed, "configuration loaded")
 	is := func(vrid, priority int) func(lab.Frame) bool {
@@ -128,18 +155,18 @@ func TestReload(t *testing.T) {
 		})
 	}
 	l.Tap.Await(mark, time.Second, "the goodbye of VRID 5", is(5, 0))
-	l.Tap.Await(mark, 2*time.Second, "VRID 55", is(55, high+1))
-	l.Tap.Await(mark, 2*time.Second, "VRID 21", is(21, high+1))
+	l.Tap.Await(mark, 2*time.Second, "VRID 155", is(155, high+1))
+	l.Tap.Await(mark, 2*time.Second, "VRID 101", is(101, high+1))
 	l.Tap.Await(mark, 2*time.Second, "r2's takeover of VRID 5", lab.From(l.R2, func(f lab.Frame) bool { return f.VRRP != nil && f.VRRP.VRID == 5 }))
 	moved := l.Tap.Await(mark, time.Second, "the new address", lab.From(l.R1, func(f lab.Frame) bool {
 		return f.VRRP != nil && f.VRRP.VRID == 3 && slices.Contains(f.VRRP.Addrs, netip.MustParseAddr("10.9.0.200"))
 	}))
 	for _, f := range l.Tap.From(mark) {
-		if f.VRRP != nil && f.VRRP.VRID != 5 && f.VRRP.VRID != 55 && f.VRRP.VRID != 21 && (f.Port != l.R1.Name || f.VRRP.Priority == 0) {
+		if f.VRRP != nil && f.VRRP.VRID != 5 && f.VRRP.VRID != 155 && f.VRRP.VRID != 101 && (f.Port != l.R1.Name || f.VRRP.Priority == 0) {
 			t.Errorf("a role changed: %s", f)
 		}
 	}
-	if !lab.Until(time.Second, func() bool { return l.R1.Holds(moved.VRRP.Addrs[0]) }) || l.R1.Holds(netip.MustParseAddr("10.9.0.103")) {
+	if !lab.Until(time.Second, func() bool { return l.R1.Holds(moved.VRRP.Addrs[0]) }) || l.R1.Holds(netip.MustParseAddr("10.9.0.23")) {
 		t.Error("the moved address is not where it belongs")
 	}
 	if status := a.Terminate(10 * time.Second); status != 0 {

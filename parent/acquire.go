@@ -63,6 +63,9 @@ func (d *daemon) acquireAll() {
 				continue
 			}
 		}
+		if d.verbose(LevelLow) {
+			d.log.Debug("addresses taken", "vr", s.name, "device", s.index, "addresses", s.placed)
+		}
 		if a.announce > 0 {
 			d.announceSlot(s, d.links[s.link], 1)
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/landlock-lsm/go-landlock/landlock"
+	llsyscall "github.com/landlock-lsm/go-landlock/landlock/syscall"
 	"github.com/rvrrpd/rvrrpd/conf"
 	"golang.org/x/sys/unix"
 )
@@ -28,7 +29,9 @@ func (d *daemon) restrict(o Options) error {
 	_ = os.MkdirAll(o.Config.StateDir, 0o700)
 	err := landlock.V11.BestEffort().Restrict(
 		landlock.RODirs(readable(o)...).IgnoreIfMissing(),
-		landlock.RWDirs(append([]string{sysctls, runDir, o.Config.StateDir}, o.Writable...)...).IgnoreIfMissing())
+		landlock.RWDirs(sysctls, runDir, o.Config.StateDir).IgnoreIfMissing(),
+		landlock.PathAccess(llsyscall.AccessFSWriteFile|llsyscall.AccessFSMakeReg, o.LogDirs...).IgnoreIfMissing(),
+		landlock.PathAccess(llsyscall.AccessFSRemoveFile, o.RemoveDirs...).IgnoreIfMissing())
 	if err != nil {
 		return fmt.Errorf("landlock: %w", err)
 	}

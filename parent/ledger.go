@@ -231,6 +231,9 @@ func (d *daemon) give(s *slot) error {
 	if err := errors.Join(d.remove(s, s.placed, false), d.shedMAC(s)); err != nil {
 		return err // still held: the next attempt may succeed
 	}
+	if d.verbose(LevelLow) {
+		d.log.Debug("addresses given back", "vr", s.name, "device", s.index, "addresses", s.placed)
+	}
 	s.held, s.placed = false, nil
 	if s.own && !s.lowering {
 		s.lowering = true

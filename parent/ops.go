@@ -62,6 +62,9 @@ func (d *daemon) perform(s *slot, l *link, h ipc.Header, m ipc.Message) ipc.Code
 		}
 		d.frame = appendAdvertisement(d.frame[:0], s.mac, l.told.Primary, m.Message)
 		d.transmit(l, d.frame)
+		if d.verbose(LevelExtensive) {
+			d.log.Log(context.Background(), LevelExtensive, "advertisement sent", "vr", s.name, "bytes", len(d.frame))
+		}
 	case ipc.Acquire:
 		return d.takeSoon(s, h)
 	case ipc.Release:
@@ -84,6 +87,9 @@ func (d *daemon) perform(s *slot, l *link, h ipc.Header, m ipc.Message) ipc.Code
 
 // announceSlot tells the LAN where the slot's addresses are.
 func (d *daemon) announceSlot(s *slot, l *link, repeat int) {
+	if d.verbose(LevelMedium) {
+		d.log.Log(context.Background(), LevelMedium, "addresses announced", "vr", s.name, "times", repeat)
+	}
 	for range repeat {
 		for _, a := range s.addrs {
 			if l.family == ipc.IPv6 {

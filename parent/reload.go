@@ -239,6 +239,7 @@ func (d *daemon) prepare(c *conf.Config) error {
 		d.log.Error("reload", "error", err)
 	}
 	d.generation++
+	d.loaded = c
 	d.child.deadline = d.now + startTime
 	d.configure()
 	return nil
@@ -305,6 +306,10 @@ func (d *daemon) finish() {
 	}
 	d.oldVault.free()
 	d.oldVault, d.stateDirty = nil, true
+	if d.applied != nil && d.loaded != nil {
+		d.applied(d.loaded)
+	}
+	d.loaded = nil
 	d.log.Info("configuration loaded", "generation", d.generation)
 	d.manager.tell("READY=1")
 }

@@ -1,6 +1,7 @@
 package parent
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -28,11 +29,13 @@ type daemon struct {
 	onReady       func()  // nil once called
 	readyBy       int64   // when it is called at the latest
 	reopen        func() error
-	old           []*slot // of the generation before, while the child has not taken over the next
-	pending       bool    // a reload waits
-	vault         *vault  // the secrets of the slots
-	oldVault      *vault  // those of old
-	confided      bool    // there are secrets in outgoing
+	applied       func(*conf.Config)
+	loaded        *conf.Config // under way
+	old           []*slot      // of the generation before, while the child has not taken over the next
+	pending       bool         // a reload waits
+	vault         *vault       // the secrets of the slots
+	oldVault      *vault       // those of old
+	confided      bool         // there are secrets in outgoing
 	stateDir      string
 	stateDirty    bool  // marks have changed since they were written
 	stateNext     int64 // when they may be written again
@@ -100,15 +103,18 @@ type Options struct {
 	Config *conf.Config
 	// File is where it was read from; files beside it can be read later, too.
 	File string
-	// Writable lists directories, beside those of locks and state, that must
-	// stay writable: those of log files.
-	Writable []string
+	// LogDirs lists directories in which Reopen opens files, and RemoveDirs
+	// those in which the caller removes one at the end.
+	LogDirs, RemoveDirs []string
 	// Load gets the next one, on SIGHUP.
 	Load func() (*conf.Config, error)
 	Log  *slog.Logger
 	// Ready, if not nil, is called once, from Run: every virtual router has
 	// reached its first state, but for those whose link is not there yet.
 	Ready func()
+	// Applied, if not nil, is called with each configuration that was loaded on
+	// SIGHUP and runs.
+	Applied func(*conf.Config)
 	// Reopen, if not nil, opens the log files anew, on SIGUSR1. An error is logged.
 	Reopen func() error
 }
@@ -123,7 +129,7 @@ func Run(o Options) (err error) {
 		o.Ready = func() {}
 	}
 	d := &daemon{
-		log: log, load: o.Load, reopen: o.Reopen, onReady: o.Ready, generation: 1, byIndex: make(map[arrival]ipc.Link), locks: make(map[string]*os.File), recv: make(map[ipc.Family]*receiver), conflictsTold: make(map[ipc.Family]bool),
+		log: log, load: o.Load, reopen: o.Reopen, applied: o.Applied, onReady: o.Ready, generation: 1, byIndex: make(map[arrival]ipc.Link), locks: make(map[string]*os.File), recv: make(map[ipc.Family]*receiver), conflictsTold: make(map[ipc.Family]bool),
 		now: ipc.Monotonic(), respawn: never, complaints: rate{period: 10 * time.Second, burst: 1}, leaseCheck: never,
 		packet: make([]byte, ipc.MaxFrame), datagram: make([]byte, ipc.MaxDatagram),
 	}
@@ -318,6 +324,9 @@ func (d *daemon) watch(reported bool) error {
 		}
 	}
 	if changed {
+		if d.verbose(LevelHigh) {
+			d.log.Log(context.Background(), LevelHigh, "interfaces or addresses have changed")
+		}
 		if err := d.resync(); err != nil {
 			d.log.Error("interface not usable", "error", err)
 		}

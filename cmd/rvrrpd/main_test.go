@@ -15,20 +15,45 @@ func TestParse(t *testing.T) {
 		want options
 		err  string
 	}{
-		{"-m1", options{mode: 1, debug: -1, file: "/etc/rvrrpd/rvrrpd.conf", format: "toml"}, ""},
-		{"-m 1 -c x.conf -d5 -g json", options{mode: 1, debug: 5, file: "x.conf", format: "json"}, ""},
-		{"--mode 1 --conf x.conf --debug 0 --cfg-format toml", options{mode: 1, debug: 0, file: "x.conf", format: "toml"}, ""},
-		{"--mode=1 -cx.conf", options{mode: 1, debug: -1, file: "x.conf", format: "toml"}, ""},
+		{"-m1", options{mode: 1}, ""},
+		{"-m2", options{mode: 2}, ""},
+		{"-m 1 -c x.conf -d5 -g json", options{mode: 1, debug: 5, file: "x.conf", given: true, format: "json"}, ""},
+		{"--mode 1 --conf x.conf --debug 3 --cfg-format toml", options{mode: 1, debug: 3, file: "x.conf", given: true}, ""},
+		{"--mode=1 -cx.conf", options{mode: 1, file: "x.conf", given: true}, ""},
+		{"-m0 -ieth0 --json --count 3 --vrid=7 -wx.pcap", options{iface: "eth0", jsonForm: true, count: 3, vrid: 7, write: "x.pcap"}, ""},
+		{"-m0 -r x.pcapng -c x.conf", options{read: "x.pcapng", file: "x.conf", given: true}, ""},
+		{"--check -c x.conf", options{mode: -1, check: true, file: "x.conf", given: true}, ""},
+		{"--plan x.conf", options{mode: -1, plan: "x.conf"}, ""},
+		{"--audit --json", options{mode: -1, audit: true, jsonForm: true}, ""},
 		{"-m1 extra", options{}, `unexpected argument "extra"`},
 		{"-c x.conf", options{}, "a mode is needed"},
-		{"-m2", options{}, "not supported yet: -m2"},
-		{"-m0", options{}, "not supported yet: -m0"},
-		{"-m7", options{}, "accepted: 1"},
+		{"-m0", options{}, "needs an interface"},
+		{"-m0 -i eth0 -r x", options{}, "needs an interface"},
+		{"-m1 -i eth0", options{}, "are for -m0"},
+		{"-m1 --check", options{}, "at a time"},
+		{"-m1 --json", options{}, "--json is for"},
+		{"-m0 -i eth0 --vrid 256", options{}, "accepted: 1..255"},
+		{"-m0 -i eth0 --count=-1", options{}, "accepted: 1 and more"},
+		{"-m7", options{}, "accepted: 0, 1, 2"},
 		{"-mx", options{}, "invalid value"},
 		{"-m1 -g yaml", options{}, "accepted: toml, json"},
 		{"-m1 -d9", options{}, "accepted: 0..5"},
-		{"--frobnicate", options{}, "not defined"},
+		{"--frobnicate", options{}, "unknown option --frobnicate"},
+		{"--cheek", options{}, "unknown option --cheek; did you mean --check?"},
+		{"--debgu=1", options{}, "did you mean --debug?"},
+		{"-m1 --confg x", options{}, "did you mean --conf?"},
+		{"-x", options{}, "unknown option -x"},
 	} {
+		// What is not given.
+		if tt.want.debug == 0 {
+			tt.want.debug = -1
+		}
+		if tt.want.format == "" {
+			tt.want.format = "toml"
+		}
+		if tt.want.file == "" {
+			tt.want.file = defaultFile
+		}
 		got, err := parse(strings.Fields(tt.args))
 		switch {
 		case tt.err == "" && (err != nil || got != tt.want):
@@ -60,9 +85,12 @@ func TestRunRefuses(t *testing.T) {
 		want []string
 	}{
 		{nil, []string{"usage:"}},
-		{[]string{"-m9"}, []string{"accepted: 1", "usage:"}},
+		{[]string{"-m9"}, []string{"accepted: 0, 1, 2", "usage:"}},
+		{[]string{"-m2", "-c", bad}, []string{bad + ":2:1:"}},
+		{[]string{"--check", "-c", bad}, []string{bad + ":2:1:"}},
+		{[]string{"--plan", bad, "-c", open}, []string{bad + ":2:1:", open}},
 		{[]string{"-m1", "-c", "/nonexistent"}, []string{"/nonexistent"}},
-		{[]string{"-m1", "-c", bad}, []string{bad + ":2:", "vrouter[1].group", "1..255", bad + ":5:", "prioritty", "priority"}},
+		{[]string{"-m1", "-c", bad}, []string{bad + ":2:1:", "vrouter[1].group", "1..255", bad + ":5:1:", "prioritty", "priority"}},
 		{[]string{"-m1", "-c", open}, []string{open, "666"}},
 	} {
 		var out, errs bytes.Buffer

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/parent"
+)
+
+// loader reads the configuration: now, and again on SIGHUP, when the working
+// directory may be another.
+func loader(o options) func() (*conf.Config, error) {
+	file := full(o.file)
+	return func() (*conf.Config, error) {
+		return conf.Load(file, conf.Format(o.format))
+	}
+}
+
+// full is a path that does not depend on the working directory.
+func full(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
+
+// load reads a configuration and tells what is wrong with it.
+func load(file, format string, stderr io.Writer) *conf.Config {
+	c, err := conf.Load(file, conf.Format(format))
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return nil
+	}
+	for _, w := range c.Warnings {
+		fmt.Fprintln(stderr, "warning:", w)
+	}
+	return c
+}
+
+// check is --check: the canonical form, with what is granted as comments, so
+// that it is still a configuration.
+func check(o options, stdout, stderr io.Writer) int {
+	c := load(o.file, o.format, stderr)
+	if c == nil {
+		return exitUsage
+	}
+	if err := c.Print(stdout); err != nil {
+		fmt.Fprintln(stderr, err)
+		return exitUsage
+	}
+	fmt.Fprintln(stdout)
+	if err := parent.DescribeGrants(c, stdout); err != nil {
+		fmt.Fprintln(stderr, err)
+		return exitFailure
+	}
+	return 0
+}
+
+// plan is --plan: what a reload would do.
+func plan(o options, stdout, stderr io.Writer) int {
+	old, next := load(o.file, o.format, stderr), load(o.plan, o.format, stderr)
+	if old == nil || next == nil {
+		return exitUsage
+	}
+	effects, remarks := conf.Plan(old, next)
+	for _, e := range effects {
+		line := fmt.Sprintf("%-24s %s", e.Router, e.Kind)
+		if len(e.Changes) > 0 {
+			line += ": " + strings.Join(e.Changes, ", ")
+		}
+		fmt.Fprintln(stdout, line)
+	}
+	for _, r := range remarks {
+		fmt.Fprintln(stdout, r)
+	}
+	return 0
+}

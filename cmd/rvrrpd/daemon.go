@@ -1,0 +1,261 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/rvrrpd/rvrrpd/conf"
+	"golang.org/x/sys/unix"
+)
+
+// A daemon is started in three steps, each a process: the launcher stays on
+// the terminal until the daemon is ready or has failed; the second leads a
+// session of its own and ends at once; the third, which leads nothing and so
+// can never get a terminal, is the daemon. Go cannot fork, so each executes
+// the program again.
+
+// stageVariable says which step this process is.
+const stageVariable = "RVRRPD_STAGE"
+
+// bootFD is the launcher's pipe in the other two: lines of text, and a zero
+// byte when the daemon is ready.
+const bootFD = 3
+
+// umask keeps others from what the daemon writes, and its group from writing.
+const umask = 0o027
+
+// launch starts a daemon with these arguments and waits until it is ready.
+func launch(args []string, stderr io.Writer) int {
+	fail := func(err error) int {
+		fmt.Fprintln(stderr, "rvrrpd:", err)
+		return exitFailure
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return fail(err)
+	}
+	defer r.Close()
+	pid, err := again("session", args, w.Fd(), true)
+	w.Close()
+	if err != nil {
+		return fail(err)
+	}
+	var ws syscall.WaitStatus
+	for {
+		if _, err = syscall.Wait4(pid, &ws, 0, nil); err != syscall.EINTR {
+			break
+		}
+	}
+	return follow(r, stderr)
+}
+
+// follow prints what comes through the pipe, until the daemon is ready or has
+// ended.
+func follow(r io.Reader, stderr io.Writer) int {
+	in := bufio.NewReader(r)
+	for {
+		line, err := in.ReadString('\n')
+		text, ready := strings.CutSuffix(line, "\x00")
+		io.WriteString(stderr, text)
+		if ready {
+			return 0
+		}
+		if err != nil {
+			return exitFailure
+		}
+	}
+}
+
+// again executes this program as another step.
+func again(stage string, args []string, boot uintptr, session bool) (pid int, err error) {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer null.Close()
+	self, err := os.Executable()
+	if err != nil {
+		return 0, err
+	}
+	env := append(os.Environ(), stageVariable+"="+stage)
+	return syscall.ForkExec(self, append([]string{os.Args[0]}, args...), &syscall.ProcAttr{
+		Env: env, Files: []uintptr{null.Fd(), null.Fd(), null.Fd(), boot}, Sys: &syscall.SysProcAttr{Setsid: session},
+	})
+}
+
+// boot is the daemon's end of the launcher's pipe; it is written to until
+// the daemon is ready.
+type boot struct{ f atomic.Pointer[os.File] }
+
+func newBoot(f *os.File) *boot {
+	b := &boot{}
+	b.f.Store(f)
+	return b
+}
+
+func (b *boot) Write(p []byte) (int, error) {
+	if f := b.f.Load(); f != nil {
+		return f.Write(p)
+	}
+	return len(p), nil
+}
+
+// ready lets the launcher end.
+func (b *boot) ready() {
+	if f := b.f.Swap(nil); f != nil {
+		f.Write([]byte{0})
+		f.Close()
+	}
+}
+
+// serve is the daemon itself.
+func serve(o options, b *boot) int {
+	fail := func(err error) int {
+		fmt.Fprintln(b, "rvrrpd:", err)
+		return exitFailure
+	}
+	read := loader(o)
+	c, err := read()
+	if err != nil {
+		return fail(err)
+	}
+	unix.Umask(umask)
+	if err := os.Chdir(c.WorkingDir); err != nil {
+		return fail(fmt.Errorf("working_dir: %w", err))
+	}
+	all, err1 := openLog(c.MainLog)
+	errs, err2 := openLog(c.ErrorLog)
+	if err := errors.Join(named("main_log", err1), named("error_log", err2)); err != nil {
+		return fail(err)
+	}
+	// What the runtime says before it dies.
+	if err := unix.Dup3(int(errs.file.Load().Fd()), 2, 0); err != nil {
+		return fail(err)
+	}
+	remove, err := lockPID(c.PIDFile)
+	if err != nil {
+		return fail(err)
+	}
+	defer remove()
+	s := newStyle(c, o.debug)
+	log := slog.New(split{
+		{lowest, highest, s.handler(all, true)},
+		{slog.LevelWarn, highest, s.handler(errs, true)},
+		{slog.LevelWarn, highest, s.handler(b, true)},
+	})
+	p := s.options(c, o, read, log)
+	p.Ready = b.ready
+	p.Reopen = func() error { return errors.Join(all.reopen(), errs.reopen()) }
+	p.LogDirs, p.RemoveDirs = []string{directory(c.MainLog), directory(c.ErrorLog)}, []string{directory(c.PIDFile)}
+	return runParent(p, log)
+}
+
+func named(key string, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s: %w", key, err)
+	}
+	return nil
+}
+
+// directory is where a file is, whatever the working directory is later.
+func directory(file string) string { return filepath.Dir(full(file)) }
+
+// lockPID writes the process number to a file that appears as a whole, and
+// whose lock is held as long as the daemon lives: a file of a daemon that is
+// gone is replaced, one of a daemon that lives is respected.
+func lockPID(path string) (remove func(), err error) {
+	defer func() { err = named("pid", err) }()
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".")
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(f.Name())
+			f.Close()
+		}
+	}()
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, err
+	}
+	if _, err := fmt.Fprintln(f, os.Getpid()); err != nil {
+		return nil, err
+	}
+	if err := f.Chmod(0o644); err != nil {
+		return nil, err
+	}
+	for {
+		switch err := os.Link(f.Name(), path); {
+		case err == nil:
+			os.Remove(f.Name())
+			return func() { os.Remove(path); f.Close() }, nil
+		case !errors.Is(err, os.ErrExist):
+			return nil, err
+		}
+		if err := removeStale(path); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// removeStale removes the file of a daemon that is gone.
+func removeStale(path string) error {
+	old, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	defer old.Close()
+	if err := unix.Flock(int(old.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		text, _ := io.ReadAll(io.LimitReader(old, 32))
+		return fmt.Errorf("%s: rvrrpd runs already, process %s", path, strings.TrimSpace(string(text)))
+	}
+	// A file that is not ours to replace: it holds something else.
+	text, err := io.ReadAll(io.LimitReader(old, 32))
+	if _, number := strconv.Atoi(strings.TrimSpace(string(text))); err != nil || len(text) > 0 && number != nil {
+		return fmt.Errorf("%s: holds something else than a process number; accepted: a file of a daemon, or none", path)
+	}
+	// Another starter may have replaced it between open and lock.
+	mine, err1 := old.Stat()
+	there, err2 := os.Lstat(path)
+	if err1 == nil && err2 == nil && os.SameFile(mine, there) {
+		return os.Remove(path)
+	}
+	return nil
+}
+
+// foreground is -m1.
+func foreground(o options, stderr io.Writer) int {
+	read := loader(o)
+	c, err := read()
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return exitUsage
+	}
+	s := newStyle(c, o.debug)
+	h := s.handler(stderr, true)
+	if inJournal(stderr) {
+		h = s.journal(stderr)
+	}
+	log := slog.New(h)
+	return runParent(s.options(c, o, read, log), log)
+}
+
+// daemon is -m2: the configuration is checked before anything is started.
+func daemon(o options, args []string, stderr io.Writer) int {
+	if _, err := conf.Load(o.file, conf.Format(o.format)); err != nil {
+		fmt.Fprintln(stderr, err)
+		return exitUsage
+	}
+	return launch(args, stderr)
+}

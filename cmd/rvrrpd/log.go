@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/parent"
+	"golang.org/x/sys/unix"
+)
+
+// style is how lines of the log are written; a reload may change it.
+type style struct {
+	level slog.LevelVar
+	zone  atomic.Pointer[time.Location]
+	clock atomic.Pointer[string] // layout of time.Format
+	json  bool
+	debug int // of the command line, -1 for none
+}
+
+// layouts of time_format.
+var layouts = map[string]string{
+	"disabled": "2006-01-02T15:04:05.000Z07:00",
+	"short":    "Jan _2 15:04:05",
+	"rfc2822":  "Mon, 02 Jan 2006 15:04:05 -0700",
+	"rfc3339":  "2006-01-02T15:04:05.000000Z07:00",
+}
+
+// newStyle is that of a configuration, with the debug level of the command
+// line unless that is -1. It loads the local time zone now, because later the
+// process reaches no files.
+func newStyle(c *conf.Config, debug int) *style {
+	s := &style{json: c.LogFormat == "json", debug: debug}
+	_ = time.Now().String()
+	s.apply(c)
+	return s
+}
+
+// apply follows a configuration.
+func (s *style) apply(c *conf.Config) {
+	level := c.Debug
+	if s.debug >= 0 {
+		level = s.debug
+	}
+	s.level.Set(parent.DebugLevel(level))
+	zone, layout := time.Local, layouts[c.TimeFormat]
+	if c.TimeZone == "utc" {
+		zone = time.UTC
+	}
+	s.zone.Store(zone)
+	s.clock.Store(&layout)
+}
+
+// handler writes lines to w; without timestamps for the journal, which has
+// its own.
+func (s *style) handler(w io.Writer, stamped bool) slog.Handler {
+	o := &slog.HandlerOptions{Level: &s.level, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+		switch {
+		case len(groups) > 0:
+		case a.Key == slog.TimeKey && a.Value.Kind() != slog.KindTime: // an attribute of the line
+		case a.Key == slog.TimeKey && !stamped:
+			return slog.Attr{}
+		case a.Key == slog.TimeKey:
+			return slog.String(a.Key, a.Value.Time().In(s.zone.Load()).Format(*s.clock.Load()))
+		case a.Key == slog.LevelKey:
+			if level, is := a.Value.Any().(slog.Level); is && level < slog.LevelInfo {
+				return slog.String(a.Key, "DEBUG")
+			}
+		}
+		return a
+	}}
+	if s.json {
+		return slog.NewJSONHandler(w, o)
+	}
+	return slog.NewTextHandler(w, o)
+}
+
+// branch is a handler for the levels from least on and below limit.
+type branch struct {
+	least, limit slog.Level
+	slog.Handler
+}
+
+// split hands each record to all branches that want it.
+type split []branch
+
+func (s split) Enabled(ctx context.Context, level slog.Level) bool {
+	for _, b := range s {
+		if level >= b.least && level < b.limit && b.Handler.Enabled(ctx, level) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s split) Handle(ctx context.Context, r slog.Record) (err error) {
+	for _, b := range s {
+		if r.Level >= b.least && r.Level < b.limit && b.Handler.Enabled(ctx, r.Level) {
+			if e := b.Handler.Handle(ctx, r); e != nil {
+				err = e
+			}
+		}
+	}
+	return err
+}
+
+func (s split) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return s.each(func(h slog.Handler) slog.Handler { return h.WithAttrs(attrs) })
+}
+
+func (s split) WithGroup(name string) slog.Handler {
+	return s.each(func(h slog.Handler) slog.Handler { return h.WithGroup(name) })
+}
+
+func (s split) each(f func(slog.Handler) slog.Handler) split {
+	out := make(split, len(s))
+	for i, b := range s {
+		out[i] = branch{b.least, b.limit, f(b.Handler)}
+	}
+	return out
+}
+
+// Bounds of all levels.
+const lowest, highest = slog.Level(-100), slog.Level(100)
+
+// prefixed writes a prefix before each line.
+type prefixed struct {
+	prefix string
+	w      io.Writer
+}
+
+func (p prefixed) Write(b []byte) (int, error) {
+	_, err := io.WriteString(p.w, p.prefix+string(b))
+	return len(b), err
+}
+
+// journal writes lines for systemd's journal, each with its priority as
+// sd-daemon(3) has it.
+func (s *style) journal(w io.Writer) slog.Handler {
+	at := func(priority int) slog.Handler {
+		return s.handler(prefixed{fmt.Sprintf("<%d>", priority), w}, false)
+	}
+	return split{
+		{lowest, slog.LevelInfo, at(7)}, {slog.LevelInfo, slog.LevelWarn, at(6)},
+		{slog.LevelWarn, slog.LevelError, at(4)}, {slog.LevelError, highest, at(3)},
+	}
+}
+
+// inJournal says whether a file is what the service manager has connected to
+// its journal: JOURNAL_STREAM has its device and inode, as systemd.exec(5)
+// says.
+func inJournal(w io.Writer) bool {
+	f, is := w.(*os.File)
+	if !is {
+		return false
+	}
+	device, inode, found := strings.Cut(os.Getenv("JOURNAL_STREAM"), ":")
+	var st unix.Stat_t
+	if !found || unix.Fstat(int(f.Fd()), &st) != nil {
+		return false
+	}
+	return device == strconv.FormatUint(st.Dev, 10) && inode == strconv.FormatUint(st.Ino, 10)
+}
+
+// logFile is a log that can be opened anew.
+type logFile struct {
+	path string
+	file atomic.Pointer[os.File]
+}
+
+func openLog(path string) (*logFile, error) {
+	l := &logFile{path: path}
+	return l, l.reopen()
+}
+
+// reopen opens the file at the path; the old one is written until then, and
+// still if there is an error.
+func (l *logFile) reopen() error {
+	f, err := os.OpenFile(l.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW|unix.O_NOCTTY|unix.O_NONBLOCK, 0o640)
+	if err != nil {
+		return err
+	}
+	if old := l.file.Swap(f); old != nil {
+		old.Close()
+	}
+	return nil
+}
+
+func (l *logFile) Write(b []byte) (int, error) { return l.file.Load().Write(b) }

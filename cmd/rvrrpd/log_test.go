@@ -1,0 +1,194 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rvrrpd/rvrrpd/conf"
+)
+
+// logged writes a line of each level, at a fixed instant.
+func logged(h slog.Handler) {
+	at := time.Date(2026, 11, 4, 13, 5, 9, 123456789, time.FixedZone("", 3600))
+	for _, level := range []slog.Level{slog.LevelDebug - 4, slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError} {
+		if h.Enabled(context.Background(), level) {
+			r := slog.NewRecord(at, level, "it happens", 0)
+			r.Add("vr", "eth0/7/ipv4", "time", "inner")
+			h.Handle(context.Background(), r)
+		}
+	}
+}
+
+func TestTimeFormats(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ format, want string }{
+		{"disabled", "2026-11-04T12:05:09.123Z"},
+		{"short", `"Nov  4 12:05:09"`},
+		{"rfc2822", `"Wed, 04 Nov 2026 12:05:09 +0000"`},
+		{"rfc3339", "2026-11-04T12:05:09.123456Z"},
+	} {
+		var b bytes.Buffer
+		logged(newStyle(&conf.Config{TimeZone: "utc", TimeFormat: tt.format}, -1).handler(&b, true))
+		first, _, _ := strings.Cut(b.String(), "\n")
+		if want := "time=" + tt.want + ` level=INFO msg="it happens" vr=eth0/7/ipv4 time=inner`; !strings.HasPrefix(first, "time="+tt.want+" level=INFO") || strings.Count(b.String(), "\n") != 3 {
+			t.Errorf("%s: %s; want %s", tt.format, b.String(), want)
+		}
+	}
+	var b bytes.Buffer
+	logged(newStyle(&conf.Config{TimeZone: "local", TimeFormat: "rfc3339"}, -1).handler(&b, true))
+	want := time.Date(2026, 11, 4, 12, 5, 9, 123456000, time.UTC).Local().Format("2006-01-02T15:04:05.000000Z07:00")
+	if !strings.Contains(b.String(), want) {
+		t.Errorf("local: %s; want %s", b.String(), want)
+	}
+}
+
+// TestLevels: the command line wins over the file, and a reload over neither.
+func TestLevels(t *testing.T) {
+	t.Parallel()
+	lines := func(s *style) int {
+		var b bytes.Buffer
+		logged(s.handler(&b, true))
+		return strings.Count(b.String(), "\n")
+	}
+	c := &conf.Config{TimeFormat: "disabled"}
+	for debug, want := range map[int]int{0: 3, 1: 4, 3: 4, 5: 5} {
+		c.Debug = debug
+		if got := lines(newStyle(c, -1)); got != want {
+			t.Errorf("debug %d: %d lines, want %d", debug, got, want)
+		}
+	}
+	s := newStyle(c, 0)
+	if got := lines(s); got != 3 {
+		t.Errorf("-d0: %d lines", got)
+	}
+	s.apply(&conf.Config{Debug: 5, TimeFormat: "disabled"})
+	if got := lines(s); got != 3 {
+		t.Errorf("-d0 after a reload: %d lines", got)
+	}
+}
+
+func TestJSONLines(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	logged(newStyle(&conf.Config{LogFormat: "json", TimeZone: "utc", TimeFormat: "rfc3339"}, 5).handler(&b, true))
+	for line := range strings.Lines(b.String()) {
+		var object map[string]any
+		if err := json.Unmarshal([]byte(line), &object); err != nil || object["msg"] != "it happens" || object["level"] == nil {
+			t.Errorf("%v: %s", err, line)
+		}
+	}
+	if strings.Count(b.String(), "\n") != 5 {
+		t.Error(b.String())
+	}
+}
+
+// TestJournal: each line begins with its priority, and has no time of ours.
+func TestJournal(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	logged(newStyle(&conf.Config{TimeFormat: "disabled"}, 5).journal(&b))
+	want := regexp.MustCompile(`^<7>level=DEBUG .*\n<7>level=DEBUG .*\n<6>level=INFO msg="it happens" vr=.*\n<4>level=WARN .*\n<3>level=ERROR .*\n$`)
+	if !want.MatchString(b.String()) || strings.Contains(b.String(), "2026") {
+		t.Error(b.String())
+	}
+	f, err := os.Create(filepath.Join(t.TempDir(), "journal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if inJournal(f) || inJournal(&b) {
+		t.Error("a file is taken for the journal")
+	}
+}
+
+// TestSplit: error_log gets what main_log gets from warnings on.
+func TestSplit(t *testing.T) {
+	t.Parallel()
+	var all, errs bytes.Buffer
+	s := newStyle(&conf.Config{TimeFormat: "disabled"}, 0)
+	logged(split{{lowest, highest, s.handler(&all, true)}, {slog.LevelWarn, highest, s.handler(&errs, true)}}.WithAttrs([]slog.Attr{slog.Int("a", 1)}))
+	if strings.Count(all.String(), "\n") != 3 || strings.Count(errs.String(), "\n") != 2 || !strings.Contains(errs.String(), "a=1") {
+		t.Errorf("all:\n%serrors:\n%s", all.String(), errs.String())
+	}
+}
+
+// TestLockPID: the file is there as a whole, one daemon at a time has it, and
+// that of a dead one is replaced.
+func TestLockPID(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "pid")
+	remove, err := lockPID(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lockPID(path); err == nil || !strings.Contains(err.Error(), "runs already, process ") {
+		t.Errorf("a second one: %v", err)
+	}
+	remove()
+	if err := os.WriteFile(path, []byte("4194304\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if remove, err = lockPID(path); err != nil {
+		t.Fatalf("that of a dead one: %v", err)
+	}
+	remove()
+	if err := os.WriteFile(path, []byte("root:x:0:0\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lockPID(path); err == nil || !strings.Contains(err.Error(), "something else") {
+		t.Errorf("another file: %v", err)
+	}
+	os.Remove(path)
+	if err := os.Symlink("/etc/passwd", path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lockPID(path); err == nil {
+		t.Error("a symbolic link is followed")
+	}
+	os.Remove(path)
+	if left, err := os.ReadDir(filepath.Dir(path)); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// TestCheckPrints: what --check prints is a configuration, and the same one.
+func TestCheckPrints(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "conf")
+	text := "client_api = \"http\"\n[[vrouter]]\ngroup = 7\ninterface = \"eth0\"\nvip = [\"192.0.2.1/24\", \"192.0.2.2\"]\niftype = \"macvlan\"\nauth_type = \"rfc2338-simple\"\nauth_secret = \"hushhush\"\n[[protocols.static]]\nroute = \"10.0.0.0/8\"\nnh = \"192.0.2.9\"\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, errs bytes.Buffer
+	if code := run([]string{"--check", "-c", file}, &out, &errs); code != 0 || !strings.Contains(errs.String(), "client_api: has no effect") {
+		t.Fatalf("code %d: %s", code, errs.String())
+	}
+	printed := out.String()
+	for _, want := range []string{"# grant 0: eth0/7/ipv4", "priority 0..100", "the macvlan standby7", "00:00:5e:00:01:07", "10.0.0.0/8 via 192.0.2.9", `auth_secret = "redacted"`} {
+		if !strings.Contains(printed, want) {
+			t.Errorf("no %q in\n%s", want, printed)
+		}
+	}
+	if strings.Contains(printed+errs.String(), "hushhush") {
+		t.Error("the secret is printed")
+	}
+	again := filepath.Join(t.TempDir(), "again")
+	if err := os.WriteFile(again, out.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out.Reset()
+	if code := run([]string{"--check", "-c", again}, &out, &errs); code != 0 || out.String() != printed {
+		t.Errorf("code %d; read again it is\n%s", code, out.String())
+	}
+	out.Reset()
+	if code := run([]string{"--plan", again, "-c", file}, &out, &errs); code != 0 || out.String() != "eth0/7/ipv4              updated: auth_secret\n" {
+		t.Errorf("plan: code %d:\n%s", code, out.String())
+	}
+}

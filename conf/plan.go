@@ -1,0 +1,188 @@
+package conf
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Kind of what a reload does to a virtual router.
+type Kind string
+
+// Kinds of effects.
+const (
+	// Unchanged: it does not notice.
+	Unchanged Kind = "unchanged"
+	// Updated: what has changed is applied in place; the state stays.
+	Updated Kind = "updated"
+	// Moved: its addresses move to another device in one step; the state stays.
+	Moved Kind = "moved"
+	// New: it starts.
+	New Kind = "new"
+	// FailsOver: it ends, and an Active hands over with priority 0.
+	FailsOver Kind = "will fail over"
+)
+
+// Effect is what a reload does to one virtual router.
+type Effect struct {
+	// Router is its interface, VRID and family: eth0/7/ipv4.
+	Router string
+	Kind   Kind
+	// Changes are keys with the old and the new value, and remarks. No secret
+	// is in them.
+	Changes []string
+}
+
+// Plan says what a reload from one configuration to another does to each
+// virtual router, in the order of the next file, what ends behind it; and
+// which keys at the top of the file the reload refuses or leaves until a
+// restart.
+func Plan(old, next *Config) (effects []Effect, remarks []string) {
+	before := map[string]*Router{}
+	for i := range old.Routers {
+		before[old.Routers[i].name()] = &old.Routers[i]
+	}
+	for i := range next.Routers {
+		r := &next.Routers[i]
+		effects = append(effects, effect(before[r.name()], r))
+		delete(before, r.name())
+	}
+	for _, name := range slices.Sorted(maps.Keys(before)) {
+		effects = append(effects, Effect{Router: name, Kind: FailsOver, Changes: []string{"it is not in the new configuration"}})
+	}
+	return effects, global(old, next)
+}
+
+// name identifies a virtual router, as in the log.
+func (r *Router) name() string {
+	family := "ipv4"
+	if r.Addresses[0].Addr.Is6() {
+		family = "ipv6"
+	}
+	return fmt.Sprintf("%s/%d/%s", r.Interface, r.VRID, family)
+}
+
+// shared are the keys that all routers of a group must agree on.
+var shared = []string{"version", "auth_type", "auth_secret", "hmac.active_key", "hmac.key"}
+
+func effect(old, next *Router) Effect {
+	e := Effect{Router: next.name(), Kind: New}
+	if old == nil {
+		return e
+	}
+	e.Kind = Unchanged
+	a, b := old.keys(), next.keys()
+	if !bytes.Equal(old.Secret, next.Secret) {
+		e.change("auth_secret")
+	}
+	for _, key := range slices.Sorted(maps.Keys(merged(a, b))) {
+		if a[key] == b[key] || key == "auth_secret" {
+			continue
+		}
+		if (key == "iftype" || key == "vifname") && e.Kind != Moved {
+			e.Kind = Moved
+		}
+		switch {
+		case a[key] == "":
+			e.change(key + " = " + b[key])
+		case b[key] == "":
+			e.change("no " + key)
+		default:
+			e.change(key + " = " + a[key] + " -> " + b[key])
+		}
+		if slices.Contains(shared, key) || key == "vip" && next.Version == 2 || key == "timers" && next.Version == 2 {
+			e.change("(the other routers must agree, or drop what it says)")
+		}
+	}
+	if sameKeys(old.HMAC, next.HMAC) {
+		return e
+	}
+	e.change("hmac.key: other values")
+	return e
+}
+
+// change adds a change, which an effect that was none has now.
+func (e *Effect) change(what string) {
+	if e.Kind == Unchanged {
+		e.Kind = Updated
+	}
+	e.Changes = append(e.Changes, what)
+}
+
+func sameKeys(a, b *HMAC) bool {
+	if a == nil || b == nil {
+		return true // told as keys that come or go
+	}
+	return slices.EqualFunc(a.Keys, b.Keys, func(a, b Key) bool { return a.ID == b.ID && bytes.Equal(a.Value, b.Value) })
+}
+
+func merged(a, b map[string]string) map[string]string {
+	m := maps.Clone(a)
+	maps.Copy(m, b)
+	return m
+}
+
+// keys are those of the canonical form, with their values; keys of HMAC by
+// their path.
+func (r *Router) keys() map[string]string {
+	p := &printer{}
+	p.router(r)
+	return keyValues(p.String())
+}
+
+func keyValues(text string) map[string]string {
+	values, prefix, last := map[string]string{}, "", ""
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		key, value, is := strings.Cut(line, " = ")
+		switch {
+		case strings.HasPrefix(line, "[[vrouter.hmac.key"):
+			prefix = "hmac.key."
+		case strings.HasPrefix(line, "[vrouter.hmac"):
+			prefix = "hmac."
+		case strings.HasPrefix(line, "[["), line == "":
+		case is:
+			if last = prefix + key; prefix == "hmac.key." {
+				last = "hmac.key" // several: all in one
+			}
+			values[last] = strings.TrimSpace(values[last] + " " + value)
+		default: // of a list on several lines
+			values[last] += line
+		}
+	}
+	return values
+}
+
+// Keys at the top of the file that a reload refuses, and those that it leaves
+// as they are.
+var (
+	refused = []string{"user"}
+	later   = []string{"pid", "working_dir", "main_log", "error_log", "log_format", "state_dir", "lease"}
+)
+
+func global(old, next *Config) (remarks []string) {
+	text := func(c *Config) map[string]string {
+		p := &printer{}
+		p.top(c)
+		return keyValues(p.String())
+	}
+	a, b := text(old), text(next)
+	for _, key := range slices.Sorted(maps.Keys(b)) {
+		change := key + " = " + a[key] + " -> " + b[key]
+		switch {
+		case a[key] == b[key]:
+		case slices.Contains(refused, key):
+			remarks = append(remarks, change+": the reload is refused, this needs a restart")
+		case slices.Contains(later, key):
+			remarks = append(remarks, change+": without effect until a restart")
+		default:
+			remarks = append(remarks, change)
+		}
+	}
+	if !slices.Equal(old.Routes, next.Routes) {
+		remarks = append(remarks, "protocols.static: other routes")
+	}
+	return remarks
+}

@@ -1,0 +1,37 @@
+package parent
+
+import (
+	"context"
+	"log/slog"
+)
+
+// Levels of the log, by rVRRPd's debug levels: 0 information, 1 low, 2 medium,
+// 3 high, 5 extensive.
+const (
+	// LevelLow tells what was done to addresses.
+	LevelLow = slog.LevelDebug
+	// LevelMedium tells of announcements, too.
+	LevelMedium = slog.LevelDebug - 1
+	// LevelHigh tells of interfaces, too.
+	LevelHigh = slog.LevelDebug - 2
+	// LevelExtensive tells of each advertisement that is sent.
+	LevelExtensive = slog.LevelDebug - 4
+)
+
+// DebugLevel is the level of the log for one of rVRRPd's debug levels, 0..5.
+func DebugLevel(debug int) slog.Level {
+	switch {
+	case debug <= 0:
+		return slog.LevelInfo
+	case debug <= 3:
+		return LevelLow - slog.Level(debug-1)
+	default:
+		return LevelExtensive
+	}
+}
+
+// verbose says whether lines of a level are logged, so that what goes into
+// them is not gathered in vain.
+func (d *daemon) verbose(level slog.Level) bool {
+	return d.log.Enabled(context.Background(), level)
+}
