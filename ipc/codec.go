@@ -64,8 +64,8 @@ func Next(b []byte) (h Header, payload, rest []byte, err error) {
 	return h, b[HeaderLen : HeaderLen+n], b[HeaderLen+n:], nil
 }
 
-// Decode reads the payload of a message. The bytes of an Advertise, a Frame
-// or a Secret are those of the payload, not a copy.
+// Decode reads the payload of a message. The bytes of an Advertise, a Frame,
+// a Secret, a Capture or a Shown are those of the payload, not a copy.
 func Decode(t Type, payload []byte) (Message, error) {
 	r := reader{b: payload}
 	var m Message
@@ -94,6 +94,12 @@ func Decode(t Type, payload []byte) (Message, error) {
 		m = Stop{}
 	case TypePing:
 		m = Ping{}
+	case TypeSniff:
+		m = Sniff{JSON: r.bool(), Judge: r.bool(), Detail: r.u8(), VRID: r.u8()}
+	case TypeCapture:
+		m = Capture{Time: r.i64(), LinkType: r.u16(), Length: r.u32(), Interface: r.text(NameLen), Frame: r.rest()}
+	case TypeShown:
+		m = Shown{Text: r.rest()}
 	case TypeReady:
 		m = Ready{}
 	case TypeAdvertise:
@@ -288,10 +294,13 @@ func appendAddr(b []byte, a netip.Addr) []byte {
 }
 
 func (m Hello) append(b []byte) []byte {
-	field := m.Build[:min(len(m.Build), BuildLen)]
-	b = append(b, field...)
-	b = append(b, strings.Repeat("\x00", BuildLen-len(field))...)
-	return append(b, m.Landlock)
+	return append(appendText(b, m.Build, BuildLen), m.Landlock)
+}
+
+// appendText appends a text in a field of n bytes; what does not fit is cut.
+func appendText(b []byte, text string, n int) []byte {
+	field := text[:min(len(text), n)]
+	return append(append(b, field...), strings.Repeat("\x00", n-len(field))...)
 }
 
 func (m Router) append(b []byte) []byte {
@@ -345,13 +354,21 @@ func (m Commit) append(b []byte) []byte    { return le.AppendUint16(b, m.Routers
 func (m Result) append(b []byte) []byte    { return append(b, byte(m.Request), byte(m.Code)) }
 func (m Advertise) append(b []byte) []byte { return append(b, m.Message...) }
 func (m Announce) append(b []byte) []byte  { return append(b, m.Repeat) }
-func (Restore) append(b []byte) []byte     { return b }
-func (Stop) append(b []byte) []byte        { return b }
-func (Ping) append(b []byte) []byte        { return b }
-func (Ready) append(b []byte) []byte       { return b }
-func (Acquire) append(b []byte) []byte     { return b }
-func (Release) append(b []byte) []byte     { return b }
-func (Drain) append(b []byte) []byte       { return b }
+func (m Sniff) append(b []byte) []byte {
+	return append(appendBool(appendBool(b, m.JSON), m.Judge), m.Detail, m.VRID)
+}
+func (m Capture) append(b []byte) []byte {
+	b = le.AppendUint32(le.AppendUint16(le.AppendUint64(b, uint64(m.Time)), m.LinkType), m.Length)
+	return append(appendText(b, m.Interface, NameLen), m.Frame...)
+}
+func (m Shown) append(b []byte) []byte { return append(b, m.Text...) }
+func (Restore) append(b []byte) []byte { return b }
+func (Stop) append(b []byte) []byte    { return b }
+func (Ping) append(b []byte) []byte    { return b }
+func (Ready) append(b []byte) []byte   { return b }
+func (Acquire) append(b []byte) []byte { return b }
+func (Release) append(b []byte) []byte { return b }
+func (Drain) append(b []byte) []byte   { return b }
 
 // Type implementations: each struct's row.
 func (Hello) Type() Type       { return TypeHello }
@@ -366,6 +383,9 @@ func (Frame) Type() Type       { return TypeFrame }
 func (Result) Type() Type      { return TypeResult }
 func (Stop) Type() Type        { return TypeStop }
 func (Ping) Type() Type        { return TypePing }
+func (Sniff) Type() Type       { return TypeSniff }
+func (Capture) Type() Type     { return TypeCapture }
+func (Shown) Type() Type       { return TypeShown }
 func (Ready) Type() Type       { return TypeReady }
 func (Advertise) Type() Type   { return TypeAdvertise }
 func (Acquire) Type() Type     { return TypeAcquire }

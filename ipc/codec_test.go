@@ -45,6 +45,12 @@ func samples() []Message {
 		Result{Request: TypeAcquire, Code: CodeKernel},
 		Stop{},
 		Ping{},
+		Sniff{JSON: true, Detail: 5, VRID: 255},
+		Sniff{Judge: true},
+		Capture{Time: 1 << 60, LinkType: 1, Length: 60, Interface: "fifteen.letters", Frame: bytes.Repeat([]byte{1}, MaxCapture)},
+		Capture{Time: -1, Frame: []byte{}},
+		Shown{Text: []byte("a line\n")},
+		Shown{Text: []byte{}},
 		Ready{},
 		Advertise{Message: bytes.Repeat([]byte{0x21}, MaxAdvertisement)},
 		Advertise{Message: make([]byte, 8)},
@@ -110,6 +116,12 @@ func random(r *rand.Rand, t Type) Message {
 		return Commit{Routers: uint16(r.Uint32())}
 	case TypeFrame:
 		return Frame{Link: Link(r.Uint32()), Family: family, Received: int64(r.Uint64()), Packet: data(0, MaxFrame)}
+	case TypeSniff:
+		return Sniff{JSON: r.IntN(2) == 1, Judge: r.IntN(2) == 1, Detail: uint8(r.Uint32()), VRID: uint8(r.Uint32())}
+	case TypeCapture:
+		return Capture{Time: int64(r.Uint64()), LinkType: uint16(r.Uint32()), Length: r.Uint32(), Frame: data(0, MaxCapture)}
+	case TypeShown:
+		return Shown{Text: data(0, MaxShown)}
 	case TypeResult:
 		return Result{Request: Type(1 + r.IntN(int(numTypes)-1)), Code: Code(1 + r.IntN(int(CodeKernel)))}
 	case TypeAdvertise:
@@ -233,7 +245,7 @@ func TestExactLength(t *testing.T) {
 	t.Parallel()
 	for _, m := range samples() {
 		p := payload(m)
-		if m.Type() == TypeAdvertise || m.Type() == TypeFrame || m.Type() == TypeSecret {
+		if m.Type() == TypeAdvertise || m.Type() == TypeFrame || m.Type() == TypeSecret || m.Type() == TypeCapture || m.Type() == TypeShown {
 			continue
 		}
 		for n := range len(p) {
@@ -306,7 +318,7 @@ func TestEveryValueOfAByte(t *testing.T) {
 		{"link-state: IPv6 address", LinkState{Primary: v6}, 3, only(16)},
 		{"link-state: padding without address", LinkState{}, 4, only(0)},
 		{"frame: family", Frame{Family: IPv6}, 2, only(4, 6)},
-		{"result: request", Result{TypeDrain, CodeDone}, 0, span(1, 21)},
+		{"result: request", Result{TypeDrain, CodeDone}, 0, span(1, 24)},
 		{"result: code", Result{TypeDrain, CodeDone}, 1, span(1, 6)},
 		{"state-change: from", StateChange{Reason: 1}, 0, span(0, 2)},
 		{"state-change: to", StateChange{Reason: 1}, 1, span(0, 2)},

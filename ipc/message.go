@@ -36,6 +36,13 @@ const (
 	MaxDatagram = 64 << 10
 	// MaxSecret is the longest secret, in bytes.
 	MaxSecret = 512
+	// MaxCapture is the most of a captured frame that a Capture carries: a
+	// MaxFrame behind any link-layer header that is understood.
+	MaxCapture = MaxFrame + 64
+	// NameLen is the longest name of an interface.
+	NameLen = 15
+	// MaxShown is the longest text of a Shown.
+	MaxShown = 24 << 10
 	// BuildLen is the room for a build identity in a Hello.
 	BuildLen = 64
 )
@@ -306,6 +313,38 @@ type Result struct {
 // Ping asks the child for a sign of life; it answers with the same, once its
 // loop comes to it.
 type Ping struct{}
+
+// Sniff makes the child show packets instead of running virtual routers,
+// which are there to judge them. It stands before Commit.
+type Sniff struct {
+	// JSON: one object for each packet, else a line of text.
+	JSON bool
+	// Judge: the configuration that follows judges each packet.
+	Judge bool
+	// Detail of the text: 0, one line, to 5.
+	Detail uint8
+	// VRID whose packets are shown; 0: all.
+	VRID uint8
+}
+
+// Capture is one captured frame, unread.
+type Capture struct {
+	// Time is Unix time in nanoseconds.
+	Time int64
+	// LinkType is what Frame begins with, as in capture files.
+	LinkType uint16
+	// Length is that of the frame, of which Frame may be the beginning.
+	Length uint32
+	// Interface it was captured on, "" where that is not known.
+	Interface string
+	Frame     []byte
+}
+
+// Shown answers each Capture: what is to be shown of it, whole lines of
+// printable text; nothing of a frame that is not VRRP or not wanted.
+type Shown struct {
+	Text []byte
+}
 
 // Stop asks the child to hand over every slot, priority 0 first, and exit.
 type Stop struct{}

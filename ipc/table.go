@@ -29,7 +29,8 @@ const (
 	PhaseHello     Phase = 1 << iota // until the other end has said Hello
 	PhaseConfigure                   // until the child is Ready
 	PhaseRun
-	PhaseStop // after Stop
+	PhaseStop  // after Stop
+	PhaseSniff // instead of PhaseRun, after Sniff
 )
 
 const (
@@ -55,6 +56,7 @@ const (
 	routerLen  = 2 + 1 + 1 + 1 + 1 + 1 + 1 + 8 + 1 + 8 + 8 + 1 + 5 + 1 + 1 + 8 + 8 + 1
 	frameLen   = 2 + 1 + 8
 	changeLen  = 3 + addrLen + 1 + 1 + 4 + 1
+	captureLen = 8 + 2 + 4 + NameLen
 	droppedLen = 2 + 1 + 1 + addrLen + 4 + 8
 )
 
@@ -81,6 +83,9 @@ var rules = [numTypes]Rule{
 	TypeDropped:     {"dropped", FromChild, LaneControl, working, droppedLen, droppedLen, false, 10},
 	TypeNoticed:     {"noticed", FromChild, LaneControl, working, droppedLen, droppedLen, false, 10},
 	TypePing:        {"ping", both, LaneControl, working, 0, 0, false, 0},
+	TypeSniff:       {"sniff", FromParent, LaneControl, PhaseConfigure, 4, 4, false, 0},
+	TypeCapture:     {"capture", FromParent, LaneControl, PhaseSniff, captureLen, captureLen + MaxCapture, false, 0},
+	TypeShown:       {"shown", FromChild, LaneControl, PhaseSniff, 0, MaxShown, false, 0},
 }
 
 // RuleOf returns the row of a message, and false where there is none.

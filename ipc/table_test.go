@@ -35,6 +35,9 @@ var expected = map[Type]struct {
 	TypeDropped:     {"C", "control", "RS", 33, 33, "none"},
 	TypeNoticed:     {"C", "control", "RS", 33, 33, "none"},
 	TypePing:        {"PC", "control", "RS", 0, 0, "none"},
+	TypeSniff:       {"P", "control", "C", 4, 4, "none"},
+	TypeCapture:     {"P", "control", "N", 29, 4269, "none"},
+	TypeShown:       {"C", "control", "N", 0, 24576, "none"},
 }
 
 // TestCheck tries every type, known or not, from each side, on each lane, in
@@ -43,7 +46,7 @@ func TestCheck(t *testing.T) {
 	t.Parallel()
 	sides := map[string]Side{"P": FromParent, "C": FromChild}
 	lanes := map[string]Lane{"control": LaneControl, "frames": LaneFrames}
-	phases := map[string]Phase{"H": PhaseHello, "C": PhaseConfigure, "R": PhaseRun, "S": PhaseStop}
+	phases := map[string]Phase{"H": PhaseHello, "C": PhaseConfigure, "R": PhaseRun, "S": PhaseStop, "N": PhaseSniff}
 	slots := map[Slot]string{0: "one", 7: "one", NoSlot - 1: "one", NoSlot: "none"}
 	accepted := make(map[Type]int)
 	for i := range 256 {

@@ -26,5 +26,8 @@ const (
 	TypeDropped                     // child to parent
 	TypeNoticed                     // child to parent
 	TypePing                        // both ways
+	TypeSniff                       // parent to child
+	TypeCapture                     // parent to child
+	TypeShown                       // child to parent
 	numTypes
 )

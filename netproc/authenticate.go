@@ -93,6 +93,9 @@ func (p *process) signed(r *router, m ipc.Message) ipc.Message {
 
 // mark tells the parent what a child that is started anew has to know.
 func (p *process) mark(r *router, m ipc.Mark) {
+	if p.sniffer != nil {
+		return
+	}
 	p.marked = m
 	p.send(r.slot, &p.marked)
 }

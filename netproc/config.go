@@ -230,6 +230,16 @@ func (p *process) commit(h ipc.Header, m ipc.Commit) error {
 			p.step(old, p.now, engine.Shutdown{})
 		}
 	}
+	if p.sniffer != nil { // the routers judge, and do nothing
+		p.configuration, p.staged, p.phase = next, nil, ipc.PhaseSniff
+		for _, r := range p.routers {
+			if r != nil {
+				r.watching, r.primary = true, p.links[r.record.Link].Primary
+			}
+		}
+		p.send(ipc.NoSlot, ipc.Ready{})
+		return nil
+	}
 	kept := p.configuration
 	p.configuration, p.staged, p.phase = next, nil, ipc.PhaseRun
 	p.send(ipc.NoSlot, ipc.Ready{})

@@ -58,6 +58,10 @@ func (p *process) reportDrops(why ipc.Drop) {
 
 // notice counts a notice about an advertisement of a router's group.
 func (p *process) notice(r *router, n ipc.Notice, source netip.Addr) {
+	if p.sniffer != nil {
+		p.sniffer.notices = append(p.sniffer.notices, n)
+		return
+	}
 	if p.notices[n].add(p.now, subject{r.record.Link, r.record.VRID, source}) {
 		p.reportNotices(n)
 	}

@@ -58,6 +58,12 @@ func (p *process) told(h ipc.Header, m ipc.Message) error {
 		return p.stageMark(h, m)
 	case ipc.Owner:
 		return p.owner(h, m)
+	case ipc.Sniff:
+		p.sniffer = &sniffer{Sniff: m}
+		return nil
+	case ipc.Capture:
+		p.capture(m)
+		return nil
 	case ipc.Commit:
 		return p.commit(h, m)
 	case ipc.Result:

@@ -129,7 +129,7 @@ func (r *router) check(a *wire.Advertisement, source netip.Addr, arrived int64) 
 		return ipc.DropAddressList
 	case source == r.primary: // R16
 		return ipc.DropOwnFrame
-	case r.vr.State() == engine.Initialize:
+	case r.vr.State() == engine.Initialize && !r.watching:
 		return ipc.DropInactive
 	case v2 && r.migration.supersedes(source, arrived):
 		return ipc.DropSuperseded

@@ -46,6 +46,7 @@ type process struct {
 	adverts   deadlines // Adver_Timers and second announcements
 	takeovers deadlines // Active_Down_Timers
 	drain     drain
+	sniffer   *sniffer // shows packets instead; nil: does not
 
 	unread  bool // the frames lane was not read to its end
 	refused [ipc.CodeKernel + 1]uint64

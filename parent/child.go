@@ -182,6 +182,9 @@ func (d *daemon) greet(hello ipc.Hello) error {
 	d.log.Info("network process confined", "pid", d.child.pid, "landlock", hello.Landlock)
 	d.child.phase = ipc.PhaseConfigure
 	d.send(ipc.Header{Slot: ipc.NoSlot}, ipc.Hello{Build: ipc.Build()})
+	if d.sniff != nil {
+		d.send(ipc.Header{Slot: ipc.NoSlot}, *d.sniff)
+	}
 	d.configure()
 	return nil
 }

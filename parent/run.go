@@ -63,6 +63,7 @@ type daemon struct {
 	conflictsTold map[ipc.Family]bool
 	recv          map[ipc.Family]*receiver
 	spawner       *spawner
+	sniff         *ipc.Sniff // what the child is told instead of running virtual routers; nil: nothing
 	manager       *manager
 	heart         heart
 	program       int    // the child's program, O_PATH

@@ -28,7 +28,7 @@ func TestParse(t *testing.T) {
 		{"-m1 extra", options{}, `unexpected argument "extra"`},
 		{"-c x.conf", options{}, "a mode is needed"},
 		{"-m0", options{}, "needs an interface"},
-		{"-m0 -i eth0 -r x", options{}, "needs an interface"},
+		{"-m0 -i eth0 -r x", options{iface: "eth0", read: "x"}, ""},
 		{"-m1 -i eth0", options{}, "are for -m0"},
 		{"-m1 --check", options{}, "at a time"},
 		{"-m1 --json", options{}, "--json is for"},

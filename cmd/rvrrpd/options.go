@@ -173,7 +173,7 @@ func (o *options) valid() error {
 		return errors.New("-i, -r, -w, --count and --vrid are for -m0")
 	case o.jsonForm && o.mode != 0 && !o.audit:
 		return errors.New("--json is for -m0 and --audit")
-	case o.mode == 0 && (o.iface == "") == (o.read == ""):
+	case o.mode == 0 && o.iface == "" && o.read == "":
 		return errors.New("-m0 needs an interface, -i, or a capture, -r")
 	case o.count < 0:
 		return fmt.Errorf("--count %d: accepted: 1 and more", o.count)

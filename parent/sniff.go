@@ -1,0 +1,312 @@
+package parent
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/landlock-lsm/go-landlock/landlock"
+	"github.com/rvrrpd/rvrrpd/capture"
+	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/ipc"
+	"golang.org/x/sys/unix"
+)
+
+// SniffOptions say what Sniff listens to and what it writes.
+type SniffOptions struct {
+	// Interface to listen on, or with File the one that it was captured on.
+	Interface string
+	// File is a pcap or pcapng capture to read instead of listening.
+	File string
+	// Write is the pcap file that the frames shown are written to; "": none.
+	Write string
+	// Count of packets to show before the end; 0: no limit.
+	Count int
+	// VRID whose packets are shown, 1..255; 0: all.
+	VRID int
+	// JSON: one object a line, instead of text.
+	JSON bool
+	// Detail of the text: 0 is one line a packet, 5 the most.
+	Detail int
+	// Config judges each packet as the daemon with it would; nil: no verdict.
+	Config *conf.Config
+	// Out is written to, whole lines at once.
+	Out io.Writer
+	// Log gets what is not a packet.
+	Log *slog.Logger
+}
+
+// sniffing is the state of Sniff. The daemon in it starts the child, in the
+// same walls as for virtual routers, and has nothing else.
+type sniffing struct {
+	SniffOptions
+	*daemon
+	source frames
+	writer *capture.Writer
+	left   int // packets until the end; negative: no end
+}
+
+// frames is where captured frames come from. Next returns io.EOF at the end,
+// and errAgain where more may come later.
+type frames interface {
+	Next() (capture.Record, error)
+	// fd can be waited for; -1: Next waits itself.
+	fd() int
+}
+
+// Sniff shows the VRRP packets of an interface or of a capture file, until
+// the end of the file, Count packets, or a signal. It looks at no byte of
+// them: the child does. It must be called from the main goroutine, locked to
+// its thread.
+func Sniff(o SniffOptions) (err error) {
+	s := &sniffing{SniffOptions: o, left: o.Count, daemon: &daemon{
+		log: o.Log, generation: 1, now: ipc.Monotonic(), datagram: make([]byte, ipc.MaxDatagram), spawner: nil,
+		sniff: &ipc.Sniff{JSON: o.JSON, Judge: o.Config != nil, Detail: uint8(o.Detail), VRID: uint8(o.VRID)},
+	}}
+	if s.left == 0 {
+		s.left = -1
+	}
+	signals, err := catchSignals()
+	if err != nil {
+		return err
+	}
+	if err := s.open(); err != nil {
+		return err
+	}
+	if s.writer != nil {
+		defer func() { err = errors.Join(err, s.writer.Close()) }()
+	}
+	if s.daemon.spawner, err = s.start(); err != nil {
+		return err
+	}
+	defer s.daemon.spawner.close()
+	if s.program, err = openProgram(); err != nil {
+		return err
+	}
+	if err := s.retire(); err != nil {
+		return fmt.Errorf("confinement: %w", err)
+	}
+	if err := s.spawn(); err != nil {
+		return err
+	}
+	if err := s.introduce(); err != nil {
+		return s.lastWords(err)
+	}
+	return s.lastWords(s.follow(signals))
+}
+
+// open opens the source and the file that is written, and takes over the
+// configuration: of the interface's routers.
+func (s *sniffing) open() (err error) {
+	if s.File == "" {
+		s.source, err = listenLive(s.Interface)
+	} else {
+		s.source, err = openCapture(s.File)
+	}
+	if err != nil {
+		return err
+	}
+	if s.Config != nil {
+		if err := s.judges(); err != nil {
+			return err
+		}
+	}
+	if s.Write == "" {
+		return nil
+	}
+	f, err := os.OpenFile(s.Write, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o640)
+	if err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	s.writer = capture.NewWriter(f)
+	return nil
+}
+
+// judges makes slots of the virtual routers on the interface that packets
+// are captured on.
+func (s *sniffing) judges() error {
+	c, names := *s.Config, map[string]bool{}
+	c.Routers = nil
+	for _, r := range s.Config.Routers {
+		if names[r.Interface] = true; s.Interface == "" || r.Interface == s.Interface {
+			c.Routers = append(c.Routers, r)
+		}
+	}
+	if s.Interface == "" && len(names) > 1 {
+		return errors.New("the configuration has several interfaces; -i says which one was captured on")
+	}
+	var err error
+	if s.vault, err = lockAway(&c); err != nil {
+		return err
+	}
+	s.adopt(s.match(&c))
+	for _, l := range s.links {
+		if live, is := s.source.(*live); is {
+			l.told.Primary = live.primary(l.family)
+			l.told.Up = l.told.Primary.IsValid()
+		}
+	}
+	return nil
+}
+
+// start starts the spawner of a child that may be anybody's: reading a file
+// takes no privilege.
+func (s *sniffing) start() (*spawner, error) {
+	uid, gid := os.Geteuid(), os.Getegid()
+	if uid == 0 {
+		user := ""
+		if s.Config != nil {
+			user = s.Config.User
+		}
+		var err error
+		if uid, gid, err = identity(user); err != nil {
+			return nil, err
+		}
+	}
+	return startSpawner(uid, gid)
+}
+
+// retire gives up every capability and every file.
+func (s *sniffing) retire() error {
+	if err := confine(nil); err != nil {
+		return err
+	}
+	if err := landlock.V11.BestEffort().Restrict(); err != nil {
+		return fmt.Errorf("landlock: %w", err)
+	}
+	return loadFilter(parentFilter)
+}
+
+// introduce brings the child to where it shows packets.
+func (s *sniffing) introduce() error {
+	m, err := s.await(ipc.TypeHello)
+	if err != nil {
+		return err
+	}
+	if err := s.greet(m.(ipc.Hello)); err != nil {
+		return err
+	}
+	if err := s.outgoing.Flush(s.child.control.Send); err != nil {
+		return err
+	}
+	if _, err := s.await(ipc.TypeReady); err != nil {
+		return err
+	}
+	s.child.phase = ipc.PhaseSniff
+	return nil
+}
+
+// await waits for a message of the child; any other is a violation.
+func (s *sniffing) await(t ipc.Type) (ipc.Message, error) {
+	for end := ipc.Monotonic() + startTime; ; {
+		n, err := s.child.control.Recv(s.datagram)
+		if err == nil {
+			return s.only(s.datagram[:n], t)
+		}
+		if !errors.Is(err, ipc.ErrAgain) {
+			return nil, err
+		}
+		left := time.Duration(end - ipc.Monotonic())
+		if left <= 0 {
+			return nil, errors.New("it does not answer")
+		}
+		if _, err := ipc.Wait([]unix.PollFd{{Fd: int32(s.child.control.FD()), Events: unix.POLLIN}}, left); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// only reads a datagram that has to be one message of a type.
+func (s *sniffing) only(b []byte, t ipc.Type) (ipc.Message, error) {
+	h, payload, rest, err := ipc.Next(b)
+	if err != nil {
+		return nil, err
+	}
+	if h.Type != t || len(rest) > 0 {
+		return nil, fmt.Errorf("it says %v, not %v alone", h.Type, t)
+	}
+	if err := ipc.Check(h, len(payload), ipc.FromChild, ipc.LaneControl, s.child.phase); err != nil {
+		return nil, err
+	}
+	return ipc.Decode(h.Type, payload)
+}
+
+// follow shows what comes.
+func (s *sniffing) follow(signals int) error {
+	for s.left != 0 {
+		r, err := s.source.Next()
+		switch {
+		case err == io.EOF:
+			return nil
+		case errors.Is(err, errAgain):
+			fds := []unix.PollFd{{Fd: int32(signals), Events: unix.POLLIN}, {Fd: int32(s.source.fd()), Events: unix.POLLIN}}
+			if _, err := ipc.Wait(fds, -1); err != nil {
+				return err
+			}
+		case err != nil:
+			return err
+		default:
+			if err := s.show(r); err != nil {
+				return err
+			}
+		}
+		var b [1]byte
+		if n, _ := unix.Read(signals, b[:]); n > 0 {
+			return nil
+		}
+	}
+	return nil
+}
+
+// show hands a frame to the child and prints what it makes of it.
+func (s *sniffing) show(r capture.Record) error {
+	name := r.Interface
+	if s.Interface != "" {
+		name = s.Interface
+	}
+	s.outgoing.Add(ipc.Header{Slot: ipc.NoSlot, Generation: s.generation}, ipc.Capture{
+		Time: r.Time.UnixNano(), LinkType: r.LinkType, Length: r.Length, Interface: plain(name), Frame: r.Frame[:min(len(r.Frame), ipc.MaxCapture)],
+	})
+	if err := s.outgoing.Flush(s.child.control.Send); err != nil {
+		return err
+	}
+	m, err := s.await(ipc.TypeShown)
+	if err != nil {
+		return err
+	}
+	text := m.(ipc.Shown).Text
+	if len(text) == 0 {
+		return nil
+	}
+	s.left--
+	if _, err := io.WriteString(s.Out, plain(string(text))); err != nil {
+		return err
+	}
+	if s.writer != nil {
+		return s.writer.Write(r)
+	}
+	return nil
+}
+
+// plain keeps what cannot confuse a terminal.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && (r < ' ' || r > '~') {
+			return '?'
+		}
+		return r
+	}, text)
+}
+
+// lastWords ends the child, and adds what it said to why it failed us.
+func (s *sniffing) lastWords(err error) error {
+	ws := s.end()
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrClosedPipe) {
+		return fmt.Errorf("network process ended: %s", describe(ws))
+	}
+	return err
+}
