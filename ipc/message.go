@@ -42,7 +42,7 @@ const (
 	// NameLen is the longest name of an interface.
 	NameLen = 15
 	// MaxShown is the longest text of a Shown.
-	MaxShown = 24 << 10
+	MaxShown = 28 << 10
 	// BuildLen is the room for a build identity in a Hello.
 	BuildLen = 64
 )

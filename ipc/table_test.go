@@ -37,7 +37,7 @@ var expected = map[Type]struct {
 	TypePing:        {"PC", "control", "RS", 0, 0, "none"},
 	TypeSniff:       {"P", "control", "C", 4, 4, "none"},
 	TypeCapture:     {"P", "control", "N", 29, 4269, "none"},
-	TypeShown:       {"C", "control", "N", 0, 24576, "none"},
+	TypeShown:       {"C", "control", "N", 0, 28672, "none"},
 }
 
 // TestCheck tries every type, known or not, from each side, on each lane, in

@@ -1,0 +1,322 @@
+package netproc
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rvrrpd/rvrrpd/capture"
+	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/netproc/wire"
+)
+
+// sniffed is a process that shows packets, and judges them if it has routers.
+func sniffed(t testing.TB, m ipc.Sniff, configuration ...any) *process {
+	t.Helper()
+	d := newParent(t)
+	d.say(append([]any{ipc.Hello{Build: ipc.Build()}, m}, configuration...)...)
+	d.expect("configured", d.turn(), "g1 ready")
+	if d.p.phase != ipc.PhaseSniff || d.p.next() != never {
+		t.Fatalf("phase %v, next deadline %d", d.p.phase, d.p.next())
+	}
+	return d.p
+}
+
+// shows is what is shown of a frame.
+func shows(p *process, m ipc.Capture) string {
+	m.Length = max(m.Length, uint32(len(m.Frame)))
+	p.capture(m)
+	p.out = ipc.Batch{}
+	return string(p.sniffer.shown.Text)
+}
+
+// ethernet puts a header before a packet, whose IPv4 checksum it makes.
+func ethernet(packet []byte) []byte {
+	b := append([]byte{1, 0, 0x5e, 0, 0, 18, 0, 0, 0x5e, 0, 1, 7}, 8, 0)
+	if packet[0]>>4 == 6 {
+		b[12], b[13] = 0x86, 0xdd
+	}
+	return append(b, headerSummed(packet)...)
+}
+
+func headerSummed(packet []byte) []byte {
+	b := bytes.Clone(packet)
+	if b[0]>>4 != 4 {
+		return b
+	}
+	b[10], b[11] = 0, 0
+	sum := uint32(0)
+	for i := 0; i < int(b[0]&15)*4; i += 2 {
+		sum += uint32(b[i])<<8 | uint32(b[i+1])
+	}
+	for sum > 0xffff {
+		sum = sum>>16 + sum&0xffff
+	}
+	binary.BigEndian.PutUint16(b[10:], ^uint16(sum))
+	return b
+}
+
+func object(t testing.TB, line string) (o packetJSON) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(line), &o); err != nil || strings.Count(line, "\n") != 1 {
+		t.Fatalf("%v: %q", err, line)
+	}
+	return o
+}
+
+// TestSniffVerdicts: whatever the daemon discards, the sniffer says why, in
+// the same words.
+func TestSniffVerdicts(t *testing.T) {
+	t.Parallel()
+	v3 := record()
+	v3.Version, v3.VRID = 3, 3
+	p := sniffed(t, ipc.Sniff{JSON: true, Judge: true}, ipc.Slot(0), record(), ipc.Slot(1), v3, ipc.Slot(2), record6(), linkUp, linkUp6, ipc.Commit{Routers: 3})
+	seen := 0
+	for _, tt := range hostile() {
+		if tt.why == ipc.DropIPHeader || tt.frame.Link != 0 && tt.frame.Link != 6 || tt.frame.Link == 0 && tt.frame.Family == ipc.IPv6 {
+			continue // what is no packet of VRRP, and what is captured elsewhere
+		}
+		seen++
+		o := object(t, shows(p, ipc.Capture{LinkType: 1, Frame: ethernet(tt.frame.Packet)}))
+		if o.Verdict != tt.why.String() {
+			t.Errorf("%s: %s, want %v", tt.name, o.Verdict, tt.why)
+		}
+		if tt.why == ipc.DropVersion {
+			continue // of no version, or of another than the router's
+		}
+		visible := []ipc.Drop{ipc.DropFragment, ipc.DropTTL, ipc.DropDestination, ipc.DropType, ipc.DropLength, ipc.DropChecksum, ipc.DropCount, ipc.DropInterval, ipc.DropLinkLocal}
+		if slices.Contains(visible, tt.why) != slices.Contains(o.Errors, tt.why.String()) {
+			t.Errorf("%s: errors %v", tt.name, o.Errors)
+		}
+	}
+	if seen < 25 {
+		t.Errorf("%d packets", seen)
+	}
+	o := object(t, shows(p, ipc.Capture{LinkType: 1, Frame: ethernet(advertisement(peer, good(200)))}))
+	if o.Verdict != "accept" || len(o.Errors) > 0 || *o.VRID != 7 || *o.Priority != 200 || *o.IntervalMS != 1000 || o.Addresses[0] != virtual || o.SrcMAC != "00:00:5e:00:01:07" {
+		t.Errorf("%+v", o)
+	}
+	wrong := ethernet(advertisement(peer, good(200)))
+	wrong[14+10] ^= 1
+	if o := object(t, shows(p, ipc.Capture{LinkType: 1, Frame: wrong})); o.Verdict != "ip-header" || !slices.Equal(o.Errors, []string{"ip-header"}) {
+		t.Errorf("wrong IP checksum: %s, %v", o.Verdict, o.Errors)
+	}
+}
+
+// TestSniffReplay: the replay protection goes along, by the capture's clock.
+func TestSniffReplay(t *testing.T) {
+	t.Parallel()
+	file, err := os.Open("wire/testdata/ka-hmac.pcap")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	r, err := capture.NewReader(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		rec, err := r.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := ipc.Capture{Time: rec.Time.UnixNano(), LinkType: 1, Frame: bytes.Clone(rec.Frame)}
+		plain := object(t, shows(sniffed(t, ipc.Sniff{JSON: true}, ipc.Commit{}), m))
+		if plain.HMAC == nil || plain.Family != ipc.IPv4 || plain.Dst != wire.GroupIPv4.String() {
+			continue
+		}
+		record := record()
+		record.Version, record.VRID, record.Addresses, record.Auth = *plain.Version, *plain.VRID, plain.Addresses, ipc.AuthHMAC
+		record.AdverInterval = *plain.IntervalMS * int64(time.Millisecond)
+		record.HMAC = ipc.HMAC{ActiveKey: plain.HMAC.KeyID, Mode: 2, Window: 5}
+		say := []any{ipc.Slot(0), record}
+		for _, k := range kaKeys(t) {
+			say = append(say, ipc.Slot(0), k)
+		}
+		p := sniffed(t, ipc.Sniff{JSON: true, Judge: true}, append(say, linkUp, ipc.Commit{Routers: 1})...)
+		for i, want := range []string{"accept", "replayed", "stale"} {
+			if i == 2 {
+				m.Time += int64(time.Hour)
+			}
+			if o := object(t, shows(p, m)); o.Verdict != want {
+				t.Errorf("%d: %s, want %s", i, o.Verdict, want)
+			}
+		}
+		return
+	}
+}
+
+// TestSniffLinks: the same packet behind every header that is understood.
+func TestSniffLinks(t *testing.T) {
+	t.Parallel()
+	p := sniffed(t, ipc.Sniff{}, ipc.Commit{})
+	ip := headerSummed(advertisement(peer, good(200)))
+	mac := "\x00\x00\x5e\x00\x01\x07"
+	for name, tt := range map[string]struct {
+		linkType uint16
+		header   string
+	}{
+		"Ethernet":    {1, "\x01\x00\x5e\x00\x00\x12" + mac + "\x08\x00"},
+		"tag":         {1, "\x01\x00\x5e\x00\x00\x12" + mac + "\x81\x00\x00\x05\x08\x00"},
+		"two tags":    {1, "\x01\x00\x5e\x00\x00\x12" + mac + "\x88\xa8\x00\x05\x81\x00\x00\x05\x08\x00"},
+		"cooked":      {113, "\x00\x02\x00\x01\x00\x06" + mac + "\x00\x00\x08\x00"},
+		"cooked 2":    {276, "\x08\x00\x00\x00\x00\x00\x00\x02\x00\x01\x02\x06" + mac + "\x00\x00"},
+		"raw":         {101, ""},
+		"raw IPv4":    {228, ""},
+		"raw, BSD":    {12, ""},
+		"BSD loop":    {0, "\x02\x00\x00\x00"},
+		"not VRRP":    {1, "\x01\x00\x5e\x00\x00\x12" + mac + "\x08\x06"},
+		"unknown":     {147, ""},
+		"a short one": {1, "\x01"},
+	} {
+		got := shows(p, ipc.Capture{LinkType: tt.linkType, Frame: append([]byte(tt.header), ip...)})
+		want := "1970-01-01T00:00:00.000000Z 10.77.0.1 > 224.0.0.18 VRRPv2 vrid 7 priority 200 interval 1s auth none addresses 10.77.0.254\n"
+		if name == "not VRRP" || name == "unknown" || name == "a short one" {
+			want = ""
+		}
+		if got != want {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+// TestSniffText: what is wrong stands in the line, and CARP is not VRRP.
+func TestSniffText(t *testing.T) {
+	t.Parallel()
+	p := sniffed(t, ipc.Sniff{Detail: 2}, ipc.Commit{})
+	carp := append([]byte{0x21, 9, 100, 7, 0, 1, 0, 0}, make([]byte, 28)...)
+	const head = "1970-01-01T00:00:00.000000Z eth7 00:00:5e:00:01:07 > 01:00:5e:00:00:12 10.77.0.1 > 224.0.0.18 "
+	for _, tt := range []struct {
+		packet []byte
+		want   string
+	}{
+		{advertisement(peer, good(0)), "VRRPv2 vrid 7 priority 0 interval 1s auth none checksum 0xffff (rfc3768) addresses 10.77.0.254 ttl 255"},
+		{packet(peer, carp), "CARP vhid 9 advbase 1 advskew 100 ttl 255"},
+		{packet(peer, nil), "VRRP, nothing to be read ttl 255 errors: length"},
+		{packet(peer, []byte{0x42, 1, 2, 3, 4, 5, 6, 7}), "VRRPv4 type 2 vrid 1 priority 2 interval 10.29s auth none checksum 0x0607 ttl 255 errors: version"},
+	} {
+		got := shows(p, ipc.Capture{LinkType: 1, Interface: "eth7", Frame: ethernet(tt.packet)})
+		if !strings.HasPrefix(got, head) || (!strings.Contains(tt.want, "0xffff") && got != head+tt.want+"\n") {
+			t.Errorf("got  %swant %s%s", got, head, tt.want)
+		}
+	}
+	p = sniffed(t, ipc.Sniff{VRID: 8}, ipc.Commit{})
+	if got := shows(p, ipc.Capture{LinkType: 1, Frame: ethernet(advertisement(peer, good(100)))}); got != "" {
+		t.Errorf("another VRID: %s", got)
+	}
+	if got := shows(sniffed(t, ipc.Sniff{Detail: 5}, ipc.Commit{}), ipc.Capture{LinkType: 1, Length: 5000, Frame: ethernet(advertisement(peer, good(100)))}); !strings.Contains(got, "(cut by the capture)") || !strings.Contains(got, "    0010  e0 00 00 12 21 07") {
+		t.Error(got)
+	}
+}
+
+// samplesOf are the frames of the sample captures, a few of each.
+func samplesOf(t testing.TB) (frames [][]byte) {
+	t.Helper()
+	names, err := filepath.Glob("wire/testdata/*.pcap")
+	if err != nil || len(names) < 4 {
+		t.Fatal(names, err)
+	}
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := capture.NewReader(bytes.NewReader(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; ; i++ {
+			rec, err := r.Next()
+			if err == io.EOF {
+				break
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			if i%5 == 0 {
+				frames = append(frames, bytes.Clone(rec.Frame))
+			}
+		}
+	}
+	return frames
+}
+
+// harmless says what is wrong with what is shown of any frame at all.
+func harmless(text, line string) string {
+	for _, r := range text + line {
+		if r != '\n' && (r < ' ' || r > '~') {
+			return "unprintable"
+		}
+	}
+	switch {
+	case (text == "") != (line == ""):
+		return "shown in one form only"
+	case line != "" && !json.Valid([]byte(line)):
+		return "not JSON"
+	case strings.Count(text, "\n") > 1 || strings.Count(line, "\n") > 1:
+		return "more than a line"
+	}
+	return ""
+}
+
+// TestSniffDamaged: every byte of the sample captures changed, and every
+// frame cut anywhere: something harmless is shown.
+func TestSniffDamaged(t *testing.T) {
+	t.Parallel()
+	text := sniffed(t, ipc.Sniff{Detail: 2, Judge: true}, ipc.Slot(0), record(), linkUp, ipc.Commit{Routers: 1})
+	line := sniffed(t, ipc.Sniff{JSON: true}, ipc.Commit{})
+	try := func(frame []byte) {
+		m := ipc.Capture{LinkType: 1, Frame: frame}
+		if wrong := harmless(shows(text, m), shows(line, m)); wrong != "" {
+			t.Fatalf("%s: %q of % x", wrong, shows(text, m)+shows(line, m), frame)
+		}
+	}
+	for _, frame := range samplesOf(t) {
+		for at := range frame {
+			try(frame[:at])
+			for _, change := range []byte{0xff, 0x80, 0x40, 0x20, 0x10, 8, 4, 2, 1} {
+				frame[at] ^= change
+				try(frame)
+				frame[at] ^= change
+			}
+		}
+	}
+}
+
+// TestSniffLongest: the longest packet fits the longest answer.
+func TestSniffLongest(t *testing.T) {
+	t.Parallel()
+	a := good6(100)
+	for len(a.Addresses) < 255 {
+		a.Addresses = append(a.Addresses, mustAddr("2001:db8:1111:2222:3333:4444:5555:6666"))
+	}
+	for _, m := range []ipc.Sniff{{JSON: true}, {Detail: 5}, {}} {
+		got := shows(sniffed(t, m, ipc.Commit{}), ipc.Capture{LinkType: 1, Frame: ethernet(advertisement6(peer6, a))})
+		if n := strings.Count(got, ":6666"); n != 253 || len(got) >= ipc.MaxShown {
+			t.Errorf("%+v: %d addresses in %d bytes", m, n, len(got))
+		}
+	}
+}
+
+func FuzzSniff(f *testing.F) {
+	for _, frame := range samplesOf(f) {
+		f.Add(uint16(1), frame)
+		f.Add(uint16(101), frame[14:])
+	}
+	text := sniffed(f, ipc.Sniff{Detail: 2, Judge: true}, ipc.Slot(0), record(), ipc.Slot(1), record6(), linkUp, linkUp6, ipc.Commit{Routers: 2})
+	line := sniffed(f, ipc.Sniff{JSON: true}, ipc.Commit{})
+	f.Fuzz(func(t *testing.T, linkType uint16, frame []byte) {
+		m := ipc.Capture{LinkType: linkType, Frame: frame}
+		a, b := shows(text, m), shows(line, m)
+		if wrong := harmless(a, b); wrong != "" {
+			t.Errorf("%s: %s", wrong, cmp.Diff(a, b))
+		}
+	})
+}
