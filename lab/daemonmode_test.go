@@ -129,6 +129,17 @@ func TestDaemonMode(t *testing.T) {
 		t.Errorf("time_format after the reload: %s", lines[len(lines)-1])
 	}
 
+	ended := lab.WatchExit(pid)
+	syscall.Kill(pid, syscall.SIGUSR2)
+	if !ended(5 * time.Second) {
+		t.Fatal("it does not end for the next one")
+	}
+	if status, said, _ := b.start(conf); status != 0 {
+		t.Fatalf("the next one: status %d: %s", status, said)
+	}
+	b.await(t, "main.log", "initialize->active")
+	pid = b.pid()
+
 	gone := lab.WatchExit(pid)
 	syscall.Kill(pid, syscall.SIGTERM)
 	if !gone(5 * time.Second) {

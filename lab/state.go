@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -214,4 +215,21 @@ func (n *Node) Links() map[string]Link {
 		links[l.Name] = l
 	}
 	return links
+}
+
+// Indexes are the numbers of the node's interfaces, by name: one that was made
+// anew has another.
+func (n *Node) Indexes() map[string]int {
+	all := make(map[string]int)
+	err := n.Do(func() error {
+		ifis, err := net.Interfaces()
+		for _, i := range ifis {
+			all[i.Name] = i.Index
+		}
+		return err
+	})
+	if err != nil {
+		n.lab.Fatalf("interfaces: %v", err)
+	}
+	return all
 }

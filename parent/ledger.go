@@ -21,6 +21,7 @@ type slot struct {
 	marks      map[netip.Addr]uint64 // last sequences of HMAC by sender; our own has none
 	index      int                   // device for the addresses, 0 while there is none
 	own        bool                  // the device is ours to delete
+	inherited  bool                  // index and what follows are those of the daemon before
 	lowering   bool                  // it is to be set down
 	acquiring  *acquiring            // its addresses are to be taken in this turn
 	held       bool                  // the addresses are, or may be, on the device
@@ -287,6 +288,12 @@ func (d *daemon) expireLeases() {
 
 // undo takes back everything in the ledger, as far as the kernel lets us.
 func (d *daemon) undo() error {
+	if d.left {
+		for _, f := range d.locks {
+			unlock(f)
+		}
+		return nil
+	}
 	errs := []error{d.dropRoutes()}
 	if d.kernel != nil && slices.ContainsFunc(d.slots, func(s *slot) bool { return s != nil && s.own && s.index != 0 }) {
 		errs = append(errs, d.kernel.deleteGroup(d.group))

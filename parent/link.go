@@ -249,6 +249,9 @@ func (d *daemon) attach(l *link, info linkInfo) (err error) {
 // equip gives a slot its device. The first one on a link changes the link's
 // settings, too, and its alias remembers what they were, before they change.
 func (d *daemon) equip(l *link, s *slot) (err error) {
+	if s.inherited {
+		return nil
+	}
 	if s.index = l.index; s.device == "" {
 		return nil
 	}
@@ -326,7 +329,7 @@ func (d *daemon) sweep() error {
 	addrs, err := d.kernel.addresses()
 	errs = append(errs, err)
 	for _, a := range addrs {
-		if a.Proto == protoRVRRPD && d.orphaned(names[a.Index]) {
+		if a.Proto == protoRVRRPD && !d.inheritedOn(a.Index, a.Prefix) && d.orphaned(names[a.Index]) {
 			d.log.Warn("sweeping an address left behind", "address", a.Prefix, "link", names[a.Index])
 			errs = append(errs, d.kernel.release(a.Index, false, []vaddr{{Prefix: a.Prefix}}))
 		}
@@ -336,7 +339,7 @@ func (d *daemon) sweep() error {
 		left, err := d.leases.left()
 		errs = append(errs, err)
 		for _, iface := range left {
-			if d.orphaned(iface) {
+			if !d.heirs(iface) && d.orphaned(iface) {
 				errs = append(errs, d.leases.remove(iface))
 			}
 		}
@@ -353,7 +356,7 @@ func (d *daemon) sweepDevices(infos []linkInfo, names map[int]string) error {
 	for _, i := range infos {
 		saved, ours := parseAlias(i.Alias, names[i.Lower])
 		marked := i.Group&^0xffffff == deviceGroup
-		if i.Kind != "macvlan" || !ours && !marked || !d.orphaned(names[i.Lower]) {
+		if i.Kind != "macvlan" || !ours && !marked || d.inheritedOn(i.Index, netip.Prefix{}) || !d.orphaned(names[i.Lower]) {
 			foreign[i.Group] = true
 			continue
 		}

@@ -135,6 +135,9 @@ func (d *daemon) sweepRoutes(names map[int]string) error {
 	there, err := d.kernel.ownRoutes()
 	errs := []error{err}
 	for _, r := range there {
+		if d.heirs(names[r.LinkIndex]) && d.configured(r) {
+			continue // it stays as long as a virtual router is Active
+		}
 		if d.orphaned(names[r.LinkIndex]) {
 			d.log.Warn("sweeping a route left behind", "route", r.Dst)
 			errs = append(errs, deleteRoute(r))

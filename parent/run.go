@@ -69,6 +69,7 @@ type daemon struct {
 	program       int    // the child's program, O_PATH
 	user          string // the child's user, as configured
 	group         uint32
+	left          bool // to the next daemon
 	generation    uint32
 	now           int64 // CLOCK_MONOTONIC in ns, read once a turn
 
@@ -409,15 +410,27 @@ func (d *daemon) signalled(fd int) error {
 				}
 			}
 			continue
+		case unix.SIGUSR2:
+			d.manager.tell("STOPPING=1")
+			return d.leave()
 		}
 		d.log.Info("stopping", "signal", unix.SignalName(unix.Signal(s)))
-		d.manager.tell("STOPPING=1")
-		if d.stopping || d.child == nil || d.child.phase != ipc.PhaseRun {
-			return errStopped
+		if err := d.stop(); err != nil {
+			return err
 		}
-		d.stopping = true
-		d.send(ipc.Header{Slot: ipc.NoSlot}, ipc.Stop{})
-		d.child.phase, d.child.deadline = ipc.PhaseStop, d.now+stopTime
 	}
+	return nil
+}
+
+// stop has the child hand over every virtual router, and ends at once where
+// there is none that could.
+func (d *daemon) stop() error {
+	d.manager.tell("STOPPING=1")
+	if d.stopping || d.child == nil || d.child.phase != ipc.PhaseRun {
+		return errStopped
+	}
+	d.stopping = true
+	d.send(ipc.Header{Slot: ipc.NoSlot}, ipc.Stop{})
+	d.child.phase, d.child.deadline = ipc.PhaseStop, d.now+stopTime
 	return nil
 }

@@ -93,7 +93,7 @@ func catchSignals() (int, error) {
 	}
 	signal.Ignore(unix.SIGPIPE)
 	caught := make(chan os.Signal, 8)
-	signal.Notify(caught, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGUSR1)
+	signal.Notify(caught, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2)
 	go func() {
 		for s := range caught {
 			unix.Write(pipe[1], []byte{byte(s.(unix.Signal))})
@@ -140,16 +140,24 @@ func (d *daemon) open(c *conf.Config) (err error) {
 		d.log.Warn("the kernel will not silence addresses of intervals below a second when we are gone", "error", err)
 	}
 	d.lifetimes = c.Lease == "lifetime" || err != nil && c.Lease == "auto"
+	if err := d.inherit(); err != nil {
+		return fmt.Errorf("handover: %w", err)
+	}
 	if err := d.sweep(); err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
-	if err := d.chooseGroup(); err != nil {
-		return err
+	if d.group == 0 {
+		if err := d.chooseGroup(); err != nil {
+			return err
+		}
 	}
 	if c.Lease == "off" || c.Lease == "lifetime" {
 		d.leases = nil
 	}
 	if err := d.resync(); err != nil {
+		return err
+	}
+	if err := d.settleIn(); err != nil {
 		return err
 	}
 	for _, l := range d.links {

@@ -1,0 +1,264 @@
+package parent
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/rvrrpd/rvrrpd/ipc"
+	"golang.org/x/sys/unix"
+)
+
+// A daemon that is replaced by another, of another release perhaps, leaves
+// everything as it is in the kernel, says so in a file for each interface,
+// and ends. The next one finds the files, believes what of them its own
+// configuration and the kernel confirm, and goes on. The leases bound the
+// time between: if nobody comes, the addresses fall silent, and the next
+// start sweeps them like those of a daemon that was killed.
+
+// handoverMax bounds a file, in bytes: of ten thousand virtual routers.
+const handoverMax = 16 << 20
+
+// handover is what one daemon leaves to the next on one interface.
+type handover struct {
+	Group uint32       `json:"group"` // of the devices
+	Slots []handedSlot `json:"slots"`
+}
+
+// handedSlot is a page of the ledger.
+type handedSlot struct {
+	Name    string            `json:"name"`
+	Device  string            `json:"device"` // "" is the interface itself
+	Index   int               `json:"index"`
+	Held    bool              `json:"held"`
+	Placed  []vaddr           `json:"placed"`
+	Expires int64             `json:"expires"` // CLOCK_MONOTONIC, ns
+	Marks   map[string]uint64 `json:"marks"`   // sequences of HMAC by sender; "" is our own
+}
+
+func handoverFile(iface string) (string, error) {
+	var ns unix.Stat_t
+	if err := unix.Stat("/proc/self/ns/net", &ns); err != nil {
+		return "", fmt.Errorf("network namespace: %w", err)
+	}
+	return filepath.Join(runDir, fmt.Sprintf("%d.%s.handover", ns.Ino, iface)), nil
+}
+
+// leave ends the daemon without taking anything back, or in order where it
+// has lent what the next one would not know: an interface its address, or an
+// address to a driver.
+func (d *daemon) leave() error {
+	if d.stopping {
+		return d.stop()
+	}
+	for _, s := range d.slots {
+		if s != nil && (s.etherMAC || s.ioctl) {
+			d.log.Warn("cannot hand over to the next daemon: stopping instead", "vr", s.name)
+			return d.stop()
+		}
+	}
+	d.acquireAll()
+	d.flushOutbox()
+	if d.child != nil {
+		d.end()
+	}
+	if d.old != nil {
+		d.finish()
+	}
+	for len(d.lowering) > 0 {
+		d.lower()
+	}
+	held := 0
+	for name := range d.locks {
+		h := d.bequest(name)
+		for _, s := range h.Slots {
+			if s.Held {
+				held++
+			}
+		}
+		path, err := handoverFile(name)
+		if err == nil {
+			err = writeHandover(path, h)
+		}
+		if err != nil {
+			return fmt.Errorf("handover: %w", err)
+		}
+	}
+	d.left = true
+	d.log.Info("handing over to the next daemon", "active", held)
+	return errStopped
+}
+
+// bequest is what there is on an interface.
+func (d *daemon) bequest(iface string) handover {
+	h := handover{Group: d.group}
+	for _, s := range d.slots {
+		if s == nil || d.links[s.link].name != iface || s.index == 0 {
+			continue
+		}
+		one := handedSlot{Name: s.name, Device: s.device, Index: s.index, Held: s.held, Placed: s.placed, Expires: s.expires, Marks: map[string]uint64{}}
+		for source, sequence := range s.marks {
+			key := ""
+			if source.IsValid() {
+				key = source.String()
+			}
+			one.Marks[key] = sequence
+		}
+		h.Slots = append(h.Slots, one)
+	}
+	return h
+}
+
+// writeHandover needs no disk: nothing of it is worth anything after a crash.
+func writeHandover(path string, h handover) error {
+	text, err := json.Marshal(h)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, text, 0o600)
+}
+
+// readHandover reads and removes a file; nil where there is none, or none
+// that can be trusted.
+func readHandover(path string) (*handover, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	os.Remove(path)
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return nil, err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o077 != 0 || int(st.Uid) != os.Geteuid() || st.Size > handoverMax {
+		return nil, fmt.Errorf("mode %o, owner %d, %d bytes: not ours", st.Mode, st.Uid, st.Size)
+	}
+	var h handover
+	if err := json.NewDecoder(f).Decode(&h); err != nil {
+		return nil, err
+	}
+	return &h, nil
+}
+
+// inherit takes over what the daemon before has left on our interfaces, as
+// far as it is what we would have made; all else of it is swept.
+func (d *daemon) inherit() error {
+	infos, err := d.kernel.links()
+	if err != nil {
+		return err
+	}
+	byIndex, byName := make(map[int]linkInfo), make(map[string]linkInfo)
+	for _, i := range infos {
+		byIndex[i.Index], byName[i.Name] = i, i
+	}
+	taken, held := 0, 0
+	for name := range d.locks {
+		path, err := handoverFile(name)
+		var h *handover
+		if err == nil {
+			h, err = readHandover(path)
+		}
+		if err != nil {
+			d.log.Warn("nothing taken over from the daemon before", "link", name, "error", err)
+		}
+		if h == nil {
+			continue
+		}
+		for i := range h.Slots {
+			s := d.named(h.Slots[i].Name)
+			if s == nil || !s.confirms(&h.Slots[i], byIndex[h.Slots[i].Index], byName[name]) {
+				continue
+			}
+			d.resume(s, &h.Slots[i], byIndex[h.Slots[i].Index])
+			if d.group = h.Group; s.held {
+				held++
+			}
+			taken++
+		}
+	}
+	if taken > 0 {
+		d.log.Info("taken over from the daemon before", "routers", taken, "active", held)
+	}
+	return nil
+}
+
+// named finds a slot by its name.
+func (d *daemon) named(name string) *slot {
+	i := slices.IndexFunc(d.slots, func(s *slot) bool { return s != nil && s.name == name })
+	if i < 0 {
+		return nil
+	}
+	return d.slots[i]
+}
+
+// confirms says whether the device is there and as this slot wants it.
+func (s *slot) confirms(h *handedSlot, device, lower linkInfo) bool {
+	if s.device != h.Device || s.etherMAC || s.ioctl || lower.Index == 0 {
+		return false
+	}
+	if s.device == "" {
+		return h.Index == lower.Index
+	}
+	_, ours := parseAlias(device.Alias, lower.Name)
+	return ours && device.Name == s.device && device.Kind == "macvlan" && device.Lower == lower.Index && bytes.Equal(device.MAC, s.mac[:])
+}
+
+// resume opens the ledger at the page of the daemon before.
+func (d *daemon) resume(s *slot, h *handedSlot, device linkInfo) {
+	s.inherited, s.index, s.own = true, h.Index, s.device != ""
+	s.held, s.placed, s.expires = h.Held, h.Placed, h.Expires
+	if s.held {
+		d.leaseCheck = min(d.leaseCheck, s.expires)
+	}
+	for source, sequence := range h.Marks {
+		if addr, err := netip.ParseAddr(source); s.marks != nil && (err == nil || source == "") && len(s.marks) < marksMax {
+			s.marks[addr] = sequence
+		}
+	}
+	if l := d.links[s.link]; s.own && !l.settled && l.family == ipc.IPv4 {
+		l.saved, _ = parseAlias(device.Alias, l.name)
+		l.settled = true
+	}
+}
+
+// inheritedOn says whether an address, or any with an invalid prefix, was
+// taken over on an interface.
+func (d *daemon) inheritedOn(index int, prefix netip.Prefix) bool {
+	return slices.ContainsFunc(d.slots, func(s *slot) bool {
+		return s != nil && s.inherited && s.index == index &&
+			(!prefix.IsValid() || slices.ContainsFunc(s.placed, func(a vaddr) bool { return a.Prefix == prefix }))
+	})
+}
+
+// heirs says whether anything was taken over on a link.
+func (d *daemon) heirs(iface string) bool {
+	return slices.ContainsFunc(d.slots, func(s *slot) bool { return s != nil && s.inherited && d.links[s.link].name == iface })
+}
+
+// settleIn makes what was taken over what it is to be: addresses may be
+// others now, and what has fallen silent meanwhile is given back.
+func (d *daemon) settleIn() error {
+	var errs []error
+	for _, s := range d.slots {
+		if s == nil || !s.inherited {
+			continue
+		}
+		s.inherited = false
+		switch {
+		case s.held && s.expires <= d.now:
+			errs = append(errs, d.give(s))
+		case s.held && !slices.Equal(s.placed, d.place(s)):
+			errs = append(errs, d.take(s))
+		}
+	}
+	return errors.Join(errs...)
+}
