@@ -67,11 +67,10 @@ func TestDaemonMode(t *testing.T) {
 		}
 	}
 	write("", "")
-	status, said, took := b.start("rvrrpd.conf") // from where the shell is
-	if status == 0 {
-		t.Fatal("a file that is not there")
+	if status, said, _ := b.start("rvrrpd.conf"); status == 0 || !strings.Contains(said, "rvrrpd.conf") { // not where the shell is
+		t.Fatalf("a file that is not there: status %d: %s", status, said)
 	}
-	status, said, took = b.start(conf)
+	status, said, took := b.start(conf)
 	if status != 0 || said != "" {
 		t.Fatalf("status %d: %s\n%s", status, said, b.read("error.log"))
 	}
