@@ -13,7 +13,7 @@ STATIC   := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFL
 FUZZTIME ?= 60s
 SOAK     ?= 100000h
 
-.PHONY: build cross reproducible sbom test unit lab-test demo setup setup-demo generate check-generated fuzz soak bench install clean
+.PHONY: build cross reproducible sbom test unit lab-test demo setup setup-demo generate check-generated fuzz soak bench install uninstall deb clean-root clean
 
 build:
 	@mkdir -p bin
@@ -36,7 +36,7 @@ sbom:
 	  app -json -std -licenses -noserial -main cmd/$$p -output bin/$$p.cdx.json . 2>/dev/null && echo bin/$$p.cdx.json || exit 1; done
 
 setup:
-	@./lab/setup.sh iproute2 procps gcc libc6-dev pkg-config libseccomp-dev keepalived frr tcpdump tshark nftables strace systemd
+	@./lab/setup.sh iproute2 procps gcc libc6-dev pkg-config libseccomp-dev keepalived frr tcpdump tshark nftables strace systemd mmdebstrap
 
 setup-demo:
 	@./lab/setup.sh iproute2
@@ -57,7 +57,7 @@ unit:
 # runs in the test's own process and needs every thread of it cannot have the
 # race detector, which wants cgo. One package after the other, because
 # compiling beside it would spoil what is measured.
-lab-test: build
+lab-test: build deb clean-root
 	CGO_ENABLED=1 $(GO) test -race -p 1 -tags lab -count=1 -timeout 15m ./lab/...
 	CGO_ENABLED=0 $(GO) test -p 1 -tags lab -count=1 -timeout 15m ./parent/... ./netproc/sandbox/...
 
@@ -97,9 +97,34 @@ install: build
 	install -D -m 0644 docs/man/rvrrpd.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/rvrrpd.conf.5
 	install -d -m 0755 $(DESTDIR)$(UNITDIR)
 	for u in packaging/systemd/*; do sed 's#/usr/sbin/#$(PREFIX)/sbin/#' $$u >$(DESTDIR)$(UNITDIR)/$${u##*/} && chmod 0644 $(DESTDIR)$(UNITDIR)/$${u##*/} || exit 1; done
+	install -D -m 0644 packaging/completion/rvrrpd.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/rvrrpd
 	install -D -m 0644 packaging/sysusers/rvrrpd.conf $(DESTDIR)$(SYSUSERSDIR)/rvrrpd.conf
 	install -d -m 0755 $(DESTDIR)/etc/rvrrpd
 	test -e $(DESTDIR)/etc/rvrrpd/rvrrpd.conf || install -m 0644 conf/rvrrpd.conf $(DESTDIR)/etc/rvrrpd/rvrrpd.conf
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/sbin/rvrrpd $(DESTDIR)$(PREFIX)/share/man/man8/rvrrpd.8 $(DESTDIR)$(PREFIX)/share/man/man5/rvrrpd.conf.5 \
+	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions/rvrrpd $(DESTDIR)$(SYSUSERSDIR)/rvrrpd.conf
+	rm -rf $(DESTDIR)/usr/libexec/rvrrpd
+	for u in packaging/systemd/*; do rm -f $(DESTDIR)$(UNITDIR)/$${u##*/}; done
+	@echo "left: $(DESTDIR)/etc/rvrrpd, and the user rvrrpd if there is one"
+
+# A package for Debian, as reproducible as the programs are.
+deb: build
+	@rm -rf bin/stage bin/*.deb && $(MAKE) --no-print-directory -s install DESTDIR=bin/stage PREFIX=/usr
+	@install -d bin/stage/usr/share/doc/rvrrpd && cp README.md CHANGELOG.md docs/*.md bin/stage/usr/share/doc/rvrrpd/
+	@GO=$(GO) packaging/notices.sh >bin/stage/usr/share/doc/rvrrpd/copyright
+	@gzip -9nf bin/stage/usr/share/man/man8/rvrrpd.8 bin/stage/usr/share/man/man5/rvrrpd.conf.5
+	@STAGE=bin/stage RELEASE=$(RELEASE) GOARCH=$$($(GO) env GOARCH) SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || echo 0) \
+	  $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0 package --config packaging/nfpm.yaml --packager deb --target bin/ >/dev/null
+	@rm -rf bin/stage
+
+# A Debian with nothing but its essential packages, where a test installs ours.
+clean-root: bin/clean-root.tar
+
+bin/clean-root.tar:
+	@mkdir -p bin
+	@. /etc/os-release && mmdebstrap --quiet --format=tar --variant=essential --include=passwd,systemd $$VERSION_CODENAME $@.new && mv $@.new $@
 
 clean:
 	rm -rf bin

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/rvrrpd/rvrrpd/ipc"
 )
 
@@ -39,10 +40,9 @@ func section(t *testing.T, page, heading string) string {
 	return rest[:end[0]]
 }
 
-// TestManualOptions: the page has every option of the usage text, and none
-// that is not in it.
-func TestManualOptions(t *testing.T) {
-	t.Parallel()
+// usageOptions are the options of the usage text, without their first dash.
+func usageOptions(t *testing.T) map[string]bool {
+	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), root+"/cmd/rvrrpd/options.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +63,33 @@ func TestManualOptions(t *testing.T) {
 	if len(want) < 9 {
 		t.Fatalf("usage of cmd/rvrrpd: only the options %v", want)
 	}
+	return want
+}
+
+// TestCompletion: the shell completes every option of the usage text and no
+// other.
+func TestCompletion(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(root + "/packaging/completion/rvrrpd.bash")
+	if err != nil {
+		t.Fatal(err)
+	}
 	got := map[string]bool{}
+	_, list, _ := strings.Cut(string(text), `local options="`)
+	list, _, _ = strings.Cut(list, `"`)
+	for _, o := range strings.Fields(list) {
+		got[strings.TrimPrefix(o, "-")] = true
+	}
+	if diff := cmp.Diff(usageOptions(t), got); diff != "" {
+		t.Errorf("options (-usage +completion):\n%s", diff)
+	}
+}
+
+// TestManualOptions: the page has every option of the usage text, and none
+// that is not in it.
+func TestManualOptions(t *testing.T) {
+	t.Parallel()
+	want, got := usageOptions(t), map[string]bool{}
 	description := section(t, readManual(t), ".Sh DESCRIPTION")
 	for _, m := range regexp.MustCompile(`(?m)^\.It (Fl .*)$`).FindAllStringSubmatch(description, -1) {
 		for _, f := range regexp.MustCompile(`Fl (\S+)`).FindAllStringSubmatch(m[1], -1) {
