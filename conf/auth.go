@@ -57,8 +57,12 @@ func keyBytes(s string) []byte {
 // another kind.
 func (b *builder) auth(s *section, v *Router) {
 	v.Auth = AuthType(s.text("auth_type"))
-	if v.Auth == "p1-t8-shake256" {
+	switch n := s.values["auth_type"]; v.Auth {
+	case "p1-t8-shake256":
 		v.Auth = AuthP1
+	case "0":
+		v.Auth = AuthNone
+		b.warn(n, join(s.label, "auth_type"), `is "none": numbers are those of old files of rVRRPd`)
 	}
 	if s.invalid("auth_type") {
 		return
@@ -68,7 +72,12 @@ func (b *builder) auth(s *section, v *Router) {
 		b.fail(n.line, join(s.label, "auth_type"), `%s authenticates version 2 alone; accepted: "none", "hmac", or version = 2`, n.shown())
 	}
 	if n := s.values["auth_secret"]; n != nil {
-		if v.Secret = []byte(n.text); !legacy {
+		switch v.Secret = []byte(n.text); {
+		case legacy:
+		case v.Auth == AuthNone && (s.values["auth_type"] == nil || s.values["auth_type"].kind == integerKind):
+			v.Secret = nil
+			b.warn(n, join(s.label, "auth_secret"), "has no effect without auth_type: nothing is authenticated")
+		default:
 			b.fail(n.line, join(s.label, "auth_secret"), "has no meaning with auth_type = %q; accepted: auth_secret with \"rfc2338-simple\", \"p0-t8-sha256\" and \"p1-b8-shake256\"", string(v.Auth))
 		}
 	}

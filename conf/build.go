@@ -99,7 +99,7 @@ func (b *builder) router(s *section) Router {
 	b.ioctl(s, &v)
 	b.unique(s, ipv6)
 	if name := s.values["vifname"]; name != nil && v.InterfaceType != MACVLAN && !s.invalid("iftype") {
-		b.fail(name.line, join(s.label, "vifname"), `%s names no interface with iftype = "ether"; accepted: vifname with iftype = "macvlan"`, name.shown())
+		b.warn(name, join(s.label, "vifname"), `has no effect with iftype = "ether": the addresses have no interface of their own`)
 	}
 	return v
 }
@@ -208,22 +208,27 @@ func (b *builder) etherMAC(s *section, v *Router) {
 // a VRID.
 const maxLabelled = 8
 
-// ioctl reads netdrv: what ioctl(2) cannot do is refused.
+// ioctl reads netdrv. What files of rVRRPd may ask of ioctl(2), but it cannot
+// do here, is done by netlink; what only ours can ask of it is refused.
 func (b *builder) ioctl(s *section, v *Router) {
-	n := s.values["netdrv"]
+	n, label := s.values["netdrv"], join(s.label, "netdrv")
+	if n != nil && n.text == "ioctls" {
+		b.warn(n, label, `is "libnl": this word of rVRRPd's sample never meant "ioctl"`)
+	}
 	if v.IOCTL = s.text("netdrv") == "ioctl"; !v.IOCTL || n == nil {
 		return
 	}
-	label := join(s.label, "netdrv")
 	switch {
 	case v.InterfaceType != Ether:
-		b.fail(n.line, label, `"ioctl" knows no macvlan; accepted: "libnl", or iftype = "ether"`)
+		v.IOCTL = false
+		b.warn(n, label, `is "libnl": "ioctl" knows no macvlan`)
 	case len(v.Addresses) > 0 && v.Addresses[0].Addr.Is6():
 		b.fail(n.line, label, `"ioctl" knows no IPv6; accepted: "libnl"`)
 	case len(v.Addresses) > 1:
 		b.fail(n.line, label, `"ioctl" knows one address of a virtual router; accepted: "libnl", or one vip`)
 	case len(v.Interface) > maxLabelled:
-		b.fail(n.line, label, `"ioctl" has no room for a label of %s; accepted: "libnl", or an interface with a name of up to %d characters`, v.Interface, maxLabelled)
+		v.IOCTL = false
+		b.warn(n, label, `is "libnl": "ioctl" has no room for a label of %s, only of names of up to %d characters`, v.Interface, maxLabelled)
 	}
 }
 

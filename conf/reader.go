@@ -20,6 +20,12 @@ func (r *reader) fail(line int, key, format string, args ...any) {
 	r.errs = append(r.errs, Error{File: r.file, Line: line, Key: key, Problem: fmt.Sprintf(format, args...)})
 }
 
+// warn tells of a value that is accepted and yet does not do what it says.
+func (r *reader) warn(n *node, key, format string, args ...any) {
+	at := Error{File: r.file, Line: n.line, Column: n.column, Key: key, Problem: fmt.Sprintf(format, args...)}
+	r.warnings = append(r.warnings, at.Error())
+}
+
 // section is a checked table.
 type section struct {
 	// path leads to the settings, label to this very table: protocols.static
@@ -194,8 +200,7 @@ func (r *reader) list(known *setting, n *node, label string) bool {
 // idle warns of a key that has no effect with this value.
 func (r *reader) idle(known *setting, n *node, label string) {
 	if known.idle != "" && (known.initial == "" || n.literal() != known.initial) {
-		at := Error{File: r.file, Line: n.line, Column: n.column, Key: label, Problem: "has no effect: " + known.idle}
-		r.warnings = append(r.warnings, at.Error())
+		r.warn(n, label, "has no effect: %s", known.idle)
 	}
 }
 

@@ -2,7 +2,6 @@ package conf_test
 
 import (
 	"net/netip"
-	"strings"
 	"testing"
 	"time"
 
@@ -73,8 +72,6 @@ func TestIOCTL(t *testing.T) {
 	}
 	wantErrors(t, six+"vip = \"fe80::1\"\n"+ioctl, conf.TOML, `f:5: vrouter[1].netdrv: "ioctl" knows no IPv6; accepted: "libnl"`)
 	wantErrors(t, six+"vip = [\"192.0.2.1\", \"192.0.2.2\"]\n"+ioctl, conf.TOML, `f:5: vrouter[1].netdrv: "ioctl" knows one address of a virtual router; accepted: "libnl", or one vip`)
-	wantErrors(t, strings.Replace(least, "eth0", "enp0s31f6", 1)+ioctl, conf.TOML,
-		`f:5: vrouter[1].netdrv: "ioctl" has no room for a label of enp0s31f6; accepted: "libnl", or an interface with a name of up to 8 characters`)
 }
 
 func TestAnnouncements(t *testing.T) {

@@ -1,6 +1,7 @@
 package conf_test
 
 import (
+	"bytes"
 	"net/netip"
 	"strings"
 	"testing"
@@ -101,6 +102,89 @@ func TestFilesOfRVRRPd(t *testing.T) {
 	}
 	if c.TimeZone != "utc" || c.TimeFormat != "short" || c.Routes[0].Metric != 500 {
 		t.Errorf("%+v", c)
+	}
+}
+
+// old is a configuration of the first releases, whose types of authentication
+// are numbers, with words that never meant what they say.
+const old = `verbose = 1
+debug = 3
+client_api = "rest"
+
+[[vrouter]]
+group = 21
+interface = "enp4s0f1np1"
+vip = "198.51.100.1"
+priority = 200
+auth_type = 0
+auth_secret = "unused"
+timers = { advert = 1 }
+netdrv = "ioctl"
+
+[[vrouter]]
+group = 21
+interface = "eth1"
+vip = "203.0.113.1"
+netdrv = "ioctl"
+iftype = "macvlan"
+
+[[vrouter]]
+group = 22
+interface = "eth1"
+vip = "203.0.113.2"
+netdrv = "ioctls"
+vifname = "vrrp22"
+auth_secret = "unused"
+
+[[vrouter]]
+group = 23
+interface = "eth1"
+vip = "203.0.113.3"
+netdrv = "ioctl"
+`
+
+// TestOldFiles: what rVRRPd took for something else is that, with a warning.
+func TestOldFiles(t *testing.T) {
+	t.Parallel()
+	c, err := conf.Parse("f", []byte(old), conf.TOML)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		`f:3:1: client_api: has no effect: there is no interface for clients, and no port is opened`,
+		`f:1:1: verbose: has no effect: rVRRPd has debug in its place`,
+		`f:10:1: vrouter[1].auth_type: is "none": numbers are those of old files of rVRRPd`,
+		`f:11:1: vrouter[1].auth_secret: has no effect without auth_type: nothing is authenticated`,
+		`f:13:1: vrouter[1].netdrv: is "libnl": "ioctl" has no room for a label of enp4s0f1np1, only of names of up to 8 characters`,
+		`f:19:1: vrouter[2].netdrv: is "libnl": "ioctl" knows no macvlan`,
+		`f:28:1: vrouter[3].auth_secret: has no effect without auth_type: nothing is authenticated`,
+		`f:26:1: vrouter[3].netdrv: is "libnl": this word of rVRRPd's sample never meant "ioctl"`,
+		`f:27:1: vrouter[3].vifname: has no effect with iftype = "ether": the addresses have no interface of their own`,
+	}
+	if diff := cmp.Diff(want, c.Warnings); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+	for i, v := range c.Routers {
+		device := []string{"", "standby21", "", ""}[i]
+		if v.IOCTL != (i == 3) || v.DeviceName != device || v.Auth != conf.AuthNone || len(v.Secret) > 0 {
+			t.Errorf("vrouter[%d]: %+v", i+1, v)
+		}
+	}
+	// The same in JSON, and what only the canonical form can say.
+	j, err := conf.Parse("f", []byte(`{ "verbose": 0, "client_api": "rest", "vrouter": [
+		{ "group": 21, "interface": "eth0", "vip": "198.51.100.1", "auth_type": 0, "auth_secret": "x", "rfc3768": null },
+		{ "group": 21, "interface": "eth1", "vip": "203.0.113.1", "netdrv": "ioctl", "iftype": "macvlan", "timers": { "advert": 2 }, },
+	], "api": { "users": [], "tls": true, "host": "127.0.0.1:7080" } }`), conf.JSON)
+	if err != nil || len(j.Warnings) != 8 {
+		t.Fatalf("%v, %+v", err, j)
+	}
+	var b bytes.Buffer
+	if err := j.Print(&b); err != nil {
+		t.Fatal(err)
+	}
+	again, err := conf.Parse("f", b.Bytes(), conf.TOML)
+	if err != nil || len(again.Warnings) > 0 {
+		t.Fatalf("%v, %+v of\n%s", err, again, b.String())
 	}
 }
 

@@ -114,7 +114,8 @@ var settings = []setting{
 	{key: "state_dir", form: stringForm, initial: `"/var/lib/rvrrpd"`, check: isFullPath, accepted: acceptedFull},
 	{key: "lease", form: choiceForm, initial: `"auto"`, choices: []string{`"auto"`, `"lifetime"`, `"nftables"`, `"off"`}},
 	{key: "insecure_secrets", form: booleanForm, initial: "false"},
-	{key: "client_api", form: choiceForm, choices: []string{`"http"`}, idle: noAPI},
+	{key: "client_api", form: stringForm, accepted: "any text", idle: noAPI},
+	{key: "verbose", form: integerForm, min: 0, max: 255, idle: "rVRRPd has debug in its place"},
 
 	{key: "vrouter", form: tablesForm, required: true},
 	{key: "vrouter.group", form: integerForm, min: minVRID, max: maxVRID, required: true},
@@ -144,11 +145,11 @@ var settings = []setting{
 	{key: "vrouter.iftype", form: choiceForm, initial: `"ether"`, choices: []string{`"ether"`, `"macvlan"`}},
 	{key: "vrouter.vifname", form: stringForm, check: isDevice, accepted: acceptedDevice},
 	{key: "vrouter.ether_mac", form: booleanForm, initial: "false"},
-	{key: "vrouter.netdrv", form: choiceForm, initial: `"libnl"`, choices: []string{`"libnl"`, `"ioctl"`}},
+	{key: "vrouter.netdrv", form: choiceForm, initial: `"libnl"`, choices: []string{`"libnl"`, `"ioctl"`, `"ioctls"`}},
 	{key: "vrouter.socket_filter", form: booleanForm, initial: "true"},
 	{key: "vrouter.rfc3768", form: booleanForm, initial: "true", idle: "the addresses of the interface are never advertised"},
 	{key: "vrouter.auth_type", form: choiceForm, initial: `"none"`, choices: []string{
-		`"none"`, `"rfc2338-simple"`, `"p0-t8-sha256"`, `"p1-b8-shake256"`, `"p1-t8-shake256"`, `"hmac"`}},
+		`"none"`, `"rfc2338-simple"`, `"p0-t8-sha256"`, `"p1-b8-shake256"`, `"p1-t8-shake256"`, `"hmac"`, "0"}},
 	{key: "vrouter.auth_secret", form: stringForm, check: isShared, accepted: acceptedShared, secret: true},
 	{key: "vrouter.hmac", form: tableForm},
 	{key: "vrouter.hmac.active_key", form: integerForm, min: 1, max: 255, required: true},

@@ -79,7 +79,7 @@ func TestJSONErrors(t *testing.T) {
 		`f:2: debug: is a float; accepted: an integer 0..5`,
 		`f:6: vrouter[1].group: is given twice, first on line 5; accepted: each key once`,
 		`f:9: vrouter[1].vip[2]: is null; accepted: `+vips,
-		`f:11: vrouter[1].netdrv: is an integer; accepted: "libnl", "ioctl"`,
+		`f:11: vrouter[1].netdrv: is an integer; accepted: "libnl", "ioctl", "ioctls"`,
 		`f:11: vrouter[1].priority: 123456789012345678901234567890 is out of range; accepted: 1..255`,
 		`f:13: vrouter[1].timers.advert: -1 is not a valid value; accepted: 1..255 in whole seconds with version = 2; 0.01..40.95 in steps of 0.01 with version = 3 and "2+3"`,
 		`f:16: vrouter[2]: is null; accepted: one or more [[vrouter]]`,
@@ -97,7 +97,7 @@ func TestNoErrorRepeatsASecret(t *testing.T) {
 		format conf.Format
 		text   string
 	}{
-		{"valid", conf.TOML, least + `auth_secret = "` + secret + `"`},
+		{"valid", conf.TOML, least + "auth_type = \"none\"\nauth_secret = \"" + secret + `"`},
 		{"not quoted", conf.TOML, least + `auth_secret = ` + secret},
 		{"key misspelt, not quoted", conf.TOML, least + `auth_secert = ` + secret},
 		{"key misspelt", conf.TOML, least + `auth_secert = "` + secret + `"`},

@@ -101,11 +101,14 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return plan(o, stdout, stderr)
 	case o.mode == 0:
 		return sniff(o, stdout, stderr)
-	case o.mode == 1:
-		return foreground(o, stderr)
-	default:
-		return daemon(o, args, stderr)
 	}
+	if o.iface != "" {
+		fmt.Fprintln(stderr, "rvrrpd: warning: -i has no effect: the configuration names the interfaces")
+	}
+	if o.mode == 1 {
+		return foreground(o, stderr)
+	}
+	return daemon(o, args, stderr)
 }
 
 // look is --audit.

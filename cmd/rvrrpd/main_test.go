@@ -29,7 +29,10 @@ func TestParse(t *testing.T) {
 		{"-c x.conf", options{}, "a mode is needed"},
 		{"-m0", options{}, "needs an interface"},
 		{"-m0 -i eth0 -r x", options{iface: "eth0", read: "x"}, ""},
-		{"-m1 -i eth0", options{}, "are for -m0"},
+		{"-m1 -i eth0", options{mode: 1, iface: "eth0"}, ""},
+		{"--check -i eth0", options{}, "are for -m0"},
+		{"-m2 -r x", options{}, "are for -m0"},
+		{"-v", options{mode: -1, version: true}, ""},
 		{"-m1 --check", options{}, "at a time"},
 		{"-m1 --json", options{}, "--json is for"},
 		{"-m0 -i eth0 --vrid 256", options{}, "accepted: 1..255"},
@@ -86,6 +89,7 @@ func TestRunRefuses(t *testing.T) {
 	}{
 		{nil, []string{"usage:"}},
 		{[]string{"-m9"}, []string{"accepted: 0, 1, 2", "usage:"}},
+		{[]string{"-m1", "-i", "eth0", "-c", bad}, []string{"warning: -i has no effect", bad + ":2:1:"}},
 		{[]string{"-m2", "-c", bad}, []string{bad + ":2:1:"}},
 		{[]string{"--check", "-c", bad}, []string{bad + ":2:1:"}},
 		{[]string{"--plan", bad, "-c", open}, []string{bad + ":2:1:", open}},
@@ -103,7 +107,7 @@ func TestRunRefuses(t *testing.T) {
 			}
 		}
 	}
-	for _, args := range [][]string{{"-h"}, {"--version"}} {
+	for _, args := range [][]string{{"-h"}, {"-v"}, {"--version"}} {
 		var out, errs bytes.Buffer
 		if code := run(args, &out, &errs); code != 0 || out.Len() == 0 || errs.Len() > 0 {
 			t.Errorf("%v: exit code %d, %q, %q", args, code, out.String(), errs.String())

@@ -34,7 +34,7 @@ const usage = `usage: rvrrpd -m1|-m2 [-c FILE] [-g toml|json] [-d LEVEL]
       --vrid VRID        show those of one virtual router
       --json             print JSON: packets, or the audit
   -h, --help             this text
-      --version          release, commit and build
+  -v, --version          release, commit and build
 `
 
 // defaultFile is rVRRPd's configuration.
@@ -82,7 +82,7 @@ func flags(o *options) *flag.FlagSet {
 	text(&o.write, "", "w", "write")
 	text(&o.plan, "", "plan")
 	truth(&o.help, "h", "help")
-	truth(&o.version, "version")
+	truth(&o.version, "v", "version")
 	truth(&o.check, "check")
 	truth(&o.audit, "audit")
 	truth(&o.jsonForm, "json")
@@ -157,7 +157,8 @@ func (o *options) valid() error {
 			tasks++
 		}
 	}
-	sniffing := o.iface != "" || o.read != "" || o.write != "" || o.count != 0 || o.vrid != 0
+	daemon := o.mode == 1 || o.mode == 2
+	sniffing := o.iface != "" && !daemon || o.read != "" || o.write != "" || o.count != 0 || o.vrid != 0
 	switch {
 	case tasks > 1:
 		return errors.New("one of -m, --check, --plan and --audit at a time")

@@ -1,7 +1,7 @@
 # Completion of rvrrpd(8) for bash.
 _rvrrpd() {
 	local cur=$2 prev=$3
-	local options="-m --mode -c --conf -g --cfg-format -d --debug --check --plan --audit -i --iface -r --read -w --write --count --vrid --json -h --help --version"
+	local options="-m --mode -c --conf -g --cfg-format -d --debug --check --plan --audit -i --iface -r --read -w --write --count --vrid --json -h --help -v --version"
 	COMPREPLY=()
 	case $prev in
 	-c | --conf | --plan | -r | --read | -w | --write)
