@@ -3,8 +3,10 @@ package parent
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,17 +26,25 @@ func runtimeDirectory() string {
 
 var errLocked = errors.New("another rvrrpd runs on it")
 
+// lockFile is where the lock of an interface name in this network namespace is.
+func lockFile(name string) (string, error) {
+	var ns unix.Stat_t
+	if err := unix.Stat("/proc/self/ns/net", &ns); err != nil {
+		return "", fmt.Errorf("network namespace: %w", err)
+	}
+	return filepath.Join(runDir, fmt.Sprintf("%d.%s.lock", ns.Ino, name)), nil
+}
+
 // lockInterface takes the lock of an interface name in this network
 // namespace; close and remove it with unlock.
 func lockInterface(name string) (*os.File, error) {
 	if err := os.MkdirAll(runDir, 0o700); err != nil {
 		return nil, err
 	}
-	var ns unix.Stat_t
-	if err := unix.Stat("/proc/self/ns/net", &ns); err != nil {
-		return nil, fmt.Errorf("network namespace: %w", err)
+	path, err := lockFile(name)
+	if err != nil {
+		return nil, err
 	}
-	path := filepath.Join(runDir, fmt.Sprintf("%d.%s.lock", ns.Ino, name))
 	for {
 		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
 		if err != nil {
@@ -61,4 +71,39 @@ func lockInterface(name string) (*os.File, error) {
 func unlock(f *os.File) {
 	os.Remove(f.Name())
 	f.Close()
+}
+
+// locked says whether a living daemon has the lock in a file. Where it cannot
+// be told it has. What the file says stays.
+func locked(path string) bool {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return !errors.Is(err, fs.ErrNotExist)
+	}
+	defer f.Close()
+	return unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) != nil
+}
+
+// orphaned says whether what carries our mark on an interface belongs to
+// nobody: we hold its lock, or nobody does.
+func (d *daemon) orphaned(name string) bool {
+	if d.locks[name] != nil {
+		return true
+	}
+	path, err := lockFile(name)
+	return err == nil && !locked(path)
+}
+
+// alone says whether no other daemon lives in this network namespace.
+func (d *daemon) alone() bool {
+	pattern, err := lockFile("*")
+	if err != nil {
+		return false
+	}
+	files, err := filepath.Glob(pattern)
+	ours := make(map[string]bool)
+	for _, f := range d.locks {
+		ours[f.Name()] = true
+	}
+	return err == nil && !slices.ContainsFunc(files, func(path string) bool { return !ours[path] && locked(path) })
 }

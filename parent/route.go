@@ -130,15 +130,20 @@ func deleteRoute(r netlink.Route) error {
 	return nil
 }
 
-// sweepRoutes removes routes that a dead daemon has left.
-func (d *daemon) sweepRoutes(names map[int]string) error {
+// sweepRoutes removes routes that a dead daemon has left. A route does not
+// say which interface its daemon had the lock of: where another one lives only
+// those go that are of our configuration, and not on an interface of its.
+func (d *daemon) sweepRoutes(orphan func(index int) bool) error {
 	there, err := d.kernel.ownRoutes()
 	errs := []error{err}
+	alone := d.alone()
+	heirs := slices.ContainsFunc(d.slots, func(s *slot) bool { return s != nil && s.inherited && s.held })
 	for _, r := range there {
-		if d.heirs(names[r.LinkIndex]) && d.configured(r) {
+		ours := d.configured(r)
+		if ours && heirs {
 			continue // it stays as long as a virtual router is Active
 		}
-		if d.orphaned(names[r.LinkIndex]) {
+		if alone || ours && orphan(r.LinkIndex) {
 			d.log.Warn("sweeping a route left behind", "route", r.Dst)
 			errs = append(errs, deleteRoute(r))
 		}

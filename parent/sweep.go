@@ -1,0 +1,86 @@
+package parent
+
+import (
+	"errors"
+	"net/netip"
+)
+
+// sweep removes what an earlier daemon left behind: devices with our alias
+// and addresses with our protocol number, on interfaces that no living
+// daemon holds the lock of. Nothing else.
+func (d *daemon) sweep() error {
+	infos, err := d.kernel.links()
+	if err != nil {
+		return err
+	}
+	names, below := make(map[int]string, len(infos)), make(map[int]string)
+	for _, i := range infos {
+		names[i.Index] = i.Name
+	}
+	for _, i := range infos {
+		if i.Kind == "macvlan" {
+			below[i.Index] = names[i.Lower]
+		}
+	}
+	// What is on a device of a daemon's is under the lock of the interface
+	// below it; on any other interface, under its own.
+	orphan := func(index int) bool {
+		lower, stacked := below[index]
+		return d.locks[names[index]] != nil || d.orphaned(names[index]) && (!stacked || d.orphaned(lower))
+	}
+	errs := []error{d.returnMACs(infos)}
+	errs = append(errs, d.sweepDevices(infos, names))
+	addrs, err := d.kernel.addresses()
+	errs = append(errs, err)
+	for _, a := range addrs {
+		if a.Proto == protoRVRRPD && !d.inheritedOn(a.Index, a.Prefix) && orphan(a.Index) {
+			d.log.Warn("sweeping an address left behind", "address", a.Prefix, "link", names[a.Index])
+			errs = append(errs, d.kernel.release(a.Index, false, []vaddr{{Prefix: a.Prefix}}))
+		}
+	}
+	errs = append(errs, d.sweepRoutes(orphan))
+	if d.leases != nil {
+		left, err := d.leases.left()
+		errs = append(errs, err)
+		for _, iface := range left {
+			if !d.heirs(iface) && d.orphaned(iface) {
+				errs = append(errs, d.leases.remove(iface))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// sweepDevices removes the devices of dead daemons, a daemon's all at once
+// where nobody else's are in its group.
+func (d *daemon) sweepDevices(infos []linkInfo, names map[int]string) error {
+	var errs []error
+	orphans, foreign := make(map[uint32][]linkInfo), make(map[uint32]bool)
+	settings := make(map[setting]bool)
+	for _, i := range infos {
+		saved, ours := parseAlias(i.Alias, names[i.Lower])
+		marked := i.Group&^0xffffff == deviceGroup
+		if i.Kind != "macvlan" || !ours && !marked || d.inheritedOn(i.Index, netip.Prefix{}) || !d.orphaned(names[i.Lower]) {
+			foreign[i.Group] = true
+			continue
+		}
+		for _, s := range saved {
+			settings[s] = true
+		}
+		orphans[i.Group] = append(orphans[i.Group], i)
+	}
+	for s := range settings {
+		errs = append(errs, restoreSettings([]setting{s}))
+	}
+	for group, devices := range orphans {
+		d.log.Warn("sweeping devices left behind", "count", len(devices), "first", devices[0].Name, "link", names[devices[0].Lower])
+		if group&^0xffffff == deviceGroup && !foreign[group] {
+			errs = append(errs, d.kernel.deleteGroup(group))
+			continue
+		}
+		for _, i := range devices {
+			errs = append(errs, d.kernel.deleteLink(i.Index))
+		}
+	}
+	return errors.Join(errs...)
+}
