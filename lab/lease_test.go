@@ -83,11 +83,11 @@ func TestNothingAnswersTwice(t *testing.T) {
 // TestLifetimes: with lease = "lifetime" the kernel removes the addresses.
 func TestLifetimes(t *testing.T) {
 	t.Parallel()
-	for _, ipv6 := range []bool{false, true} {
-		t.Run(fmt.Sprintf("IPv6 %v", ipv6), func(t *testing.T) {
+	for _, r := range []lab.Router{{}, {IPv6: true}, {OnInterface: true}, {OnInterface: true, IPv6: true}} {
+		t.Run(fmt.Sprintf("IPv6 %v, on the interface %v", r.IPv6, r.OnInterface), func(t *testing.T) {
 			t.Parallel()
 			l := lab.New(t)
-			r := lab.Router{Kind: lab.Rvrrpd, Version: 3, Priority: high, IPv6: ipv6}
+			r.Kind, r.Version, r.Priority = lab.Rvrrpd, 3, high
 			a := runText(t, l.R1, "lease = \"lifetime\"\n"+r.Configuration(""))
 			a.AwaitLine(0, 10*time.Second, "backup->active")
 			for range 5 { // it lives longer than its lifetime

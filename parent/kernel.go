@@ -14,12 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// protoRVRRPD marks the addresses we add (IFA_PROTO): the protocol's own number.
-const protoRVRRPD = 112
-
 // Implementation constants.
 const (
-	ifaProto = 11 // IFA_PROTO, Linux 5.18
 	// addrChunk is the number of addresses in one netlink exchange: few
 	// exchanges, and yet the first announcement does not wait for the last address.
 	addrChunk = 32
@@ -61,8 +57,9 @@ type vaddr struct {
 
 // kernel is the netlink edge, and the only user of netlink.
 type kernel struct {
-	requests int // batches; blocking, with a timeout
-	monitor  int // reports of changes; non-blocking
+	requests int  // batches; blocking, with a timeout
+	monitor  int  // reports of changes; non-blocking
+	marks    bool // it remembers whose an address is
 	seq      uint32
 	buf      []byte
 }
@@ -87,6 +84,7 @@ func openKernel() (*kernel, error) {
 	if err != nil {
 		return nil, fmt.Errorf("netlink monitor: %w", err)
 	}
+	k.marks = k.keepsMarks()
 	return k, nil
 }
 
@@ -278,14 +276,16 @@ func (k *kernel) deleteGroup(group uint32) error {
 
 // acquire sets a device up and puts addresses on it, in as few exchanges with
 // the kernel as possible: this is the time a takeover takes.
-func (k *kernel) acquire(dev int, setUp bool, addrs []vaddr) error {
-	return k.exchange(acquireRequests(placement{dev, setUp, addrs}))
+func (k *kernel) acquire(dev int, own bool, addrs []vaddr) error {
+	return k.acquireMany([]placement{{dev, own, addrs}})
 }
 
-// placement is what one slot wants of acquireMany.
+// placement is what one slot wants of acquireMany. A device that is not our
+// own is up already, and an address that is there already may be somebody
+// else's: it is left as it is, and the next look at all of them tells.
 type placement struct {
 	dev   int
-	setUp bool
+	own   bool
 	addrs []vaddr
 }
 
@@ -293,19 +293,25 @@ type placement struct {
 func (k *kernel) acquireMany(all []placement) error {
 	var reqs []*nl.NetlinkRequest
 	for _, p := range all {
-		reqs = append(reqs, acquireRequests(p)...)
+		flags := unix.NLM_F_CREATE
+		if p.own {
+			flags |= unix.NLM_F_REPLACE
+			reqs = append(reqs, upRequest(p.dev, unix.IFF_UP))
+		}
+		for _, a := range p.addrs {
+			reqs = append(reqs, addrRequest(unix.RTM_NEWADDR, flags, p.dev, a))
+		}
 	}
-	return k.exchange(reqs)
+	return k.exchange(reqs, unix.EEXIST)
 }
 
-func acquireRequests(p placement) (reqs []*nl.NetlinkRequest) {
-	if p.setUp {
-		reqs = append(reqs, upRequest(p.dev, unix.IFF_UP))
+// revive puts addresses again that are ours, for their lifetime to begin anew.
+func (k *kernel) revive(dev int, addrs []vaddr) error {
+	var reqs []*nl.NetlinkRequest
+	for _, a := range addrs {
+		reqs = append(reqs, addrRequest(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, dev, a))
 	}
-	for _, a := range p.addrs {
-		reqs = append(reqs, addrRequest(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, p.dev, a))
-	}
-	return reqs
+	return k.exchange(reqs)
 }
 
 // release takes addresses off a device and sets it down. What is gone

@@ -89,7 +89,7 @@ func (d *daemon) prolong(s *slot) {
 func (d *daemon) renew() {
 	for _, s := range d.reviving {
 		if s.held {
-			if err := d.put(s, s.placed); err != nil {
+			if err := d.kernel.revive(s.index, s.placed); err != nil {
 				d.log.Error("lease not renewed in the kernel", "vr", s.name, "error", err)
 			}
 		}

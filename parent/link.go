@@ -78,6 +78,7 @@ func (d *daemon) resync() error {
 		if !d.settled(l, state.Up) {
 			state = ipc.LinkState{Link: l.id}
 		}
+		l.concede()
 		if state.Up { // one that is down has nothing to say, and loses IPv6 addresses
 			d.own(l)
 		}
@@ -136,6 +137,17 @@ func (d *daemon) settled(l *link, up bool) bool {
 		return false
 	}
 	return true
+}
+
+// concede strikes from the ledger what we have put on the interface and
+// somebody else has made theirs since, with "ip addr replace": it is not ours
+// to remove any more. The kernel tells whose an address is.
+func (l *link) concede() {
+	for _, s := range l.slots {
+		if !s.own {
+			s.placed = slices.DeleteFunc(s.placed, func(a vaddr) bool { return slices.Contains(l.prefixes, a.Prefix) })
+		}
+	}
 }
 
 // own follows who owns the addresses.

@@ -223,7 +223,10 @@ func (d *daemon) prepare(c *conf.Config) error {
 		return err
 	}
 	next := d.match(c)
-	if err = d.lockLinks(next); err == nil {
+	if err = d.recognize(next); err == nil {
+		err = d.lockLinks(next)
+	}
+	if err == nil {
 		err = d.listen(next, c)
 	}
 	if err != nil {

@@ -124,6 +124,9 @@ func (d *daemon) open(c *conf.Config) (err error) {
 	if d.kernel, err = openKernel(); err != nil {
 		return err
 	}
+	if err := d.recognize(next); err != nil {
+		return err
+	}
 	if err := d.listen(next, c); err != nil {
 		return err
 	}

@@ -1,0 +1,80 @@
+//go:build lab
+
+package parent
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+
+	"github.com/rvrrpd/rvrrpd/ipc"
+)
+
+// TestKnows: this kernel knows our mark, and no attribute that nobody has
+// thought of yet; asking changes nothing.
+func TestKnows(t *testing.T) {
+	inNamespace(t, func(t *testing.T) {
+		k, err := openKernel()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		before, err := k.addresses()
+		if err != nil {
+			t.Error(err)
+		}
+		if !k.marks || !k.knows(ifaProto) || k.knows(100) {
+			t.Errorf("keeps marks: %v; knows IFA_PROTO: %v, another: %v", k.marks, k.knows(ifaProto), k.knows(100))
+		}
+		if after, err := k.addresses(); err != nil || !slices.Equal(before, after) {
+			t.Errorf("%v, before %v: %v", after, before, err)
+		}
+	})
+}
+
+// TestWhoseAddress: on an interface that is not our own device an address that
+// somebody else has put there first stays theirs, and one of ours that they
+// take over becomes theirs.
+func TestWhoseAddress(t *testing.T) {
+	inNamespace(t, func(t *testing.T) {
+		k, err := openKernel()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		eth0 := find(t, k, "eth0").Index
+		for _, tt := range []struct {
+			family         ipc.Family
+			theirs, common string
+		}{
+			{ipc.IPv4, "10.9.0.253/24", "10.9.0.254/24"},
+			{ipc.IPv6, "2001:db8:9::253/64", "2001:db8:9::254/64"},
+		} {
+			theirs, common := netip.MustParsePrefix(tt.theirs), netip.MustParsePrefix(tt.common)
+			l := &link{linkName: linkName{"eth0", tt.family}, index: eth0}
+			if err := ip("addr add " + tt.theirs + " dev eth0 nodad"); err != nil {
+				t.Error(err)
+			}
+			// Its report has not been read when we put ours there.
+			if err := k.acquire(eth0, false, []vaddr{{Prefix: theirs}, {Prefix: common}}); err != nil {
+				t.Error(err)
+			}
+			look := func() {
+				addrs, err := k.addresses()
+				if err != nil {
+					t.Error(err)
+				}
+				l.facts(linkInfo{Index: eth0, Up: true}, addrs)
+			}
+			if look(); !slices.Contains(l.prefixes, theirs) || slices.Contains(l.prefixes, common) {
+				t.Errorf("others' addresses are %v; want %v among them, not %v", l.prefixes, theirs, common)
+			}
+			if err := ip("addr replace " + tt.common + " dev eth0"); err != nil {
+				t.Error(err)
+			}
+			if look(); !slices.Contains(l.prefixes, common) {
+				t.Errorf("others' addresses are %v; want %v among them", l.prefixes, common)
+			}
+		}
+	})
+}

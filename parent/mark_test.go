@@ -1,0 +1,77 @@
+package parent
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestVersions: what a release says, and which is older.
+func TestVersions(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		release string
+		want    version
+		before  bool
+	}{
+		{"5.17.15-generic", version{5, 17}, true},
+		{"5.18.0", version{5, 18}, false},
+		{"5.18-rc1+", version{5, 18}, false},
+		{"6.1.0-44-amd64", version{6, 1}, false},
+		{"4.19.0", version{4, 19}, true},
+		{"", version{}, true},
+		{"6", version{}, true},
+	} {
+		if got := parseVersion(tt.release); got != tt.want || got.before(marksSince) != tt.before {
+			t.Errorf("%q: %v, before %v: %v", tt.release, got, marksSince, got.before(marksSince))
+		}
+	}
+	if now := running(); now == (version{}) || now.before(version{5, 13}) {
+		t.Errorf("this kernel is %v", now)
+	}
+}
+
+// TestRecognize: where the kernel does not remember whose an address is, ours
+// are not put among others.
+func TestRecognize(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name          string
+		device        string
+		ioctl, marks  bool
+		want, mention string
+	}{
+		{"on the interface", "", false, false, "vr: ", "5.18"},
+		{"on the interface, the kernel remembers", "", false, true, "", ""},
+		{"on the interface under a label", "", true, false, "", ""},
+		{"on a device", "vrrp1", false, false, "", ""},
+	} {
+		d := &daemon{kernel: &kernel{marks: tt.marks}}
+		err := d.recognize([]*slot{nil, {grant: grant{name: "vr", device: tt.device, ioctl: tt.ioctl}}})
+		if (err == nil) != (tt.want == "") || err != nil && (!strings.HasPrefix(err.Error(), tt.want) || !strings.Contains(err.Error(), tt.mention)) {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+}
+
+// TestConcede: what somebody else has made theirs is not ours to remove. What
+// they have added beside ours, with another length, leaves ours ours.
+func TestConcede(t *testing.T) {
+	t.Parallel()
+	ours := []vaddr{{Prefix: netip.MustParsePrefix("10.9.0.253/24")}, {Prefix: netip.MustParsePrefix("10.9.0.254/24"), NoPrefixRoute: true}}
+	on, above := &slot{held: true, placed: slices.Clone(ours)}, &slot{held: true, own: true, placed: slices.Clone(ours)}
+	l := &link{slots: []*slot{on, above}, prefixes: []netip.Prefix{netip.MustParsePrefix("10.9.0.1/24"), netip.MustParsePrefix("10.9.0.254/32")}}
+	l.concede()
+	if !slices.Equal(on.placed, ours) {
+		t.Errorf("nothing was taken over, and of %v we hold %v", ours, on.placed)
+	}
+	l.prefixes[1] = netip.MustParsePrefix("10.9.0.254/24")
+	l.concede()
+	if !slices.Equal(on.placed, ours[:1]) || !on.held {
+		t.Errorf("we hold %v, want %v", on.placed, ours[:1])
+	}
+	if !slices.Equal(above.placed, ours) {
+		t.Errorf("on a device of our own we hold %v, want %v", above.placed, ours)
+	}
+}
