@@ -17,6 +17,9 @@ type Frame struct {
 	Port string
 	// Len is its length without the Ethernet checksum, in bytes.
 	Len int
+	// Fragments are the lengths of the frames of a packet that came in
+	// several; Time is the last one's, Len as if it had come in one.
+	Fragments []int
 	// Src and Dst are MAC addresses.
 	Src, Dst string
 	// VRRP, ARP or ND is what it carries.

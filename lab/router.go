@@ -56,6 +56,9 @@ type Router struct {
 	Unprivileged bool
 	// IPv6 makes it a virtual router with IPv6VIPs instead of VIP.
 	IPv6 bool
+	// Text is the configuration file, if not empty, instead of one made from
+	// the rest.
+	Text string
 }
 
 // VIPs are the virtual addresses.
@@ -104,10 +107,12 @@ func MasterDown(priority int) time.Duration { return 3*AdverInterval + SkewTime(
 
 // Configuration is the daemon's configuration file on a node.
 func (r Router) Configuration(node string) string {
-	switch r.Kind {
-	case Keepalived:
+	switch {
+	case r.Text != "":
+		return r.Text
+	case r.Kind == Keepalived:
 		return r.keepalived(node)
-	case FRR:
+	case r.Kind == FRR:
 		return r.frr()
 	}
 	return r.rvrrpd()

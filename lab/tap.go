@@ -32,10 +32,15 @@ func newTap(l *Lab) *Tap {
 		}
 		return packetOptions(fd)
 	})
+	fragments := pieces{}
 	go receive(f, func(b []byte, index int, at time.Time) {
 		port, known := tap.ports[index]
-		if frame, ok := parseFrame(b); ok && known {
-			frame.Port, frame.Time = port, at
+		if !known {
+			return
+		}
+		whole, lengths := fragments.add(b)
+		if frame, ok := parseFrame(whole); ok {
+			frame.Port, frame.Time, frame.Fragments = port, at, lengths
 			tap.Add(frame)
 		}
 	})

@@ -29,7 +29,7 @@ func virtualMAC(family ipc.Family, vrid uint8) [6]byte {
 
 // appendAdvertisement puts Ethernet and IP headers before a VRRP message
 // (RFC 9568 §5.1): from the virtual MAC and the link's address to the group,
-// TTL or hop limit 255, DSCP CS6, without options, never fragmented.
+// TTL or hop limit 255, DSCP CS6, without options.
 func appendAdvertisement(b []byte, mac [6]byte, src netip.Addr, message []byte) []byte {
 	if src.Is6() {
 		b = append(append(b, groupMAC6[:]...), mac[:]...)

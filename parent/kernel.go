@@ -31,6 +31,7 @@ type linkInfo struct {
 	AdminUp  bool
 	Port     bool // of a bridge or bond
 	MAC      net.HardwareAddr
+	MTU      int
 	Alias    string
 	Kind     string
 	Lower    int // interface below a macvlan
@@ -164,7 +165,7 @@ func (k *kernel) links() (out []linkInfo, err error) {
 		// The IP stack hears nothing on a port of those.
 		port := slices.Contains([]string{"bridge", "bond", "team", "openvswitch"}, kinds[a.MasterIndex])
 		out = append(out, linkInfo{
-			Index: a.Index, Name: a.Name, MAC: a.HardwareAddr, Alias: a.Alias, Kind: l.Type(), Lower: a.ParentIndex, Group: a.Group,
+			Index: a.Index, Name: a.Name, MAC: a.HardwareAddr, MTU: a.MTU, Alias: a.Alias, Kind: l.Type(), Lower: a.ParentIndex, Group: a.Group,
 			Up:       !port && a.RawFlags&unix.IFF_UP != 0 && a.RawFlags&unix.IFF_LOWER_UP != 0 && a.OperState != netlink.OperDown,
 			Port:     port,
 			AdminUp:  a.RawFlags&unix.IFF_UP != 0,
@@ -324,7 +325,7 @@ func (k *kernel) release(dev int, setDown bool, addrs []vaddr) error {
 	if setDown {
 		reqs = append(reqs, upRequest(dev, 0))
 	}
-	return k.exchange(reqs, unix.EADDRNOTAVAIL, unix.ENODEV)
+	return k.exchange(reqs, unix.EADDRNOTAVAIL, unix.ENODEV, unix.ENXIO)
 }
 
 func upRequest(dev int, flags uint32) *nl.NetlinkRequest {

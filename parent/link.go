@@ -20,6 +20,9 @@ type link struct {
 	index        int // 0 while the interface does not exist
 	prefixes     []netip.Prefix
 	mac          [6]byte
+	mtu          int
+	narrow       bool  // its MTU cannot carry the family
+	unsent       tally // frames
 	tx           *sender
 	settled      bool      // its settings are ours
 	saved        []setting // settings to restore
@@ -53,7 +56,8 @@ func (d *daemon) resync() error {
 	}
 	var errs []error
 	for _, l := range d.links {
-		info := byName[l.name]
+		info := d.wideEnough(l, byName[l.name])
+		l.mtu = info.MTU
 		if l.index != info.Index {
 			if now := names[l.index]; now != "" { // what was changed has another name
 				for i := range l.saved {

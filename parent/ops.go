@@ -3,7 +3,6 @@ package parent
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
@@ -16,6 +15,12 @@ const (
 	outboxMax = 4096
 	// outboxRetry is the time between two attempts.
 	outboxRetry = int64(time.Millisecond)
+)
+
+// Reasons of our own why a frame was not sent.
+var (
+	errBusyLong = errors.New("interface busy for too long")
+	errTooMany  = errors.New("too many announcements wait")
 )
 
 // waiting is a frame whose interface was busy.
@@ -60,8 +65,7 @@ func (d *daemon) perform(s *slot, l *link, h ipc.Header, m ipc.Message) ipc.Code
 		if s.held {
 			d.prolong(s)
 		}
-		d.frame = appendAdvertisement(d.frame[:0], s.mac, l.told.Primary, m.Message)
-		d.transmit(l, d.frame)
+		d.advertise(s, l, m.Message)
 		if d.verbose(LevelExtensive) {
 			d.log.Log(context.Background(), LevelExtensive, "advertisement sent", "vr", s.name, "bytes", len(d.frame))
 		}
@@ -124,21 +128,22 @@ func (d *daemon) transmit(l *link, frame []byte) {
 		}
 	}
 	if len(d.outbox) == outboxMax {
-		d.log.Error("send failed: interface busy for too long", "link", l.linkName)
+		d.unsent(l, errBusyLong)
 		d.outbox = d.outbox[1:]
 	}
 	d.outbox = append(d.outbox, waiting{l, append([]byte(nil), frame...)})
 	d.retry = d.now + outboxRetry
 }
 
-// unsent tells of a frame that could not be sent; that an interface is down
-// or gone the kernel reports in a moment, and then it is dealt with.
+// unsent tells of frames that could not be sent, at a limited rate; that an
+// interface is down or gone the kernel reports in a moment, and then it is
+// dealt with.
 func (d *daemon) unsent(l *link, err error) {
-	level := slog.LevelError
 	if errors.Is(err, unix.ENETDOWN) || errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ENODEV) {
-		level = slog.LevelDebug
+		d.log.Debug("send failed", "link", l.linkName, "error", err)
+	} else if n := l.unsent.add(1, d.now); n > 0 {
+		d.log.Error("send failed", "link", l.linkName, "error", err, "frames", n)
 	}
-	d.log.Log(context.Background(), level, "send failed", "link", l.linkName, "error", err)
 }
 
 // flushOutbox sends what waited.

@@ -29,7 +29,7 @@ func (d *daemon) announceFrame(s *slot, l *link, frame []byte) {
 		return
 	}
 	if len(d.pacing) == pacedMax {
-		d.log.Error("send failed: too many announcements wait", "link", l.linkName)
+		d.unsent(l, errTooMany)
 		return
 	}
 	i, _ := slices.BinarySearchFunc(d.pacing, at, func(p paced, at int64) int { return int(min(1, max(-1, p.at-at-1))) })

@@ -40,7 +40,7 @@ func fuzzed() *daemon {
 		if n.family == ipc.IPv6 {
 			primary = v6("fe80::1")
 		}
-		d.links = append(d.links, &link{linkName: n, id: ipc.Link(i), told: ipc.LinkState{Link: ipc.Link(i), Up: true, Primary: primary}, mac: [6]byte{2, 0, 0, 0, 0, byte(i)}})
+		d.links = append(d.links, &link{linkName: n, id: ipc.Link(i), told: ipc.LinkState{Link: ipc.Link(i), Up: true, Primary: primary}, mac: [6]byte{2, 0, 0, 0, 0, byte(i)}, mtu: 1500})
 	}
 	for _, g := range gs {
 		d.slots = append(d.slots, &slot{grant: g, own: true})

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"math/rand/v2"
 	"os"
 	"time"
 
@@ -91,6 +92,8 @@ type daemon struct {
 	packet     []byte    // one received packet
 	datagram   []byte    // what the child says
 	frame      []byte
+	part       []byte // a fragment of it
+	ident      uint32 // of the last packet that was cut into fragments
 }
 
 // arrival is where and as what a packet arrived.
@@ -133,7 +136,7 @@ func Run(o Options) (err error) {
 	d := &daemon{
 		log: log, load: o.Load, reopen: o.Reopen, applied: o.Applied, onReady: o.Ready, generation: 1, byIndex: make(map[arrival]ipc.Link), locks: make(map[string]*os.File), recv: make(map[ipc.Family]*receiver), conflictsTold: make(map[ipc.Family]bool),
 		now: ipc.Monotonic(), respawn: never, complaints: rate{period: 10 * time.Second, burst: 1}, leaseCheck: never,
-		packet: make([]byte, ipc.MaxFrame), datagram: make([]byte, ipc.MaxDatagram),
+		ident: rand.Uint32(), packet: make([]byte, ipc.MaxFrame), datagram: make([]byte, ipc.MaxDatagram),
 	}
 	uid, gid, err := identity(c.User)
 	if err != nil {
