@@ -29,7 +29,12 @@ type leases struct {
 	tables  *nftables.Conn
 	renewal *netlink.Conn
 	applied map[string][]netip.Addr // by interface
+	anew    bool                    // elements have to be made anew to live longer
 }
+
+// renewsSince is the first kernel in which an element that is added again
+// lives longer.
+var renewsSince = version{6, 12}
 
 // renewed is an address that may answer for some more time.
 type renewed struct {
@@ -47,7 +52,7 @@ func openLeases() (*leases, error) {
 	if err != nil {
 		return nil, fmt.Errorf("nftables: %w", err)
 	}
-	return &leases{tables: tables, renewal: renewal, applied: make(map[string][]netip.Addr)}, nil
+	return &leases{tables: tables, renewal: renewal, applied: make(map[string][]netip.Addr), anew: running().before(renewsSince)}, nil
 }
 
 // renewTime is how long the kernel has to answer a renewal; it takes less than
@@ -205,7 +210,9 @@ const (
 
 // renew lets addresses answer for some more time. The library cannot say when
 // an element is to run out; with a timeout alone one that is there already
-// would not live longer.
+// would not live longer. Older kernels let none live longer: it is deleted and
+// added in one batch, which packets see as one step, and before that added,
+// because one that is not there cannot be deleted.
 func (l *leases) renew(what []renewed) error {
 	if l.renewal == nil {
 		return errors.New("nftables: no socket")
@@ -227,11 +234,14 @@ func (l *leases) renew(what []renewed) error {
 				set, families = "alive6", families[:1]
 			}
 			for _, f := range families {
-				m, err := elementsMessage(f, leasePrefix+k.iface, set, chunk)
-				if err != nil {
+				add, err1 := elementsMessage(unix.NFT_MSG_NEWSETELEM, f, leasePrefix+k.iface, set, chunk)
+				del, err2 := elementsMessage(unix.NFT_MSG_DELSETELEM, f, leasePrefix+k.iface, set, chunk)
+				if err := errors.Join(err1, err2); err != nil {
 					return err
 				}
-				batch = append(batch, m)
+				if batch = append(batch, add); l.anew {
+					batch = append(batch, del, add)
+				}
 			}
 		}
 	}
@@ -260,9 +270,10 @@ func (l *leases) renew(what []renewed) error {
 	return nil
 }
 
-// elementsMessage adds elements that run out in their time, or renews them.
-func elementsMessage(family byte, table, set string, elements []renewed) (netlink.Message, error) {
-	m := subsystem(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_NEWSETELEM, family)
+// elementsMessage adds elements that run out in their time, or renews them; or
+// it deletes them.
+func elementsMessage(kind uint16, family byte, table, set string, elements []renewed) (netlink.Message, error) {
+	m := subsystem(unix.NFNL_SUBSYS_NFTABLES<<8|kind, family)
 	m.Header.Flags |= netlink.Create | netlink.Acknowledge
 	e := netlink.NewAttributeEncoder()
 	e.ByteOrder = binary.BigEndian

@@ -11,14 +11,24 @@ import (
 )
 
 // TestLeases: what is not renewed runs out, whether we are there or not; what
-// is renewed lives on; tables are found and removed by the next daemon.
+// is renewed lives on, in both ways; tables are found and removed by the next
+// daemon.
 func TestLeases(t *testing.T) {
+	t.Run("as this kernel wants it", func(t *testing.T) { testLeases(t, running().before(renewsSince)) })
+	t.Run("made anew", func(t *testing.T) { testLeases(t, true) })
+}
+
+func testLeases(t *testing.T, anew bool) {
 	inNamespace(t, func(t *testing.T) {
 		l, err := openLeases()
 		if err != nil {
 			t.Error(err)
 			return
 		}
+		if l.anew != running().before(renewsSince) {
+			t.Errorf("made anew: %v on %v", l.anew, running())
+		}
+		l.anew = anew
 		show := func() string {
 			out, _ := exec.Command("nft", "list", "ruleset").CombinedOutput()
 			return string(out)
