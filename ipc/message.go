@@ -263,7 +263,8 @@ type Secret struct {
 
 // Mark is the last sequence of a sender that the slot in the header has heard,
 // or of our own (Source invalid): the child tells the parent, which tells a
-// child that is started anew.
+// child that is started anew, and with each configuration. From the child,
+// Sequence 0: the sender is forgotten.
 type Mark struct {
 	Source   netip.Addr
 	Sequence uint64

@@ -5,8 +5,6 @@ package lab_test
 import (
 	"encoding/binary"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -87,60 +85,6 @@ func TestRollOut(t *testing.T) {
 		if out := p.Output(); strings.Contains(out, "packets dropped") || strings.Contains(out, key2) || strings.Contains(out, "000102030405") {
 			t.Errorf("it said\n%s", out)
 		}
-	}
-}
-
-// TestReplay: advertisements that were recorded and are sent again neither
-// hold off a takeover nor count for a router whose network process was
-// started anew; with rVRRPd's authentication they do.
-func TestReplay(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		name, extra string
-		restart     bool
-	}{
-		{"time", "", false},
-		{"time, crashed", "", true},
-		{"monotonic", "anti_replay = \"monotonic\"\n", false},
-		{"monotonic, crashed", "anti_replay = \"monotonic\"\n", true},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			l := lab.New(t)
-			dir := t.TempDir()
-			top := fmt.Sprintf("state_dir = %q\n", filepath.Join(dir, "state"))
-			a := runText(t, l.R1, strings.Replace(top, "state\"", "r1\"", 1)+hmacConfig(1, high, "enforce", 1, "1", tt.extra))
-			l.Tap.Await(0, 5*time.Second, "r1's advertisement", lab.AdvertOf(l.R1, high))
-			b := runText(t, l.R2, top+hmacConfig(1, low, "enforce", 1, "1", tt.extra))
-			b.AwaitLine(0, 5*time.Second, "initialize->backup")
-			old := l.Client.Overhear(5, 5*time.Second)
-			a.Kill()
-			stop := make(chan struct{})
-			defer close(stop)
-			l.Client.Replay(old, 20*time.Millisecond, stop)
-			if tt.restart {
-				mark := b.Len()
-				lab.KillChild(lab.Children(b.PID)[0])
-				b.AwaitLine(mark, 2*time.Second, "msg=ready")
-			}
-			l.Tap.Await(l.Tap.Len(), 2*time.Second, "r2's takeover", lab.AdvertOf(l.R2, low))
-			if !lab.Until(15*time.Second, func() bool { return b.Said(0, "packets dropped.*reason=replayed") }) {
-				t.Errorf("no replay is reported; it said\n%s", b.Output())
-			}
-			if tt.extra == "" {
-				return
-			}
-			// After a restart of the daemon the state file knows them.
-			if status := b.Terminate(5 * time.Second); status != 0 {
-				t.Errorf("status %d", status)
-			}
-			if info, err := os.Stat(filepath.Join(dir, "state", "replay."+lab.Interface)); err != nil || info.Mode().Perm() != 0o600 {
-				t.Errorf("state: %v %v", info, err)
-			}
-			again := runText(t, l.R2, top+hmacConfig(1, low, "enforce", 1, "1", tt.extra))
-			l.Tap.Await(l.Tap.Len(), 5*time.Second, "r2's takeover", lab.AdvertOf(l.R2, low))
-			again.AwaitLine(0, 15*time.Second, "packets dropped.*reason=replayed")
-		})
 	}
 }
 

@@ -133,6 +133,9 @@ func (p *process) authenticate(r *router, payload []byte, trailer int, a *wire.A
 		return dropOfTrailer(problem)
 	}
 	if trailer > 0 {
+		if gone := h.Forgotten(); gone.IsValid() {
+			p.mark(r, ipc.Mark{Source: gone})
+		}
 		marks := h.Marks()
 		for i := range marks {
 			if marks[i].Source == src {

@@ -166,6 +166,39 @@ func TestReplayed(t *testing.T) {
 	}
 }
 
+// TestReplayedAfterReload: a router that begins with HMAC in a reload, and one
+// that goes on, are told who was heard before, and say who is forgotten.
+func TestReplayedAfterReload(t *testing.T) {
+	t.Parallel()
+	secret := ipc.Secret{ID: 1, Value: hmacKey(1)}
+	p := signed(t, 1, peer, good3(200), noon.Add(time.Second))
+	mark := ipc.Mark{Source: peer, Sequence: binary.BigEndian.Uint64(p[20+12+4:])}
+	for name, d := range map[string]*parent{
+		"without HMAC": authenticated(t, record3()),
+		"with HMAC":    authenticated(t, withHMAC(record3(), 1), ipc.Slot(0), secret),
+	} {
+		d.generation = 2
+		at := ipc.Header{Slot: 0, Generation: 2}
+		d.say(ipc.Slot(0), withHMAC(record3(), 2), at, secret, at, mark, ipc.Commit{Routers: 1})
+		d.expect(name, d.turn(), "g2 ready")
+		d.now += second
+		d.frame(d.now, p)
+		d.expect(name+", replayed", d.turn(), "g2 dropped replayed link=0 vrid=7 from 10.77.0.1: 1")
+	}
+
+	d := authenticated(t, withHMAC(record3(), 2), ipc.Slot(0), secret)
+	r := d.p.at(0)
+	marks := make([]auth.Mark, auth.MaxSenders)
+	for i := range marks {
+		marks[i] = auth.Mark{Source: netip.AddrFrom4([4]byte{10, 1, 0, byte(i)}), Sequence: mark.Sequence}
+	}
+	r.auth.hmac.Resume(0, marks)
+	d.now += 60 * second
+	p = signed(t, 1, peer, good3(200), noon.Add(time.Minute))
+	d.frame(d.now, p)
+	d.expect("forgotten", d.turn(), "g1 s0 mark from 10.1.0.0: 0", fmt.Sprintf("g1 s0 mark from 10.77.0.1: %d", binary.BigEndian.Uint64(p[20+12+4:])))
+}
+
 // TestSkew: a clock that is off by more than half the window is told of.
 func TestSkew(t *testing.T) {
 	t.Parallel()

@@ -178,7 +178,7 @@ func (p *process) update(r, fresh *router) {
 	fresh.record.Ownership = r.record.Ownership
 	r.record, r.interval, r.sorted = fresh.record, fresh.interval, fresh.sorted
 	if was, is := r.auth.hmac, fresh.auth.hmac; was != nil && is != nil {
-		is.Resume(was.Sent(), was.Marks())
+		is.GoOn(&was.Replay)
 	}
 	r.auth = fresh.auth
 	if !r.record.Migration {

@@ -90,6 +90,7 @@ func (d *daemon) leave() error {
 			return fmt.Errorf("handover: %w", err)
 		}
 	}
+	d.closeState() // before the next one can have the interfaces
 	d.left = true
 	d.log.Info("handing over to the next daemon", "active", held)
 	return errStopped
@@ -99,7 +100,7 @@ func (d *daemon) leave() error {
 func (d *daemon) bequest(iface string) handover {
 	h := handover{Group: d.group}
 	for _, s := range d.slots {
-		if s == nil || d.links[s.link].name != iface || s.index == 0 {
+		if s == nil || d.links[s.link].name != iface || s.index == 0 && len(s.marks) == 0 {
 			continue
 		}
 		one := handedSlot{Name: s.name, Device: s.device, Index: s.index, Held: s.held, Placed: s.placed, Expires: s.expires, Marks: map[string]uint64{}}
@@ -175,6 +176,9 @@ func (d *daemon) inherit() error {
 		}
 		for i := range h.Slots {
 			s := d.named(h.Slots[i].Name)
+			if s != nil && s.marks != nil {
+				s.marks.raise(h.Slots[i].marks())
+			}
 			if s == nil || !s.confirms(&h.Slots[i], byIndex[h.Slots[i].Index], byName[name]) {
 				continue
 			}
@@ -219,15 +223,21 @@ func (d *daemon) resume(s *slot, h *handedSlot, device linkInfo) {
 	if s.held {
 		d.leaseCheck = min(d.leaseCheck, s.expires)
 	}
-	for source, sequence := range h.Marks {
-		if addr, err := netip.ParseAddr(source); s.marks != nil && (err == nil || source == "") && len(s.marks) < marksMax {
-			s.marks[addr] = sequence
-		}
-	}
 	if l := d.links[s.link]; s.own && !l.settled && l.family == ipc.IPv4 {
 		l.saved, _ = parseAlias(device.Alias, l.name)
 		l.settled = true
 	}
+}
+
+// marks are what the daemon before remembered of a slot's senders.
+func (h *handedSlot) marks() marks {
+	m := make(marks)
+	for source, sequence := range h.Marks {
+		if addr, err := netip.ParseAddr(source); err == nil || source == "" {
+			m.set(addr, sequence)
+		}
+	}
+	return m
 }
 
 // inheritedOn says whether an address, or any with an invalid prefix, was

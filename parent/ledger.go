@@ -15,16 +15,16 @@ import (
 type slot struct {
 	grant
 	ownership  ipc.Ownership
-	marks      map[netip.Addr]uint64 // last sequences of HMAC by sender; our own has none
-	index      int                   // device for the addresses, 0 while there is none
-	own        bool                  // the device is ours to delete
-	inherited  bool                  // index and what follows are those of the daemon before
-	lowering   bool                  // it is to be set down
-	acquiring  *acquiring            // its addresses are to be taken in this turn
-	held       bool                  // the addresses are, or may be, on the device
-	placed     []vaddr               // as they were put there
-	reasserted int                   // how often somebody else had removed something
-	expires    int64                 // end of the lease, CLOCK_MONOTONIC in ns
+	marks      marks      // what its senders have sent
+	index      int        // device for the addresses, 0 while there is none
+	own        bool       // the device is ours to delete
+	inherited  bool       // index and what follows are those of the daemon before
+	lowering   bool       // it is to be set down
+	acquiring  *acquiring // its addresses are to be taken in this turn
+	held       bool       // the addresses are, or may be, on the device
+	placed     []vaddr    // as they were put there
+	reasserted int        // how often somebody else had removed something
+	expires    int64      // end of the lease, CLOCK_MONOTONIC in ns
 }
 
 // take puts the slot's addresses on its device.

@@ -3,7 +3,6 @@ package parent
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
@@ -82,7 +81,7 @@ func (d *daemon) match(c *conf.Config) (next []*slot) {
 func newSlot(g *grant) *slot {
 	s := &slot{grant: *g}
 	if s.auth == ipc.AuthHMAC {
-		s.marks = make(map[netip.Addr]uint64)
+		s.marks = make(marks)
 	}
 	return s
 }
@@ -136,6 +135,7 @@ func (d *daemon) unlockLink(name string) {
 	if f := d.locks[name]; f != nil {
 		unlock(f)
 		delete(d.locks, name)
+		d.unlockState(name)
 	}
 }
 
@@ -226,6 +226,10 @@ func (d *daemon) prepare(c *conf.Config) error {
 	if err = d.recognize(next); err == nil {
 		err = d.lockLinks(next)
 	}
+	var known map[vrID]marks
+	if err == nil {
+		known, err = d.readState(next)
+	}
 	if err == nil {
 		err = d.listen(next, c)
 	}
@@ -238,9 +242,7 @@ func (d *daemon) prepare(c *conf.Config) error {
 	d.setRoutes(c.Routes)
 	d.old = d.slots
 	d.adopt(next)
-	if err := d.readState(); err != nil {
-		d.log.Error("reload", "error", err)
-	}
+	d.recall(d.old, known)
 	d.generation++
 	d.loaded = c
 	d.child.deadline = d.now + startTime

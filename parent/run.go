@@ -38,8 +38,10 @@ type daemon struct {
 	oldVault      *vault       // those of old
 	confided      bool         // there are secrets in outgoing
 	stateDir      string
-	stateDirty    bool  // marks have changed since they were written
-	stateNext     int64 // when they may be written again
+	stateDirty    bool                // marks have changed since they were written
+	stateNext     int64               // when they may be written again
+	stateLocks    map[string]*os.File // by interface
+	bygone        map[vrID]bygone     // what may come back
 	states        chan<- map[string][]byte
 	stateDone     <-chan struct{}
 	links         []*link
@@ -134,7 +136,7 @@ func Run(o Options) (err error) {
 		o.Ready = func() {}
 	}
 	d := &daemon{
-		log: log, load: o.Load, reopen: o.Reopen, applied: o.Applied, onReady: o.Ready, generation: 1, byIndex: make(map[arrival]ipc.Link), locks: make(map[string]*os.File), recv: make(map[ipc.Family]*receiver), conflictsTold: make(map[ipc.Family]bool),
+		log: log, load: o.Load, reopen: o.Reopen, applied: o.Applied, onReady: o.Ready, generation: 1, byIndex: make(map[arrival]ipc.Link), locks: make(map[string]*os.File), stateLocks: make(map[string]*os.File), bygone: make(map[vrID]bygone), recv: make(map[ipc.Family]*receiver), conflictsTold: make(map[ipc.Family]bool),
 		now: ipc.Monotonic(), respawn: never, complaints: rate{period: 10 * time.Second, burst: 1}, leaseCheck: never,
 		ident: rand.Uint32(), packet: make([]byte, ipc.MaxFrame), datagram: make([]byte, ipc.MaxDatagram),
 	}
@@ -156,7 +158,11 @@ func Run(o Options) (err error) {
 	}
 	d.stateDir = c.StateDir
 	d.states, d.stateDone = stateWriter(log)
-	defer d.closeState()
+	defer func() {
+		if !d.left {
+			d.closeState()
+		}
+	}()
 	signals, err := catchSignals()
 	if err != nil {
 		return err

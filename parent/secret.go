@@ -2,16 +2,11 @@ package parent
 
 import (
 	"fmt"
-	"net/netip"
 
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"golang.org/x/sys/unix"
 )
-
-// marksMax bounds what is remembered of the senders of a slot: as many as the
-// child remembers, and ourselves.
-const marksMax = 33
 
 // vault is memory for secrets: never swapped, in no core dump, in no child
 // that is forked. A child that is started anew gets them from here; whatever
@@ -92,40 +87,14 @@ func authOf(r *conf.Router) (kind ipc.Auth, how ipc.HMAC, secrets []ipc.Secret) 
 	return kind, how, secrets
 }
 
-// marked remembers what the child says that it has sent or heard. With more
-// senders than can be remembered the oldest gives way: the child has
-// forgotten it, too.
-func (d *daemon) marked(h ipc.Header, m ipc.Mark) error {
-	s := d.slotOf(h)
-	if s == nil || s.auth != ipc.AuthHMAC {
-		return &violation{reason: "mark of a slot without HMAC"}
-	}
-	if _, known := s.marks[m.Source]; !known && len(s.marks) >= marksMax {
-		var oldest netip.Addr
-		for source, sequence := range s.marks {
-			if source.IsValid() && (!oldest.IsValid() || sequence < s.marks[oldest]) {
-				oldest = source
-			}
-		}
-		delete(s.marks, oldest)
-	}
-	s.marks[m.Source] = m.Sequence
-	if s.hmac.Monotonic {
-		d.stateDirty = true
-	}
-	return nil
-}
-
-// confide tells the child the secrets of a slot, and a fresh one what its
-// predecessor has sent and heard.
+// confide tells the child the secrets of a slot, and what has been sent and
+// heard: a fresh child, or router, goes on from there.
 func (d *daemon) confide(s *slot) {
 	for _, secret := range s.secrets {
 		d.send(ipc.Header{Slot: s.slot}, secret)
 		d.confided = true
 	}
-	if d.child.phase == ipc.PhaseConfigure {
-		for source, sequence := range s.marks {
-			d.send(ipc.Header{Slot: s.slot}, ipc.Mark{Source: source, Sequence: sequence})
-		}
+	for source, sequence := range s.marks {
+		d.send(ipc.Header{Slot: s.slot}, ipc.Mark{Source: source, Sequence: sequence})
 	}
 }

@@ -3,14 +3,10 @@ package parent
 import (
 	"bytes"
 	"net/netip"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
 )
@@ -94,87 +90,5 @@ func TestAllowTrailer(t *testing.T) {
 		if err := allowMessage(&g, tt.m); (err == nil) != tt.ok {
 			t.Errorf("%s: %v", tt.name, err)
 		}
-	}
-}
-
-// marking is a daemon with the routers of hmacConfig.
-func marking(t *testing.T, dir string) *daemon {
-	t.Helper()
-	d := &daemon{generation: 1, stateDir: dir}
-	d.adopt(d.match(hmacConfig()))
-	return d
-}
-
-// TestMarks: what the child says is kept, bounded, for the next one; of a
-// slot without HMAC it may say nothing.
-func TestMarks(t *testing.T) {
-	t.Parallel()
-	d := marking(t, "")
-	for i := range 100 {
-		m := ipc.Mark{Source: netip.AddrFrom4([4]byte{10, 0, 1, byte(i)}), Sequence: uint64(1000 + i)}
-		if i == 0 {
-			m.Source = netip.Addr{}
-		}
-		if err := d.marked(ipc.Header{Slot: 0, Generation: 1}, m); err != nil {
-			t.Fatal(err)
-		}
-	}
-	marks := d.slots[0].marks
-	if len(marks) != marksMax || marks[netip.Addr{}] != 1000 || marks[netip.MustParseAddr("10.0.1.99")] != 1099 || marks[netip.MustParseAddr("10.0.1.1")] != 0 {
-		t.Errorf("%d marks: %v", len(marks), marks)
-	}
-	for slot, what := range map[ipc.Slot]string{1: "a password", 2: "nothing", 9: "no slot"} {
-		if err := d.marked(ipc.Header{Slot: slot, Generation: 1}, ipc.Mark{}); err == nil {
-			t.Errorf("mark of a slot with %s is accepted", what)
-		}
-	}
-}
-
-// TestState: written, and read by the next daemon; a file that others could
-// have written, or that makes no sense, is refused.
-func TestState(t *testing.T) {
-	t.Parallel()
-	dir := filepath.Join(t.TempDir(), "state")
-	first := marking(t, dir)
-	if err := first.readState(); err != nil {
-		t.Fatal(err)
-	}
-	peer := netip.MustParseAddr("fe80::1")
-	first.slots[0].marks[peer], first.slots[0].marks[netip.Addr{}] = 77, 1<<40
-	for path, text := range first.snapshot() {
-		if err := replaceFile(path, text); err != nil {
-			t.Fatal(err)
-		}
-	}
-	path := stateFile(dir, "eth0")
-	read := func() (map[netip.Addr]uint64, error) {
-		d := marking(t, dir)
-		err := d.readState()
-		return d.slots[0].marks, err
-	}
-	if os.Geteuid() == 0 {
-		got, err := read()
-		want := map[netip.Addr]uint64{peer: 77, {}: 1<<40 + stateMargin}
-		if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{})); err != nil || diff != "" {
-			t.Errorf("%v (-want +got):\n%s", err, diff)
-		}
-	}
-	if err := os.Chmod(path, 0o622); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := read(); err == nil || !strings.Contains(err.Error(), "only root can write") {
-		t.Errorf("a file others can write: %v", err)
-	}
-	if err := os.WriteFile(path, []byte("4 1 - nonsense\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := read(); err == nil {
-		t.Error("nonsense is accepted")
-	}
-	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) != 1 {
-		t.Errorf("files: %v", left)
 	}
 }

@@ -130,11 +130,13 @@ func (d *daemon) open(c *conf.Config) (err error) {
 	if err := d.listen(next, c); err != nil {
 		return err
 	}
-	d.adopt(next)
-	d.setRoutes(c.Routes)
-	if err := d.readState(); err != nil {
+	known, err := d.readState(next)
+	if err != nil {
 		return err
 	}
+	d.adopt(next)
+	d.recall(nil, known)
+	d.setRoutes(c.Routes)
 	d.leases, err = openLeases()
 	switch {
 	case err != nil && c.Lease == "nftables":

@@ -2,14 +2,16 @@ package parent
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
@@ -20,10 +22,12 @@ import (
 const (
 	// stateEvery is the least time between two writings of the state, ns.
 	stateEvery = int64(time.Second)
-	// stateMargin is added to the last sequence of our own when it is read: the
-	// state is a second old at the most, but for writing it.
+	// stateMargin is added to the last sequence of our own that another process
+	// wrote: the state is a second old at the most, but for writing it.
 	stateMargin = 2 << 32
-	stateMax    = 1 << 20
+	// stateMax bounds a file, in bytes: an interface has 2 * 255 virtual
+	// routers, each 33 lines of at most 68 bytes.
+	stateMax = 2 << 20
 )
 
 // stateFile keeps, for one interface, the last sequences of HMAC with
@@ -31,90 +35,163 @@ const (
 // Our own have the source "-".
 func stateFile(dir, iface string) string { return filepath.Join(dir, "replay."+iface) }
 
-// readState reads what an earlier daemon of the same interfaces wrote.
-func (d *daemon) readState() error {
-	for _, l := range d.links {
-		if !l.keepsState() {
-			continue
-		}
-		if err := os.MkdirAll(d.stateDir, 0o700); err != nil {
-			return fmt.Errorf("state_dir: %w", err)
-		}
-		path := stateFile(d.stateDir, l.name)
-		f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		} else if err != nil {
-			return fmt.Errorf("state: %w", err)
-		}
-		err = l.parseState(f)
-		f.Close()
+// keepsState says whether a slot has a state to keep.
+func (s *slot) keepsState() bool {
+	return s != nil && s.auth == ipc.AuthHMAC && s.hmac.Monotonic
+}
+
+// readState reads what this daemon and earlier ones wrote of the interfaces
+// of slots that keep a state.
+func (d *daemon) readState(next []*slot) (all map[vrID]marks, err error) {
+	all = make(map[vrID]marks)
+	var taken []string
+	defer func() {
 		if err != nil {
-			return fmt.Errorf("%s: %w; remove it to begin anew, which lets old advertisements count once more", path, err)
-		}
-	}
-	return nil
-}
-
-// keepsState says whether any of the link's slots has a state to keep.
-func (l *link) keepsState() bool {
-	for _, s := range l.slots {
-		if s.auth == ipc.AuthHMAC && s.hmac.Monotonic {
-			return true
-		}
-	}
-	return false
-}
-
-func (l *link) parseState(f *os.File) error {
-	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
-		return err
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o022 != 0 || st.Uid != 0 && int(st.Uid) != os.Geteuid() || st.Size > stateMax {
-		return fmt.Errorf("mode %o, owner %d, %d bytes: must be a file that only root can write", st.Mode, st.Uid, st.Size)
-	}
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		var family, vrid uint8
-		var source string
-		var sequence uint64
-		if _, err := fmt.Sscanf(lines.Text(), "%d %d %s %d", &family, &vrid, &source, &sequence); err != nil {
-			return fmt.Errorf("%q is not a line of state", lines.Text())
-		}
-		addr, err := netip.ParseAddr(source)
-		if source == "-" {
-			sequence += stateMargin
-		} else if err != nil {
-			return err
-		}
-		for _, s := range l.slots {
-			if _, known := s.marks[addr]; !known && s.vrid == vrid && s.family == ipc.Family(family) && s.marks != nil && len(s.marks) < marksMax {
-				s.marks[addr] = sequence
+			for _, iface := range taken {
+				d.unlockState(iface)
 			}
 		}
-	}
-	return nil
-}
-
-// snapshot is the state of the interfaces that keep any, by file.
-func (d *daemon) snapshot() map[string][]byte {
-	files := make(map[string][]byte)
-	for _, l := range d.links {
-		if !l.keepsState() {
+	}()
+	seen := make(map[string]bool)
+	for _, s := range next {
+		if !s.keepsState() || seen[d.links[s.link].name] {
 			continue
 		}
-		path := stateFile(d.stateDir, l.name)
-		b := bytes.NewBuffer(files[path])
-		for _, s := range l.slots {
-			for source, sequence := range s.marks {
-				name := "-"
-				if source.IsValid() {
-					name = source.String()
-				}
-				fmt.Fprintf(b, "%d %d %s %d\n", s.family, s.vrid, name, sequence)
+		iface := d.links[s.link].name
+		seen[iface] = true
+		fresh := d.stateLocks[iface] == nil
+		if fresh {
+			if err := d.lockState(iface); err != nil {
+				return nil, err
 			}
+			taken = append(taken, iface)
 		}
-		files[path] = b.Bytes()
+		read, err := readStateFile(d.stateDir, iface)
+		if err != nil {
+			return nil, err
+		}
+		for id, m := range read {
+			if own, sent := m[netip.Addr{}]; sent && fresh {
+				m[netip.Addr{}] = own + stateMargin
+			}
+			all[id] = m
+		}
+	}
+	return all, nil
+}
+
+// lockState makes the state of an interface ours: a daemon in another network
+// namespace may have an interface of the same name, and the same directory.
+func (d *daemon) lockState(iface string) error {
+	if err := os.MkdirAll(d.stateDir, 0o700); err != nil {
+		return fmt.Errorf("state_dir: %w", err)
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(d.stateDir, &st); err != nil {
+		return fmt.Errorf("state_dir: %s: %w", d.stateDir, err)
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR || foreign(&st) {
+		return fmt.Errorf("state_dir: %s: mode %o, owner %d: must be a directory that only root can write", d.stateDir, st.Mode, st.Uid)
+	}
+	path := filepath.Join(d.stateDir, "lock."+iface)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return fmt.Errorf("state: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		if err == unix.EWOULDBLOCK {
+			return fmt.Errorf("state_dir: %s: another rvrrpd, in another network namespace, keeps the state of its %s there: give each a state_dir of its own", d.stateDir, iface)
+		}
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	d.stateLocks[iface] = f
+	return nil
+}
+
+func (d *daemon) unlockState(iface string) {
+	if f := d.stateLocks[iface]; f != nil {
+		f.Close()
+		delete(d.stateLocks, iface)
+	}
+}
+
+// foreign says whether somebody else than root and the service user can write.
+func foreign(st *unix.Stat_t) bool {
+	return st.Mode&0o022 != 0 || st.Uid != 0 && int(st.Uid) != os.Geteuid()
+}
+
+// readStateFile reads one file, all of it or nothing.
+func readStateFile(dir, iface string) (map[vrID]marks, error) {
+	path := stateFile(dir, iface)
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
+		return nil, fmt.Errorf("state: %w", err)
+	}
+	defer f.Close()
+	var st unix.Stat_t
+	if err = unix.Fstat(int(f.Fd()), &st); err == nil && (st.Mode&unix.S_IFMT != unix.S_IFREG || foreign(&st) || st.Size > stateMax) {
+		err = fmt.Errorf("mode %o, owner %d, %d bytes: must be a file that only root can write", st.Mode, st.Uid, st.Size)
+	}
+	var all map[vrID]marks
+	if err == nil {
+		all, err = parseState(io.LimitReader(f, stateMax), iface)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w; remove it to begin anew, which lets old advertisements count once more", path, err)
+	}
+	return all, nil
+}
+
+func parseState(r io.Reader, iface string) (map[vrID]marks, error) {
+	all := make(map[vrID]marks)
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		id := vrID{iface: iface}
+		var source, rest string
+		var sequence uint64
+		n, _ := fmt.Sscanf(lines.Text()+" .", "%d %d %s %d %s", &id.family, &id.vrid, &source, &sequence, &rest)
+		addr, err := netip.ParseAddr(source)
+		if n != 5 || rest != "." || err != nil && source != "-" || id.family != ipc.IPv4 && id.family != ipc.IPv6 || id.vrid == 0 {
+			return nil, fmt.Errorf("%q is not a line of state", lines.Text())
+		}
+		if all[id] == nil {
+			all[id] = make(marks)
+		}
+		all[id].set(addr, sequence)
+	}
+	return all, lines.Err()
+}
+
+// snapshot is the state of the interfaces whose state is ours, by file: of
+// the virtual routers there are, and of those that may come back.
+func (d *daemon) snapshot() map[string][]byte {
+	lines := make(map[string][]string)
+	add := func(id vrID, m marks) {
+		for source, sequence := range m {
+			name := "-"
+			if source.IsValid() {
+				name = source.String()
+			}
+			lines[id.iface] = append(lines[id.iface], fmt.Sprintf("%d %d %s %d\n", id.family, id.vrid, name, sequence))
+		}
+	}
+	for _, s := range d.slots {
+		if s.keepsState() {
+			add(d.idOf(s), s.marks)
+		}
+	}
+	for id, b := range d.bygone {
+		if b.forGood {
+			add(id, b.marks)
+		}
+	}
+	files := make(map[string][]byte)
+	for iface := range d.stateLocks {
+		slices.Sort(lines[iface])
+		files[stateFile(d.stateDir, iface)] = []byte(strings.Join(lines[iface], ""))
 	}
 	return files
 }
@@ -136,21 +213,30 @@ func stateWriter(log *slog.Logger) (snapshots chan<- map[string][]byte, done <-c
 	return in, ended
 }
 
-// replaceFile writes a file so that it is there as a whole, or as it was.
+// replaceFile writes a file so that it is there as a whole, or as it was,
+// whatever happens meanwhile. What a daemon that was killed has begun to
+// write is written over.
 func replaceFile(path string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	dir, name := filepath.Split(path)
+	made := filepath.Join(dir, "new."+name)
+	f, err := os.OpenFile(made, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(text)
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err == nil {
-		err = os.Rename(f.Name(), path)
+		err = os.Rename(made, path)
 	}
 	if err != nil {
-		os.Remove(f.Name())
+		os.Remove(made)
+		return err
 	}
-	return err
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // saveState hands over the state when it has changed and it is time.
@@ -173,4 +259,7 @@ func (d *daemon) closeState() {
 	}
 	close(d.states)
 	<-d.stateDone
+	for iface := range d.stateLocks {
+		d.unlockState(iface)
+	}
 }

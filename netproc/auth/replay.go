@@ -2,6 +2,7 @@ package auth
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -22,6 +23,8 @@ type Replay struct {
 	window int64 // seconds
 	sent   uint64
 	marks  []Mark
+	// forgotten is who had to give way to the last sender; invalid: nobody.
+	forgotten netip.Addr
 }
 
 // Sent is the sequence of the last trailer we made, 0 before the first.
@@ -29,6 +32,29 @@ func (r *Replay) Sent() uint64 { return r.sent }
 
 // Marks are the last sequences of the senders heard; not to be changed.
 func (r *Replay) Marks() []Mark { return r.marks }
+
+// Forgotten is whose mark the last Verify has dropped for another sender's;
+// invalid if nobody's.
+func (r *Replay) Forgotten() netip.Addr { return r.forgotten }
+
+// GoOn takes over from was, the same virtual router before, which knows best
+// what it has sent and received itself; what Resume brought fills the rest.
+func (r *Replay) GoOn(was *Replay) {
+	if r.sent == 0 || was.sent != 0 && (r.kind == Time || newer(was.sent, r.sent)) {
+		r.sent = was.sent
+	}
+	told := r.marks
+	r.marks = slices.Clone(was.marks)
+	for _, m := range told {
+		at := slices.IndexFunc(r.marks, func(o Mark) bool { return o.Source == m.Source })
+		switch {
+		case at >= 0 && r.kind == Monotonic && newer(m.Sequence, r.marks[at].Sequence):
+			r.marks[at] = m
+		case at < 0 && len(r.marks) < MaxSenders:
+			r.marks = append(r.marks, m)
+		}
+	}
+}
 
 // Resume takes over what another process of the same virtual router sent and
 // received. What is more than MaxSenders is left out.
@@ -71,6 +97,7 @@ func (r *Replay) stale(sequence uint64, now time.Time) bool {
 // received compares a verified sequence with the last one of its sender, and
 // remembers it when it is newer.
 func (r *Replay) received(src netip.Addr, sequence uint64, now time.Time) Problem {
+	r.forgotten = netip.Addr{}
 	for i := range r.marks {
 		m := &r.marks[i]
 		if m.Source != src {
@@ -95,7 +122,7 @@ func (r *Replay) received(src netip.Addr, sequence uint64, now time.Time) Proble
 func (r *Replay) forget(now time.Time) bool {
 	for i, m := range r.marks {
 		if r.stale(m.Sequence, now) {
-			r.marks = append(r.marks[:i], r.marks[i+1:]...)
+			r.marks, r.forgotten = append(r.marks[:i], r.marks[i+1:]...), m.Source
 			return true
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/rvrrpd/rvrrpd/netproc/auth"
 )
 
@@ -202,5 +204,66 @@ func TestResume(t *testing.T) {
 	fresh.Resume(0, many)
 	if got := len(fresh.Marks()); got != auth.MaxSenders {
 		t.Errorf("%d marks resumed", got)
+	}
+}
+
+// TestGoOn: a router that goes on knows best what it has sent and heard
+// itself, and is told the rest.
+func TestGoOn(t *testing.T) {
+	t.Parallel()
+	at := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}) }
+	many := func(from, n int, sequence uint64) (marks []auth.Mark) {
+		for i := range n {
+			marks = append(marks, auth.Mark{Source: at(from + i), Sequence: sequence})
+		}
+		return marks
+	}
+	for _, tt := range []struct {
+		name                string
+		change              func(c *auth.Config)
+		wasSent, told, sent uint64
+		was, marks, want    []auth.Mark
+	}{
+		{"nothing told", nil, 5, 0, 5, many(1, 2, 5), nil, many(1, 2, 5)},
+		{"nothing known", nil, 0, 7, 7, nil, many(1, 2, 5), many(1, 2, 5)},
+		{"others told", nil, 9, 7, 9, many(1, 1, 5), many(2, 1, 6), append(many(1, 1, 5), many(2, 1, 6)...)},
+		{"older told", monotonic, 9, 7, 9, many(1, 1, 5), many(1, 1, 4), many(1, 1, 5)},
+		{"newer told, for good", monotonic, 9, 11, 11, many(1, 1, 5), many(1, 1, 6), many(1, 1, 6)},
+		{"newer told, of a clock that was set back since", nil, 9, 11, 9, many(1, 1, 5), many(1, 1, 6), many(1, 1, 5)},
+		{"too many", nil, 1, 1, 1, many(1, 20, 5), many(101, 20, 6), append(many(1, 20, 5), many(101, 12, 6)...)},
+	} {
+		was, is := newHMAC(t, tt.change), newHMAC(t, tt.change)
+		was.Resume(tt.wasSent, tt.was)
+		is.Resume(tt.told, tt.marks)
+		is.GoOn(&was.Replay)
+		if diff := cmp.Diff(tt.want, is.Marks(), cmpopts.EquateComparable(netip.Addr{})); diff != "" || is.Sent() != tt.sent {
+			t.Errorf("%s: sent %d, want %d, marks (-want +got):\n%s", tt.name, is.Sent(), tt.sent, diff)
+		}
+	}
+}
+
+// TestForgotten: who had to give way is told once.
+func TestForgotten(t *testing.T) {
+	t.Parallel()
+	in := newHMAC(t, nil)
+	hear := func(i int, at time.Time) netip.Addr {
+		t.Helper()
+		src := netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})
+		p, n := signed(newHMAC(t, nil), src, at)
+		if _, problem := in.Verify(p, n, src, at); problem != auth.NoProblem {
+			t.Fatal(problem)
+		}
+		return in.Forgotten()
+	}
+	for i := range auth.MaxSenders {
+		if gone := hear(i, noon); gone.IsValid() {
+			t.Errorf("sender %d: %v is forgotten", i, gone)
+		}
+	}
+	if gone := hear(100, noon.Add(time.Minute)); gone != netip.MustParseAddr("10.0.0.0") {
+		t.Errorf("%v is forgotten", gone)
+	}
+	if gone := hear(100, noon.Add(61*time.Second)); gone.IsValid() {
+		t.Errorf("%v is forgotten again", gone)
 	}
 }
