@@ -212,10 +212,13 @@ func (s source) hasTest(name string) error {
 	return nil
 }
 
-// joined says whether a name is a string of the file, or two of them.
+// joined says whether a name is a string of the test, or one with an ending.
 func (f testFunction) joined(name string) bool {
+	if f.strings[name] {
+		return true
+	}
 	for i := range len(name) {
-		if f.strings[name[i:]] && (i == 0 || f.strings[name[:i]]) {
+		if f.strings[name[:i]] && f.endings[name[i:]] {
 			return true
 		}
 	}
@@ -260,6 +263,13 @@ func TestHasTest(t *testing.T) {
 		"engine TestHasTest":                         false,
 		"netproc TestTimeout/takeover, far":          true,
 		"netproc TestTimeout/takeover, further":      false,
+		"netproc TestDrops/TTL 254":                  true,
+		"netproc TestAccepted/TTL 254":               false, // a case of TestDrops, in the same file
+		"netproc TestDrops/unicast, IPv6":            true,
+		"netproc TestDrops/unicastunicast":           false,
+		"netproc TestAccepted/unicast, IPv6":         false,
+		"lab TestAlteredLink/MTU":                    true, // in a table of its file
+		"lab TestOverrunWhileAway/MTU":               false,
 		"netproc/wire TestAppend":                    true,
 		"netproc/wire TestAppend/no such":            false,
 		"engine TestScripts/schedule":                true,

@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -15,11 +16,23 @@ import (
 // root is the top of the repository.
 const root = ".."
 
-// testFunction is a Test or Fuzz function, and every string in its file:
-// among them are the names of its subtests.
+// testFunction is a Test or Fuzz function, and what is in it and in what it
+// uses of its package's tests, tables and helpers: among the strings are the
+// names of its subtests.
 type testFunction struct {
-	file    string
-	strings map[string]bool
+	file string
+	piece
+}
+
+// piece is a declaration in the tests of a package: its strings, those of them
+// that are put behind something with a +, and the names in it, of which some
+// are other pieces.
+type piece struct {
+	strings, endings, names map[string]bool
+}
+
+func newPiece() piece {
+	return piece{map[string]bool{}, map[string]bool{}, map[string]bool{}}
 }
 
 // source is what the document may name.
@@ -29,13 +42,14 @@ type source struct {
 	declared map[string]bool
 	// constants holds the exported constants of package ipc.
 	constants []string
-	// tests holds "engine TestScripts".
-	tests map[string]testFunction
+	// tests holds "engine TestScripts", pieces that and "engine scripts", too.
+	tests  map[string]testFunction
+	pieces map[string]piece
 }
 
 // readSource parses every Go file of the module, whatever its build tags.
 var readSource = sync.OnceValues(func() (source, error) {
-	s := source{declared: map[string]bool{}, tests: map[string]testFunction{}}
+	s := source{declared: map[string]bool{}, tests: map[string]testFunction{}, pieces: map[string]piece{}}
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -56,29 +70,102 @@ var readSource = sync.OnceValues(func() (source, error) {
 		s.add(filepath.ToSlash(dir), path, file)
 		return nil
 	})
+	s.collect()
 	return s, err
 })
 
 func (s *source) add(dir, path string, file *ast.File) {
 	isTest := strings.HasSuffix(path, "_test.go")
-	var literals map[string]bool
 	for _, d := range file.Decls {
 		switch d := d.(type) {
 		case *ast.FuncDecl:
 			name := d.Name.Name
-			if isTest && d.Recv == nil && (strings.HasPrefix(name, "Test") || strings.HasPrefix(name, "Fuzz")) {
-				if literals == nil {
-					literals = stringsOf(file)
-				}
-				s.tests[dir+" "+name] = testFunction{path, literals}
-			} else if !isTest {
+			switch {
+			case !isTest:
 				s.declared[dir+"."+receiver(d)+name] = true
+			case isTestName(name) && d.Recv == nil:
+				s.tests[dir+" "+name] = testFunction{file: path}
+				fallthrough
+			default: // a method counts for whoever calls one of its name
+				s.piece(dir, name, d)
 			}
 		case *ast.GenDecl:
 			if !isTest {
 				s.addNames(dir, d)
+				continue
+			}
+			for _, spec := range d.Specs {
+				switch spec := spec.(type) {
+				case *ast.ValueSpec:
+					for _, name := range spec.Names {
+						s.piece(dir, name.Name, spec)
+					}
+				case *ast.TypeSpec:
+					s.piece(dir, spec.Name.Name, spec)
+				}
 			}
 		}
+	}
+}
+
+func isTestName(name string) bool {
+	return strings.HasPrefix(name, "Test") || strings.HasPrefix(name, "Fuzz")
+}
+
+// piece notes a declaration, or one more of its name.
+func (s *source) piece(dir, name string, d ast.Node) {
+	p, there := s.pieces[dir+" "+name]
+	if !there {
+		p = newPiece()
+		s.pieces[dir+" "+name] = p
+	}
+	ast.Inspect(d, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.Ident:
+			p.names[n.Name] = true
+		case *ast.BasicLit:
+			if value, is := stringOf(n); is {
+				p.strings[value] = true
+			}
+		case *ast.BinaryExpr:
+			if value, is := stringOf(n.Y); is && n.Op == token.ADD {
+				p.endings[value] = true
+			}
+		}
+		return true
+	})
+}
+
+// stringOf is the value of a string literal.
+func stringOf(e ast.Expr) (value string, is bool) {
+	lit, is := e.(*ast.BasicLit)
+	if !is || lit.Kind != token.STRING {
+		return "", false
+	}
+	value, err := strconv.Unquote(lit.Value)
+	return value, err == nil
+}
+
+// collect gives each test the strings of all pieces it uses, but for those of
+// other tests.
+func (s *source) collect() {
+	for name, f := range s.tests {
+		dir, _, _ := strings.Cut(name, " ")
+		f.piece = newPiece()
+		seen, todo := map[string]bool{name: true}, []string{name}
+		for len(todo) > 0 {
+			p := s.pieces[todo[0]]
+			todo = todo[1:]
+			maps.Copy(f.strings, p.strings)
+			maps.Copy(f.endings, p.endings)
+			for used := range p.names {
+				key := dir + " " + used
+				if _, is := s.pieces[key]; is && !seen[key] && !isTestName(used) {
+					seen[key], todo = true, append(todo, key)
+				}
+			}
+		}
+		s.tests[name] = f
 	}
 }
 
@@ -112,20 +199,6 @@ func (s *source) addNames(dir string, d *ast.GenDecl) {
 			}
 		}
 	}
-}
-
-// stringsOf returns every string literal of a file.
-func stringsOf(file *ast.File) map[string]bool {
-	all := map[string]bool{}
-	ast.Inspect(file, func(n ast.Node) bool {
-		if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
-			if value, err := strconv.Unquote(lit.Value); err == nil {
-				all[value] = true
-			}
-		}
-		return true
-	})
-	return all
 }
 
 func mustReadSource(t *testing.T) source {
