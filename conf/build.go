@@ -2,7 +2,6 @@ package conf
 
 import (
 	"net/netip"
-	"strconv"
 	"time"
 )
 
@@ -288,19 +287,8 @@ func (b *builder) devices(sections []*section, routers []Router) {
 			continue
 		}
 		taken[name] = place{"the vifname of " + s.label, s.line}
-		routers[i].DeviceName = name
+		routers[i].DeviceName, routers[i].DefaultDevice = name, true
 	}
-}
-
-// defaultDevice returns the next default for a virtual router: standby<VRID>,
-// then standby<VRID>-2, -3 and so on. next counts what was given out.
-func defaultDevice(vrid uint8, next map[uint8]int) string {
-	name := "standby" + strconv.Itoa(int(vrid))
-	next[vrid]++
-	if n := next[vrid]; n > 1 {
-		name += "-" + strconv.Itoa(n)
-	}
-	return name
 }
 
 // invalid tells whether the file gives the key a value that did not pass.

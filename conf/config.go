@@ -178,6 +178,8 @@ type Router struct {
 	// file calls it vifname. No two routers share one, and none is the
 	// Interface of a router.
 	DeviceName string
+	// DefaultDevice: the file does not give the name.
+	DefaultDevice bool
 	// SocketFilter: drop foreign packets in the kernel.
 	SocketFilter bool
 	// Auth says how advertisements are authenticated.

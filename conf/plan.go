@@ -38,16 +38,20 @@ type Effect struct {
 // Plan says what a reload from one configuration to another does to each
 // virtual router, in the order of the next file, what ends behind it; and
 // which keys at the top of the file the reload refuses or leaves until a
-// restart.
+// restart. Default names of devices in next become those that a reload keeps.
 func Plan(old, next *Config) (effects []Effect, remarks []string) {
-	before := map[string]*Router{}
+	before, devices := map[string]*Router{}, map[string]string{}
 	for i := range old.Routers {
-		before[old.Routers[i].name()] = &old.Routers[i]
+		r := &old.Routers[i]
+		if before[r.Name()] = r; r.DefaultDevice {
+			devices[r.Name()] = r.DeviceName
+		}
 	}
+	next.KeepDevices(devices)
 	for i := range next.Routers {
 		r := &next.Routers[i]
-		effects = append(effects, effect(before[r.name()], r))
-		delete(before, r.name())
+		effects = append(effects, effect(before[r.Name()], r))
+		delete(before, r.Name())
 	}
 	for _, name := range slices.Sorted(maps.Keys(before)) {
 		effects = append(effects, Effect{Router: name, Kind: FailsOver, Changes: []string{"it is not in the new configuration"}})
@@ -55,8 +59,8 @@ func Plan(old, next *Config) (effects []Effect, remarks []string) {
 	return effects, global(old, next)
 }
 
-// name identifies a virtual router, as in the log.
-func (r *Router) name() string {
+// Name identifies a virtual router, as in the log.
+func (r *Router) Name() string {
 	family := "ipv4"
 	if r.Addresses[0].Addr.Is6() {
 		family = "ipv6"
@@ -68,7 +72,7 @@ func (r *Router) name() string {
 var shared = []string{"version", "auth_type", "auth_secret", "hmac.active_key", "hmac.key"}
 
 func effect(old, next *Router) Effect {
-	e := Effect{Router: next.name(), Kind: New}
+	e := Effect{Router: next.Name(), Kind: New}
 	if old == nil {
 		return e
 	}

@@ -1,6 +1,7 @@
 package conf_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -23,6 +24,12 @@ func TestPlan(t *testing.T) {
 	router := func(vrid, rest string) string {
 		return "[[vrouter]]\ninterface = \"eth0\"\ngroup = " + vrid + "\nvip = [\"192.0.2." + vrid + "\", \"192.0.2.10" + vrid + "\"]\n" + rest + "\n"
 	}
+	twice := func(interfaces ...string) (text string) { // one VRID on several
+		for _, iface := range interfaces {
+			text += "[[vrouter]]\ninterface = \"" + iface + "\"\ngroup = 7\nvip = \"192.0.2.7" + iface[3:] + "\"\niftype = \"macvlan\"\n"
+		}
+		return text
+	}
 	for _, tt := range []struct{ name, old, next, want string }{
 		{"nothing", router("7", ""), "debug = 0\n" + router("7", "priority = 100"), "eth0/7/ipv4 unchanged"},
 		{"priority", router("7", ""), router("7", "priority = 150"), "eth0/7/ipv4 updated: priority = 100 -> 150"},
@@ -31,6 +38,8 @@ func TestPlan(t *testing.T) {
 		{"interval of version 2", router("7", ""), router("7", "timers = { advert = 2 }"),
 			"eth0/7/ipv4 updated: timers = { advert = 1 } -> { advert = 2 }, (the other routers must agree, or drop what it says)"},
 		{"device", router("7", ""), router("7", "iftype = \"macvlan\""), `eth0/7/ipv4 moved: iftype = "ether" -> "macvlan", vifname = "standby7"`},
+		{"in front", twice("eth0", "eth1"), twice("eth2", "eth0", "eth1"), "eth2/7/ipv4 new; eth0/7/ipv4 unchanged; eth1/7/ipv4 unchanged"},
+		{"name taken", twice("eth0"), twice("eth0") + router("8", "iftype = \"macvlan\"\nvifname = \"standby7\""), `eth0/7/ipv4 moved: vifname = "standby7" -> "standby7-2"; eth0/8/ipv4 new`},
 		{"another VRID", router("7", "") + router("8", ""), router("9", "") + router("8", ""),
 			"eth0/9/ipv4 new; eth0/8/ipv4 unchanged; eth0/7/ipv4 will fail over: it is not in the new configuration"},
 		{"password", router("7", "auth_type = \"rfc2338-simple\"\nauth_secret = \"one\""), router("7", "auth_type = \"rfc2338-simple\"\nauth_secret = \"two\""),
@@ -55,6 +64,46 @@ func TestPlan(t *testing.T) {
 		}
 		if strings.Contains(got, "kkk") || strings.Contains(got, "two") {
 			t.Errorf("%s: a secret in %s", tt.name, got)
+		}
+	}
+}
+
+// TestKeepDevices: a default name stays with its router as long as the file
+// leaves it free.
+func TestKeepDevices(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		routers []string // "interface group [vifname]"
+		before  map[string]string
+		want    []string
+	}{
+		{"nothing before", []string{"eth0 7", "eth1 7"}, nil, []string{"standby7", "standby7-2"}},
+		{"in front", []string{"eth2 7", "eth0 7", "eth1 7"}, map[string]string{"eth0/7/ipv4": "standby7", "eth1/7/ipv4": "standby7-2"}, []string{"standby7-3", "standby7", "standby7-2"}},
+		{"the first is gone", []string{"eth1 7", "eth2 7"}, map[string]string{"eth0/7/ipv4": "standby7", "eth1/7/ipv4": "standby7-2"}, []string{"standby7-2", "standby7"}},
+		{"named now", []string{"eth0 7 vrrp7", "eth1 7"}, map[string]string{"eth0/7/ipv4": "standby7", "eth1/7/ipv4": "standby7-2"}, []string{"vrrp7", "standby7-2"}},
+		{"another's name now", []string{"eth0 7", "eth0 8 standby7"}, map[string]string{"eth0/7/ipv4": "standby7"}, []string{"standby7-2", "standby7"}},
+		{"an interface's name now", []string{"eth0 7", "standby7 8"}, map[string]string{"eth0/7/ipv4": "standby7"}, []string{"standby7-2", "standby8"}},
+	} {
+		var text strings.Builder
+		for i, r := range tt.routers {
+			f := append(strings.Fields(r), "")
+			fmt.Fprintf(&text, "[[vrouter]]\niftype = \"macvlan\"\ninterface = %q\ngroup = %s\nvip = \"192.0.2.%d\"\n", f[0], f[1], i+1)
+			if f[2] != "" {
+				fmt.Fprintf(&text, "vifname = %q\n", f[2])
+			}
+		}
+		c, err := conf.Parse("f", []byte(text.String()), conf.TOML)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.KeepDevices(tt.before)
+		var got []string
+		for _, r := range c.Routers {
+			got = append(got, r.DeviceName)
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}
 	}
 }

@@ -63,19 +63,24 @@ func (r *reloaded) reload(text, word string) {
 // advertised from a mark on, without a gap above one and a half intervals.
 func steady(t *testing.T, frames []lab.Frame, n *lab.Node, count int) {
 	t.Helper()
-	last := map[int]time.Time{}
+	type router struct {
+		vrid int
+		ipv6 bool
+	}
+	last := map[router]time.Time{}
 	for _, f := range frames {
 		if f.VRRP == nil {
 			continue
 		}
+		r := router{f.VRRP.VRID, f.VRRP.Src.Is6()}
 		if f.Port != n.Name || f.VRRP.Priority == 0 {
 			t.Errorf("a role changed: %s", f)
 			return
 		}
-		if before, seen := last[f.VRRP.VRID]; seen && f.Time.Sub(before) > interval3*3/2 {
+		if before, seen := last[r]; seen && f.Time.Sub(before) > interval3*3/2 {
 			t.Errorf("VRID %d: no advertisement for %v", f.VRRP.VRID, f.Time.Sub(before))
 		}
-		last[f.VRRP.VRID] = f.Time
+		last[r] = f.Time
 	}
 	if len(last) != count {
 		t.Errorf("%d virtual routers advertise, want %d", len(last), count)

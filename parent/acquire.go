@@ -20,6 +20,12 @@ type acquiring struct {
 // takeSoon takes a slot's addresses together with those of other slots. What
 // cannot be done so is done at once.
 func (d *daemon) takeSoon(s *slot, h ipc.Header) ipc.Code {
+	if l := d.links[s.link]; s.index == 0 && l.index != 0 { // the last attempt failed
+		if err := d.equip(l, s); err != nil {
+			d.log.Error("acquire failed", "vr", s.name, "error", err)
+			return ipc.CodeKernel
+		}
+	}
 	if s.held || s.ioctl || s.etherMAC {
 		if err := d.take(s); err != nil {
 			d.log.Error("acquire failed", "vr", s.name, "error", err)

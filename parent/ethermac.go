@@ -45,7 +45,7 @@ func (d *daemon) wearMAC(s *slot) error {
 	if err := rewrite(d.locks[l.name], macLine+own.String()+"\n"); err != nil {
 		return err
 	}
-	l.worn = own
+	l.worn, s.wears = own, true
 	if err := setMAC(l.index, s.mac[:]); err != nil {
 		return errors.Join(err, d.shedMAC(s))
 	}
@@ -56,11 +56,11 @@ func (d *daemon) wearMAC(s *slot) error {
 // shedMAC gives the interface its own address back.
 func (d *daemon) shedMAC(s *slot) error {
 	l := d.links[s.link]
-	if !s.etherMAC || l.worn == nil {
+	if !s.wears || l.worn == nil {
 		return nil
 	}
 	own := l.worn
-	l.worn, l.mac = nil, [6]byte(own)
+	s.wears, l.worn, l.mac = false, nil, [6]byte(own)
 	return errors.Join(setMAC(l.index, own), rewrite(d.locks[l.name], ""))
 }
 

@@ -51,6 +51,7 @@ type grant struct {
 	ioctl       bool           // addresses go through ioctl(2)
 	etherMAC    bool           // the interface takes the virtual MAC while Active
 	device      string         // macvlan to hold the addresses; "" is the link itself
+	defaulted   bool           // its name is none of the file
 	addrs       []conf.Address // in the order they are advertised
 	derived     bool           // the first of them is derived from the VRID
 	lease       time.Duration  // how long the addresses stay without an advertisement
@@ -108,7 +109,7 @@ func grants(c *conf.Config) (gs []grant, links []linkName) {
 		}
 		g.ioctl = r.IOCTL
 		if g.etherMAC = r.EtherMAC; r.InterfaceType == conf.MACVLAN {
-			g.device = r.DeviceName
+			g.device, g.defaulted = r.DeviceName, r.DefaultDevice
 		}
 		gs = append(gs, g)
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"golang.org/x/sys/unix"
 )
@@ -34,7 +35,8 @@ type handover struct {
 // handedSlot is a page of the ledger.
 type handedSlot struct {
 	Name    string            `json:"name"`
-	Device  string            `json:"device"` // "" is the interface itself
+	Device  string            `json:"device"`  // "" is the interface itself
+	Default bool              `json:"default"` // its name is
 	Index   int               `json:"index"`
 	Held    bool              `json:"held"`
 	Placed  []vaddr           `json:"placed"`
@@ -103,7 +105,7 @@ func (d *daemon) bequest(iface string) handover {
 		if s == nil || d.links[s.link].name != iface || s.index == 0 && len(s.marks) == 0 {
 			continue
 		}
-		one := handedSlot{Name: s.name, Device: s.device, Index: s.index, Held: s.held, Placed: s.placed, Expires: s.expires, Marks: map[string]uint64{}}
+		one := handedSlot{Name: s.name, Device: s.device, Default: s.defaulted, Index: s.index, Held: s.held, Placed: s.placed, Expires: s.expires, Marks: map[string]uint64{}}
 		for source, sequence := range s.marks {
 			key := ""
 			if source.IsValid() {
@@ -152,7 +154,7 @@ func readHandover(path string) (*handover, error) {
 
 // inherit takes over what the daemon before has left on our interfaces, as
 // far as it is what we would have made; all else of it is swept.
-func (d *daemon) inherit() error {
+func (d *daemon) inherit(c *conf.Config) error {
 	infos, err := d.kernel.links()
 	if err != nil {
 		return err
@@ -162,18 +164,7 @@ func (d *daemon) inherit() error {
 		byIndex[i.Index], byName[i.Name] = i, i
 	}
 	taken, held := 0, 0
-	for name := range d.locks {
-		path, err := handoverFile(name)
-		var h *handover
-		if err == nil {
-			h, err = readHandover(path)
-		}
-		if err != nil {
-			d.log.Warn("nothing taken over from the daemon before", "link", name, "error", err)
-		}
-		if h == nil {
-			continue
-		}
+	for name, h := range d.bequests(c) {
 		for i := range h.Slots {
 			s := d.named(h.Slots[i].Name)
 			if s != nil && s.marks != nil {
@@ -193,6 +184,38 @@ func (d *daemon) inherit() error {
 		d.log.Info("taken over from the daemon before", "routers", taken, "active", held)
 	}
 	return nil
+}
+
+// bequests reads what there is for our interfaces. Devices with default names
+// keep them.
+func (d *daemon) bequests(c *conf.Config) map[string]*handover {
+	all, devices := make(map[string]*handover), make(map[string]string)
+	for name := range d.locks {
+		path, err := handoverFile(name)
+		var h *handover
+		if err == nil {
+			h, err = readHandover(path)
+		}
+		if err != nil {
+			d.log.Warn("nothing taken over from the daemon before", "link", name, "error", err)
+		}
+		if h == nil {
+			continue
+		}
+		all[name] = h
+		for _, one := range h.Slots {
+			if one.Default {
+				devices[one.Name] = one.Device
+			}
+		}
+	}
+	c.KeepDevices(devices)
+	for _, r := range c.Routers {
+		if s := d.named(r.Name()); s != nil {
+			s.device = r.DeviceName
+		}
+	}
+	return all
 }
 
 // named finds a slot by its name.

@@ -263,6 +263,26 @@ func (k *kernel) deleteLink(index int) error {
 	return nil
 }
 
+// deleteLinks deletes devices, several of them by a group of their own.
+func (k *kernel) deleteLinks(indexes []int, group uint32) error {
+	if len(indexes) < 2 {
+		for _, index := range indexes {
+			return k.deleteLink(index)
+		}
+		return nil
+	}
+	var reqs []*nl.NetlinkRequest
+	for _, index := range indexes {
+		req := nl.NewNetlinkRequest(unix.RTM_SETLINK, unix.NLM_F_ACK)
+		msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
+		msg.Index = int32(index)
+		req.AddData(msg)
+		req.AddData(nl.NewRtAttr(unix.IFLA_GROUP, binary.NativeEndian.AppendUint32(nil, group)))
+		reqs = append(reqs, req)
+	}
+	return errors.Join(k.exchange(reqs, unix.ENODEV), k.deleteGroup(group))
+}
+
 // deleteGroup deletes all devices of a group at once: a thousand in the time
 // that eight take one by one. A group without any is no error.
 func (k *kernel) deleteGroup(group uint32) error {

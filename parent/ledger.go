@@ -23,6 +23,7 @@ type slot struct {
 	acquiring  *acquiring // its addresses are to be taken in this turn
 	held       bool       // the addresses are, or may be, on the device
 	placed     []vaddr    // as they were put there
+	wears      bool       // the interface has its MAC address
 	reasserted int        // how often somebody else had removed something
 	expires    int64      // end of the lease, CLOCK_MONOTONIC in ns
 }
@@ -36,6 +37,7 @@ func (d *daemon) take(s *slot) error {
 		return nil
 	}
 	gone := slices.DeleteFunc(slices.Clone(s.placed), func(a vaddr) bool { return slices.Contains(want, a) })
+	gone, heirs := d.bequeath(s, gone)
 	s.held, s.placed = true, slices.Concat(want, gone)
 	// What is gone goes first: with the first address of a subnet the kernel
 	// takes all others of it away.
@@ -43,6 +45,9 @@ func (d *daemon) take(s *slot) error {
 	if err == nil {
 		s.placed = want
 		err = d.put(s, want)
+	}
+	for _, t := range heirs {
+		err = errors.Join(err, d.put(t, t.placed))
 	}
 	if err != nil {
 		return errors.Join(err, d.give(s))
@@ -203,6 +208,11 @@ func (d *daemon) undo() error {
 		return nil
 	}
 	errs := []error{d.dropRoutes()}
+	for _, o := range d.old { // the end of a generation that did not come
+		if o != nil && !slices.Contains(d.slots, o) {
+			errs = append(errs, d.strip(o))
+		}
+	}
 	if d.kernel != nil && slices.ContainsFunc(d.slots, func(s *slot) bool { return s != nil && s.own && s.index != 0 }) {
 		errs = append(errs, d.kernel.deleteGroup(d.group))
 		for _, s := range d.slots {

@@ -22,7 +22,7 @@ import (
 // secrets is always made anew, in the next vault.
 func (s *slot) same(g *grant) bool {
 	a, b := s.record(), g.record()
-	return len(s.secrets)+len(g.secrets) == 0 && s.link == g.link && s.device == g.device && s.accept == g.accept && s.pace == g.pace && s.etherMAC == g.etherMAC && s.ioctl == g.ioctl && s.linkUpDelay == g.linkUpDelay && s.derived == g.derived &&
+	return len(s.secrets)+len(g.secrets) == 0 && s.link == g.link && s.device == g.device && s.defaulted == g.defaulted && s.accept == g.accept && s.pace == g.pace && s.etherMAC == g.etherMAC && s.ioctl == g.ioctl && s.linkUpDelay == g.linkUpDelay && s.derived == g.derived &&
 		slices.Equal(s.addrs, g.addrs) && reflect.DeepEqual(a, b)
 }
 
@@ -111,9 +111,8 @@ func (d *daemon) adopt(next []*slot) {
 }
 
 // lockLinks takes the locks of the interfaces of slots that are not locked
-// yet, all or none.
-func (d *daemon) lockLinks(next []*slot) error {
-	var taken []string
+// yet, and lists those it has taken, also with an error.
+func (d *daemon) lockLinks(next []*slot) (taken []string, err error) {
 	for _, s := range next {
 		if s == nil || d.locks[d.links[s.link].name] != nil {
 			continue // in another family, or by another slot
@@ -121,14 +120,11 @@ func (d *daemon) lockLinks(next []*slot) error {
 		name := d.links[s.link].name
 		f, err := lockInterface(name)
 		if err != nil {
-			for _, name := range taken {
-				d.unlockLink(name)
-			}
-			return err
+			return taken, err
 		}
 		d.locks[name], taken = f, append(taken, name)
 	}
-	return nil
+	return taken, nil
 }
 
 func (d *daemon) unlockLink(name string) {
@@ -222,9 +218,12 @@ func (d *daemon) prepare(c *conf.Config) error {
 	if err != nil {
 		return err
 	}
+	c.KeepDevices(d.defaultDevices())
 	next := d.match(c)
-	if err = d.recognize(next); err == nil {
-		err = d.lockLinks(next)
+	err = d.recognize(next)
+	var locked []string
+	if err == nil {
+		locked, err = d.lockLinks(next)
 	}
 	var known map[vrID]marks
 	if err == nil {
@@ -234,6 +233,9 @@ func (d *daemon) prepare(c *conf.Config) error {
 		err = d.listen(next, c)
 	}
 	if err != nil {
+		for _, name := range locked {
+			d.unlockLink(name)
+		}
 		v.free()
 		return err
 	}
@@ -266,79 +268,9 @@ func (d *daemon) slotOf(h ipc.Header) *slot {
 // generation that it has been given.
 func (d *daemon) outdated(h ipc.Header) bool { return d.old != nil && h.Generation == d.generation-1 }
 
-// finish ends the old generation: the child has let go of everything that it
-// does not have any more, or is dead.
-func (d *daemon) finish() {
-	old := d.old
-	d.old = nil
-	if d.child != nil {
-		d.child.deadline = never
-	}
-	var errs []error
-	for _, o := range old {
-		if o == nil || slices.Contains(d.slots, o) {
-			continue
-		}
-		if s := d.find(o.link, o.vrid); s != nil && s.device == o.device {
-			s.index, s.own, s.held, s.placed, s.expires = o.index, o.own, o.held, o.placed, o.expires
-			continue
-		}
-		held := o.held
-		errs = append(errs, d.strip(o))
-		if s := d.find(o.link, o.vrid); s != nil && held {
-			errs = append(errs, d.move(s))
-		}
-	}
-	for _, l := range d.links {
-		if len(l.slots) == 0 {
-			errs = append(errs, d.detach(l))
-			continue
-		}
-		for _, s := range l.slots {
-			if l.index != 0 && s.index == 0 {
-				errs = append(errs, d.equip(l, s))
-			}
-		}
-	}
-	for name := range d.locks {
-		if !slices.ContainsFunc(d.links, func(l *link) bool { return l.name == name && len(l.slots) > 0 }) {
-			d.unlockLink(name)
-		}
-	}
-	errs = append(errs, d.resync())
-	if err := errors.Join(errs...); err != nil {
-		d.log.Error("reload", "error", err)
-	}
-	d.oldVault.free()
-	d.oldVault, d.stateDirty = nil, true
-	if d.applied != nil && d.loaded != nil {
-		d.applied(d.loaded)
-	}
-	d.loaded = nil
-	d.log.Info("configuration loaded", "generation", d.generation)
-	d.manager.tell("READY=1")
-}
-
 // warn repeats what was found when the configuration was read.
 func (d *daemon) warn(c *conf.Config) {
 	for _, w := range c.Warnings {
 		d.log.Warn("configuration", "warning", w)
 	}
-}
-
-// move puts the addresses of an Active on a device they were not on before.
-// The child does not know devices: it goes on as it was.
-func (d *daemon) move(s *slot) error {
-	l := d.links[s.link]
-	if l.index == 0 {
-		return nil
-	}
-	err := d.equip(l, s)
-	if err == nil {
-		err = d.take(s)
-	}
-	if err == nil {
-		d.announceSlot(s, l, s.repeat)
-	}
-	return err
 }

@@ -15,6 +15,10 @@ import (
 // deviceGroup marks our devices' group number; the low bits are the daemon's.
 const deviceGroup = 0x76000000
 
+// doomedGroup is the bit of a group number for those to be deleted: process
+// ids are shorter.
+const doomedGroup = 0x800000
+
 // chooseGroup picks a group that no device is in: ours are deleted by it.
 func (d *daemon) chooseGroup() error {
 	infos, err := d.kernel.links()
@@ -118,7 +122,7 @@ func (d *daemon) open(c *conf.Config) (err error) {
 	if d.program, err = openProgram(); err != nil {
 		return err
 	}
-	if err := d.lockLinks(next); err != nil {
+	if _, err := d.lockLinks(next); err != nil {
 		return err
 	}
 	if d.kernel, err = openKernel(); err != nil {
@@ -145,7 +149,7 @@ func (d *daemon) open(c *conf.Config) (err error) {
 		d.log.Warn("the kernel will not silence addresses of intervals below a second when we are gone", "error", err)
 	}
 	d.lifetimes = c.Lease == "lifetime" || err != nil && c.Lease == "auto"
-	if err := d.inherit(); err != nil {
+	if err := d.inherit(c); err != nil {
 		return fmt.Errorf("handover: %w", err)
 	}
 	if err := d.sweep(); err != nil {

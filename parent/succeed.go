@@ -1,0 +1,166 @@
+package parent
+
+import (
+	"errors"
+	"slices"
+)
+
+// finish ends the old generation: the child has let go of everything that it
+// does not have any more, or is dead.
+func (d *daemon) finish() {
+	d.acquireAll() // what the old generation has asked for last
+	old := d.old
+	d.old = nil
+	if d.child != nil {
+		d.child.deadline = never
+	}
+	err := d.succeed(old)
+	d.releaseLinks()
+	err = errors.Join(err, d.resync())
+	if err != nil {
+		d.log.Error("reload", "error", err)
+	}
+	d.oldVault.free()
+	d.oldVault, d.stateDirty = nil, true
+	if d.applied != nil && d.loaded != nil {
+		d.applied(d.loaded)
+	}
+	d.loaded = nil
+	d.log.Info("configuration loaded", "generation", d.generation)
+	d.manager.tell("READY=1")
+}
+
+// succeed hands what old slots have in the ledger on to the next ones. What
+// is to lie elsewhere is taken away from all of them before any gets it anew:
+// the name of a device may be another's now, and two devices with one MAC
+// address cannot be up at once. The child does not know devices: an Active
+// goes on as it was, or hands over if it cannot have its addresses.
+func (d *daemon) succeed(old []*slot) error {
+	var errs []error
+	var devices []int
+	var kept []*slot
+	moved := make(map[*slot]bool)
+	for _, o := range old {
+		if o == nil || slices.Contains(d.slots, o) {
+			continue
+		}
+		s, held := d.find(o.link, o.vrid), o.held
+		if s != nil && s.liesAs(o) {
+			d.inheritPage(s, o)
+			kept = append(kept, s)
+			continue
+		}
+		errs = append(errs, d.give(o))
+		if o.own && o.index != 0 {
+			devices = append(devices, o.index)
+		}
+		o.index, o.own, o.held, o.placed = 0, false, false, nil
+		if s != nil && held {
+			moved[s] = true
+		}
+	}
+	errs = append(errs, d.kernel.deleteLinks(devices, d.group|doomedGroup))
+	for _, l := range d.links {
+		errs = append(errs, d.refit(l, moved))
+	}
+	for _, s := range kept {
+		if s.held && !slices.Equal(s.placed, d.place(s)) {
+			if err := d.take(s); err != nil {
+				d.handOver(s, err)
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// liesAs says whether a slot's addresses are where those of an old one are,
+// and in the same way.
+func (s *slot) liesAs(o *slot) bool {
+	return s.device == o.device && s.etherMAC == o.etherMAC && s.ioctl == o.ioctl && (!s.ioctl || slices.Equal(s.addrs, o.addrs))
+}
+
+// inheritPage copies an old slot's page of the ledger.
+func (d *daemon) inheritPage(s, o *slot) {
+	s.index, s.own, s.held, s.placed, s.expires, s.wears = o.index, o.own, o.held, o.placed, o.expires, o.wears
+	s.reached, s.report, s.reasserted = o.reached, o.report, o.reasserted
+	if i := slices.Index(d.lowering, o); i >= 0 {
+		d.lowering[i], s.lowering = s, true
+	}
+}
+
+// refit makes what the slots of a link do not have yet, and puts back the
+// link's settings once none of them has a device.
+func (d *daemon) refit(l *link, moved map[*slot]bool) error {
+	if len(l.slots) == 0 {
+		return d.detach(l)
+	}
+	var errs []error
+	for _, s := range l.slots {
+		if l.index == 0 || s.index != 0 {
+			continue
+		}
+		err := d.equip(l, s)
+		if !moved[s] {
+			errs = append(errs, err)
+			continue
+		}
+		if err == nil {
+			err = d.take(s)
+		}
+		if err != nil {
+			d.handOver(s, err)
+			continue
+		}
+		d.announceSlot(s, l, s.repeat)
+	}
+	if l.settled && !slices.ContainsFunc(l.slots, func(s *slot) bool { return s.device != "" }) {
+		errs = append(errs, restoreSettings(l.saved))
+		l.saved, l.settled = nil, false
+	}
+	return errors.Join(errs...)
+}
+
+// releaseLinks gives up the locks of interfaces that no slot is on any more.
+func (d *daemon) releaseLinks() {
+	for name := range d.locks {
+		if !slices.ContainsFunc(d.links, func(l *link) bool { return l.name == name && len(l.slots) > 0 }) {
+			d.unlockLink(name)
+		}
+	}
+}
+
+// bequeath lists, of addresses that a slot gives up, those that no other slot
+// on the same device is to have: what one is to have stays where it is, and
+// is on its page from now on.
+func (d *daemon) bequeath(s *slot, gone []vaddr) (nobodys []vaddr, heirs []*slot) {
+	for _, a := range gone {
+		i := slices.IndexFunc(d.slots, func(t *slot) bool {
+			return t != nil && t != s && t.held && t.index == s.index && !t.ioctl && !s.ioctl && has(d.place(t), a)
+		})
+		if i < 0 {
+			nobodys = append(nobodys, a)
+			continue
+		}
+		t := d.slots[i]
+		if heirs = append(heirs, t); !has(t.placed, a) {
+			t.placed = append(slices.Clone(t.placed), a)
+		}
+	}
+	return nobodys, heirs
+}
+
+func has(addrs []vaddr, a vaddr) bool {
+	return slices.ContainsFunc(addrs, func(b vaddr) bool { return a.Prefix == b.Prefix })
+}
+
+// defaultDevices are the devices with default names that there are, by the
+// names of their virtual routers.
+func (d *daemon) defaultDevices() map[string]string {
+	devices := make(map[string]string)
+	for _, s := range d.slots {
+		if s != nil && s.defaulted {
+			devices[s.name] = s.device
+		}
+	}
+	return devices
+}
