@@ -19,7 +19,7 @@ var mayImport = map[string][]string{
 	"ipc":             {"golang.org/x/sys/unix"},
 	"netproc":         {module + "engine", module + "ipc", module + "netproc/wire", module + "netproc/auth", module + "netproc/sandbox"},
 	"netproc/wire":    {},
-	"netproc/auth":    {},
+	"netproc/auth":    {"golang.org/x/crypto/sha3"},
 	"netproc/sandbox": {"golang.org/x/sys/unix", "github.com/landlock-lsm/go-landlock/landlock", "github.com/landlock-lsm/go-landlock/landlock/syscall"},
 	"parent": {module + "conf", module + "ipc", module + "capture", "golang.org/x/sys/unix", "github.com/vishvananda/netlink", "github.com/vishvananda/netlink/nl", "github.com/mdlayher/packet", "github.com/google/nftables", "github.com/google/nftables/expr",
 		"github.com/google/nftables/binaryutil", "github.com/mdlayher/netlink", "github.com/landlock-lsm/go-landlock/landlock", "github.com/landlock-lsm/go-landlock/landlock/syscall"},
@@ -86,7 +86,7 @@ func TestImportTable(t *testing.T) {
 func TestLinkedPackages(t *testing.T) {
 	t.Parallel()
 	for program, absent := range map[string][]string{
-		"rvrrpd":         {module + "engine", module + "netproc", "libseccomp", "runtime/cgo", "net/http"},
+		"rvrrpd":         {module + "engine", module + "netproc", "x/crypto", "libseccomp", "runtime/cgo", "net/http"},
 		"rvrrpd-netproc": {module + "parent", module + "conf", "vishvananda", "mdlayher", "libseccomp", "runtime/cgo", "BurntSushi", "net/http"},
 	} {
 		for _, dep := range list(t, "-deps", "./cmd/"+program) {

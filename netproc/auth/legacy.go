@@ -3,9 +3,10 @@ package auth
 import (
 	"crypto/hmac"
 	"crypto/sha256"
-	"crypto/sha3"
 	"crypto/subtle"
 	"hash"
+
+	"golang.org/x/crypto/sha3"
 )
 
 // Type is the authentication type of a VRRPv2 message.
@@ -30,8 +31,8 @@ const checksumAt = 6
 type Legacy struct {
 	kind   Type
 	secret []byte
-	mac    hash.Hash   // P0
-	shake  *sha3.SHAKE // P1
+	mac    hash.Hash      // P0
+	shake  sha3.ShakeHash // P1
 	sum    [sha256.Size]byte
 }
 
@@ -43,7 +44,7 @@ func NewLegacy(kind Type, secret []byte) *Legacy {
 	case P0:
 		l.mac = hmac.New(sha256.New, secret)
 	case P1:
-		l.shake = sha3.NewSHAKE256()
+		l.shake = sha3.NewShake256()
 	}
 	return l
 }
