@@ -328,7 +328,7 @@ func TestEveryValueOfAByte(t *testing.T) {
 		{"state-change: verdict", StateChange{Reason: 1}, 21, span(0, 5)},
 		{"state-change: drop", StateChange{Reason: 1}, 26, span(0, 27)},
 		{"dropped: reason", Dropped{Reason: 1}, 2, span(1, 27)},
-		{"noticed: notice", Noticed{Notice: 1}, 2, span(1, 6)},
+		{"noticed: notice", Noticed{Notice: 1}, 2, span(1, 7)},
 		{"dropped: source length", Dropped{Reason: 1, Source: v4}, 4, only(4, 16)},
 	} {
 		p := payload(tt.m)

@@ -81,6 +81,9 @@ func TestRollOut(t *testing.T) {
 		steady(t, l.Tap.From(from), l.R1, count)
 	}
 	steady(t, l.Tap.From(mark), l.R1, count)
+	if !b.Said(0, "advertisements noticed.*reason=unsigned source="+l.R1.Addr.String()) {
+		t.Errorf("nothing said of what was not signed yet:\n%s", b.Output())
+	}
 	for _, p := range []*reloaded{a, b} {
 		if out := p.Output(); strings.Contains(out, "packets dropped") || strings.Contains(out, key2) || strings.Contains(out, "000102030405") {
 			t.Errorf("it said\n%s", out)

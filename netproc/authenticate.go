@@ -115,6 +115,7 @@ func (r *router) trailerOf(payload []byte, src netip.Addr) int {
 // authenticate is R11: type and authentication data in version 2, the HMAC
 // trailer in either. The data of type 0 are ignored (RFC 3768 §5.3.10).
 func (p *process) authenticate(r *router, payload []byte, trailer int, a *wire.Advertisement, src netip.Addr) ipc.Drop {
+	p.bare = r.auth.hmac != nil && trailer == 0
 	if a.Version == 2 && a.AuthType != r.auth.kind() {
 		return ipc.DropAuthType
 	}

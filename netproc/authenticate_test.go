@@ -122,6 +122,10 @@ func TestAuthentication(t *testing.T) {
 				d.frame(d.now, tt.packet)
 			}
 			said := d.turn()
+			if tt.want == 0 && strings.HasSuffix(tt.name, "nothing sent") {
+				d.expect("unsigned", said, fmt.Sprintf("g1 noticed unsigned link=%d vrid=7 from %v: 1 of 1", tt.router.Link, source))
+				said = nil
+			}
 			if tt.want == 0 {
 				if d.p.next() != d.now+downInterval || len(said) > 1 || len(said) == 1 && !strings.Contains(said[0], "s0 mark from "+source.String()) {
 					t.Errorf("not heard: %q", said)
@@ -207,6 +211,41 @@ func TestSkew(t *testing.T) {
 	d.frame(d.now, p)
 	d.expect("skewed", d.turn(), fmt.Sprintf("g1 s0 mark from 10.77.0.1: %d", binary.BigEndian.Uint64(p[20+12+4:])),
 		"g1 noticed skew link=0 vrid=7 from 10.77.0.1: 1 of 1")
+}
+
+// TestUnsigned: each sender that does not sign is reported by its name, at a
+// limited rate; who signs is not.
+func TestUnsigned(t *testing.T) {
+	t.Parallel()
+	d := authenticated(t, withHMAC(record3(), 1), ipc.Slot(0), ipc.Secret{ID: 1, Value: hmacKey(1)})
+	from := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 77, 1, byte(i)}) }
+	hear := func(i int) []string {
+		d.frame(d.now, advertisement(from(i), good3(200)))
+		return d.turn()
+	}
+	report := func(i, count, total int) string {
+		return fmt.Sprintf("g1 noticed unsigned link=0 vrid=7 from %v: %d of %d", from(i), count, total)
+	}
+	for i := range 16 {
+		d.expect("first", hear(i), report(i, 1, i+1))
+	}
+	for i := range 100 {
+		d.expect("told already, or too many", hear(i))
+	}
+	for range reportEvery/second - 1 {
+		d.now += second
+		d.expect("within ten seconds", hear(3))
+	}
+	d.now += second
+	d.expect("ten seconds later", hear(3), report(3, 110, 126))
+	d.expect("and another", hear(4), report(4, 1, 127))
+	at := noon.Add(time.Duration(d.now - start))
+	p := signed(t, 1, from(5), good3(200), at)
+	d.frame(d.now, p)
+	d.expect("signed", d.turn(), fmt.Sprintf("g1 s0 mark from %v: %d", from(5), binary.BigEndian.Uint64(p[20+12+4:])))
+	legacy := authenticated(t, record3())
+	legacy.frame(legacy.now, advertisement(peer, good3(200)))
+	legacy.expect("without HMAC", legacy.turn())
 }
 
 // TestSigned: what an Active sends verifies, each time with a newer sequence;

@@ -3,6 +3,7 @@ package netproc
 import (
 	"math"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
@@ -65,6 +66,24 @@ func (p *process) notice(r *router, n ipc.Notice, source netip.Addr) {
 	if p.notices[n].add(p.now, subject{r.record.Link, r.record.VRID, source}) {
 		p.reportNotices(n)
 	}
+}
+
+// unsigned is the notice of an advertisement without an HMAC trailer. Its
+// report is to tell everybody who has to be seen to, so that each sender has
+// one of its own, up to maxPeers of them at a time.
+func (p *process) unsigned(r *router, source netip.Addr) {
+	if p.sniffer != nil {
+		p.notice(r, ipc.NoticeUnsigned, source)
+		return
+	}
+	s := subject{r.record.Link, r.record.VRID, source}
+	if p.notices[ipc.NoticeUnsigned].add(p.now, s) {
+		p.named = p.named[:0]
+	} else if len(p.named) == maxPeers || slices.Contains(p.named, s) {
+		return
+	}
+	p.named = append(p.named, s)
+	p.reportNotices(ipc.NoticeUnsigned)
 }
 
 func (p *process) reportNotices(n ipc.Notice) {

@@ -26,6 +26,9 @@ func (p *process) remark(r *router, a *wire.Advertisement, source netip.Addr, ar
 	if a.Version == 3 && r.record.Family == ipc.IPv4 && r.forms.count(source, a.Checksum) && a.Checksum != r.form() { // R7
 		p.notice(r, ipc.NoticeChecksum, source)
 	}
+	if p.bare {
+		p.unsigned(r, source)
+	}
 	if r.record.Migration && r.migration.heard(a, source, arrived) {
 		p.notice(r, ipc.NoticeVersion2, source)
 	}

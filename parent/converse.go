@@ -155,6 +155,7 @@ var (
 		ipc.NoticeChecksum:  "the sender's checksum has the other form; if it drops ours, set checksum",
 		ipc.NoticeSkew:      "the sender's clock, or ours, is off by more than half the window of the HMAC trailer",
 		ipc.NoticeVersion2:  "the sender does not send version 2 beside version 3",
+		ipc.NoticeUnsigned:  "the sender has not come as far in the roll-out of HMAC; mode = \"enforce\" would drop its advertisements",
 	}
 	// verdictHints say at a takeover what became of the former Active.
 	verdictHints = [...]string{
