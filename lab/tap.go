@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -15,8 +16,17 @@ import (
 type Tap struct {
 	// Record holds the frames in the order of their arrival.
 	Record[Frame]
-	lab   *Lab
-	ports map[int]string
+	// Others are all other frames, as they were.
+	Others Record[Other]
+	lab    *Lab
+	ports  map[int]string
+}
+
+// Other is a frame that is none of Frame's.
+type Other struct {
+	// Port is the name of the node it came from.
+	Port string
+	Data []byte
 }
 
 func newTap(l *Lab) *Tap {
@@ -39,10 +49,13 @@ func newTap(l *Lab) *Tap {
 			return
 		}
 		whole, lengths := fragments.add(b)
-		if frame, ok := parseFrame(whole); ok {
-			frame.Port, frame.Time, frame.Fragments = port, at, lengths
-			tap.Add(frame)
+		frame, ok := parseFrame(whole)
+		if !ok {
+			tap.Others.Add(Other{port, slices.Clone(b)})
+			return
 		}
+		frame.Port, frame.Time, frame.Fragments = port, at, lengths
+		tap.Add(frame)
 	})
 	return tap
 }

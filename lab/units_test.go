@@ -81,6 +81,26 @@ func TestUnits(t *testing.T) {
 	}
 }
 
+// TestUnitsStayDown: neither a mistake of the operator's nor a violation is
+// answered with a restart, what may be an accident is.
+func TestUnitsStayDown(t *testing.T) {
+	t.Parallel()
+	wrong := exec.Command(lab.Binary("rvrrpd"), "-m1", "-c", filepath.Join(t.TempDir(), "missing"))
+	if err := wrong.Run(); wrong.ProcessState == nil {
+		t.Fatal(err)
+	}
+	want := []string{strconv.Itoa(wrong.ProcessState.ExitCode()), strconv.Itoa(violationStatus)}
+	for _, name := range []string{"rvrrpd.service", "rvrrpd-unprivileged.service"} {
+		settings := unit(t, name)
+		if got := strings.Fields(strings.Join(settings["RestartPreventExitStatus"], " ")); !slices.Equal(got, want) {
+			t.Errorf("%s: RestartPreventExitStatus= is %q, want %q", name, got, want)
+		}
+		if got := settings["Restart"]; !slices.Equal(got, []string{"on-failure"}) {
+			t.Errorf("%s: Restart= is %q", name, got)
+		}
+	}
+}
+
 // unit reads the settings of a unit, the values of each in order.
 func unit(t *testing.T, name string) map[string][]string {
 	t.Helper()

@@ -170,14 +170,18 @@ func printable(words int) string {
 	}, string(buf[:n]))
 }
 
+// unfit is what is wrong with a child that has been told nothing yet: another
+// program may be there the next time.
+type unfit struct{ error }
+
 // greet answers the child's Hello: same build, verified walls, and then the
 // configuration.
 func (d *daemon) greet(hello ipc.Hello) error {
 	if hello.Build != ipc.Build() {
-		return fmt.Errorf("%s is build %q, this is %q", childName, hello.Build, ipc.Build())
+		return unfit{fmt.Errorf("%s is build %q, this is %q", childName, hello.Build, ipc.Build())}
 	}
 	if _, err := d.spawner.ask(requestVerify); err != nil {
-		return fmt.Errorf("confinement of the network process: %w", err)
+		return unfit{fmt.Errorf("confinement of the network process: %w", err)}
 	}
 	d.log.Info("network process confined", "pid", d.child.pid, "landlock", hello.Landlock)
 	d.child.phase = ipc.PhaseConfigure

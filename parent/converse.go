@@ -19,9 +19,15 @@ var backOff = []time.Duration{0, 50 * time.Millisecond, 200 * time.Millisecond, 
 
 const crashWindow = int64(time.Minute)
 
-// converse reads what the child says, as far as it has said it.
+// hearMax bounds the messages heard in one turn, but for those of the last
+// datagram, and with them what is answered: whatever the child says, signals,
+// packets and leases have theirs. The rest waits in the lane.
+const hearMax = 1024
+
+// converse reads what the child says, as far as it has said it and a turn
+// has room for it.
 func (d *daemon) converse() error {
-	for d.child != nil {
+	for heard := 0; d.child != nil && heard < hearMax; {
 		n, err := d.child.control.Recv(d.datagram)
 		switch {
 		case errors.Is(err, ipc.ErrAgain):
@@ -31,7 +37,8 @@ func (d *daemon) converse() error {
 		case err != nil:
 			return d.violated(err)
 		}
-		for rest := d.datagram[:n]; len(rest) > 0; {
+		d.now = ipc.Monotonic()
+		for rest := d.datagram[:n]; len(rest) > 0; heard++ {
 			var h ipc.Header
 			var payload []byte
 			if h, payload, rest, err = ipc.Next(rest); err != nil {
@@ -186,7 +193,10 @@ func (d *daemon) remarked(l ipc.Link, what, reason, hint string, source netip.Ad
 func (d *daemon) violated(err error) error {
 	ws := d.end()
 	d.log.Error("network process killed", "status", describe(ws))
-	return err
+	if errors.As(err, new(unfit)) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrViolation, err)
 }
 
 // buried deals with a child that has ended: in order after Stop, by a
@@ -202,7 +212,7 @@ func (d *daemon) buried() error {
 	case phase == ipc.PhaseStop && ws.Exited() && ws.ExitStatus() == 0:
 		return errStopped
 	case ws.Signaled() && ws.Signal() == unix.SIGSYS:
-		return &violation{reason: "the network process used a forbidden system call"}
+		return fmt.Errorf("%w: the network process used a forbidden system call", ErrViolation)
 	case phase == ipc.PhaseStop:
 		return fmt.Errorf("network process ended while stopping: %s", describe(ws))
 	case phase != ipc.PhaseRun && len(d.crashes) == 0:

@@ -2,13 +2,20 @@ package parent
 
 import (
 	"bytes"
+	"encoding/binary"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
 )
 
-// violation is a request that only a broken or hostile child can make. The
-// child is killed, everything it caused is undone, and the daemon ends.
+// ErrViolation is, of what Run returns, that the child has said or done what
+// only a broken or hostile one does. It is killed, everything it caused is
+// undone, and the daemon ends; nobody should start it again unseen.
+var ErrViolation = errors.New("violation")
+
+// violation is a request that only such a child can make.
 type violation struct {
 	grant  string // name of the slot's grant, "" where it has none
 	reason string
@@ -16,9 +23,9 @@ type violation struct {
 
 func (v *violation) Error() string {
 	if v.grant == "" {
-		return "violation: " + v.reason
+		return v.reason
 	}
-	return "violation: vr=" + v.grant + ": " + v.reason
+	return "vr=" + v.grant + ": " + v.reason
 }
 
 // allow decides on one request of the child for the slot of g: done when it
@@ -67,8 +74,8 @@ func admit(ready bool, otherwise ipc.Code, room bool) ipc.Code {
 const trailerLen = 28
 
 // allowMessage compares an outgoing advertisement with the grant, byte by
-// byte (RFC 3768 §5.1, RFC 9568 §5.1). The checksum, the authentication data and the
-// interval are the child's affair: a peer that they do not suit drops them.
+// byte (RFC 3768 §5.1, RFC 9568 §5.1). The checksum and the authentication
+// data are the child's affair: a peer that they do not suit drops them.
 func allowMessage(g *grant, b []byte) error {
 	n, size := len(g.addrs), g.addrs[0].Addr.BitLen()/8
 	length, version := 8+n*size, g.version
@@ -89,6 +96,8 @@ func allowMessage(g *grant, b []byte) error {
 		return &violation{g.name, fmt.Sprintf("advertisement with priority %d, granted %d", b[2], g.ceiling)}
 	case int(b[3]) != n:
 		return &violation{g.name, fmt.Sprintf("advertisement counts %d addresses", b[3])}
+	case !bytes.HasSuffix(b[4:6], g.tells(version)):
+		return &violation{g.name, fmt.Sprintf("advertisement with the interval %#x, granted %v", b[4:6], g.interval)}
 	}
 	for i, a := range g.addrs {
 		if !bytes.Equal(b[8+i*size:8+(i+1)*size], a.Addr.AsSlice()) {
@@ -96,4 +105,14 @@ func allowMessage(g *grant, b []byte) error {
 		}
 	}
 	return nil
+}
+
+// tells is the interval as an advertisement has it: whole seconds in version 2
+// (RFC 3768 §5.3.7), where beside version 3 they are no fewer than it takes,
+// and else centiseconds below four reserved bits (RFC 9568 §5.2.7).
+func (g *grant) tells(version uint8) []byte {
+	if version == 2 {
+		return []byte{byte(min((g.interval+time.Second-1)/time.Second, 255))}
+	}
+	return binary.BigEndian.AppendUint16(nil, uint16(g.interval/(10*time.Millisecond)))
 }

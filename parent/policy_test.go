@@ -3,6 +3,7 @@ package parent
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -54,6 +55,8 @@ func TestAllow(t *testing.T) {
 		{"bad advertise count", true, true, 3, altered(3, 1), 0, true},
 		{"bad advertise first address", true, true, 3, altered(11, 1), 0, true},
 		{"bad advertise second address", true, true, 3, altered(15, 1), 0, true},
+		{"bad advertise interval", true, true, 3, altered(5, 2), 0, true},
+		{"OK advertise authentication type", true, true, 3, altered(4, 1), ipc.CodeDone, false},
 		{"bad advertise short", true, true, 3, cut(23), 0, true},
 		{"bad advertise empty", true, true, 3, cut(0), 0, true},
 		{"bad advertise long", true, true, 3, ipc.Advertise{Message: append(goodMessage(), 0)}, 0, true},
@@ -131,11 +134,16 @@ func TestAllowVersion3(t *testing.T) {
 	g := testGrant()
 	g.version = 3
 	b := goodMessage()
-	b[0] = 0x31
+	b[0], b[5] = 0x31, 100
+	told := func(high, low byte) []byte {
+		m := slices.Clone(b[:16])
+		m[4], m[5] = high, low
+		return m
+	}
 	for _, tt := range []struct {
 		message   []byte
 		violation bool
-	}{{b[:16], false}, {b, true}, {b[:15], true}, {goodMessage()[:16], true}} {
+	}{{b[:16], false}, {b, true}, {b[:15], true}, {goodMessage()[:16], true}, {told(0, 99), true}, {told(1, 100), true}, {told(0x10, 100), true}} {
 		_, err := allow(&g, true, true, 1, 0, ipc.Header{Type: ipc.TypeAdvertise, Generation: 1}, ipc.Advertise{Message: tt.message})
 		if (err != nil) != tt.violation {
 			t.Errorf("%x: %v, want violation %v", tt.message, err, tt.violation)
@@ -162,7 +170,7 @@ func TestAllowMigration(t *testing.T) {
 	g := testGrant()
 	g.version, g.migration = 3, true
 	v2, v3 := goodMessage(), goodMessage()[:16]
-	v3[0] = 0x31
+	v3[0], v3[5] = 0x31, 100
 	for _, tt := range []struct {
 		name string
 		m    []byte
@@ -175,10 +183,31 @@ func TestAllowMigration(t *testing.T) {
 		{"version 4", append([]byte{0x41}, v3[1:]...), false},
 		{"another VRID in version 2", append([]byte{0x21, 8}, v2[2:]...), false},
 		{"priority above the granted in version 2", append([]byte{0x21, 7, 101}, v2[3:]...), false},
+		{"another interval in version 2", append([]byte{0x21, 7, 100, 2, 0, 2}, v2[6:]...), false},
 		{"nothing", nil, false},
 	} {
 		if err := allowMessage(&g, tt.m); (err == nil) != tt.ok {
 			t.Errorf("%s: %v, want allowed: %v", tt.name, err, tt.ok)
+		}
+	}
+}
+
+// TestTells: the interval in every form that the child may write it in.
+func TestTells(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		interval time.Duration
+		version  uint8
+		want     []byte
+	}{
+		{time.Second, 2, []byte{1}}, {255 * time.Second, 2, []byte{255}},
+		{10 * time.Millisecond, 2, []byte{1}}, {1010 * time.Millisecond, 2, []byte{2}}, {40 * time.Second, 2, []byte{40}},
+		{10 * time.Millisecond, 3, []byte{0, 1}}, {time.Second, 3, []byte{0, 100}}, {40950 * time.Millisecond, 3, []byte{0x0f, 0xff}},
+	} {
+		g := testGrant()
+		g.interval = tt.interval
+		if got := g.tells(tt.version); !slices.Equal(got, tt.want) {
+			t.Errorf("%v in version %d: %#x, want %#x", tt.interval, tt.version, got, tt.want)
 		}
 	}
 }

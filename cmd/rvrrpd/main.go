@@ -10,6 +10,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -25,8 +26,9 @@ import (
 
 // Exit codes.
 const (
-	exitFailure = 1 // the daemon could not go on
-	exitUsage   = 2 // command line or configuration
+	exitFailure   = 1 // the daemon could not go on
+	exitUsage     = 2 // command line or configuration
+	exitViolation = 3 // the network process has broken its confinement, or tried
 )
 
 // The child dies with the thread that started it: stay on the main one.
@@ -132,6 +134,9 @@ func (s *style) options(c *conf.Config, o options, read func() (*conf.Config, er
 func runParent(p parent.Options, log *slog.Logger) int {
 	if err := parent.Run(p); err != nil {
 		log.Error("ended", "error", err)
+		if errors.Is(err, parent.ErrViolation) {
+			return exitViolation
+		}
 		return exitFailure
 	}
 	log.Info("ended")

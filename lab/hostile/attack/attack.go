@@ -3,7 +3,10 @@
 package attack
 
 import (
+	"bytes"
+	"encoding/binary"
 	"math/rand"
+	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
 )
@@ -25,8 +28,12 @@ type Attack struct {
 	Harmless bool
 	// Endless: the datagrams are sent again and again.
 	Endless bool
+	// Mute: nothing of it is answered, so that no lane fills up.
+	Mute bool
 	// Either: it may be a violation or not.
 	Either bool
+	// Wire: it is about what the parent sends, which has more than one form.
+	Wire bool
 	// Datagrams are what the child sends.
 	Datagrams func(Target) [][]byte
 }
@@ -36,11 +43,24 @@ func (t Target) header() ipc.Header { return ipc.Header{Slot: t.Slot, Generation
 
 // Advertisement returns an honest advertisement.
 func (t Target) Advertisement() []byte {
-	b := []byte{0x21, t.Router.VRID, t.Router.Priority, byte(len(t.Router.Addresses)), 0, 1, 0, 0}
+	b := []byte{t.Router.Version<<4 | 1, t.Router.VRID, t.Router.Priority, byte(len(t.Router.Addresses))}
+	interval := time.Duration(t.Router.AdverInterval)
+	if t.Router.Version == 2 {
+		b = append(b, 0, byte(interval/time.Second))
+	} else {
+		b = binary.BigEndian.AppendUint16(b, uint16(interval/(10*time.Millisecond)))
+	}
+	b = append(b, 0, 0)
 	for _, a := range t.Router.Addresses {
 		b = append(b, a.AsSlice()...)
 	}
-	return append(b, make([]byte, 8)...)
+	switch {
+	case t.Router.Version == 2:
+		b = append(b, make([]byte, 8)...)
+	case t.Router.Auth == ipc.AuthHMAC:
+		b = append(b, make([]byte, 28)...)
+	}
+	return b
 }
 
 // one is an attack of one message in one datagram.
@@ -73,16 +93,20 @@ var All = build()
 
 func build() []Attack {
 	all := []Attack{
-		{Name: "priority above the ceiling", Datagrams: altered(func(t Target, b []byte) []byte { b[2] = t.Router.Priority + 1; return b })},
-		{Name: "owner's priority", Datagrams: altered(func(_ Target, b []byte) []byte { b[2] = 255; return b })},
-		{Name: "forged VRID", Datagrams: altered(func(_ Target, b []byte) []byte { b[1] ^= 0x80; return b })},
-		{Name: "forged version", Datagrams: altered(func(_ Target, b []byte) []byte { b[0] = 0x31; return b })},
-		{Name: "forged type", Datagrams: altered(func(_ Target, b []byte) []byte { b[0] = 0x22; return b })},
-		{Name: "forged count", Datagrams: altered(func(_ Target, b []byte) []byte { b[3]++; return b })},
-		{Name: "forged address", Datagrams: altered(func(_ Target, b []byte) []byte { b[11]++; return b })},
-		{Name: "one more address", Datagrams: altered(func(_ Target, b []byte) []byte { b[3]++; return append(b, 10, 9, 9, 9) })},
-		{Name: "advertisement cut short", Datagrams: altered(func(_ Target, b []byte) []byte { return b[:len(b)-1] })},
-		{Name: "advertisement with a tail", Datagrams: altered(func(_ Target, b []byte) []byte { return append(b, 0) })},
+		{Name: "priority above the ceiling", Wire: true, Datagrams: altered(func(t Target, b []byte) []byte { b[2] = t.Router.Priority + 1; return b })},
+		{Name: "owner's priority", Wire: true, Datagrams: altered(func(_ Target, b []byte) []byte { b[2] = 255; return b })},
+		{Name: "forged VRID", Wire: true, Datagrams: altered(func(_ Target, b []byte) []byte { b[1] ^= 0x80; return b })},
+		{Name: "forged version", Wire: true, Datagrams: altered(func(_ Target, b []byte) []byte { b[0] ^= 0x10; return b })},
+		{Name: "forged type", Wire: true, Datagrams: altered(func(_ Target, b []byte) []byte { b[0] ^= 0x03; return b })},
+		{Name: "forged count", Wire: true, Datagrams: altered(func(_ Target, b []byte) []byte { b[3]++; return b })},
+		{Name: "forged address", Wire: true, Datagrams: altered(func(_ Target, b []byte) []byte { b[11]++; return b })},
+		{Name: "one more address", Wire: true, Datagrams: altered(func(t Target, b []byte) []byte {
+			b[3]++
+			return append(b, make([]byte, t.Router.Addresses[0].BitLen()/8)...)
+		})},
+		{Name: "forged interval", Wire: true, Datagrams: altered(func(_ Target, b []byte) []byte { b[5]++; return b })},
+		{Name: "advertisement cut short", Wire: true, Datagrams: altered(func(_ Target, b []byte) []byte { return b[:len(b)-1] })},
+		{Name: "advertisement with a tail", Wire: true, Datagrams: altered(func(_ Target, b []byte) []byte { return append(b, 0) })},
 		{Name: "foreign slot", Datagrams: one(func(t Target) (ipc.Header, ipc.Message) {
 			h := t.header()
 			h.Slot++
@@ -138,9 +162,9 @@ func build() []Attack {
 			t.Random.Read(b)
 			return [][]byte{b}
 		}},
-		{Name: "storm of announcements", Harmless: true, Datagrams: storm(func(t Target) ipc.Message { return ipc.Announce{Repeat: 5} })},
-		{Name: "storm of advertisements", Harmless: true, Datagrams: storm(func(t Target) ipc.Message { return ipc.Advertise{Message: t.Advertisement()} })},
-		{Name: "storm of acquisitions and releases", Harmless: true, Datagrams: func(t Target) [][]byte {
+		{Name: "storm of announcements", Harmless: true, Wire: true, Datagrams: storm(func(t Target) ipc.Message { return ipc.Announce{Repeat: 5} })},
+		{Name: "storm of advertisements", Harmless: true, Wire: true, Datagrams: storm(func(t Target) ipc.Message { return ipc.Advertise{Message: t.Advertisement()} })},
+		{Name: "storm of acquisitions and releases", Harmless: true, Wire: true, Datagrams: func(t Target) [][]byte {
 			acquire := storm(func(Target) ipc.Message { return ipc.Acquire{} })(t)
 			release := storm(func(Target) ipc.Message { return ipc.Release{} })(t)
 			var out [][]byte
@@ -154,9 +178,12 @@ func build() []Attack {
 		{Name: "storm of state changes", Harmless: true, Datagrams: storm(func(Target) ipc.Message {
 			return ipc.StateChange{From: ipc.Backup, To: ipc.Active, Reason: ipc.ReasonActiveDown}
 		})},
+		{Name: "advertisements without end", Harmless: true, Endless: true, Datagrams: full(func(t Target) ipc.Message { return ipc.Advertise{Message: t.Advertisement()} })},
+		{Name: "pings without end", Harmless: true, Endless: true, Mute: true, Datagrams: full(func(Target) ipc.Message { return ipc.Ping{} })},
+		{Name: "drains without end", Harmless: true, Endless: true, Datagrams: full(func(Target) ipc.Message { return ipc.Drain{} })},
 	}
 	for range 4 {
-		all = append(all, Attack{Name: "random requests", Harmless: true, Datagrams: func(t Target) [][]byte { return requests(t, 0) }},
+		all = append(all, Attack{Name: "random requests", Harmless: true, Wire: true, Datagrams: func(t Target) [][]byte { return requests(t, 0) }},
 			Attack{Name: "random requests with flipped bits", Either: true, Datagrams: func(t Target) [][]byte { return requests(t, 200) }})
 	}
 	return append(all, sizes()...)
@@ -174,6 +201,14 @@ func storm(message func(Target) ipc.Message) func(Target) [][]byte {
 			out[i] = b
 		}
 		return out
+	}
+}
+
+// full fills one datagram with a message, for a storm that never ends.
+func full(message func(Target) ipc.Message) func(Target) [][]byte {
+	return func(t Target) [][]byte {
+		one := t.append(nil, message(t))
+		return [][]byte{bytes.Repeat(one, ipc.MaxDatagram/len(one))}
 	}
 }
 
