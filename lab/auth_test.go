@@ -113,7 +113,7 @@ func TestHMACFlood(t *testing.T) {
 		t.Errorf("only %d packets could be sent", n)
 	}
 	l.Tap.Await(l.Tap.Len(), time.Second, "r1's advertisement", lab.AdvertOf(l.R1, high))
-	undisturbed(t, l.Tap.From(from), l, false)
+	undisturbed(t, l.Tap.From(from), l, lab.Router{Version: 3, Interval: interval3}, false)
 	for _, p := range []*lab.Process{a, b} {
 		if !p.Said(0, "packets dropped.*reason=hmac") || p.Said(0, "crashed|level=ERROR|active->") {
 			t.Errorf("it said\n%s", p.Output())

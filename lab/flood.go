@@ -8,9 +8,11 @@ import (
 	"time"
 )
 
-// Forgery is a VRRPv3 advertisement for the lab's virtual router, right but
-// for what its fields say.
+// Forgery is an advertisement for the lab's virtual router, right but for what
+// its fields say.
 type Forgery struct {
+	// Version is that of VRRP, 0 for 3.
+	Version int
 	// TTL is the hop limit over IPv6.
 	Priority, VRID, TTL int
 	// IPv6 makes it one for IPv6VIPs instead of VIP.
@@ -27,8 +29,14 @@ func (f Forgery) frame(from *Node, interval time.Duration) []byte {
 	centiseconds := uint16(interval / (10 * time.Millisecond))
 	vips := Router{IPv6: f.IPv6}.VIPs()
 	m := []byte{0x31, byte(f.VRID), byte(f.Priority), byte(len(vips) + f.Extra), byte(centiseconds >> 8), byte(centiseconds), 0, 0}
+	if f.Version == 2 { // authentication type 0, and its data at the end
+		m[0], m[4], m[5] = 0x21, 0, byte(interval/time.Second)
+	}
 	for _, vip := range vips {
 		m = append(m, vip.AsSlice()...)
+	}
+	if f.Version == 2 {
+		m = append(m, make([]byte, 8)...)
 	}
 	src, dst := from.Addr, netip.AddrFrom4([4]byte{224, 0, 0, 18})
 	sum := onesSum(0, m)
