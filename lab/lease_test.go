@@ -4,6 +4,7 @@ package lab_test
 
 import (
 	"fmt"
+	"net/netip"
 	"os/exec"
 	"slices"
 	"strings"
@@ -34,16 +35,22 @@ func TestNothingAnswersTwice(t *testing.T) {
 		{"parent stopped", func(d *lab.Daemon) { stop(d.PID) }},
 		{"child stopped", func(d *lab.Daemon) { stop(d.Child()) }},
 	} {
+		goesOn := strings.HasSuffix(tt.name, "stopped")
 		for _, r := range []lab.Router{
 			{Kind: lab.Rvrrpd, Version: 3, Interval: interval3},
 			{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, IPv6: true},
 			{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, OnInterface: true},
 			{Kind: lab.Rvrrpd, Version: 2},
+			{Kind: lab.Rvrrpd, Version: 3, IPv6: true},
+			{Kind: lab.Rvrrpd, Version: 2, OnInterface: true},
+			{Kind: lab.Rvrrpd, Version: 3, IPv6: true, OnInterface: true},
 		} {
-			t.Run(fmt.Sprintf("%s, version %d, IPv6 %v, on the interface %v", tt.name, r.Version, r.IPv6, r.OnInterface), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s, version %d, %v, IPv6 %v, on the interface %v", tt.name, r.Version, r.AdverInterval(), r.IPv6, r.OnInterface), func(t *testing.T) {
 				t.Parallel()
 				l := lab.New(t)
 				l.Client.IP("addr add 2001:db8:9::9/64 dev " + lab.Interface + " nodad")
+				forward(l.R1) // or else it does not answer as a router
+				forward(l.R2)
 				from, to := r, r
 				from.Priority, to.Priority = high, low
 				a := l.R1.Run(from)
@@ -54,7 +61,13 @@ func TestNothingAnswersTwice(t *testing.T) {
 				if !accepts(t, l, r.VIPs()[0]) {
 					t.Error("the Active does not answer")
 				}
+				// Another interface does not take what is for an IPv6 address.
+				direct := r.OnInterface || !r.IPv6
+				if direct && !acceptsAt(t, l, l.R1, r.VIPs()[len(r.VIPs())-1]) {
+					t.Error("the Active does not answer at its own MAC address") // nor could it be seen below
+				}
 				seen := l.Tap.Len()
+				family := []int{a.PID, a.Child()}
 				tt.do(a)
 				l.Tap.Await(seen, to.ActiveDown()+2*time.Second, "r2's takeover", advertisement(l.R2))
 				for _, vip := range r.VIPs() {
@@ -75,8 +88,82 @@ func TestNothingAnswersTwice(t *testing.T) {
 				if !accepts(t, l, r.VIPs()[0]) {
 					t.Error("the new Active does not answer")
 				}
+				for taken := time.Now(); direct && time.Since(taken) < time.Second; {
+					if vip := r.VIPs()[len(r.VIPs())-1]; acceptsAt(t, l, l.R1, vip) {
+						t.Fatalf("r1 still answers as %v, %v after the takeover", vip, time.Since(taken))
+					}
+				}
+				if !goesOn {
+					return
+				}
+				signal(t, syscall.SIGCONT, family...)
+				vip := r.VIPs()[0]
+				var got []lab.Answer
+				if !lab.Until(from.ActiveDown()+5*time.Second, func() bool { // it has the higher priority
+					if got = l.WhoHas(vip); r.IPv6 {
+						got = neighbors(t, l, vip, r)
+					}
+					return len(got) == 1 && got[0].From == l.R1.Name
+				}) {
+					t.Errorf("r1 goes on; who has %v: %v; it said\n%s", vip, got, a.Output())
+				}
 			})
 		}
+	}
+}
+
+// acceptsAt says whether a node answers packets to an address that are sent
+// to the MAC address of its own interface, whoever has the address.
+func acceptsAt(t *testing.T, l *lab.Lab, n *lab.Node, ip netip.Addr) bool {
+	t.Helper()
+	neighbor := fmt.Sprintf("%v dev %s", ip, lab.Interface)
+	l.Client.IP("neigh replace " + neighbor + " lladdr " + n.MAC + " nud permanent")
+	defer l.Client.IP("neigh del " + neighbor)
+	return acceptsWithin(t, l, ip, 1) // what it passes on is not its answer
+}
+
+// TestBackupHears: a Backup that itself talks to a virtual address learns from
+// the announcement where that is now; its own lease does not make it deaf.
+func TestBackupHears(t *testing.T) {
+	t.Parallel()
+	for _, r := range []lab.Router{
+		{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, OnInterface: true},
+		{Kind: lab.Rvrrpd, Version: 3, Interval: interval3},
+		{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, OnInterface: true, IPv6: true},
+	} {
+		t.Run(fmt.Sprintf("IPv6 %v, on the interface %v", r.IPv6, r.OnInterface), func(t *testing.T) {
+			t.Parallel()
+			l := lab.New(t)
+			l.Client.IP("addr add 2001:db8:9::9/64 dev " + lab.Interface + " nodad")
+			first, second, third := r, r, r
+			first.Priority, second.Priority, third.Priority = high, low, low/2
+			a := l.R1.Run(first)
+			a.AwaitActive(0)
+			l.R2.Run(second).AwaitBackup()
+			l.Client.Run(third).AwaitBackup()
+			vip := r.VIPs()[0]
+			if !accepts(t, l, vip) {
+				t.Fatal("the Active does not answer")
+			}
+			knows := func(n *lab.Node) bool {
+				mac := r.MAC()
+				if r.OnInterface {
+					mac = n.MAC
+				}
+				out, err := exec.Command("ip", "-n", l.Client.Namespace, "neigh", "show", vip.String(), "dev", lab.Interface).CombinedOutput()
+				if err != nil {
+					t.Fatalf("neigh: %v: %s", err, out)
+				}
+				return strings.Contains(string(out), mac)
+			}
+			if !knows(l.R1) {
+				t.Fatal("the Backup does not know the Active's MAC address")
+			}
+			a.Kill()
+			if !lab.Until(second.ActiveDown()+2*time.Second, func() bool { return knows(l.R2) }) {
+				t.Error("the Backup has not heard of the new Active")
+			}
+		})
 	}
 }
 

@@ -32,11 +32,25 @@ func runText(t testing.TB, n *lab.Node, text string) *lab.Process {
 // who has the address.
 func accepts(t *testing.T, l *lab.Lab, ip netip.Addr) (refused bool) {
 	t.Helper()
+	return acceptsWithin(t, l, ip, 64)
+}
+
+// acceptsWithin is accepts within so many hops.
+func acceptsWithin(t *testing.T, l *lab.Lab, ip netip.Addr, hops int) (refused bool) {
+	t.Helper()
 	if ip.IsLinkLocalUnicast() && ip.Is6() {
 		ip = ip.WithZone(lab.Interface)
 	}
+	d := net.Dialer{Control: func(network, _ string, c syscall.RawConn) error {
+		level, option := syscall.IPPROTO_IP, syscall.IP_TTL
+		if network == "udp6" {
+			level, option = syscall.IPPROTO_IPV6, syscall.IPV6_UNICAST_HOPS
+		}
+		var err error
+		return errors.Join(c.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), level, option, hops) }), err)
+	}}
 	err := l.Client.Do(func() error {
-		c, err := net.Dial("udp", netip.AddrPortFrom(ip, 9).String())
+		c, err := d.Dial("udp", netip.AddrPortFrom(ip, 9).String())
 		if err != nil {
 			return err
 		}
@@ -53,7 +67,7 @@ func accepts(t *testing.T, l *lab.Lab, ip netip.Addr) (refused bool) {
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return true
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.EHOSTUNREACH):
 		return false
 	}
 	t.Fatalf("asking at %v: %v", ip, err)

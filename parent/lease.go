@@ -138,6 +138,11 @@ func (l *leases) fill(t *nftables.Table, iface string, addrs []netip.Addr, alive
 		hook = nftables.ChainHookRef(0) // NF_ARP_IN
 	}
 	in := l.tables.AddChain(&nftables.Chain{Name: "input", Table: t, Type: nftables.ChainTypeFilter, Hooknum: hook, Priority: nftables.ChainPriorityFilter})
+	if t.Family == nftables.TableFamilyARP {
+		if err := l.hear(t, in, addrs); err != nil {
+			return err
+		}
+	}
 	for _, f := range families(t) {
 		all := &nftables.Set{Table: t, Name: "virtual" + f.suffix, KeyType: f.key}
 		may := &nftables.Set{Table: t, Name: "alive" + f.suffix, KeyType: f.key, HasTimeout: true}
@@ -172,6 +177,34 @@ func (l *leases) fill(t *nftables.Table, iface string, addrs []netip.Addr, alive
 				&expr.Verdict{Kind: expr.VerdictDrop})})
 		}
 	}
+	return nil
+}
+
+// hear lets gratuitous ARP in, which names an address twice: it is not a
+// question, and without it a Backup that talks to a virtual address would go
+// on talking to the former Active.
+func (l *leases) hear(t *nftables.Table, in *nftables.Chain, addrs []netip.Addr) error {
+	key := nftables.MustConcatSetType(nftables.TypeIPAddr, nftables.TypeIPAddr)
+	twice := &nftables.Set{Table: t, Name: "gratuitous", KeyType: key, Concatenation: true}
+	if err := l.tables.AddSet(twice, nil); err != nil {
+		return err
+	}
+	var elements []nftables.SetElement
+	for _, a := range addrs {
+		if a.Is4() {
+			elements = append(elements, nftables.SetElement{Key: append(a.AsSlice(), a.AsSlice()...)})
+		}
+	}
+	for chunk := range slices.Chunk(elements, elementsChunk) {
+		if err := l.tables.SetAddElements(twice, chunk); err != nil {
+			return err
+		}
+	}
+	l.tables.AddRule(&nftables.Rule{Table: t, Chain: in, Exprs: []expr.Any{
+		&expr.Payload{DestRegister: unix.NFT_REG_1, Base: expr.PayloadBaseNetworkHeader, Offset: 14, Len: 4},    // sender
+		&expr.Payload{DestRegister: unix.NFT_REG32_01, Base: expr.PayloadBaseNetworkHeader, Offset: 24, Len: 4}, // target
+		&expr.Lookup{SourceRegister: unix.NFT_REG_1, SetName: twice.Name, SetID: twice.ID},
+		&expr.Verdict{Kind: expr.VerdictAccept}}})
 	return nil
 }
 

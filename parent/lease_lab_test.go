@@ -47,6 +47,7 @@ func testLeases(t *testing.T, anew bool) {
 			}
 		}
 		for _, rule := range []string{
+			"arp saddr ip . arp daddr ip @gratuitous accept",
 			"arp daddr ip @virtual4 arp daddr ip != @alive4 drop",
 			"ip daddr @virtual4 ip daddr != @alive4 drop",
 			"ip6 daddr @virtual6 ip6 daddr != @alive6 drop",
