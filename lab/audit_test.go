@@ -117,69 +117,87 @@ func TestAudit(t *testing.T) {
 // and none status 1.
 func TestAuditAlone(t *testing.T) {
 	t.Parallel()
-	l := lab.New(t)
-	conf := filepath.Join(t.TempDir(), "rvrrpd.conf")
-	if err := os.WriteFile(conf, []byte(auditConfiguration), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	init := l.R1.Start("unshare", "--pid", "--fork", "--mount-proc", "sh", "-c", lab.Binary("rvrrpd")+" -m1 -c "+conf+"; echo over; exec sleep 60")
-	init.AwaitLine(0, 10*time.Second, "backup->active")
-	below := lab.Descendants(init.PID)
-	inside := []string{"nsenter", "--target", strconv.Itoa(below[0]), "--pid", "--mount"}
-	if daemons, status := audited(t, inside...); status != 0 || len(daemons) != 1 {
-		t.Errorf("status %d, %d daemons, broken: %q", status, len(daemons), failures(daemons[0]))
-	}
-	text := exec.Command(inside[0], append(inside[1:], lab.Binary("rvrrpd"), "--audit")...)
-	out, err := text.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "every promise is kept") {
-		t.Errorf("%v:\n%s", err, out)
-	}
-	t.Logf("the report:\n%s", out)
-	lab.KillChild(below[1]) // the parent, and so all
-	init.AwaitLine(0, 10*time.Second, "over")
-	cmd := exec.Command(inside[0], append(inside[1:], lab.Binary("rvrrpd"), "--audit")...)
-	if out, err := cmd.CombinedOutput(); err == nil || cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "no rvrrpd is running") {
-		t.Errorf("none runs: %v: %s", err, out)
+	for _, profile := range []string{"root", "user"} {
+		t.Run(profile, func(t *testing.T) {
+			t.Parallel()
+			l := lab.New(t)
+			dir := t.TempDir()
+			conf := filepath.Join(dir, "rvrrpd.conf")
+			if err := os.WriteFile(conf, []byte(auditConfiguration), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			argv := []string{lab.Binary("rvrrpd"), "-m1", "-c", conf}
+			if profile == "user" {
+				argv = l.R1.AsService(dir, argv)
+			}
+			init := l.R1.Start("unshare", "--pid", "--fork", "--mount-proc", "sh", "-c", strings.Join(argv, " ")+"; echo over; exec sleep 60")
+			init.AwaitLine(0, 10*time.Second, "backup->active")
+			below := lab.Descendants(init.PID)
+			inside := []string{"nsenter", "--target", strconv.Itoa(below[0]), "--pid", "--mount"}
+			if daemons, status := audited(t, inside...); status != 0 || len(daemons) != 1 || daemons[0].Profile != profile {
+				t.Errorf("status %d, %d daemons, broken: %q", status, len(daemons), failures(daemons[0]))
+			}
+			if out, status := auditText(inside); status != 0 || !strings.Contains(out, "every promise is kept") {
+				t.Errorf("status %d:\n%s", status, out)
+			} else {
+				t.Logf("the report:\n%s", out)
+			}
+			lab.KillChild(below[1]) // the parent, and so all
+			init.AwaitLine(0, 10*time.Second, "over")
+			if out, status := auditText(inside); status != 1 || !strings.Contains(out, "no rvrrpd is running") {
+				t.Errorf("none runs: status %d: %s", status, out)
+			}
+		})
 	}
 }
 
+// auditText runs rvrrpd --audit through another program.
+func auditText(through []string) (out string, status int) {
+	cmd := exec.Command(through[0], append(through[1:len(through):len(through)], lab.Binary("rvrrpd"), "--audit")...)
+	b, err := cmd.CombinedOutput()
+	if cmd.ProcessState == nil {
+		return err.Error(), -1
+	}
+	return string(b), cmd.ProcessState.ExitCode()
+}
+
 // TestWeakChild: a network process with a wall missing does not run
-// unnoticed: the parent refuses it, or the audit finds it.
+// unnoticed: the parent refuses it before it is told anything, or where it
+// does not look the audit finds it.
 func TestWeakChild(t *testing.T) {
 	t.Parallel()
+	const oneMount = "the child has one mount, in which nothing can be written or executed"
 	for _, tt := range []struct {
-		missing string
-		want    []string // what the audit finds; nil is refused
-		root    []string // and only where the parent is root
+		missing, profile string
+		refused          string   // what the parent says
+		found            []string // what the audit says of one that runs
 	}{
-		{missing: "nothing"},
-		{missing: "filter", want: []string{"the child has a seccomp filter of its own"}},
-		{missing: "limits", want: []string{"the child can open no descriptor", "the child can start a few threads", "the child can write no file",
-			"the child can lock no memory and make no message queue", "the child's memory is bounded"}},
-		{missing: "dumpable", root: []string{"its memory is closed to its own user"}},
+		{missing: "nothing", profile: "root"},
+		{missing: "nothing", profile: "user"},
+		{missing: "filter", profile: "root", refused: "Seccomp_filters is"},
+		{missing: "filter", profile: "user", refused: "Seccomp_filters is"},
+		{missing: "limits", profile: "root", refused: "Max .*: .*, not "},
+		{missing: "limits", profile: "user", refused: "Max .*: .*, not "},
+		{missing: "dumpable", profile: "root", refused: "dumpable: its files"},
+		{missing: "dumpable", profile: "user"}, // not shown by the kernel
+		{missing: "read-only", profile: "root", found: []string{oneMount}},
+		{missing: "read-only", profile: "user", found: []string{oneMount}},
 	} {
-		for _, profile := range []string{"root", "user"} {
-			t.Run(profile+" "+tt.missing, func(t *testing.T) {
-				t.Parallel()
-				l := lab.New(t)
-				p := launch(t, l.R1, profile, installation(t, "./lab/hostile/weak", "main.missing="+tt.missing))
-				p.AwaitLine(0, 10*time.Second, "backup->active|confinement of the network process")
-				if p.Said(0, "confinement of the network process") {
-					t.Logf("refused: %s", p.Output())
-					if code := p.AwaitExit(5 * time.Second); code != 1 || tt.missing == "nothing" {
-						t.Errorf("refused with status %d; it said\n%s", code, p.Output())
-					}
-					return
+		t.Run(tt.profile+" "+tt.missing, func(t *testing.T) {
+			t.Parallel()
+			l := lab.New(t)
+			p := launch(t, l.R1, tt.profile, installation(t, "./lab/hostile/weak", "main.missing="+tt.missing))
+			p.AwaitLine(0, 10*time.Second, "backup->active|confinement of the network process")
+			if tt.refused != "" {
+				if code := p.AwaitExit(5 * time.Second); code != 1 || !p.Said(0, "confinement of the network process: .*"+tt.refused) || p.Said(0, "network process confined") {
+					t.Errorf("status %d; it said\n%s", code, p.Output())
 				}
-				want := tt.want
-				if profile == "root" {
-					want = append(tt.root, want...)
-				}
-				daemons, _ := audited(t)
-				if diff := cmp.Diff(want, failures(one(t, daemons, p.PID))); diff != "" {
-					t.Errorf("broken (-want +got):\n%s", diff)
-				}
-			})
-		}
+				return
+			}
+			daemons, status := audited(t)
+			if diff := cmp.Diff(tt.found, failures(one(t, daemons, p.PID))); diff != "" || tt.found != nil && status != 1 {
+				t.Errorf("status %d, broken (-want +got):\n%s", status, diff)
+			}
+		})
 	}
 }

@@ -2,12 +2,15 @@ package parent
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // namespaces are those the child must have to itself.
@@ -16,6 +19,13 @@ var namespaces = []string{"user", "pid", "net", "ipc", "uts", "mnt", "cgroup"}
 // childDescriptors are all the child may hold: the pipe for its last words
 // (0-2), its two lanes, and the Go runtime's epoll and eventfd.
 const childDescriptors = "0 1 2 3 4 5 6"
+
+// childLimits are the hard limits the child must have set itself, by their
+// names in /proc: netproc/sandbox/enter.go has the reasons.
+var childLimits = map[string]string{
+	"Max open files": "2", "Max processes": "32", "Max core file size": "0", "Max file size": "0",
+	"Max locked memory": "0", "Max msgqueue size": "0", "Max data size": "268435456",
+}
 
 // verify reads the confinement of a process from /proc, thread by thread, and
 // says what is missing. The process is our child and not yet waited for, so
@@ -34,12 +44,16 @@ func verify(pid, uid, gid int) error {
 			return err
 		}
 	}
+	filters, err := ownFilters()
+	if err != nil {
+		return err
+	}
 	for _, t := range tasks {
 		status, err := os.ReadFile(filepath.Join(proc, "task", t.Name(), "status"))
 		if err != nil {
 			return err
 		}
-		if err := verifyStatus(status, uid, gid, groups); err != nil {
+		if err := verifyStatus(status, uid, gid, groups, filters+1); err != nil {
 			return fmt.Errorf("thread %s: %w", t.Name(), err)
 		}
 		for _, ns := range namespaces {
@@ -56,7 +70,60 @@ func verify(pid, uid, gid int) error {
 			}
 		}
 	}
+	if err := verifyLimits(proc); err != nil {
+		return err
+	}
 	return verifySurroundings(proc)
+}
+
+// ownFilters is the number of seccomp filters that our children inherit: what
+// they add shows in theirs.
+func ownFilters() (n int, err error) {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0, err
+	}
+	_, after, found := strings.Cut(string(status), "\nSeccomp_filters:")
+	line, _, _ := strings.Cut(after, "\n")
+	if n, err = strconv.Atoi(strings.TrimSpace(line)); err != nil || !found {
+		return 0, errors.New("the kernel does not count seccomp filters")
+	}
+	return n, nil
+}
+
+// verifyLimits compares the hard limits, and looks whether the child is
+// dumpable: the kernel gives the files of one that is not to root, if its user
+// namespace has no user 0. That of a service user's child has, and does not
+// show it.
+func verifyLimits(proc string) error {
+	limits, err := os.ReadFile(filepath.Join(proc, "limits"))
+	if err != nil {
+		return err
+	}
+	have := make(map[string]string)
+	for line := range strings.Lines(string(limits)) {
+		if len(line) > 26 {
+			if f := strings.Fields(line[26:]); len(f) >= 2 {
+				have[strings.TrimSpace(line[:26])] = f[1]
+			}
+		}
+	}
+	for name, want := range childLimits {
+		if have[name] != want {
+			return fmt.Errorf("%s: %q, not %s", name, have[name], want)
+		}
+	}
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(filepath.Join(proc, "environ"), &st); err != nil {
+		return err
+	}
+	if st.Uid != 0 {
+		return fmt.Errorf("dumpable: its files in /proc belong to user %d", st.Uid)
+	}
+	return nil
 }
 
 // ownGroups lists our supplementary groups as /proc has them.
@@ -70,12 +137,12 @@ func ownGroups() (string, error) {
 }
 
 // verifyStatus compares the lines of /proc/PID/status that matter.
-func verifyStatus(status []byte, uid, gid int, groups string) error {
+func verifyStatus(status []byte, uid, gid int, groups string, filters int) error {
 	none := "0000000000000000"
 	want := map[string]string{
 		"Uid": strings.Repeat(strconv.Itoa(uid)+" ", 4), "Gid": strings.Repeat(strconv.Itoa(gid)+" ", 4), "Groups": groups,
 		"CapInh": none, "CapPrm": none, "CapEff": none, "CapBnd": none, "CapAmb": none,
-		"NoNewPrivs": "1", "Seccomp": "2",
+		"NoNewPrivs": "1", "Seccomp": "2", "Seccomp_filters": strconv.Itoa(filters),
 	}
 	for line := range bytes.Lines(status) {
 		key, value, _ := strings.Cut(string(line), ":")

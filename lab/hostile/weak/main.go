@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -18,7 +19,7 @@ import (
 )
 
 // missing is the wall that is not there, set by the linker: "nothing",
-// "filter", "limits" or "dumpable".
+// "filter", "limits", "dumpable" or "read-only".
 var missing = "nothing"
 
 func init() { runtime.LockOSThread() }
@@ -31,6 +32,9 @@ func main() {
 func run() error {
 	switch os.Getenv(sandbox.StageVariable) {
 	case "1":
+		if missing == "read-only" {
+			return writable()
+		}
 		return sandbox.Confine()
 	case "2":
 	default:
@@ -42,11 +46,37 @@ func run() error {
 	return netproc.Run(netproc.Options{Control: ipc.FromFD(sandbox.ControlFD), Frames: ipc.FromFD(sandbox.FramesFD), Landlock: 1})
 }
 
+// writable is the first stage with a root that can be written.
+func writable() error {
+	program, err := unix.Open("/proc/self/exe", unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	const bits = 0xef // user id 0 means nothing, no ambient capability, all locked
+	header, none := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, [2]unix.CapUserData{}
+	err = errors.Join(unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""), unix.Mount("empty", "/proc", "tmpfs", 0, "size=4k"),
+		unix.Chdir("/proc"), unix.PivotRoot(".", "."), unix.Unmount(".", unix.MNT_DETACH), unix.Chdir("/"))
+	for c := range uintptr(unix.CAP_LAST_CAP + 1) {
+		unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0)
+	}
+	err = errors.Join(err, unix.Prctl(unix.PR_SET_SECUREBITS, bits, 0, 0, 0), unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0),
+		unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), unix.Capset(&header, &none[0]))
+	if err != nil {
+		return err
+	}
+	argv, _ := syscall.SlicePtrFromStrings(os.Args[:1])
+	env, _ := syscall.SlicePtrFromStrings(append(os.Environ()[1:], sandbox.StageVariable+"=2"))
+	empty := [1]byte{}
+	_, _, errno := unix.RawSyscall6(unix.SYS_EXECVEAT, uintptr(program), uintptr(unsafe.Pointer(&empty[0])),
+		uintptr(unsafe.Pointer(&argv[0])), uintptr(unsafe.Pointer(&env[0])), unix.AT_EMPTY_PATH, 0)
+	return errno
+}
+
 // enter builds the walls of the second stage, with others in the place of
 // some that only the sandbox itself can build: no Landlock, which nobody sees,
 // and a filter that lets everything pass.
 func enter() error {
-	if missing == "nothing" {
+	if missing == "nothing" || missing == "read-only" {
 		_, err := sandbox.Enter()
 		return err
 	}
