@@ -185,6 +185,16 @@ func (n *Node) IP(commands ...string) {
 	n.lab.ip(n.Namespace, commands...)
 }
 
+// Nft runs nft(8) commands in the node's namespace.
+func (n *Node) Nft(commands ...string) {
+	n.lab.Helper()
+	cmd := exec.Command("ip", "netns", "exec", n.Namespace, "nft", "-f", "-")
+	cmd.Stdin = strings.NewReader(strings.Join(commands, "\n") + "\n")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		n.lab.Fatalf("nft: %v\n%s\n%s", err, strings.Join(commands, "\n"), bytes.TrimSpace(out))
+	}
+}
+
 // ip runs ip(8) commands in a namespace, or in ours.
 func (l *Lab) ip(namespace string, commands ...string) {
 	l.Helper()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -138,8 +139,8 @@ func TestAnnouncements(t *testing.T) {
 func TestProbe(t *testing.T) {
 	t.Parallel()
 	for _, ipv6 := range []bool{false, true} {
-		for _, deaf := range []bool{false, true} {
-			t.Run(fmt.Sprintf("IPv6 %v, deaf %v", ipv6, deaf), func(t *testing.T) {
+		for _, what := range []string{"dead", "deaf", "firewall", "stalled"} {
+			t.Run(fmt.Sprintf("IPv6 %v, %s", ipv6, what), func(t *testing.T) {
 				t.Parallel()
 				l := lab.New(t)
 				r := lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, IPv6: ipv6, Priority: high}
@@ -149,7 +150,27 @@ func TestProbe(t *testing.T) {
 				b := l.R2.Run(r)
 				b.AwaitBackup()
 				awaitAdverts(l, l.R1, r, 2)
-				if deaf {
+				switch what {
+				case "firewall": // r2's own
+					b.Node.Nft("add table inet fire", "add chain inet fire input { type filter hook input priority 0; }", "add rule inet fire input meta l4proto 112 drop")
+					b.AwaitLine(0, 5*time.Second, "backup->active.*verdict=silent times=1 ")
+					b.AwaitLine(0, 5*time.Second, "former Active probed.*answers=true arrive=[1-9].*this host drops them.*nft list ruleset")
+					b.Node.Nft("delete table inet fire")
+					b.AwaitLine(0, 5*time.Second, "active->backup")
+					mark := b.Len()
+					b.Node.Nft("add table inet fire", "add chain inet fire input { type filter hook input priority 0; }", "add rule inet fire input meta l4proto 112 drop")
+					b.AwaitLine(mark, 5*time.Second, "backup->active.*verdict=silent times=2 ")
+					return
+				case "stalled": // and meanwhile the Active dies
+					pids := []int{b.PID, b.Child()}
+					signal(t, syscall.SIGSTOP, pids...)
+					a.Kill()
+					killed := time.Now()
+					lab.Until(2*r.ActiveDown(), func() bool { return time.Since(killed) > r.ActiveDown()*3/2 })
+					signal(t, syscall.SIGCONT, pids...)
+					b.AwaitLine(0, 5*time.Second, "backup->active.*verdict=stalled times=1 ")
+					return
+				case "deaf":
 					// The Active goes on with a version that r2 does not know.
 					a.Kill()
 					verdict := "silent"
@@ -164,7 +185,9 @@ func TestProbe(t *testing.T) {
 				}
 				l.Partition(l.R1)
 				b.AwaitLine(0, 5*time.Second, "backup->active.*verdict=silent")
-				b.AwaitLine(0, 5*time.Second, "former Active probed.*answers=false")
+				if line := b.AwaitLine(0, 5*time.Second, "former Active probed.*answers=false arrive=0 "); strings.Contains(line.Text, "nft") {
+					t.Errorf("it said %s", line.Text)
+				}
 			})
 		}
 	}

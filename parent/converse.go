@@ -119,7 +119,11 @@ func (d *daemon) report(h ipc.Header, m ipc.StateChange) error {
 		if m.Drop != 0 {
 			args = append(args, "dropped", m.Count, "drop", m.Drop.String())
 		}
-		args = append(args, "verdict", m.Verdict.String(), "hint", verdictHints[m.Verdict])
+		if d.verdicts[s.name] == nil {
+			d.verdicts[s.name] = make(map[ipc.Verdict]int)
+		}
+		d.verdicts[s.name][m.Verdict]++
+		args = append(args, "verdict", m.Verdict.String(), "times", d.verdicts[s.name][m.Verdict], "hint", verdictHints[m.Verdict])
 	}
 	d.log.Info(m.From.String()+"->"+m.To.String(), args...)
 	if wantsProbe(m) {

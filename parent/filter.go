@@ -51,6 +51,7 @@ func packetFilter(family ipc.Family, vrids []uint8) []unix.SockFilter {
 
 // Offsets with a meaning of their own.
 const (
-	skfNetOff   = 0xfff00000                   // SKF_NET_OFF: the IP header
-	skfAdRandom = 0xffffffff - 0x1000 + 1 + 56 // SKF_AD_OFF + SKF_AD_RANDOM
+	skfNetOff     = 0xfff00000                   // SKF_NET_OFF: the IP header
+	skfAdProtocol = 0xffffffff - 0x1000 + 1      // SKF_AD_OFF + SKF_AD_PROTOCOL
+	skfAdRandom   = 0xffffffff - 0x1000 + 1 + 56 // SKF_AD_OFF + SKF_AD_RANDOM
 )

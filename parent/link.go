@@ -21,8 +21,9 @@ type link struct {
 	prefixes     []netip.Prefix
 	mac          [6]byte
 	mtu          int
-	narrow       bool  // its MTU cannot carry the family
-	unsent       tally // frames
+	narrow       bool   // its MTU cannot carry the family
+	unsent       tally  // frames
+	heard        uint64 // packets that the raw socket had for us
 	tx           *sender
 	settled      bool      // its settings are ours
 	saved        []setting // settings to restore

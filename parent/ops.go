@@ -178,6 +178,7 @@ func (d *daemon) forward() {
 			if !known || !d.child.configured() {
 				continue // nobody to tell; the socket is emptied all the same
 			}
+			d.links[id].heard++
 			d.received = ipc.Frame{Link: id, Family: family, Received: arrived, Packet: d.packet[:n]}
 			d.batch.Add(ipc.Header{Generation: d.generation, Slot: ipc.NoSlot}, &d.received)
 		}

@@ -1,6 +1,7 @@
 package parent
 
 import (
+	"cmp"
 	"errors"
 	"net/netip"
 	"slices"
@@ -13,7 +14,8 @@ import (
 
 // Implementation constants.
 const (
-	// probeTime is how long a former Active has to answer, ns.
+	// probeTime is how long a former Active has to answer, and at the least to
+	// advertise, ns.
 	probeTime = int64(time.Second)
 	// probesMax bounds the probes under way: the child names the addresses.
 	probesMax = 16
@@ -22,13 +24,16 @@ const (
 // probe asks whether a former Active is still there: an advertisement that
 // does not come may mean that it is dead, or that we are deaf to it, and then
 // there are two Actives. The kernel asks, with ARP or neighbor discovery; we
-// look at what it has learned.
+// look at what it has learned. Meanwhile a tap sees whether its advertisements
+// reach the interface: then something on this host drops them.
 type probe struct {
 	link   *link
 	peer   netip.Addr
 	at     int64 // when to look
 	slots  int   // how many takeovers want to know
 	sample string
+	tap    tap
+	heard  uint64 // by the raw socket, on this link, before
 }
 
 // probeActive begins a probe after a takeover, unless there is one for the
@@ -52,7 +57,13 @@ func (d *daemon) probeActive(s *slot, peer netip.Addr) {
 		d.log.Debug("former Active not probed", "vr", s.name, "peer", peer, "error", err)
 		return
 	}
-	d.probes = append(d.probes, probe{l, peer, d.now + probeTime, 1, s.name})
+	p := probe{link: l, peer: peer, at: d.now + max(probeTime, int64(s.interval)*3/2), slots: 1, sample: s.name, heard: l.heard}
+	var err error
+	if p.tap, err = openTap(l.index, peer); err != nil {
+		d.log.Debug("former Active not probed", "vr", s.name, "peer", peer, "error", err)
+	}
+	d.probes = append(d.probes, p)
+	slices.SortStableFunc(d.probes, func(a, b probe) int { return cmp.Compare(a.at, b.at) })
 }
 
 // near says whether an address can be a router's on the link itself.
@@ -89,6 +100,7 @@ func (d *daemon) probesDue() {
 	for len(d.probes) > 0 && d.probes[0].at <= d.now {
 		p := d.probes[0]
 		d.probes = d.probes[1:]
+		arrive := p.tap.count()
 		list, err := netlink.NeighList(p.link.index, 0)
 		if err != nil {
 			continue
@@ -104,7 +116,10 @@ func (d *daemon) probesDue() {
 		if answers {
 			hint = "it answers, so it is alive: its advertisements do not reach us, or it has given up its role without a word; look for two Actives"
 		}
-		d.log.Warn("former Active probed", "link", p.link.linkName, "peer", p.peer, "answers", answers, "takeovers", p.slots, "vr", p.sample, "hint", hint)
+		if arrive > 0 && p.link.heard == p.heard {
+			hint = "its advertisements reach the interface, and this host drops them before the daemon hears them: look at nft list ruleset, iptables -S and net.ipv4.conf.*.rp_filter"
+		}
+		d.log.Warn("former Active probed", "link", p.link.linkName, "peer", p.peer, "answers", answers, "arrive", arrive, "takeovers", p.slots, "vr", p.sample, "hint", hint)
 	}
 }
 

@@ -52,17 +52,18 @@ type daemon struct {
 	leases        *leases // nil without
 	pacing        []paced // announcements that wait, the first to be sent first
 	routes        []conf.Route
-	routed        bool         // they are installed
-	routesAgain   int64        // when to try once more, 0 for not
-	acquisitions  []*acquiring // of this turn
-	repetitions   []acquiring  // announcements of this turn
-	lowering      []*slot      // whose devices are to be set down
-	probes        []probe      // the first to be looked at first
-	lifetimes     bool         // the kernel removes addresses that are not put again
-	reviving      []*slot      // whose addresses this turn's advertisements put again
-	complaints    rate         // lines about leases
-	renewing      []renewed    // what this turn's advertisements keep alive
-	unwalled      bool         // and said so
+	routed        bool                           // they are installed
+	routesAgain   int64                          // when to try once more, 0 for not
+	acquisitions  []*acquiring                   // of this turn
+	repetitions   []acquiring                    // announcements of this turn
+	lowering      []*slot                        // whose devices are to be set down
+	probes        []probe                        // the first to be looked at first
+	verdicts      map[string]map[ipc.Verdict]int // how often each was given, by virtual router
+	lifetimes     bool                           // the kernel removes addresses that are not put again
+	reviving      []*slot                        // whose addresses this turn's advertisements put again
+	complaints    rate                           // lines about leases
+	renewing      []renewed                      // what this turn's advertisements keep alive
+	unwalled      bool                           // and said so
 	conflictsTold map[ipc.Family]bool
 	recv          map[ipc.Family]*receiver
 	spawner       *spawner
@@ -136,7 +137,7 @@ func Run(o Options) (err error) {
 		o.Ready = func() {}
 	}
 	d := &daemon{
-		log: log, load: o.Load, reopen: o.Reopen, applied: o.Applied, onReady: o.Ready, generation: 1, byIndex: make(map[arrival]ipc.Link), locks: make(map[string]*os.File), stateLocks: make(map[string]*os.File), bygone: make(map[vrID]bygone), recv: make(map[ipc.Family]*receiver), conflictsTold: make(map[ipc.Family]bool),
+		log: log, load: o.Load, reopen: o.Reopen, applied: o.Applied, onReady: o.Ready, generation: 1, byIndex: make(map[arrival]ipc.Link), locks: make(map[string]*os.File), stateLocks: make(map[string]*os.File), bygone: make(map[vrID]bygone), recv: make(map[ipc.Family]*receiver), conflictsTold: make(map[ipc.Family]bool), verdicts: make(map[string]map[ipc.Verdict]int),
 		now: ipc.Monotonic(), respawn: never, complaints: rate{period: 10 * time.Second, burst: 1}, leaseCheck: never,
 		ident: rand.Uint32(), packet: make([]byte, ipc.MaxFrame), datagram: make([]byte, ipc.MaxDatagram),
 	}
