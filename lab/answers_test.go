@@ -27,10 +27,7 @@ var comparable = cmpopts.EquateComparable(netip.Addr{})
 // Active alone, and from ours in the right form.
 func answers(t *testing.T, l *lab.Lab, active *lab.Node, r lab.Router) {
 	t.Helper()
-	mac := r.MAC()
-	if r.OnInterface {
-		mac = active.MAC
-	}
+	mac := answering(active, r)
 	want := []lab.Answer{{From: active.Name, MAC: mac}}
 	for _, vip := range r.VIPs() {
 		ask := func() []lab.Answer { return l.WhoHas(vip) }
@@ -42,6 +39,14 @@ func answers(t *testing.T, l *lab.Lab, active *lab.Node, r lab.Router) {
 			t.Errorf("who has %v: %v, want %v", vip, got, want)
 		}
 	}
+}
+
+// answering is the hardware address that answers for the virtual addresses.
+func answering(n *lab.Node, r lab.Router) string {
+	if r.OnInterface {
+		return n.MAC
+	}
+	return r.MAC()
 }
 
 // neighbors asks for an IPv6 address and lists who answers, each once. Our
@@ -60,7 +65,7 @@ func neighbors(t *testing.T, l *lab.Lab, vip netip.Addr, r lab.Router) (answers 
 }
 
 // announcements checks that ours announces every address after the
-// advertisement of its takeover, from the virtual MAC.
+// advertisement of its takeover, from the MAC address that answers for them.
 func announcements(t *testing.T, l *lab.Lab, n *lab.Node, r lab.Router, takeover lab.Frame) {
 	t.Helper()
 	if r.Kind != lab.Rvrrpd {
@@ -75,14 +80,15 @@ func announcements(t *testing.T, l *lab.Lab, n *lab.Node, r lab.Router, takeover
 		if d := f.Time.Sub(takeover.Time); d > announceLimit {
 			t.Errorf("announced %v after the advertisement", d)
 		}
-		if f.Src != r.MAC() || f.ARP != nil && f.ARP.SenderMAC != r.MAC() {
-			t.Errorf("not from the virtual MAC: %s", f)
+		mac := answering(n, r)
+		if f.Src != mac || f.ARP != nil && f.ARP.SenderMAC != mac {
+			t.Errorf("not from %s: %s", mac, f)
 		}
 		if f.ND == nil {
 			continue
 		}
 		want := &lab.ND{Type: lab.NeighborAdvertisement, Src: f.ND.Src, Dst: allNodes, HopLimit: vrrpTTL, Target: vip,
-			Router: true, Override: true, LinkAddr: r.MAC()}
+			Router: true, Override: true, LinkAddr: mac}
 		if diff := cmp.Diff(want, f.ND, comparable); diff != "" {
 			t.Errorf("announcement (-want +got):\n%s", diff)
 		}
@@ -108,7 +114,7 @@ func watchForDAD(n *lab.Node) { n.Set("net/ipv6/conf/default/accept_dad", "1") }
 // its device, and nothing else.
 func purelyVirtual(t *testing.T, n *lab.Node, r lab.Router) {
 	t.Helper()
-	if r.Kind != lab.Rvrrpd || !r.IPv6 {
+	if r.Kind != lab.Rvrrpd || !r.IPv6 || r.OnInterface {
 		return
 	}
 	want := slices.SortedFunc(slices.Values(r.VIPs()), netip.Addr.Compare)

@@ -37,6 +37,31 @@ var peers = []struct {
 	{"frr", lab.FRR, false, lab.Plain},
 }
 
+// onTheInterface are the rows with our default, iftype = "ether": addresses
+// that live on the interface, and are answered for with its own MAC address.
+var onTheInterface = []lab.Router{{Version: 2}, {Version: 3, Interval: interval3, IPv6: true}}
+
+// TestInteropOnInterface is the part of the matrix for them.
+func TestInteropOnInterface(t *testing.T) {
+	t.Parallel()
+	for _, row := range onTheInterface {
+		for _, peer := range peers {
+			if peer.kind == lab.Keepalived && !peer.onInterface {
+				continue // where its addresses are is nothing to us
+			}
+			ours, theirs := row, row
+			ours.Kind, ours.OnInterface = lab.Rvrrpd, true
+			theirs.Kind, theirs.OnInterface = peer.kind, peer.onInterface
+			for turn, pair := range map[string][2]lab.Router{"from us to ": {ours, theirs}, "to us from ": {theirs, ours}} {
+				t.Run(fmt.Sprintf("v%d IPv6 %v, %s%s", row.Version, row.IPv6, turn, peer.name), func(t *testing.T) {
+					t.Parallel()
+					exchange(t, pair[0], pair[1])
+				})
+			}
+		}
+	}
+}
+
 // TestInterop is the matrix: each side is Active in turn, is killed, comes
 // back with preemption, and says goodbye.
 func TestInterop(t *testing.T) {
@@ -95,6 +120,9 @@ func exchange(t *testing.T, from, to lab.Router) {
 	for n, r := range map[*lab.Node]lab.Router{l.R1: from, l.R2: to} {
 		if r.Kind == lab.Rvrrpd {
 			watchForDAD(n)
+		}
+		if r.OnInterface {
+			forward(n)
 		}
 	}
 	a := l.R1.Run(from)
@@ -216,7 +244,7 @@ func wellFormed(t *testing.T, frames []lab.Frame, n *lab.Node, r lab.Router) {
 		form = lab.Pseudo
 	}
 	mac := r.MAC()
-	if r.OnInterface {
+	if r.OnInterface && r.Kind != lab.Rvrrpd { // ours bear it in any case
 		mac = n.MAC
 	}
 	inter := int(r.AdverInterval() / time.Second)
