@@ -21,11 +21,17 @@ import (
 // runText starts rvrrpd with a configuration of the test's own.
 func runText(t testing.TB, n *lab.Node, text string) *lab.Process {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "conf")
+	return n.Start(lab.Binary("rvrrpd"), "-m1", "-c", writeConfig(t, text))
+}
+
+// writeConfig writes a configuration and returns its file.
+func writeConfig(t testing.TB, text string) (file string) {
+	t.Helper()
+	file = filepath.Join(t.TempDir(), "conf")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return n.Start(lab.Binary("rvrrpd"), "-m1", "-c", file)
+	return file
 }
 
 // accepts says whether the client, asking at a closed UDP port, is told so by

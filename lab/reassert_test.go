@@ -66,6 +66,15 @@ func TestHandOver(t *testing.T) {
 	if !lab.Until(time.Second, func() bool { return l.R1.Links()[lab.Device].Kind == "bridge" }) {
 		t.Errorf("somebody else's device is gone: %+v", l.R1.Links()[lab.Device])
 	}
+	for since := time.Now(); time.Since(since) < 3*a.Router.ActiveDown(); {
+		awaitAdverts(l, l.R2, r, 1)
+	}
+	if a.Said(mark, "->active|acquire failed") {
+		t.Errorf("without its device it said\n%s", a.Output())
+	}
+	l.R1.IP("link del " + lab.Device)
+	a.AwaitLine(mark, 3*time.Second, "backup->active")
+	answers(t, l, l.R1, r)
 }
 
 // TestReassert: what another program takes away from an Active is put back at

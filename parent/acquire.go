@@ -21,7 +21,8 @@ type acquiring struct {
 // cannot be done so is done at once.
 func (d *daemon) takeSoon(s *slot, h ipc.Header) ipc.Code {
 	if l := d.links[s.link]; s.index == 0 && l.index != 0 { // the last attempt failed
-		if err := d.equip(l, s); err != nil {
+		err := d.equip(l, s)
+		if d.equipped(s, err); err != nil {
 			d.log.Error("acquire failed", "vr", s.name, "error", err)
 			return ipc.CodeKernel
 		}
@@ -62,9 +63,10 @@ func (d *daemon) acquireAll() {
 		s := a.slot
 		s.acquiring = nil
 		if failed { // find out whose it was; the others lose nothing
-			if err := d.put(s, s.placed); err != nil {
+			if err := d.mend(s); err != nil {
 				d.log.Error("acquire failed", "vr", s.name, "error", err)
 				_ = d.give(s)
+				d.links[s.link].lookAt(d.now) // at what is in the way
 				d.answer(a.header, ipc.TypeAcquire, ipc.CodeKernel)
 				continue
 			}

@@ -142,7 +142,7 @@ func (d *daemon) tellReady() {
 		return
 	}
 	for _, s := range d.slots {
-		if s != nil && !s.reached && d.links[s.link].told.Up && d.now < d.readyBy {
+		if s != nil && !s.reached && s.ownership != ipc.OwnsSome && d.links[s.link].told.Up && d.now < d.readyBy {
 			return
 		}
 	}

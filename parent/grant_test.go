@@ -2,6 +2,8 @@ package parent
 
 import (
 	"net/netip"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -159,7 +161,10 @@ func TestWanted(t *testing.T) {
 
 func TestAliasKeepsTheLedger(t *testing.T) {
 	t.Parallel()
-	saved := []setting{{"ipv4", "eth0", "arp_ignore", "0", "1"}, {"ipv4", "eth0", "arp_announce", "1", "2"}}
+	saved := slices.Clone(linkSettings)
+	for i := range saved {
+		saved[i].iface, saved[i].old = "eth0", strconv.Itoa(i)
+	}
 	got, ours := parseAlias(formatAlias(saved), "eth0")
 	if !ours {
 		t.Fatal("our own alias is not recognised")

@@ -29,7 +29,8 @@ type linkInfo struct {
 	Name     string
 	Up       bool // administratively up, with carrier, and no port of a bridge or bond
 	AdminUp  bool
-	Port     bool // of a bridge or bond
+	Port     bool   // of a bridge or bond
+	Master   string // the bridge or bond
 	MAC      net.HardwareAddr
 	MTU      int
 	Alias    string
@@ -156,9 +157,9 @@ func (k *kernel) links() (out []linkInfo, err error) {
 	if err != nil {
 		return nil, err
 	}
-	kinds := make(map[int]string, len(list))
+	kinds, names := make(map[int]string, len(list)), make(map[int]string, len(list))
 	for _, l := range list {
-		kinds[l.Attrs().Index] = l.Type()
+		kinds[l.Attrs().Index], names[l.Attrs().Index] = l.Type(), l.Attrs().Name
 	}
 	for _, l := range list {
 		a := l.Attrs()
@@ -168,11 +169,21 @@ func (k *kernel) links() (out []linkInfo, err error) {
 			Index: a.Index, Name: a.Name, MAC: a.HardwareAddr, MTU: a.MTU, Alias: a.Alias, Kind: l.Type(), Lower: a.ParentIndex, Group: a.Group,
 			Up:       !port && a.RawFlags&unix.IFF_UP != 0 && a.RawFlags&unix.IFF_LOWER_UP != 0 && a.OperState != netlink.OperDown,
 			Port:     port,
+			Master:   names[a.MasterIndex],
 			AdminUp:  a.RawFlags&unix.IFF_UP != 0,
 			Loopback: a.RawFlags&unix.IFF_LOOPBACK != 0,
 		})
 	}
 	return out, nil
+}
+
+// nameOf is the name that a device has now, "" when it is gone.
+func (k *kernel) nameOf(index int) string {
+	l, err := netlink.LinkByIndex(index)
+	if err != nil {
+		return ""
+	}
+	return l.Attrs().Name
 }
 
 // addresses lists the addresses of all interfaces. The library's own

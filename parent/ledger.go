@@ -25,6 +25,8 @@ type slot struct {
 	placed     []vaddr    // as they were put there
 	wears      bool       // the interface has its MAC address
 	reasserted int        // how often somebody else had removed something
+	made       int64      // when the device was
+	trouble    complaint  // about the device
 	expires    int64      // end of the lease, CLOCK_MONOTONIC in ns
 }
 

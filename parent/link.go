@@ -29,6 +29,8 @@ type link struct {
 	saved        []setting // settings to restore
 	told         ipc.LinkState
 	again        int64            // no attempt to attach before; then another look at it
+	cause        string           // why it is not usable, "" while it is
+	trouble      complaint        // about attaching it
 	worn         net.HardwareAddr // its own hardware address, while it has a virtual one
 	upSince      int64            // it has been up since then, 0 while it is down
 	wasUp        bool             // it was up once
@@ -41,15 +43,20 @@ const attachRetry = int64(time.Second)
 
 // resync compares the interfaces with what we last saw of them, and acts on
 // the difference. It runs at start and after every change the kernel reports;
-// a full dump each time, so that a lost report loses nothing.
+// a full dump each time, so that a lost report loses nothing. After an error
+// it is tried again.
 func (d *daemon) resync() error {
-	infos, err := d.kernel.links()
-	if err != nil {
-		return fmt.Errorf("interfaces: %w", err)
+	err := d.compare()
+	if d.resyncAgain = 0; err != nil {
+		d.resyncAgain = d.now + attachRetry
 	}
-	addrs, err := d.kernel.addresses()
+	return err
+}
+
+func (d *daemon) compare() error {
+	infos, addrs, err := d.dump()
 	if err != nil {
-		return fmt.Errorf("addresses: %w", err)
+		return err
 	}
 	byName, names := make(map[string]linkInfo, len(infos)), make(map[int]string, len(infos))
 	for _, i := range infos {
@@ -59,39 +66,87 @@ func (d *daemon) resync() error {
 	for _, l := range d.links {
 		info := d.wideEnough(l, byName[l.name])
 		l.mtu = info.MTU
-		if l.index != info.Index {
+		if was := l.index; was != info.Index {
 			if now := names[l.index]; now != "" { // what was changed has another name
 				for i := range l.saved {
 					l.saved[i].iface = now
 				}
 			}
 			errs = append(errs, d.detach(l))
-			// Another interface, even if it is as usable as the one before: what
-			// the child had on that one is gone.
-			d.tell(l, ipc.LinkState{Link: l.id})
+			l.upSince = 0
+			if was != 0 {
+				// Another interface, even if it is as usable as the one before: what
+				// the child had on that one is gone.
+				d.tell(l, ipc.LinkState{Link: l.id}, l.unusable(info, false))
+			}
 			if info.Index != 0 && !info.Port && len(l.slots) > 0 && d.now >= l.again {
-				if err := d.attach(l, info); err != nil {
-					errs = append(errs, err, d.detach(l))
-					l.again = d.now + attachRetry
-				}
+				errs = append(errs, d.attachOrWait(l, info))
 			}
 		}
 		if l.index != 0 && len(info.MAC) == 6 {
 			l.mac = [6]byte(info.MAC) // which may have been changed
 		}
 		state := l.facts(info, addrs)
+		cause := l.unusable(info, state.Up)
 		if !d.settled(l, state.Up) {
 			state = ipc.LinkState{Link: l.id}
+		}
+		if cause == "" && !state.Up {
+			cause = "link_up_delay"
 		}
 		l.concede()
 		if state.Up { // one that is down has nothing to say, and loses IPv6 addresses
 			d.own(l)
 		}
-		d.tell(l, state)
+		d.tell(l, state, cause)
 	}
 	d.reassert(infos, addrs)
 	d.followRoutes(d.routed)
+	for _, l := range d.links {
+		if d.old == nil {
+			errs = append(errs, d.relax(l))
+		}
+	}
 	return errors.Join(append(errs, d.enforce())...)
+}
+
+// dumped lists what there is.
+func (k *kernel) dumped() ([]linkInfo, []addrInfo, error) {
+	infos, err := k.links()
+	if err != nil {
+		return nil, nil, fmt.Errorf("interfaces: %w", err)
+	}
+	addrs, err := k.addresses()
+	if err != nil {
+		return nil, nil, fmt.Errorf("addresses: %w", err)
+	}
+	return infos, addrs, nil
+}
+
+// unusable says why nothing can be sent or received on a link, "" if it can.
+func (l *link) unusable(info linkInfo, up bool) string {
+	switch {
+	case info.Index == 0:
+		return "there is no such interface"
+	case info.Port:
+		return "it is a port of " + info.Master
+	case l.index != info.Index:
+		return "it is another interface"
+	case !info.AdminUp:
+		return "it is set down"
+	case !info.Up:
+		return "it has no carrier"
+	case !up:
+		return "it has no address to speak from"
+	}
+	return ""
+}
+
+// lookAt has a link looked at again at an instant, or before.
+func (l *link) lookAt(at int64) {
+	if l.again == 0 || at < l.again {
+		l.again = at
+	}
 }
 
 // enforce brings our nftables tables up to date. Where the kernel has no
@@ -138,7 +193,7 @@ func (d *daemon) settled(l *link, up bool) bool {
 		l.upSince = d.now
 	}
 	if due := l.upSince + int64(l.upDelay()); due > d.now {
-		l.again = due
+		l.lookAt(due)
 		return false
 	}
 	return true
@@ -158,16 +213,23 @@ func (l *link) concede() {
 // own follows who owns the addresses.
 func (d *daemon) own(l *link) {
 	for _, s := range l.slots {
-		o := s.owns(l.prefixes)
-		if o == s.ownership {
+		o, was := s.owns(l.prefixes), s.ownership
+		if d.old == nil && s.unequipped() {
+			o = ipc.OwnsSome // it waits, too
+		}
+		if o == was {
 			continue
 		}
-		switch s.ownership = o; o {
-		case ipc.OwnsAll:
+		switch s.ownership = o; {
+		case s.unequipped():
+			d.log.Warn("waiting for the device", "vr", s.name, "device", s.device)
+		case o == ipc.OwnsAll:
 			s.ceiling = priorityOwner
 			d.log.Warn("address owner: the interface itself has the virtual addresses; priority 255", "vr", s.name)
-		case ipc.OwnsSome:
+		case o == ipc.OwnsSome:
 			d.log.Error("the interface itself has some of the virtual addresses, not all: waiting until it has all or none", "vr", s.name)
+		case was == ipc.OwnsSome:
+			d.log.Info("waits no longer", "vr", s.name)
 		default:
 			d.log.Warn("no longer the address owner", "vr", s.name, "priority", s.priority)
 		}
@@ -225,18 +287,34 @@ func (l *link) virtual(ip netip.Addr) bool {
 	})
 }
 
-// tell passes on what changed.
-func (d *daemon) tell(l *link, state ipc.LinkState) {
-	if state == l.told {
+// tell passes on what changed, and says why a link is not usable.
+func (d *daemon) tell(l *link, state ipc.LinkState, cause string) {
+	if state == l.told && (state.Up || cause == l.cause || l.cause == "") {
+		l.cause = cause
 		return
 	}
-	if state.Up {
+	if l.cause = cause; state.Up {
 		d.log.Info("link up", "link", l.linkName, "primary", state.Primary)
 	} else {
-		d.log.Info("link down", "link", l.linkName)
+		d.log.Info("link down", "link", l.linkName, "cause", cause)
 	}
-	l.told = state
-	d.send(ipc.Header{Slot: ipc.NoSlot}, state)
+	if state != l.told {
+		l.told = state
+		d.send(ipc.Header{Slot: ipc.NoSlot}, state)
+	}
+}
+
+// attachOrWait attaches a link, or tells why not and waits for the next attempt.
+func (d *daemon) attachOrWait(l *link, info linkInfo) error {
+	err := d.attach(l, info)
+	if l.trouble.about(err, d.now) {
+		d.log.Error("interface not usable", "link", l.linkName, "error", err)
+	}
+	if err == nil {
+		return nil
+	}
+	l.lookAt(d.now + attachRetry)
+	return d.detach(l)
 }
 
 // attach prepares an interface that has appeared: a socket to send through,
@@ -255,13 +333,29 @@ func (d *daemon) attach(l *link, info linkInfo) (err error) {
 	if err := d.recv[l.family].join(info.Index); err != nil {
 		return err
 	}
+	if isVirtualMAC(info.MAC) {
+		d.log.Warn("the interface itself has a virtual hardware address, left behind perhaps", "link", l.linkName, "mac", info.MAC)
+	}
 	for _, s := range l.slots {
-		if err := d.equip(l, s); err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
-		}
+		d.equipped(s, d.equip(l, s))
 	}
 	return nil
 }
+
+// equipped takes note of whether a slot has its device. Without, it waits in
+// Initialize, and the others on its link do not.
+func (d *daemon) equipped(s *slot, err error) {
+	if s.trouble.about(err, d.now) {
+		d.log.Error("no device for the addresses", "vr", s.name, "error", err)
+	}
+	if err != nil {
+		d.links[s.link].lookAt(d.now + attachRetry)
+	}
+}
+
+// unequipped says whether the device is not there that a slot's addresses are
+// for.
+func (s *slot) unequipped() bool { return s.device != "" && s.index == 0 }
 
 // equip gives a slot its device. The first one on a link changes the link's
 // settings, too, and its alias remembers what they were, before they change.
@@ -273,26 +367,24 @@ func (d *daemon) equip(l *link, s *slot) (err error) {
 		return nil
 	}
 	s.index, s.own = 0, true
-	onDevice := deviceSettings
-	if l.family == ipc.IPv6 {
-		onDevice = deviceSettings6
-	} else if !l.settled {
+	if l.family == ipc.IPv4 && !l.settled {
 		if l.saved, err = differing(l.name, linkSettings); err != nil {
 			return err
 		}
 	}
 	if s.index, err = d.kernel.createMACVLAN(l.index, s.device, s.mac[:], formatAlias(l.saved), d.group); err != nil {
+		if s.index != 0 {
+			err = errors.Join(err, d.kernel.deleteLink(s.index))
+		}
+		s.index = 0
 		return fmt.Errorf("device %s: %w", s.device, err)
 	}
-	settings, err := differing(s.device, onDevice)
-	if err = errors.Join(err, change(settings)); err == nil && l.family == ipc.IPv4 {
-		err = silenceIPv6(s.device)
+	s.made = d.now
+	d.furnish(l, s, s.device)
+	if !l.settled {
+		l.settled, l.saved = true, d.set(l.saved, false)
 	}
-	if err == nil && !l.settled {
-		l.settled = true
-		err = change(l.saved)
-	}
-	return err
+	return nil
 }
 
 // strip takes a slot's addresses and its device away.

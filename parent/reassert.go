@@ -1,20 +1,19 @@
 package parent
 
 import (
+	"bytes"
 	"errors"
 	"net/netip"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"golang.org/x/sys/unix"
 )
 
-// reassert puts back what somebody else has taken away from the slots that
-// are held: addresses, the device, or that it is up. A slot that it cannot be
-// put back for is handed over: an Active without addresses is worse than none.
+// reassert puts back what somebody else has taken away: the device of a slot,
+// and of one that is held the addresses, and that the device is up. A slot that
+// it cannot be put back for is handed over: an Active without addresses is worse
+// than none. The device of a slot that is not held is down: it would forward.
 func (d *daemon) reassert(infos []linkInfo, addrs []addrInfo) {
-	type on struct {
-		index int
-		addr  netip.Addr
-	}
 	present, devices := make(map[on]bool, len(addrs)), make(map[int]linkInfo, len(infos))
 	for _, a := range addrs {
 		present[on{a.Index, a.Prefix.Addr()}] = true
@@ -23,47 +22,105 @@ func (d *daemon) reassert(infos []linkInfo, addrs []addrInfo) {
 		devices[i.Index] = i
 	}
 	for _, s := range d.slots {
-		if s == nil || !s.held {
-			continue
+		if s == nil || s.acquiring != nil || s.own && s.made == d.now {
+			continue // it is being put there, or what we have seen is older
 		}
+		l, waited := d.links[s.link], s.trouble.lasts()
 		device, there := devices[s.index]
-		missing := 0
-		for _, a := range s.placed {
-			if !present[on{s.index, a.Prefix.Addr()}] {
-				missing++
-			}
-		}
+		missing, held := s.missing(present), s.held
 		var err error
 		switch {
-		case !there && s.own:
-			err = d.remake(s)
-		case there && (missing > 0 || s.own && !device.AdminUp):
-			err = d.put(s, s.placed)
+		case l.index == 0:
+			continue
+		case s.own && !there, d.old == nil && s.unequipped():
+			if d.replace(l, s) != nil || waited {
+				continue
+			}
+		case s.own && !bytes.Equal(device.MAC, s.mac[:]):
+			if err = setMAC(s.index, s.mac[:]); err == nil && s.held {
+				err = d.put(s, s.placed)
+			}
+		case s.held && there && (missing > 0 || s.own && !device.AdminUp):
+			err = d.mend(s)
+		case !s.held && s.own && !s.lowering && device.AdminUp:
+			if err = d.kernel.release(s.index, true, nil); err == nil {
+				d.log.Warn("device set down again", "vr", s.name, "device", device.Name)
+				continue
+			}
 		default:
+			continue
+		}
+		switch {
+		case err != nil && held:
+			d.handOver(s, err)
+			continue
+		case err != nil:
+			d.log.Error("release failed", "vr", s.name, "error", err)
 			continue
 		}
 		s.reasserted++
 		if s.report.take(d.now) {
 			d.log.Warn("put back what somebody else has removed", "vr", s.name, "device", there, "addresses", missing, "times", s.reasserted)
 		}
-		if err != nil {
-			d.handOver(s, err)
-			continue
+		if s.held {
+			d.announceSlot(s, l, 1)
 		}
-		d.announceSlot(s, d.links[s.link], 1)
 	}
 }
 
-// remake makes a held slot's device again.
+// on is an address on an interface.
+type on struct {
+	index int
+	addr  netip.Addr
+}
+
+// missing counts the slot's addresses that are not there.
+func (s *slot) missing(present map[on]bool) (n int) {
+	for _, a := range s.placed {
+		if s.held && !present[on{s.index, a.Prefix.Addr()}] {
+			n++
+		}
+	}
+	return n
+}
+
+// replace makes a slot's device again. If that fails the slot gives up what it
+// holds, and waits for the device.
+func (d *daemon) replace(l *link, s *slot) error {
+	held := s.held
+	err := d.remake(s)
+	d.equipped(s, err)
+	if err != nil && held {
+		d.handOver(s, err)
+	}
+	if l.told.Up {
+		d.own(l)
+	}
+	return err
+}
+
+// remake makes a slot's device again, and puts back what it held.
 func (d *daemon) remake(s *slot) error {
-	placed := s.placed
+	held := s.held
 	s.index, s.held, s.placed = 0, false, nil
 	err := d.equip(d.links[s.link], s)
-	if err == nil {
+	if err == nil && held {
 		err = d.take(s)
 	}
-	if err != nil {
-		s.placed = placed
+	return err
+}
+
+// mend puts a held slot's addresses on its device, once more, with everything
+// that may keep them from it: the device is not there, or a setting.
+func (d *daemon) mend(s *slot) error {
+	if !s.own {
+		return d.put(s, s.placed)
+	}
+	d.correct(s)
+	err := d.put(s, s.placed)
+	if errors.Is(err, unix.ENODEV) || s.unequipped() {
+		err = d.remake(s)
+		d.equipped(s, err)
 	}
 	return err
 }
@@ -72,4 +129,5 @@ func (d *daemon) remake(s *slot) error {
 func (d *daemon) handOver(s *slot, why error) {
 	d.log.Error("handing over", "vr", s.name, "error", errors.Join(why, d.give(s)))
 	d.answer(ipc.Header{Slot: s.slot}, ipc.TypeAcquire, ipc.CodeKernel)
+	d.links[s.link].lookAt(d.now) // whether it has its device at all
 }

@@ -65,6 +65,14 @@ type daemon struct {
 	renewing      []renewed                      // what this turn's advertisements keep alive
 	unwalled      bool                           // and said so
 	conflictsTold map[ipc.Family]bool
+	refused       map[setting]bool // settings that cannot be changed, and are told
+	corrections   int              // how often somebody else had changed one
+	correcting    rate             // lines about that
+	settingsNext  int64            // when to look at them
+	settingsAt    int              // the slot whose were looked at last
+	dump          func() ([]linkInfo, []addrInfo, error)
+	resyncAgain   int64     // when to look at everything once more, 0 for not
+	resyncTrouble complaint // about that
 	recv          map[ipc.Family]*receiver
 	spawner       *spawner
 	sniff         *ipc.Sniff // what the child is told instead of running virtual routers; nil: nothing
@@ -138,6 +146,7 @@ func Run(o Options) (err error) {
 	}
 	d := &daemon{
 		log: log, load: o.Load, reopen: o.Reopen, applied: o.Applied, onReady: o.Ready, generation: 1, byIndex: make(map[arrival]ipc.Link), locks: make(map[string]*os.File), stateLocks: make(map[string]*os.File), bygone: make(map[vrID]bygone), recv: make(map[ipc.Family]*receiver), conflictsTold: make(map[ipc.Family]bool), verdicts: make(map[string]map[ipc.Verdict]int),
+		refused: make(map[setting]bool), correcting: rate{period: 100 * time.Millisecond, burst: 20},
 		now: ipc.Monotonic(), respawn: never, complaints: rate{period: 10 * time.Second, burst: 1}, leaseCheck: never,
 		ident: rand.Uint32(), packet: make([]byte, ipc.MaxFrame), datagram: make([]byte, ipc.MaxDatagram),
 	}
@@ -270,6 +279,10 @@ func (d *daemon) next() int64 {
 	if d.routesAgain > 0 {
 		next = min(next, d.routesAgain)
 	}
+	if d.resyncAgain > 0 {
+		next = min(next, d.resyncAgain)
+	}
+	next = min(next, d.settingsNext)
 	for _, l := range d.links {
 		if l.again > 0 {
 			next = min(next, l.again)
@@ -323,12 +336,14 @@ func (d *daemon) turn(ready [fdCount]bool, signals int) error {
 
 // watch follows the interfaces.
 func (d *daemon) watch(reported bool) error {
-	changed := false
+	changed := d.resyncAgain > 0 && d.now >= d.resyncAgain
 	if reported {
 		var err error
-		if changed, err = d.kernel.changed(); err != nil {
+		reported, err = d.kernel.changed()
+		if err != nil {
 			return fmt.Errorf("interfaces: %w", err)
 		}
+		changed = changed || reported
 	}
 	for _, l := range d.links {
 		if l.again > 0 && d.now >= l.again {
@@ -339,8 +354,8 @@ func (d *daemon) watch(reported bool) error {
 		if d.verbose(LevelHigh) {
 			d.log.Log(context.Background(), LevelHigh, "interfaces or addresses have changed")
 		}
-		if err := d.resync(); err != nil {
-			d.log.Error("interface not usable", "error", err)
+		if err := d.resync(); d.resyncTrouble.about(err, d.now) {
+			d.log.Error("cannot follow the interfaces", "error", err)
 		}
 	}
 	return nil
@@ -358,6 +373,7 @@ func (d *daemon) due() error {
 	d.lower()
 	d.announceDue()
 	d.probesDue()
+	d.checkSettings()
 	d.followRoutes(d.routesAgain > 0 && d.now >= d.routesAgain)
 	d.tellReady()
 	if d.child != nil && d.now >= d.child.deadline {

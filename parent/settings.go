@@ -4,27 +4,47 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
+	"time"
+
+	"github.com/rvrrpd/rvrrpd/ipc"
 )
 
-// setting is a sysctl of an interface that was changed, and its value before.
-type setting struct{ family, iface, name, old, set string }
+// setting is a sysctl of an interface: its value before, the one that we set,
+// and what happens if we cannot.
+type setting struct{ family, iface, name, old, set, why string }
 
 // linkSettings keep the link from speaking for addresses that live on a
 // macvlan above it (PROTOCOL A4): it answers ARP only for its own, and asks
 // with its own.
-var linkSettings = []setting{{family: "ipv4", name: "arp_ignore", set: "1"}, {family: "ipv4", name: "arp_announce", set: "2"}}
+var linkSettings = []setting{
+	{family: "ipv4", name: "arp_ignore", set: "1", why: "the interface answers ARP for the virtual addresses, too, with its own hardware address"},
+	{family: "ipv4", name: "arp_announce", set: "2", why: "the interface may ask for others with a virtual address, and they learn its own hardware address for it"},
+}
 
 // deviceSettings let a macvlan answer for its addresses although the route
-// back to the asker leads through the link.
-var deviceSettings = []setting{{family: "ipv4", name: "rp_filter", set: "2"},
-	{family: "ipv4", name: "arp_ignore", set: "1"}, {family: "ipv4", name: "arp_announce", set: "2"}, {family: "ipv4", name: "arp_filter", set: "0"}}
+// back to the asker leads through the link, and keep IPv6 off it. It forwards
+// if its link does.
+var deviceSettings = []setting{
+	{family: "ipv4", name: "rp_filter", set: "2", why: "packets to the virtual addresses may be dropped, because the way back is the interface below"},
+	{family: "ipv4", name: "arp_ignore", set: "1", why: "the device answers ARP for the interface's own addresses, too, with the virtual MAC"},
+	{family: "ipv4", name: "arp_announce", set: "2", why: "the device may ask for others with an address that is not its own"},
+	{family: "ipv4", name: "arp_filter", set: "0", why: "the virtual addresses may not answer ARP"},
+	{family: "ipv6", name: "disable_ipv6", set: "1", why: "the device gets an IPv6 address made of the virtual MAC"},
+}
 
 // deviceSettings6 keep the virtual MAC out of addresses (RFC 9568 §7.4) and
 // duplicate address detection and router discovery off the device; forwarding
 // puts the Router flag into the kernel's solicited advertisements (§6.4.3).
-var deviceSettings6 = []setting{{family: "ipv4", name: "arp_ignore", set: "8"}, {family: "ipv6", name: "addr_gen_mode", set: "1"}, {family: "ipv6", name: "disable_ipv6", set: "0"},
-	{family: "ipv6", name: "accept_dad", set: "0"}, {family: "ipv6", name: "accept_ra", set: "0"}, {family: "ipv6", name: "forwarding", set: "1"}}
+var deviceSettings6 = []setting{
+	{family: "ipv4", name: "arp_ignore", set: "8", why: "the device answers ARP for the interface's own addresses, too, with the virtual MAC"},
+	{family: "ipv6", name: "addr_gen_mode", set: "1", why: "the device gets an address made of the virtual MAC"},
+	{family: "ipv6", name: "disable_ipv6", set: "0", why: "the virtual addresses cannot be taken"},
+	{family: "ipv6", name: "accept_dad", set: "0", why: "the device looks for duplicates of its addresses"},
+	{family: "ipv6", name: "accept_ra", set: "0", why: "the device takes addresses and routes from router advertisements"},
+	{family: "ipv6", name: "forwarding", set: "1", why: "neighbor advertisements lack the Router flag, and what hosts send to the virtual router is not forwarded"},
+}
 
 // aliasMark begins the alias of every device we make. The settings that the
 // device's link had before follow it: the kernel keeps the ledger where a
@@ -50,7 +70,8 @@ func parseAlias(alias, iface string) (saved []setting, ours bool) {
 		name, old, _ := strings.Cut(w, "=")
 		for _, s := range linkSettings {
 			if s.name == name && len(old) == 1 && old[0] >= '0' && old[0] <= '8' {
-				saved = append(saved, setting{s.family, iface, name, old, s.set})
+				s.iface, s.old = iface, old
+				saved = append(saved, s)
 			}
 		}
 	}
@@ -73,25 +94,138 @@ func restoreSettings(saved []setting) error {
 	return errors.Join(errs...)
 }
 
-// differing lists the settings of an interface that are not as wanted.
+// differing lists the settings of an interface that are not as wanted. What
+// there is not, the interface or a whole family, does not differ.
 func differing(iface string, want []setting) (out []setting, err error) {
 	for _, s := range want {
 		old, err := readSysctl(s.family, iface, s.name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
 		if old != s.set {
-			out = append(out, setting{s.family, iface, s.name, old, s.set})
+			s.iface, s.old = iface, old
+			out = append(out, s)
 		}
 	}
 	return out, nil
 }
 
-// change sets what differing listed.
-func change(settings []setting) error {
-	var errs []error
-	for _, s := range settings {
-		errs = append(errs, writeSysctl(s.family, s.iface, s.name, s.set))
+// command is the one that sets it: where the name of an interface has a dot,
+// sysctl(8) wants a slash.
+func (s setting) command() string {
+	return fmt.Sprintf("sysctl -w net.%s.conf.%s.%s=%s", s.family, strings.ReplaceAll(s.iface, ".", "/"), s.name, s.set)
+}
+
+// set sets what differs, and lists what is set now. What it may not set is
+// told once, with the command that does, and goes without; of many devices,
+// for the first one.
+func (d *daemon) set(differ []setting, device bool) []setting {
+	return slices.DeleteFunc(differ, func(s setting) bool {
+		err := writeSysctl(s.family, s.iface, s.name, s.set)
+		if err == nil || errors.Is(err, fs.ErrNotExist) {
+			return err != nil
+		}
+		told := setting{family: s.family, iface: s.iface, name: s.name}
+		if device {
+			told.iface = ""
+		}
+		if !d.refused[told] {
+			d.refused[told] = true
+			d.log.Warn("setting cannot be changed", "link", s.iface, "setting", s.name, "is", s.old, "hint", s.why, "command", s.command(), "error", err)
+		}
+		return true
+	})
+}
+
+// settings are those that the slot's device should have.
+func (s *slot) settings(l *link) []setting {
+	if l.family == ipc.IPv6 {
+		return deviceSettings6
 	}
-	return errors.Join(errs...)
+	forwarding, err := readSysctl("ipv4", l.name, "forwarding")
+	if err != nil {
+		return deviceSettings
+	}
+	return append(slices.Clip(deviceSettings), setting{family: "ipv4", name: "forwarding", set: forwarding,
+		why: "what hosts send to the virtual MAC is forwarded or not as is usual here, and not as on the interface below"})
+}
+
+// furnish gives the slot's device its settings, and lists those that it had not.
+func (d *daemon) furnish(l *link, s *slot, name string) []setting {
+	differ, err := differing(name, s.settings(l))
+	if err != nil {
+		d.log.Error("settings not read", "device", name, "error", err)
+	}
+	return d.set(differ, true)
+}
+
+// correct puts back the settings of the slot's device, whatever its name is now.
+func (d *daemon) correct(s *slot) {
+	if name := d.kernel.nameOf(s.index); name != "" {
+		d.putBack(s.name, d.furnish(d.links[s.link], s, name))
+	}
+}
+
+// Implementation constants: the kernel reports almost no change of a setting.
+const (
+	// settingsEvery is the time between two looks at them, ns.
+	settingsEvery = int64(time.Second)
+	// settingsChunk is the number of devices that are looked at each time.
+	settingsChunk = 32
+)
+
+// checkSettings puts back the settings that somebody else has changed: those
+// of all links, and of some devices in turn.
+func (d *daemon) checkSettings() {
+	if d.now < d.settingsNext {
+		return
+	}
+	d.settingsNext = d.now + settingsEvery
+	for _, l := range d.links {
+		if l.index == 0 || !l.settled || l.family != ipc.IPv4 {
+			continue
+		}
+		differ, err := differing(l.name, linkSettings)
+		if err != nil {
+			d.log.Error("settings not read", "link", l.linkName, "error", err)
+		}
+		changed := d.set(differ, false)
+		d.putBack(l.linkName.String(), changed)
+		for _, c := range changed { // what they wanted is what they get when we go
+			l.saved = append(slices.DeleteFunc(l.saved, func(s setting) bool { return s.name == c.name }), c)
+		}
+	}
+	for range min(settingsChunk, len(d.slots)) {
+		d.settingsAt = (d.settingsAt + 1) % len(d.slots)
+		if s := d.slots[d.settingsAt]; s != nil && s.own && s.index != 0 {
+			d.correct(s)
+		}
+	}
+}
+
+// putBack tells of settings that are again as they were. Whether a device
+// forwards follows its link.
+func (d *daemon) putBack(of string, changed []setting) {
+	for _, s := range changed {
+		if s.family == "ipv4" && s.name == "forwarding" {
+			continue
+		}
+		d.corrections++
+		if d.correcting.take(d.now) {
+			d.log.Warn("put back what somebody else has changed", "of", of, "setting", s.name, "was", s.old, "is", s.set, "device", s.iface, "times", d.corrections)
+		}
+	}
+}
+
+// relax restores the settings of a link that has none of our devices any more.
+func (d *daemon) relax(l *link) error {
+	if !l.settled || slices.ContainsFunc(l.slots, func(s *slot) bool { return s.own && s.index != 0 }) {
+		return nil
+	}
+	err := restoreSettings(l.saved)
+	l.saved, l.settled = nil, false
+	return err
 }

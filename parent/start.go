@@ -128,6 +128,7 @@ func (d *daemon) open(c *conf.Config) (err error) {
 	if d.kernel, err = openKernel(); err != nil {
 		return err
 	}
+	d.dump = d.kernel.dumped
 	if err := d.recognize(next); err != nil {
 		return err
 	}
@@ -171,7 +172,7 @@ func (d *daemon) open(c *conf.Config) (err error) {
 	}
 	for _, l := range d.links {
 		if !l.told.Up {
-			d.log.Warn("waiting for the link: it must be there, up, and have an address to speak from", "link", l.linkName)
+			d.log.Warn("waiting for the link: it must be there, up, and have an address to speak from", "link", l.linkName, "cause", l.cause)
 		}
 	}
 	return nil

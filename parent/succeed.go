@@ -88,20 +88,17 @@ func (d *daemon) inheritPage(s, o *slot) {
 	}
 }
 
-// refit makes what the slots of a link do not have yet, and puts back the
-// link's settings once none of them has a device.
+// refit makes what the slots of a link do not have yet.
 func (d *daemon) refit(l *link, moved map[*slot]bool) error {
 	if len(l.slots) == 0 {
 		return d.detach(l)
 	}
-	var errs []error
 	for _, s := range l.slots {
 		if l.index == 0 || s.index != 0 {
 			continue
 		}
 		err := d.equip(l, s)
-		if !moved[s] {
-			errs = append(errs, err)
+		if d.equipped(s, err); !moved[s] {
 			continue
 		}
 		if err == nil {
@@ -113,11 +110,7 @@ func (d *daemon) refit(l *link, moved map[*slot]bool) error {
 		}
 		d.announceSlot(s, l, s.repeat)
 	}
-	if l.settled && !slices.ContainsFunc(l.slots, func(s *slot) bool { return s.device != "" }) {
-		errs = append(errs, restoreSettings(l.saved))
-		l.saved, l.settled = nil, false
-	}
-	return errors.Join(errs...)
+	return nil
 }
 
 // releaseLinks gives up the locks of interfaces that no slot is on any more.

@@ -34,21 +34,9 @@ func writeSysctl(family, iface, name, value string) error {
 	if err := os.WriteFile(path, []byte(value), 0); err != nil {
 		return err
 	}
-	if got, err := readSysctl(family, iface, name); err != nil || got != value {
-		return fmt.Errorf("%s: is %q after %q was written: %v", path, got, value, err)
+	got, err := readSysctl(family, iface, name)
+	if err == nil && got != value {
+		err = fmt.Errorf("%s: is %q after %q was written", path, got, value)
 	}
-	return nil
-}
-
-// silenceIPv6 keeps IPv6 off a device that carries IPv4 addresses only; where
-// the kernel has no IPv6 there is nothing to do.
-func silenceIPv6(iface string) error {
-	path, err := sysctlPath("ipv6", iface, "disable_ipv6")
-	if err != nil {
-		return err
-	}
-	if _, err := os.Stat(path); err != nil {
-		return nil
-	}
-	return os.WriteFile(path, []byte("1"), 0)
+	return err
 }

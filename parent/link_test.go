@@ -1,0 +1,89 @@
+package parent
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/rvrrpd/rvrrpd/ipc"
+)
+
+// TestFailedDump: when the kernel does not list what there is, we look again,
+// and not only when it reports the next change; that is told once.
+func TestFailedDump(t *testing.T) {
+	t.Parallel()
+	var said bytes.Buffer
+	dumps, fails := 0, true
+	l := &link{linkName: linkName{"eth0", ipc.IPv4}, again: 1}
+	d := &daemon{
+		log: slog.New(slog.NewTextHandler(&said, nil)), now: 1, respawn: never, leaseCheck: never, settingsNext: never, unwalled: true, links: []*link{l},
+		dump: func() ([]linkInfo, []addrInfo, error) {
+			if dumps++; fails {
+				return nil, nil, errors.New("interrupted")
+			}
+			return nil, nil, nil
+		},
+	}
+	for n := 1; n <= 5; n++ {
+		if err := d.watch(false); err != nil || dumps != n {
+			t.Errorf("turn %d: %d dumps, %v", n, dumps, err)
+		}
+		if next := d.next(); next != d.now+attachRetry {
+			t.Fatalf("turn %d: the next one is at %d, want %d", n, next, d.now+attachRetry)
+		}
+		if err := d.watch(false); err != nil || dumps != n {
+			t.Errorf("turn %d: too early: %d dumps, %v", n, dumps, err)
+		}
+		d.now += attachRetry
+	}
+	if n := strings.Count(said.String(), "cannot follow the interfaces"); n != 1 {
+		t.Errorf("said %d times:\n%s", n, said.String())
+	}
+	fails = false
+	if err := d.watch(false); err != nil || dumps != 6 || d.next() != never {
+		t.Errorf("in the end: %d dumps, next %d, %v", dumps, d.next(), err)
+	}
+}
+
+// TestComplaint: what lasts is told when it begins, when it becomes another,
+// and after a long time.
+func TestComplaint(t *testing.T) {
+	t.Parallel()
+	one, two := errors.New("one"), errors.New("two")
+	var c complaint
+	for i, tt := range []struct {
+		err  error
+		now  int64
+		want bool
+	}{{nil, 0, false}, {one, 1, true}, {one, 2, false}, {two, 3, true}, {one, 4, true}, {one, 3 + complaintEvery, false}, {one, 4 + complaintEvery, true}, {nil, 9, false}, {one, 10, true}} {
+		if got := c.about(tt.err, tt.now); got != tt.want || c.lasts() != (tt.err != nil) {
+			t.Errorf("%d: %v at %d: %v, lasts %v", i, tt.err, tt.now, got, c.lasts())
+		}
+	}
+}
+
+// TestUnusable: each cause has its own words.
+func TestUnusable(t *testing.T) {
+	t.Parallel()
+	l := &link{index: 3}
+	up := linkInfo{Index: 3, AdminUp: true, Up: true}
+	with := func(change func(i *linkInfo)) linkInfo { i := up; change(&i); return i }
+	for want, tt := range map[string]struct {
+		info linkInfo
+		up   bool
+	}{
+		"":                                {up, true},
+		"there is no such interface":      {linkInfo{}, false},
+		"it is a port of br9":             {with(func(i *linkInfo) { i.Port, i.Up, i.Master = true, false, "br9" }), false},
+		"it is another interface":         {with(func(i *linkInfo) { i.Index = 4 }), false},
+		"it is set down":                  {with(func(i *linkInfo) { i.AdminUp, i.Up = false, false }), false},
+		"it has no carrier":               {with(func(i *linkInfo) { i.Up = false }), false},
+		"it has no address to speak from": {up, false},
+	} {
+		if got := l.unusable(tt.info, tt.up); got != want {
+			t.Errorf("%+v: %q, want %q", tt.info, got, want)
+		}
+	}
+}
