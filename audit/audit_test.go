@@ -55,7 +55,7 @@ func (t tree) process(pid int, text, space string, fds []string, limits map[stri
 // proper is a daemon as it should be.
 func proper() tree {
 	t := make(tree)
-	core := map[string]string{"Max core file size": "0"}
+	core := map[string]string{"Max core file size": "0", "Max open files": "1024", "Max data size": "536870912"}
 	t.process(100, statusText("rvrrpd", 1, "0", network, network, "1"), "1", []string{"/dev/null", "socket:[5]", "socket:[78]"}, core)
 	t["100/root/bin"] = "x"
 	t.process(101, statusText("rvrrpd-spawn", 100, "0", identities, identities, "1"), "1",
@@ -151,6 +151,8 @@ func TestBroken(t *testing.T) {
 		{name: "inheritable", path: spawner, old: "CapInh:\t" + none, new: "CapInh:\t" + network, sentence: "a program it starts gets no capability"},
 		{name: "parent's capabilities", path: parent, old: "CapPrm:\t" + network, new: "CapPrm:\t00000000002030c0", sentence: "the parent has CAP_NET_ADMIN and CAP_NET_RAW"},
 		{name: "parent's bounding set", path: parent, old: "CapBnd:\t" + network, new: "CapBnd:\t000001ffffffffff", sentence: "the parent can get no other capability"},
+		{name: "parent's files", path: "100/limits", old: limit("Max open files", "1024"), new: limit("Max open files", "1048576"), sentence: "the parent's descriptors and memory are bounded"},
+		{name: "parent's memory", path: "100/limits", old: limit("Max data size", "536870912"), new: limit("Max data size", "unlimited"), sentence: "the parent's descriptors and memory are bounded"},
 		{name: "parent's listener", path: "100/net/tcp6", new: "  sl\n0: [::]:1 [::]:0 0A 0:0 0:0 0 0 0 78 1\n", sentence: "the parent listens on no TCP or UDP port"},
 		{name: "spawner's capabilities", path: spawner, old: "CapEff:\t" + identities, new: "CapEff:\t00000000000030c0", sentence: "the spawner has CAP_SETUID and CAP_SETGID, and can get no other capability"},
 		{name: "spawner's capabilities of a service", path: spawner, old: "CapPrm:\t" + none, new: "CapPrm:\t" + network, sentence: "the spawner has no capability", service: true},

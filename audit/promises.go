@@ -51,6 +51,7 @@ var promises = []promise{
 
 	{parent, "", "the parent has CAP_NET_ADMIN and CAP_NET_RAW", all(set("permitted", "net_admin net_raw"), set("effective", "net_admin net_raw"))},
 	{parent, "", "the parent can get no other capability", set("bounding", "net_admin net_raw")},
+	{parent, "", "the parent's descriptors and memory are bounded", all(atMost("max open files", 16384), atMost("max data size", 512<<20))},
 	{parent, "", "the parent listens on no TCP or UDP port", without("tcp", "tcp6", "udp", "udp6")},
 
 	{spawner, "root", "the spawner has CAP_SETUID and CAP_SETGID, and can get no other capability",

@@ -3,6 +3,7 @@ package audit
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -11,6 +12,16 @@ func limit(name, want string) rule {
 	return func(p *Process, _ *Daemon) string {
 		if got := p.Limits[name]; got != want {
 			return fmt.Sprintf("%s: %q", name, got)
+		}
+		return ""
+	}
+}
+
+// atMost wants a hard limit that is no higher.
+func atMost(name string, most uint64) rule {
+	return func(p *Process, _ *Daemon) string {
+		if n, err := strconv.ParseUint(p.Limits[name], 10, 64); err != nil || n > most {
+			return fmt.Sprintf("%s: %q", name, p.Limits[name])
 		}
 		return ""
 	}

@@ -16,6 +16,35 @@ var parentKept = []uintptr{unix.CAP_NET_ADMIN, unix.CAP_NET_RAW}
 // NO_SETUID_FIXUP, KEEP_CAPS off and NO_CAP_AMBIENT_RAISE, all locked).
 const securebits = 0x1<<0 | 0x1<<1 | 0x1<<2 | 0x1<<3 | 0x1<<5 | 0x1<<6 | 0x1<<7
 
+// limits are those of the parent and the spawner: no core, no message queue,
+// no more descriptors than a thousand interfaces take, and a bounded heap. Files
+// have none, for logs grow; nor have processes, which the kernel would count
+// together with all others of the user: the filters let none be made.
+var limits = []struct {
+	resource int
+	max      uint64
+}{
+	{unix.RLIMIT_CORE, 0},
+	{unix.RLIMIT_MSGQUEUE, 0},
+	{unix.RLIMIT_NOFILE, 16384},
+	{unix.RLIMIT_DATA, 512 << 20},
+}
+
+// limit lowers what is above its limit.
+func limit() error {
+	for _, l := range limits {
+		var have unix.Rlimit
+		if err := unix.Getrlimit(l.resource, &have); err != nil {
+			return fmt.Errorf("limit: %w", err)
+		}
+		most := min(have.Max, l.max)
+		if err := unix.Setrlimit(l.resource, &unix.Rlimit{Cur: min(have.Cur, most), Max: most}); err != nil {
+			return fmt.Errorf("limit: %w", err)
+		}
+	}
+	return nil
+}
+
 // confine takes from the process all capabilities but some, and the ways to
 // others, on all its threads. Who is not root, or whose
 // service manager has taken CAP_SETPCAP, cannot narrow the bounding set nor
@@ -25,10 +54,8 @@ func confine(kept []uintptr) error {
 	if err != nil {
 		return fmt.Errorf("capabilities: %w", err)
 	}
-	for _, limit := range []int{unix.RLIMIT_CORE, unix.RLIMIT_MSGQUEUE} {
-		if err := unix.Setrlimit(limit, &unix.Rlimit{}); err != nil {
-			return fmt.Errorf("limit: %w", err)
-		}
+	if err := limit(); err != nil {
+		return err
 	}
 	for c := uintptr(0); c <= unix.CAP_LAST_CAP; c++ {
 		if able && !slices.Contains(kept, c) {

@@ -27,7 +27,7 @@ func (d *daemon) put(s *slot, addrs []vaddr) error {
 	}
 	var errs []error
 	for _, a := range addrs {
-		errs = append(errs, ioctlAddress(s.label(d.links[s.link].name), a))
+		errs = append(errs, d.kernel.ioctlAddress(s.label(d.links[s.link].name), a))
 	}
 	return errors.Join(errs...)
 }
@@ -37,55 +37,39 @@ func (d *daemon) remove(s *slot, addrs []vaddr, setDown bool) error {
 	if !s.ioctl || len(addrs) == 0 {
 		return d.kernel.release(s.index, setDown, addrs)
 	}
-	return ioctlRemove(s.label(d.links[s.link].name))
+	return d.kernel.ioctlRemove(s.label(d.links[s.link].name))
 }
 
 // ioctlAddress sets the address of a label, and its mask.
-func ioctlAddress(label string, a vaddr) error {
+func (k *kernel) ioctlAddress(label string, a vaddr) error {
 	mask := net.CIDRMask(a.Prefix.Bits(), 32)
-	return ioctls(label, func(fd int) error {
-		for _, step := range []struct {
-			request uint
-			value   []byte
-		}{{unix.SIOCSIFADDR, a.Prefix.Addr().AsSlice()}, {unix.SIOCSIFNETMASK, mask}} {
-			r, err := unix.NewIfreq(label)
-			if err == nil {
-				err = r.SetInet4Addr(step.value)
-			}
-			if err == nil {
-				err = unix.IoctlIfreq(fd, step.request, r)
-			}
-			if err != nil {
-				return err
-			}
+	for _, step := range []struct {
+		request uint
+		value   []byte
+	}{{unix.SIOCSIFADDR, a.Prefix.Addr().AsSlice()}, {unix.SIOCSIFNETMASK, mask}} {
+		r, err := unix.NewIfreq(label)
+		if err == nil {
+			err = r.SetInet4Addr(step.value)
 		}
-		return nil
-	})
+		if err == nil {
+			err = unix.IoctlIfreq(k.inet, step.request, r)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: ioctl: %w", label, err)
+		}
+	}
+	return nil
 }
 
 // ioctlRemove sets a label down, which removes it and its address; one that
 // is gone already is no error.
-func ioctlRemove(label string) error {
-	return ioctls(label, func(fd int) error {
-		r, err := unix.NewIfreq(label)
-		if err != nil {
-			return err
-		}
+func (k *kernel) ioctlRemove(label string) error {
+	r, err := unix.NewIfreq(label)
+	if err == nil {
 		r.SetUint16(0)
-		if err := unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, r); err != unix.EADDRNOTAVAIL && err != unix.ENODEV {
-			return err
-		}
-		return nil
-	})
-}
-
-func ioctls(label string, do func(fd int) error) error {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return fmt.Errorf("%s: %w", label, err)
+		err = unix.IoctlIfreq(k.inet, unix.SIOCSIFFLAGS, r)
 	}
-	defer unix.Close(fd)
-	if err := do(fd); err != nil {
+	if err != nil && err != unix.EADDRNOTAVAIL && err != unix.ENODEV {
 		return fmt.Errorf("%s: ioctl: %w", label, err)
 	}
 	return nil

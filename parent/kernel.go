@@ -61,6 +61,7 @@ type vaddr struct {
 type kernel struct {
 	requests int  // batches; blocking, with a timeout
 	monitor  int  // reports of changes; non-blocking
+	inet     int  // for ioctl(2) alone: behind the filter no other can be made
 	marks    bool // it remembers whose an address is
 	seq      uint32
 	buf      []byte
@@ -85,6 +86,9 @@ func openKernel() (*kernel, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("netlink monitor: %w", err)
+	}
+	if k.inet, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err != nil {
+		return nil, fmt.Errorf("socket for ioctl: %w", err)
 	}
 	k.marks = k.keepsMarks()
 	return k, nil

@@ -37,8 +37,13 @@ const (
 	familyINET6  = 10
 	familyLink   = 16
 	familyPacket = 17
-	typeDatagram = 2
-	typeMask     = 0xf
+
+	netlinkRoute  = 0
+	netlinkFilter = 12
+
+	setFlags   = 0x8914 // SIOCSIFFLAGS
+	setAddress = 0x8916 // SIOCSIFADDR
+	setMask    = 0x891c // SIOCSIFNETMASK
 )
 
 func intArg(index uint, value uint64) SyscallArg { return SyscallArg{index, low32, value} }
@@ -118,12 +123,14 @@ var ParentRules = append(append([]SyscallRule{
 	{Call: "execveat", Kill: true, Reason: "the spawner does that"},
 	{Call: "mount", Kill: true, Reason: "file systems"},
 	{Call: "ppoll", Reason: "wait for whatever comes first"},
-	{Call: "socket", Args: []SyscallArg{intArg(0, familyLink)}, Reason: "interfaces, addresses, routes, nftables"},
+	{Call: "socket", Args: []SyscallArg{intArg(0, familyLink), intArg(2, netlinkRoute)}, Reason: "interfaces, addresses, routes"},
+	{Call: "socket", Args: []SyscallArg{intArg(0, familyLink), intArg(2, netlinkFilter)}, Reason: "nftables"},
 	{Call: "socket", Args: []SyscallArg{intArg(0, familyPacket)}, Reason: "advertisements, ARP, neighbor advertisements"},
 	{Call: "socket", Args: []SyscallArg{intArg(0, familyINET), intArg(2, protocolVRRP)}, Reason: "receive VRRP"},
 	{Call: "socket", Args: []SyscallArg{intArg(0, familyINET6), intArg(2, protocolVRRP)}, Reason: "receive VRRP"},
-	{Call: "socket", Args: []SyscallArg{intArg(0, familyINET), {1, typeMask, typeDatagram}}, Reason: "requests on interfaces (netdrv = \"ioctl\")"},
-	{Call: "ioctl", Reason: "requests on interfaces (netdrv = \"ioctl\")"},
+	{Call: "ioctl", Args: []SyscallArg{intArg(1, setAddress)}, Reason: "put an address (netdrv = \"ioctl\"), on a socket that is open already"},
+	{Call: "ioctl", Args: []SyscallArg{intArg(1, setMask)}, Reason: "its prefix"},
+	{Call: "ioctl", Args: []SyscallArg{intArg(1, setFlags)}, Reason: "remove it"},
 	{Call: "socketpair", Args: []SyscallArg{intArg(0, familyUnix)}, Reason: "lanes of a child"},
 	{Call: "bind", Reason: "packet and netlink sockets"},
 	{Call: "setsockopt", Reason: "filters, memberships, buffers"},
