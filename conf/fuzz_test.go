@@ -3,6 +3,7 @@ package conf
 import (
 	"bytes"
 	"errors"
+	"os"
 	"reflect"
 	"sort"
 	"strings"
@@ -29,6 +30,13 @@ func FuzzParse(f *testing.F) {
 		`{"debug": 1e3, "debug": [true, null, -0, {"a": 18446744073709551616}]}`, `{"a": 1} 2`, `[[[`, `{"\u0000`,
 	} {
 		f.Add([]byte(seed), true)
+	}
+	for _, name := range []string{"rvrrpd.conf", "testdata/rvrrpd.json"} {
+		sample, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(sample, strings.HasSuffix(name, ".json"))
 	}
 	f.Fuzz(func(t *testing.T, data []byte, asJSON bool) {
 		format := TOML

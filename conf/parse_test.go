@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/netip"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -148,21 +149,11 @@ func tomlToJSON(t testing.TB, text []byte) []byte {
 // rVRRPd's own JSON sample, with nulls, less its routes.
 func TestParseJSONOfRVRRPd(t *testing.T) {
 	t.Parallel()
-	got, err := conf.Parse("f", []byte(`{
-    "debug": 5,
-    "time_zone": "local",
-    "time_format": "disabled",
-    "working_dir": "/var/tmp",
-    "client_api": null,
-    "vrouter": [
-        {
-            "group": 7, "interface": "vmnet8", "vip": "10.0.2.1",
-            "priority": 100, "preemption": false,
-            "auth_type": null, "auth_secret": null, "timers": null, "rfc3768": null,
-            "netdrv": "libnl", "iftype": "macvlan", "vifname": "vrrp0"
-        }
-    ]
-}`), conf.JSON)
+	sample, err := os.ReadFile("testdata/rvrrpd.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := conf.Parse("f", sample, conf.JSON)
 	if err != nil {
 		t.Fatal(err)
 	}

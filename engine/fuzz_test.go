@@ -1,12 +1,57 @@
 package engine_test
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"testing"
 	"time"
 
+	"github.com/rvrrpd/rvrrpd/capture/captures"
 	"github.com/rvrrpd/rvrrpd/engine"
 )
+
+// captured is what real routers advertised, and when, as input of FuzzStep: for
+// each of their virtual routers one of ours that hears it, with a lower
+// priority and with a higher one, and then hears no more.
+func captured(t testing.TB) (inputs [][]byte) {
+	t.Helper()
+	const ethernet, vrrp = 14, 112
+	type virtualRouter struct{ capture, version, vrid string }
+	heard, last := make(map[virtualRouter][]byte), make(map[virtualRouter]time.Time)
+	for name, records := range captures.Read(t, "../netproc/wire/testdata") {
+		for _, r := range records {
+			ip := r.Frame[ethernet:]
+			header, protocol := int(ip[0]&0xf)*4, ip[9]
+			if ip[0]>>4 == 6 {
+				header, protocol = 40, ip[6]
+			}
+			if protocol != vrrp || binary.BigEndian.Uint16(r.Frame[12:]) == 0x0806 {
+				continue
+			}
+			m := ip[header:]
+			vr := virtualRouter{name, string(m[:1]) + string(ip[:1]), string(m[1:2])}
+			centiseconds := int(binary.BigEndian.Uint16(m[4:]) & 0xfff)
+			flags, interval := byte(2), byte(centiseconds-1)
+			if m[0]>>4 == 2 {
+				flags, interval, centiseconds = 3, m[5], int(m[5])*100
+			}
+			if heard[vr] == nil {
+				heard[vr], last[vr] = []byte{flags, 0, interval, 0, 0, 0, 0, 0, 1}, r.Time
+			}
+			gap := min(r.Time.Sub(last[vr])/(100*time.Microsecond), 0xffff)
+			last[vr] = r.Time
+			heard[vr] = append(heard[vr], 4, byte(gap>>8), byte(gap), m[2], byte((centiseconds+40)/17))
+		}
+	}
+	for _, input := range heard {
+		for _, priority := range []byte{100, 254} {
+			one := append([]byte(nil), input...)
+			one[1] = priority
+			inputs = append(inputs, append(one, 0x13, 0, 0, 0, 0, 0x13, 0, 0, 0, 0, 1, 0, 0, 0, 0))
+		}
+	}
+	return inputs
+}
 
 // FuzzStep drives one virtual router with any sequence of events, instants
 // only going forward except for the arrival of advertisements, which a step of
@@ -23,6 +68,9 @@ func FuzzStep(f *testing.F) {
 	f.Add([]byte{2, 100, 9, 0x20, 0, 0, 0, 0, 1, 3, 0, 200, 0, 0, 2, 0, 0, 0, 0, 0x13, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0x13, 0, 0, 0, 0})
 	f.Add([]byte{2, 100, 9, 0x03, 0, 0, 0, 0, 1, 4, 0, 200, 50, 9, 4, 8, 0, 50, 9, 4, 8, 0, 50, 9, 0x13, 0, 0, 0, 0})
 	f.Add([]byte{2, 100, 9, 0x0f, 0, 0, 0, 0, 1, 4, 0, 200, 50, 9, 4, 0, 9, 0, 9, 4, 0, 9, 60, 8, 0x24, 1, 0, 0, 8, 0x64, 9, 9, 200, 7, 0x13, 0, 0, 0, 0})
+	for _, input := range captured(f) {
+		f.Add(input)
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) < 4 {
 			return
