@@ -90,8 +90,9 @@ func (e Errors) locate(root *node) {
 	}
 }
 
-// columnAt is the column, from 1, of the byte at offset.
+// columnAt is the column, from 1, of the byte at offset. The decoder of TOML
+// gives -1 for a control character that the file begins with.
 func columnAt(data []byte, offset int) int {
-	before := data[:min(offset, len(data))]
+	before := data[:max(0, min(offset, len(data)))]
 	return 1 + utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:])
 }
