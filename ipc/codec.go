@@ -95,9 +95,10 @@ func Decode(t Type, payload []byte) (Message, error) {
 	case TypePing:
 		m = Ping{}
 	case TypeSniff:
-		m = Sniff{JSON: r.bool(), Judge: r.bool(), Detail: r.u8(), VRID: r.u8()}
+		m = r.sniff()
 	case TypeCapture:
-		m = Capture{Time: r.i64(), LinkType: r.u16(), Length: r.u32(), Interface: r.text(NameLen), Frame: r.rest()}
+		m = Capture{Time: r.i64(), LinkType: r.u16(), Length: r.u32(), Arrival: Arrival(r.among("arrival", 0, uint8(numArrivals)-1)),
+			Links: Links{Link(r.u16()), Link(r.u16())}, Interface: r.text(NameLen), Frame: r.rest()}
 	case TypeShown:
 		m = Shown{Text: r.rest()}
 	case TypeReady:
@@ -261,6 +262,17 @@ func (r *reader) frame() Frame {
 	return Frame{Link: Link(r.u16()), Family: r.family(), Received: r.i64(), Packet: r.rest()}
 }
 
+func (r *reader) sniff() Sniff {
+	m := Sniff{JSON: r.bool(), Judge: r.bool(), Live: r.bool(), Detail: r.u8(), VRID: r.u8()}
+	for range r.among("address count", 0, MaxOwn) {
+		m.Own = append(m.Own, r.addr())
+	}
+	for range r.among("hardware address count", 0, MaxOwn) {
+		m.MACs = append(m.MACs, [6]byte(r.take(6)))
+	}
+	return m
+}
+
 func (r *reader) router() Router {
 	m := Router{Link: Link(r.u16()), Family: r.family(), Version: r.among("version", 2, 3), VRID: r.among("VRID", 1, 255),
 		Migration: r.bool(), Priority: r.among("priority", 1, 255), Ownership: r.ownership(), AdverInterval: r.i64(),
@@ -355,10 +367,19 @@ func (m Result) append(b []byte) []byte    { return append(b, byte(m.Request), b
 func (m Advertise) append(b []byte) []byte { return append(b, m.Message...) }
 func (m Announce) append(b []byte) []byte  { return append(b, m.Repeat) }
 func (m Sniff) append(b []byte) []byte {
-	return append(appendBool(appendBool(b, m.JSON), m.Judge), m.Detail, m.VRID)
+	b = append(appendBool(appendBool(appendBool(b, m.JSON), m.Judge), m.Live), m.Detail, m.VRID, byte(len(m.Own)))
+	for _, a := range m.Own {
+		b = appendAddr(b, a)
+	}
+	b = append(b, byte(len(m.MACs)))
+	for _, mac := range m.MACs {
+		b = append(b, mac[:]...)
+	}
+	return b
 }
 func (m Capture) append(b []byte) []byte {
 	b = le.AppendUint32(le.AppendUint16(le.AppendUint64(b, uint64(m.Time)), m.LinkType), m.Length)
+	b = le.AppendUint16(le.AppendUint16(append(b, byte(m.Arrival)), uint16(m.Links[0])), uint16(m.Links[1]))
 	return append(appendText(b, m.Interface, NameLen), m.Frame...)
 }
 func (m Shown) append(b []byte) []byte { return append(b, m.Text...) }

@@ -45,9 +45,9 @@ func samples() []Message {
 		Result{Request: TypeAcquire, Code: CodeKernel},
 		Stop{},
 		Ping{},
-		Sniff{JSON: true, Detail: 5, VRID: 255},
+		Sniff{JSON: true, Detail: 5, VRID: 255, Live: true, Own: []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("fe80::1")}, MACs: [][6]byte{{1, 2, 3, 4, 5, 6}, {}}},
 		Sniff{Judge: true},
-		Capture{Time: 1 << 60, LinkType: 1, Length: 60, Interface: "fifteen.letters", Frame: bytes.Repeat([]byte{1}, MaxCapture)},
+		Capture{Time: 1 << 60, LinkType: 1, Length: 60, Arrival: ArrivalSent, Links: Links{1, NoLink}, Interface: "fifteen.letters", Frame: bytes.Repeat([]byte{1}, MaxCapture)},
 		Capture{Time: -1, Frame: []byte{}},
 		Shown{Text: []byte("a line\n")},
 		Shown{Text: []byte{}},
@@ -119,7 +119,7 @@ func random(r *rand.Rand, t Type) Message {
 	case TypeSniff:
 		return Sniff{JSON: r.IntN(2) == 1, Judge: r.IntN(2) == 1, Detail: uint8(r.Uint32()), VRID: uint8(r.Uint32())}
 	case TypeCapture:
-		return Capture{Time: int64(r.Uint64()), LinkType: uint16(r.Uint32()), Length: r.Uint32(), Frame: data(0, MaxCapture)}
+		return Capture{Time: int64(r.Uint64()), LinkType: uint16(r.Uint32()), Length: r.Uint32(), Arrival: Arrival(r.IntN(int(numArrivals))), Links: Links{Link(r.Uint32()), Link(r.Uint32())}, Frame: data(0, MaxCapture)}
 	case TypeShown:
 		return Shown{Text: data(0, MaxShown)}
 	case TypeResult:

@@ -41,6 +41,8 @@ const (
 	MaxCapture = MaxFrame + 64
 	// NameLen is the longest name of an interface.
 	NameLen = 15
+	// MaxOwn is the most addresses of either kind in a Sniff.
+	MaxOwn = 16
 	// MaxShown is the longest text of a Shown.
 	MaxShown = 28 << 10
 	// BuildLen is the room for a build identity in a Hello.
@@ -327,7 +329,30 @@ type Sniff struct {
 	Detail uint8
 	// VRID whose packets are shown; 0: all.
 	VRID uint8
+	// Live: a router whose link is not up judges like one that waits for it.
+	Live bool
+	// Own and MACs are addresses of ours, by which a capture is judged.
+	Own  []netip.Addr
+	MACs [][6]byte
 }
+
+// Arrival says where a captured frame went.
+type Arrival uint8
+
+// Where a frame went.
+const (
+	ArrivalUnknown Arrival = iota
+	ArrivalOurs            // to us, to a group, or to all
+	ArrivalOther           // to another's hardware address
+	ArrivalSent            // we have sent it
+	numArrivals
+)
+
+// Links are the links of an interface, IPv4's first.
+type Links [2]Link
+
+// NoLink is none of an interface and family without virtual routers.
+const NoLink Link = 0xffff
 
 // Capture is one captured frame, unread.
 type Capture struct {
@@ -336,7 +361,10 @@ type Capture struct {
 	// LinkType is what Frame begins with, as in capture files.
 	LinkType uint16
 	// Length is that of the frame, of which Frame may be the beginning.
-	Length uint32
+	Length  uint32
+	Arrival Arrival
+	// Links it came from, NoLink where no virtual router is.
+	Links Links
 	// Interface it was captured on, "" where that is not known.
 	Interface string
 	Frame     []byte

@@ -56,7 +56,8 @@ const (
 	routerLen  = 2 + 1 + 1 + 1 + 1 + 1 + 1 + 8 + 1 + 8 + 8 + 1 + 5 + 1 + 1 + 8 + 8 + 1
 	frameLen   = 2 + 1 + 8
 	changeLen  = 3 + addrLen + 1 + 1 + 4 + 1
-	captureLen = 8 + 2 + 4 + NameLen
+	captureLen = 8 + 2 + 4 + 1 + 2 + 2 + NameLen
+	sniffLen   = 3 + 1 + 1 + 1 + 1
 	droppedLen = 2 + 1 + 1 + addrLen + 4 + 8
 )
 
@@ -83,7 +84,7 @@ var rules = [numTypes]Rule{
 	TypeDropped:     {"dropped", FromChild, LaneControl, working, droppedLen, droppedLen, false, 10},
 	TypeNoticed:     {"noticed", FromChild, LaneControl, working, droppedLen, droppedLen, false, 10},
 	TypePing:        {"ping", both, LaneControl, working, 0, 0, false, 0},
-	TypeSniff:       {"sniff", FromParent, LaneControl, PhaseConfigure, 4, 4, false, 0},
+	TypeSniff:       {"sniff", FromParent, LaneControl, PhaseConfigure, sniffLen, sniffLen + MaxOwn*(addrLen+6), false, 0},
 	TypeCapture:     {"capture", FromParent, LaneControl, PhaseSniff, captureLen, captureLen + MaxCapture, false, 0},
 	TypeShown:       {"shown", FromChild, LaneControl, PhaseSniff, 0, MaxShown, false, 0},
 }

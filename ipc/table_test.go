@@ -35,8 +35,8 @@ var expected = map[Type]struct {
 	TypeDropped:     {"C", "control", "RS", 33, 33, "none"},
 	TypeNoticed:     {"C", "control", "RS", 33, 33, "none"},
 	TypePing:        {"PC", "control", "RS", 0, 0, "none"},
-	TypeSniff:       {"P", "control", "C", 4, 4, "none"},
-	TypeCapture:     {"P", "control", "N", 29, 4269, "none"},
+	TypeSniff:       {"P", "control", "C", 7, 375, "none"},
+	TypeCapture:     {"P", "control", "N", 34, 4274, "none"},
 	TypeShown:       {"C", "control", "N", 0, 28672, "none"},
 }
 

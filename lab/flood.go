@@ -94,3 +94,33 @@ func (n *Node) Flood(rate int, lasting, interval time.Duration, forgeries ...For
 	}
 	return sent
 }
+
+// Frame is the forgery as a frame of Ethernet from a node, to be changed.
+func (f Forgery) Frame(from *Node) []byte { return f.frame(from, AdverInterval) }
+
+// Repeat sends frames from the node, all of them every so often, until the
+// test ends.
+func (n *Node) Repeat(every time.Duration, frames ...[]byte) {
+	n.lab.Helper()
+	socket, end, done := n.packetSocket(), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		defer socket.Close()
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for {
+			for _, f := range frames {
+				if _, err := socket.Write(f); err != nil {
+					n.lab.Errorf("%s: send: %v", n.Name, err)
+					return
+				}
+			}
+			select {
+			case <-tick.C:
+			case <-end:
+				return
+			}
+		}
+	}()
+	n.lab.Cleanup(func() { close(end); <-done })
+}

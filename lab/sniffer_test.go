@@ -20,6 +20,7 @@ import (
 // sniffedPacket is what is read of rvrrpd -m0 --json.
 type sniffedPacket struct {
 	Time, Interface, Src, Dst, Verdict string
+	NotReceived                        string `json:"not_received"`
 	SrcMAC                             string `json:"src_mac"`
 	Family, Version, VRID, Priority    int
 	TTL                                int

@@ -101,9 +101,9 @@ func (p *process) mark(r *router, m ipc.Mark) {
 }
 
 // trailerOf is the length of what follows the message in a payload for this
-// router, as far as that can be an HMAC trailer.
+// router, or for nobody, as far as that can be an HMAC trailer.
 func (r *router) trailerOf(payload []byte, src netip.Addr) int {
-	if r == nil || r.auth.hmac == nil {
+	if r != nil && r.auth.hmac == nil {
 		return 0
 	}
 	if n := wire.Length(payload, src); n > 0 && len(payload) == n+auth.TrailerLen {

@@ -16,7 +16,7 @@ import (
 )
 
 // kaKeys are the keys of keepalived's capture.
-func kaKeys(t *testing.T) []ipc.Secret {
+func kaKeys(t testing.TB) []ipc.Secret {
 	t.Helper()
 	var one []byte
 	for i := range byte(32) {

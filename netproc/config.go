@@ -234,7 +234,9 @@ func (p *process) commit(h ipc.Header, m ipc.Commit) error {
 		p.configuration, p.staged, p.phase = next, nil, ipc.PhaseSniff
 		for _, r := range p.routers {
 			if r != nil {
-				r.watching, r.primary = true, p.links[r.record.Link].Primary
+				l := p.links[r.record.Link]
+				r.primary = l.Primary
+				r.watching = (l.Up || !p.sniffer.Live) && r.record.Ownership != ipc.OwnsSome
 			}
 		}
 		p.send(ipc.NoSlot, ipc.Ready{})

@@ -15,7 +15,7 @@ import (
 type router struct {
 	slot     ipc.Slot
 	record   ipc.Router
-	watching bool         // it judges packets and does nothing else: sniffer
+	watching bool         // it judges packets as if it had left Initialize: sniffer
 	sorted   []netip.Addr // its addresses, to compare lists in any order
 	interval time.Duration
 	vr       *engine.VirtualRouter

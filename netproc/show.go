@@ -20,6 +20,8 @@ type packetJSON struct {
 	Interface  string        `json:"interface,omitempty"`
 	SrcMAC     string        `json:"src_mac,omitempty"`
 	DstMAC     string        `json:"dst_mac,omitempty"`
+	VLAN       *uint16       `json:"vlan,omitempty"`
+	InnerVLAN  *uint16       `json:"inner_vlan,omitempty"`
 	Src        string        `json:"src,omitempty"`
 	Dst        string        `json:"dst,omitempty"`
 	TTL        *uint8        `json:"ttl,omitempty"`
@@ -36,15 +38,17 @@ type packetJSON struct {
 	Checksum   *checksumJSON `json:"checksum,omitempty"`
 	HMAC       *hmacJSON     `json:"hmac,omitempty"`
 	CARP       *carpJSON     `json:"carp,omitempty"`
+	Fragments  int           `json:"fragments,omitempty"`
 	Truncated  bool          `json:"truncated,omitempty"`
 	Errors     []string      `json:"errors"`
 	Verdict    string        `json:"verdict,omitempty"`
+	Missed     string        `json:"not_received,omitempty"`
 	Notices    []string      `json:"notices,omitempty"`
 }
 
 type checksumJSON struct {
 	Received string `json:"received"`
-	Valid    bool   `json:"valid"`
+	Valid    *bool  `json:"valid,omitempty"`
 	Form     string `json:"form,omitempty"`
 }
 
@@ -87,15 +91,16 @@ func (s *sniffer) show(v *sight) {
 // object describes a packet.
 func (s *sniffer) object(v *sight) *packetJSON {
 	o := &packetJSON{Time: v.at.Format(timeLayout), Interface: v.iface, SrcMAC: mac(v.src), DstMAC: mac(v.dst),
-		Family: v.family, Protocol: "vrrp", Truncated: v.cut, Errors: []string{}}
+		Family: v.family, Protocol: "vrrp", Fragments: v.pieces, Truncated: v.cut, Errors: []string{}, Verdict: v.verdict, Missed: v.why}
+	for i, field := range []**uint16{&o.VLAN, &o.InnerVLAN} {
+		if len(v.vlans) > i {
+			*field = &v.vlans[i]
+		}
+	}
 	for _, e := range v.errors {
 		o.Errors = append(o.Errors, e.String())
 	}
 	if s.Judge {
-		o.Verdict = "accept"
-		if v.verdict != 0 {
-			o.Verdict = v.verdict.String()
-		}
 		for _, n := range s.notices {
 			o.Notices = append(o.Notices, n.String())
 		}
@@ -135,8 +140,11 @@ func (o *packetJSON) message(v *sight) {
 		interval, o.AuthType = int64(m[5])*1000, authName(m[4])
 	}
 	o.IntervalMS = &interval
-	o.Checksum = &checksumJSON{Received: fmt.Sprintf("0x%04x", binary.BigEndian.Uint16(m[6:])), Valid: v.advert.Version != 0}
-	if o.Checksum.Valid {
+	o.Checksum = &checksumJSON{Received: fmt.Sprintf("0x%04x", binary.BigEndian.Uint16(m[6:]))}
+	if valid := v.sum == sumRight; v.sum != sumUnknown {
+		o.Checksum.Valid = &valid
+	}
+	if v.sum == sumRight {
 		o.Checksum.Form = formName(v)
 	}
 	o.Addresses = addresses(m, v.ip.Source, len(m)-v.trailer)
@@ -158,9 +166,9 @@ func addresses(m []byte, src netip.Addr, end int) (list []netip.Addr) {
 
 func formName(v *sight) string {
 	switch {
-	case v.advert.Version == 2:
+	case v.message[0]>>4 == 2:
 		return "rfc3768"
-	case v.advert.Checksum == wire.FormPseudoHeader:
+	case v.form == wire.FormPseudoHeader:
 		return "rfc5798"
 	default:
 		return "rfc9568"
@@ -180,9 +188,11 @@ func authName(t uint8) string {
 	case ipc.AuthP1:
 		return "p1-b8-shake256"
 	default:
-		return "type-" + strconv.Itoa(int(t))
+		return unknownAuth(t)
 	}
 }
+
+func unknownAuth(t uint8) string { return "type-" + strconv.Itoa(int(t)) }
 
 func mac(b []byte) string {
 	if len(b) != macLen {
@@ -201,6 +211,11 @@ func (o *packetJSON) line(b *strings.Builder, detail uint8) {
 	if detail >= 1 && o.SrcMAC != "" {
 		word("%s > %s", o.SrcMAC, o.DstMAC)
 	}
+	for _, tag := range []*uint16{o.VLAN, o.InnerVLAN} {
+		if tag != nil {
+			word("vlan %d", *tag)
+		}
+	}
 	if o.Src != "" {
 		word("%s > %s", o.Src, o.Dst)
 	}
@@ -212,6 +227,9 @@ func (o *packetJSON) line(b *strings.Builder, detail uint8) {
 	if detail >= 1 && o.TTL != nil {
 		word("ttl %d", *o.TTL)
 	}
+	if o.Fragments > 0 {
+		word("(of %d fragments)", o.Fragments)
+	}
 	if o.Truncated {
 		word("(cut by the capture)")
 	}
@@ -220,6 +238,9 @@ func (o *packetJSON) line(b *strings.Builder, detail uint8) {
 	}
 	if o.Verdict != "" {
 		word("verdict: %s", o.Verdict)
+	}
+	if o.Missed != "" {
+		word("(%s)", o.Missed)
 	}
 	if len(o.Notices) > 0 {
 		word("notices: %s", strings.Join(o.Notices, ", "))
@@ -250,8 +271,11 @@ func (o *packetJSON) words(word func(string, ...any), detail uint8) {
 	}
 	if detail >= 1 && o.Checksum != nil {
 		word("checksum %s", o.Checksum.Received)
-		if o.Checksum.Valid {
+		switch valid := o.Checksum.Valid; {
+		case valid != nil && *valid:
 			word("(%s)", o.Checksum.Form)
+		case valid != nil:
+			word("(wrong)")
 		}
 	}
 	if h := o.HMAC; h != nil && detail >= 2 {

@@ -3,6 +3,7 @@ package netproc
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
@@ -10,58 +11,56 @@ import (
 	"github.com/rvrrpd/rvrrpd/netproc/wire"
 )
 
-// Link types of capture files that are understood (pcap-linktype(7)).
-const (
-	linkNull     = 0
-	linkEthernet = 1
-	linkRawBSD   = 12
-	linkRaw      = 101
-	linkSLL      = 113
-	linkIPv4     = 228
-	linkIPv6     = 229
-	linkSLL2     = 276
-)
-
-// Types of Ethernet.
-const (
-	etherIPv4   = 0x0800
-	etherIPv6   = 0x86dd
-	etherVLAN   = 0x8100
-	etherQinQ   = 0x88a8
-	tagsMax     = 3 // VLAN tags that are skipped
-	macLen      = 6
-	etherHeader = 14
-)
-
 // sniffer shows packets instead of running virtual routers.
 type sniffer struct {
 	ipc.Sniff
-	shown   ipc.Shown
-	notices []ipc.Notice // about the packet that is judged
+	shown      ipc.Shown
+	notices    []ipc.Notice // about the packet that is judged
+	assemblies assemblies
 }
 
 // sight is what was captured, taken apart as far as it goes.
 type sight struct {
 	at       time.Time
 	iface    string
+	links    ipc.Links
+	arrival  ipc.Arrival
 	cut      bool // the capture has the beginning only
 	src, dst []byte
+	vlans    []uint16 // outermost first
 	family   ipc.Family
+	packet   []byte // the IP packet as it was captured
+	whole    []byte // as the daemon gets it: put together, without extension headers
+	refused  bool   // the kernel does not deliver its extension headers
+	pieces   int    // it is the last that came of so many fragments
+	waits    bool   // it is a fragment, and others are missing
+	short    bool   // message is cut off by the capture
 	ip       wire.IP
-	packet   []byte // the IP packet
-	message  []byte // its payload, of protocol 112
+	message  []byte // the payload, of protocol 112
 	carp     bool
 	trailer  int // bytes behind the message that can be an HMAC trailer
-	advert   wire.Advertisement
+	form     wire.Form
+	sum      verdictOfSum
 	errors   []ipc.Drop
-	verdict  ipc.Drop
+	verdict  string // "": none
+	why      string // it is not-received
 }
+
+// verdictOfSum is what came of verifying a checksum.
+type verdictOfSum uint8
+
+const (
+	sumUnknown verdictOfSum = iota // it cannot be computed
+	sumWrong
+	sumRight
+)
 
 // capture shows one captured frame.
 func (p *process) capture(m ipc.Capture) {
 	s := p.sniffer
 	s.shown.Text = s.shown.Text[:0]
-	if v, is := look(m); is && s.wants(v) {
+	v := &sight{at: time.Unix(0, m.Time).UTC(), iface: m.Interface, links: m.Links, arrival: m.Arrival, cut: int(m.Length) > len(m.Frame)}
+	if s.look(v, m) && s.wants(v) {
 		if s.Judge {
 			p.pronounce(v)
 		}
@@ -70,148 +69,234 @@ func (p *process) capture(m ipc.Capture) {
 	p.send(ipc.NoSlot, &s.shown)
 }
 
-// wants says whether a packet is to be shown.
+// wants says whether a packet is to be shown. One whose VRID cannot be read
+// may be the one that is looked for.
 func (s *sniffer) wants(v *sight) bool {
 	_, vrid := wire.Peek(v.message)
-	return s.VRID == 0 || s.VRID == vrid
+	return s.VRID == 0 || len(v.message) < 2 || s.VRID == vrid
 }
 
 // look takes a frame apart; false if it is not a packet of protocol 112.
-func look(m ipc.Capture) (*sight, bool) {
-	v := &sight{at: time.Unix(0, m.Time).UTC(), iface: m.Interface, cut: int(m.Length) > len(m.Frame)}
+func (s *sniffer) look(v *sight, m ipc.Capture) bool {
 	kind, rest := v.linkHeader(m.LinkType, m.Frame)
-	switch kind {
-	case etherIPv4:
-		v.family = ipc.IPv4
-	case etherIPv6:
-		v.family = ipc.IPv6
-	default:
-		return nil, false
-	}
 	v.packet = rest
-	if v.family == ipc.IPv4 && (len(rest) < 10 || rest[9] != wire.Protocol) ||
-		v.family == ipc.IPv6 && (len(rest) < 7 || rest[6] != wire.Protocol && !fragmentOf(rest)) {
-		return nil, false
+	switch {
+	case kind == etherIPv4 && len(rest) >= 10 && rest[9] == wire.Protocol:
+		v.family = ipc.IPv4
+		s.lookIPv4(v)
+	case kind == etherIPv6 && len(rest) >= 7:
+		v.family = ipc.IPv6
+		if !s.lookIPv6(v) {
+			return false
+		}
+	default:
+		return false
 	}
 	v.check()
-	return v, true
+	return true
 }
 
-// fragmentOf says whether an IPv6 packet is a fragment of one of protocol 112.
-func fragmentOf(b []byte) bool { return b[6] == 44 && len(b) > 40 && b[40] == wire.Protocol }
-
-// linkHeader skips the header of the link layer, and returns the type of
-// Ethernet of what follows; 0 where there is none.
-func (v *sight) linkHeader(linkType uint16, b []byte) (kind uint16, rest []byte) {
-	switch linkType {
-	case linkEthernet:
-		if len(b) < etherHeader {
-			return 0, nil
-		}
-		v.dst, v.src = b[:macLen], b[macLen:2*macLen]
-		kind, rest = binary.BigEndian.Uint16(b[2*macLen:]), b[etherHeader:]
-	case linkSLL:
-		if len(b) < 16 {
-			return 0, nil
-		}
-		if binary.BigEndian.Uint16(b[4:]) == macLen {
-			v.src = b[6 : 6+macLen]
-		}
-		kind, rest = binary.BigEndian.Uint16(b[14:]), b[16:]
-	case linkSLL2:
-		if len(b) < 20 {
-			return 0, nil
-		}
-		if b[11] == macLen {
-			v.src = b[12 : 12+macLen]
-		}
-		kind, rest = binary.BigEndian.Uint16(b), b[20:]
-	case linkNull:
-		if len(b) < 4 {
-			return 0, nil
-		}
-		return version(b[4:])
-	case linkRaw, linkRawBSD, linkIPv4, linkIPv6:
-		return version(b)
-	default:
-		return 0, nil
+// lookIPv4 finds the message of an IPv4 packet, or of what is there of it.
+func (s *sniffer) lookIPv4(v *sight) {
+	b := v.packet
+	ip, message, problem := wire.ParseIPv4(b)
+	if problem == wire.ProblemIPHeader && v.cut && len(b) >= 20 && int(binary.BigEndian.Uint16(b[2:])) > len(b) {
+		b = slices.Clone(b)
+		binary.BigEndian.PutUint16(b[2:], uint16(len(b)))
+		ip, message, problem = wire.ParseIPv4(b)
+		v.short = problem != wire.ProblemIPHeader
 	}
-	for range tagsMax {
-		if kind != etherVLAN && kind != etherQinQ || len(rest) < 4 {
-			break
-		}
-		kind, rest = binary.BigEndian.Uint16(rest[2:]), rest[4:]
+	v.ip, v.message, v.whole = ip, message, b
+	if problem == wire.ProblemIPHeader {
+		v.wrong(ipc.DropIPHeader)
+		return
 	}
-	return kind, rest
+	if problem != wire.ProblemFragment {
+		return
+	}
+	header := b[:int(b[0]&0x0f)*4]
+	data := b[len(header):binary.BigEndian.Uint16(b[2:])]
+	where := binary.BigEndian.Uint16(b[6:])
+	f := piece{id: uint32(binary.BigEndian.Uint16(b[4:])), offset: int(where&0x1fff) * unit, more: where&0x2000 != 0}
+	whole := s.assemble(v, header, f, data)
+	if whole == nil {
+		return
+	}
+	v.whole = whole
+	v.ip, v.message, _ = wire.ParseIPv4(whole)
 }
 
-// version tells IPv4 and IPv6 apart where nothing else does.
-func version(b []byte) (kind uint16, rest []byte) {
-	switch {
-	case len(b) == 0:
-		return 0, nil
-	case b[0]>>4 == 4:
-		return etherIPv4, b
-	case b[0]>>4 == 6:
-		return etherIPv6, b
-	default:
-		return 0, nil
+// lookIPv6 finds the message of an IPv6 packet behind its extension headers;
+// false if it is of another protocol.
+func (s *sniffer) lookIPv6(v *sight) bool {
+	b := v.packet
+	ip, _, problem := wire.ParseIPv6(b)
+	if problem == wire.ProblemIPHeader && v.cut && len(b) > ipv6HeaderLen && int(binary.BigEndian.Uint16(b[4:])) > len(b)-ipv6HeaderLen {
+		b = slices.Clone(b)
+		binary.BigEndian.PutUint16(b[4:], uint16(len(b)-ipv6HeaderLen))
+		ip, _, problem = wire.ParseIPv6(b)
+		v.short = problem != wire.ProblemIPHeader
 	}
+	v.whole = b
+	if problem == wire.ProblemIPHeader {
+		v.wrong(ipc.DropIPHeader)
+		return b[6] == wire.Protocol
+	}
+	v.ip = ip
+	b = b[:ipv6HeaderLen+int(binary.BigEndian.Uint16(b[4:]))]
+	c := walk(b)
+	v.refused = c.refused
+	if c.piece == nil {
+		return v.payload(b, c)
+	}
+	if c.next != wire.Protocol && (c.next != nextOptions || c.piece.offset == 0) {
+		return false
+	}
+	whole := s.assemble(v, b[:c.fragment], *c.piece, b[c.fragment+unit:])
+	if whole == nil {
+		if c.piece.offset == 0 {
+			_ = v.payload(b, c)
+		}
+		return c.next == wire.Protocol
+	}
+	c = walk(whole)
+	v.refused = v.refused || c.refused
+	return v.payload(whole, c)
+}
+
+// payload takes over the message behind extension headers.
+func (v *sight) payload(b []byte, c chain) bool {
+	if c.next != wire.Protocol {
+		return false
+	}
+	v.whole = stripped(b, c.at)
+	v.ip, v.message, _ = wire.ParseIPv6(v.whole)
+	return true
+}
+
+// assemble puts a fragment to the others, and returns the whole packet with
+// the last one. Of the first fragment the message is shown as far as it goes.
+func (s *sniffer) assemble(v *sight, header []byte, f piece, data []byte) []byte {
+	whole := (*assembly)(nil)
+	if !v.short && s.missed(v) == "" {
+		id := packetID{v.iface, v.family, v.ip.Source, v.ip.Destination, f.id}
+		whole = s.assemblies.add(id, v.at, header, f, data)
+	}
+	if whole != nil {
+		v.pieces = whole.pieces
+		return whole.packet()
+	}
+	v.waits = true
+	v.wrong(ipc.DropFragment)
+	if f.offset == 0 {
+		v.message = data
+	}
+	return nil
 }
 
 func (v *sight) wrong(why ipc.Drop) { v.errors = append(v.errors, why) }
 
-// check reads IP and VRRP, and lists what is wrong as far as that can be seen
-// without a configuration: everything, in the order of the receive checks.
+// check lists what is wrong as far as that can be seen without a
+// configuration: everything, in the order of the receive checks.
 func (v *sight) check() {
-	parse, group := wire.ParseIPv4, wire.GroupIPv4
-	if v.family == ipc.IPv6 {
-		parse, group = wire.ParseIPv6, wire.GroupIPv6
-	}
-	var problem wire.Problem
-	if v.ip, v.message, problem = parse(v.packet); problem != wire.NoProblem {
-		v.wrong(dropOf(problem))
-	}
-	if problem == wire.ProblemIPHeader {
+	if !v.ip.Source.IsValid() {
 		return
 	}
-	if v.headerSum() {
+	if v.family == ipc.IPv4 && headerSum(v.packet) {
 		v.wrong(ipc.DropIPHeader)
 	}
 	if v.ip.TTL != wire.TTL {
 		v.wrong(ipc.DropTTL)
 	}
-	if v.ip.Destination != group {
+	if v.ip.Destination != groupOf(v.family) {
 		v.wrong(ipc.DropDestination)
 	}
-	if problem != wire.NoProblem {
+	if v.carp = isCARP(v.message); v.carp || v.waits || v.short && len(v.message) == 0 {
 		return
 	}
-	if v.carp = isCARP(v.message); v.carp {
-		return
-	}
-	if n := wire.Length(v.message, v.ip.Source); n > 0 && len(v.message) == n+auth.TrailerLen {
-		v.trailer = auth.TrailerLen
-	}
-	if problem := wire.ParseWithTrailer(v.message, v.trailer, v.ip.Source, v.ip.Destination, &v.advert); problem != wire.NoProblem {
-		v.wrong(dropOf(problem))
-		return
-	}
-	v.contents()
+	v.checkMessage()
 }
 
-// contents looks at an advertisement that is well formed.
-func (v *sight) contents() {
-	if len(v.advert.Addresses) == 0 {
-		v.wrong(ipc.DropCount)
-	} else if v.family == ipc.IPv6 && !v.advert.Addresses[0].IsLinkLocalUnicast() {
-		v.wrong(ipc.DropLinkLocal)
+// groupOf is where advertisements of a family are sent.
+func groupOf(f ipc.Family) netip.Addr {
+	if f == ipc.IPv6 {
+		return wire.GroupIPv6
 	}
-	if v.advert.AdverInterval == 0 {
+	return wire.GroupIPv4
+}
+
+// checkMessage looks at the message. Of one that is cut off by the capture it
+// says nothing that the rest could change.
+func (v *sight) checkMessage() {
+	m := v.message
+	if len(m) == 0 {
+		v.wrong(ipc.DropLength)
+		return
+	}
+	version := m[0] >> 4
+	if version != 3 && (version != 2 || v.family != ipc.IPv4) {
+		v.wrong(ipc.DropVersion) // of which we know no layout
+		return
+	}
+	if m[0]&0x0f != 1 {
+		v.wrong(ipc.DropType)
+	}
+	n := wire.Length(m, v.ip.Source)
+	if n > 0 && len(m) == n+auth.TrailerLen {
+		v.trailer = auth.TrailerLen
+	}
+	if !v.short && len(m) != n+v.trailer {
+		v.wrong(ipc.DropLength)
+	}
+	if n > 0 && len(m) >= n {
+		if v.verify(n); v.sum == sumWrong {
+			v.wrong(ipc.DropChecksum)
+		}
+	}
+	v.contents(version)
+}
+
+// verify computes the checksum of a message of n bytes: over what it claims
+// to be, and in IPv6, where the kernel makes it, over all that is there.
+func (v *sight) verify(n int) {
+	v.sum = sumWrong
+	covered := [][]byte{v.message[:n]}
+	if v.family == ipc.IPv6 && !v.short {
+		covered = append(covered, v.message)
+	}
+	for _, b := range covered {
+		if form, right := wire.Verify(b, v.ip.Source, v.ip.Destination); right {
+			v.form, v.sum = form, sumRight
+		}
+	}
+}
+
+// contents looks at the fields, as far as they are there.
+func (v *sight) contents(version uint8) {
+	m := v.message
+	if len(m) > 1 && m[1] == 0 {
+		v.wrong(ipc.DropVRID)
+	}
+	if len(m) > 3 && m[3] == 0 {
+		v.wrong(ipc.DropCount)
+	}
+	if len(m) < 8 {
+		return
+	}
+	if version == 3 && binary.BigEndian.Uint16(m[4:])&0x0fff == 0 {
 		v.wrong(ipc.DropInterval)
+	}
+	if version == 2 && authName(m[4]) == unknownAuth(m[4]) {
+		v.wrong(ipc.DropAuthType)
 	}
 	if t := v.hmac(); t != nil && (t[0] != 1 || t[1] == 0 || t[2] != 0 || t[3] != 0) {
 		v.wrong(ipc.DropTrailer)
+	}
+	if version == 2 && m[5] == 0 {
+		v.wrong(ipc.DropAdverInterval)
+	}
+	if list := addresses(m, v.ip.Source, len(m)-v.trailer); v.family == ipc.IPv6 && len(list) > 0 && !list[0].IsLinkLocalUnicast() {
+		v.wrong(ipc.DropLinkLocal)
 	}
 }
 
@@ -223,56 +308,10 @@ func (v *sight) hmac() []byte {
 	return v.message[len(v.message)-v.trailer:]
 }
 
-// headerSum says whether the checksum of an IPv4 header is wrong: the kernel
-// drops such packets before the daemon could.
-func (v *sight) headerSum() bool {
-	if v.family != ipc.IPv4 || !v.ip.Source.IsValid() {
-		return false
-	}
-	sum := uint32(0)
-	for b := v.packet[:int(v.packet[0]&0x0f)*4]; len(b) > 1; b = b[2:] {
-		sum += uint32(binary.BigEndian.Uint16(b))
-	}
-	for sum > 0xffff {
-		sum = sum>>16 + sum&0xffff
-	}
-	return sum != 0xffff
-}
-
 // isCARP recognises OpenBSD's CARP, which has taken the protocol number and
 // the group, and looks like a VRRP advertisement of version 2: version and
 // type 0x21, VHID, advskew, seven words of authentication data, 36 bytes.
 func isCARP(b []byte) bool {
 	const carpLen, authWords = 36, 7
 	return len(b) == carpLen && b[0] == 0x21 && b[3] == authWords
-}
-
-// pronounce judges a packet as the daemon would that has the configuration,
-// by the same code and with the time of the capture.
-func (p *process) pronounce(v *sight) {
-	p.sniffer.notices = p.sniffer.notices[:0]
-	if v.headerSum() {
-		v.verdict = ipc.DropIPHeader
-		return
-	}
-	at := v.at
-	p.now, p.wall = at.UnixNano(), func() time.Time { return at }
-	f := ipc.Frame{Link: p.linkOf(v.family), Family: v.family, Received: p.now, Packet: v.packet}
-	var r *router
-	var source netip.Addr
-	r, source, _, v.verdict = p.judge(f, p.now)
-	if v.verdict == 0 {
-		p.remark(r, &p.advert, source, p.now)
-	}
-}
-
-// linkOf is the link that packets of a family were captured on: there is one
-// at the most.
-func (p *process) linkOf(f ipc.Family) ipc.Link {
-	for _, r := range p.routers {
-		if r != nil && r.record.Family == f {
-			return r.record.Link
-		}
-	}
-	return 0
 }

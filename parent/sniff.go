@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -18,10 +19,16 @@ import (
 
 // SniffOptions say what Sniff listens to and what it writes.
 type SniffOptions struct {
-	// Interface to listen on, or with File the one that it was captured on.
+	// Interface to listen on. With File, the one that frames were captured on
+	// where the file names none; those of others that it names are passed over.
 	Interface string
-	// File is a pcap or pcapng capture to read instead of listening.
+	// File is a pcap or pcapng capture to read instead of listening, "-" for
+	// standard input.
 	File string
+	// Own are addresses of the host that File was captured on, MACs its
+	// hardware addresses; at most ipc.MaxOwn each.
+	Own  []netip.Addr
+	MACs [][6]byte
 	// Write is the pcap file that the frames shown are written to; "": none.
 	Write string
 	// Count of packets to show before the end; 0: no limit.
@@ -47,15 +54,25 @@ type sniffing struct {
 	*daemon
 	source frames
 	writer *capture.Writer
-	left   int // packets until the end; negative: no end
+	left   int    // packets until the end; negative: no end
+	sole   string // the only interface of the configuration, "" of several
 }
+
+// anyInterface is what captures of all interfaces call theirs.
+const anyInterface = "any"
 
 // frames is where captured frames come from. Next returns io.EOF at the end,
 // and errAgain where more may come later.
 type frames interface {
-	Next() (capture.Record, error)
+	Next() (record, error)
 	// fd can be waited for; -1: Next waits itself.
 	fd() int
+}
+
+// record is a captured frame, and what is known of where it went.
+type record struct {
+	capture.Record
+	arrival ipc.Arrival
 }
 
 // Sniff shows the VRRP packets of an interface or of a capture file, until
@@ -65,7 +82,7 @@ type frames interface {
 func Sniff(o SniffOptions) (err error) {
 	s := &sniffing{SniffOptions: o, left: o.Count, daemon: &daemon{
 		log: o.Log, generation: 1, now: ipc.Monotonic(), datagram: make([]byte, ipc.MaxDatagram), spawner: nil,
-		sniff: &ipc.Sniff{JSON: o.JSON, Judge: o.Config != nil, Detail: uint8(o.Detail), VRID: uint8(o.VRID)},
+		sniff: &ipc.Sniff{JSON: o.JSON, Judge: o.Config != nil, Detail: uint8(o.Detail), VRID: uint8(o.VRID), Live: o.File == "", Own: o.Own, MACs: o.MACs},
 	}}
 	if s.left == 0 {
 		s.left = -1
@@ -74,7 +91,7 @@ func Sniff(o SniffOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := s.open(); err != nil {
+	if err := s.open(signals); err != nil {
 		return err
 	}
 	if s.writer != nil {
@@ -101,11 +118,12 @@ func Sniff(o SniffOptions) (err error) {
 
 // open opens the source and the file that is written, and takes over the
 // configuration: of the interface's routers.
-func (s *sniffing) open() (err error) {
+func (s *sniffing) open(signals int) (err error) {
+	var in *os.File
 	if s.File == "" {
 		s.source, err = listenLive(s.Interface)
 	} else {
-		s.source, err = openCapture(s.File)
+		s.source, in, err = openCapture(s.File, signals)
 	}
 	if err != nil {
 		return err
@@ -118,7 +136,7 @@ func (s *sniffing) open() (err error) {
 	if s.Write == "" {
 		return nil
 	}
-	f, err := os.OpenFile(s.Write, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o640)
+	f, err := create(s.Write, in)
 	if err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
@@ -126,31 +144,26 @@ func (s *sniffing) open() (err error) {
 	return nil
 }
 
-// judges makes slots of the virtual routers on the interface that packets
-// are captured on.
-func (s *sniffing) judges() error {
-	c, names := *s.Config, map[string]bool{}
-	c.Routers = nil
-	for _, r := range s.Config.Routers {
-		if names[r.Interface] = true; s.Interface == "" || r.Interface == s.Interface {
-			c.Routers = append(c.Routers, r)
+// create makes a file empty that is not the one that is read.
+func create(path string, in *os.File) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|unix.O_NOFOLLOW, 0o640)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && in != nil {
+		read, err := in.Stat()
+		if err != nil {
+			return nil, err
+		}
+		if os.SameFile(info, read) {
+			return nil, fmt.Errorf("%s is the capture that is read", path)
 		}
 	}
-	if s.Interface == "" && len(names) > 1 {
-		return errors.New("the configuration has several interfaces; -i says which one was captured on")
+	if err == nil && info.Mode().IsRegular() {
+		err = f.Truncate(0)
 	}
-	var err error
-	if s.vault, err = lockAway(&c); err != nil {
-		return err
-	}
-	s.adopt(s.match(&c))
-	for _, l := range s.links {
-		if live, is := s.source.(*live); is {
-			l.told.Primary = live.primary(l.family)
-			l.told.Up = l.told.Primary.IsValid()
-		}
-	}
-	return nil
+	return f, err
 }
 
 // start starts the spawner of a child that may be anybody's: reading a file
@@ -239,6 +252,10 @@ func (s *sniffing) only(b []byte, t ipc.Type) (ipc.Message, error) {
 func (s *sniffing) follow(signals int) error {
 	for s.left != 0 {
 		r, err := s.source.Next()
+		var b [1]byte
+		if n, _ := unix.Read(signals, b[:]); n > 0 {
+			return nil
+		}
 		switch {
 		case err == io.EOF:
 			return nil
@@ -254,22 +271,24 @@ func (s *sniffing) follow(signals int) error {
 				return err
 			}
 		}
-		var b [1]byte
-		if n, _ := unix.Read(signals, b[:]); n > 0 {
-			return nil
-		}
 	}
 	return nil
 }
 
 // show hands a frame to the child and prints what it makes of it.
-func (s *sniffing) show(r capture.Record) error {
-	name := r.Interface
-	if s.Interface != "" {
-		name = s.Interface
+func (s *sniffing) show(r record) error {
+	if r.Interface == "" || r.Interface == anyInterface && s.Interface != "" {
+		r.Interface = s.Interface
+	}
+	if s.Interface != "" && r.Interface != s.Interface {
+		return nil
+	}
+	links, err := s.linksOf(r.Interface)
+	if err != nil {
+		return err
 	}
 	s.outgoing.Add(ipc.Header{Slot: ipc.NoSlot, Generation: s.generation}, ipc.Capture{
-		Time: r.Time.UnixNano(), LinkType: r.LinkType, Length: r.Length, Interface: plain(name), Frame: r.Frame[:min(len(r.Frame), ipc.MaxCapture)],
+		Time: r.Time.UnixNano(), LinkType: r.LinkType, Length: r.Length, Arrival: r.arrival, Links: links, Interface: plain(r.Interface), Frame: r.Frame[:min(len(r.Frame), ipc.MaxCapture)],
 	})
 	if err := s.outgoing.Flush(s.child.control.Send); err != nil {
 		return err
@@ -283,11 +302,14 @@ func (s *sniffing) show(r capture.Record) error {
 		return nil
 	}
 	s.left--
-	if _, err := io.WriteString(s.Out, plain(string(text))); err != nil {
+	if _, err := io.WriteString(s.Out, plain(string(text))); errors.Is(err, unix.EPIPE) {
+		s.left = 0 // nobody reads on
+		return nil
+	} else if err != nil {
 		return err
 	}
 	if s.writer != nil {
-		return s.writer.Write(r)
+		return s.writer.Write(r.Record)
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 
 const usage = `usage: rvrrpd -m1|-m2 [-c FILE] [-g toml|json] [-d LEVEL]
        rvrrpd -m0 -i INTERFACE|-r FILE [-w FILE] [-c FILE] [-d LEVEL]
-              [--json] [--count N] [--vrid VRID]
+              [--json] [--count N] [--vrid VRID] [--own ADDRESSES]
        rvrrpd --check [-c FILE] [-g toml|json]
        rvrrpd --plan NEW [-c FILE] [-g toml|json]
        rvrrpd --audit [--json]
@@ -28,10 +28,11 @@ const usage = `usage: rvrrpd -m1|-m2 [-c FILE] [-g toml|json] [-d LEVEL]
       --plan NEW         print what a reload with the file NEW would do
       --audit            hold running daemons against what is promised of them
   -i, --iface INTERFACE  show the packets of an interface
-  -r, --read FILE        show those of a capture, pcap or pcapng
+  -r, --read FILE        show those of a capture, pcap or pcapng; "-": standard input
   -w, --write FILE       write what is shown to a capture
       --count N          end after N packets
       --vrid VRID        show those of one virtual router
+      --own ADDRESSES    in a capture, our own IP and hardware addresses
       --json             print JSON: packets, or the audit
   -h, --help             this text
   -v, --version          release, commit and build
@@ -47,7 +48,7 @@ type options struct {
 	given                  bool // -c is
 	iface, read, write     string
 	count, vrid            int
-	plan                   string
+	own, plan              string
 	help, version          bool
 	check, audit, jsonForm bool
 }
@@ -80,6 +81,7 @@ func flags(o *options) *flag.FlagSet {
 	text(&o.iface, "", "i", "iface")
 	text(&o.read, "", "r", "read")
 	text(&o.write, "", "w", "write")
+	text(&o.own, "", "own")
 	text(&o.plan, "", "plan")
 	truth(&o.help, "h", "help")
 	truth(&o.version, "v", "version")
@@ -158,7 +160,7 @@ func (o *options) valid() error {
 		}
 	}
 	daemon := o.mode == 1 || o.mode == 2
-	sniffing := o.iface != "" && !daemon || o.read != "" || o.write != "" || o.count != 0 || o.vrid != 0
+	sniffing := o.iface != "" && !daemon || o.read != "" || o.write != "" || o.count != 0 || o.vrid != 0 || o.own != ""
 	switch {
 	case tasks > 1:
 		return errors.New("one of -m, --check, --plan and --audit at a time")
@@ -171,11 +173,15 @@ func (o *options) valid() error {
 	case o.debug < -1 || o.debug > 5:
 		return fmt.Errorf("-d %d: accepted: 0..5", o.debug)
 	case o.mode != 0 && sniffing:
-		return errors.New("-i, -r, -w, --count and --vrid are for -m0")
+		return errors.New("-i, -r, -w, --count, --vrid and --own are for -m0")
 	case o.jsonForm && o.mode != 0 && !o.audit:
 		return errors.New("--json is for -m0 and --audit")
 	case o.mode == 0 && o.iface == "" && o.read == "":
 		return errors.New("-m0 needs an interface, -i, or a capture, -r")
+	case o.write == "-":
+		return errors.New("-w -: what is shown goes to standard output; accepted: a file")
+	case o.own != "" && o.read == "":
+		return errors.New("--own is for -r; the addresses of an interface are known")
 	case o.count < 0:
 		return fmt.Errorf("--count %d: accepted: 1 and more", o.count)
 	case o.vrid < 0 || o.vrid > 255:

@@ -4,7 +4,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
 
+	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/parent"
 )
 
@@ -14,6 +18,11 @@ func sniff(o options, stdout, stderr io.Writer) int {
 		Interface: o.iface, File: o.read, Write: o.write, Count: o.count, VRID: o.vrid,
 		JSON: o.jsonForm, Detail: max(o.debug, 0), Out: stdout,
 		Log: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	}
+	var err error
+	if s.Own, s.MACs, err = ownAddresses(o.own); err != nil {
+		fmt.Fprintln(stderr, "rvrrpd:", err)
+		return exitUsage
 	}
 	if o.given {
 		if s.Config = load(o.file, o.format, stderr); s.Config == nil {
@@ -25,4 +34,22 @@ func sniff(o options, stdout, stderr io.Writer) int {
 		return exitFailure
 	}
 	return 0
+}
+
+// ownAddresses reads a list of IP and hardware addresses, which commas
+// separate.
+func ownAddresses(list string) (ips []netip.Addr, macs [][6]byte, err error) {
+	for _, word := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' }) {
+		if ip, err := netip.ParseAddr(word); err == nil && ip.Zone() == "" && !ip.Is4In6() {
+			ips = append(ips, ip)
+		} else if mac, err := net.ParseMAC(word); err == nil && len(mac) == 6 {
+			macs = append(macs, [6]byte(mac))
+		} else {
+			return nil, nil, fmt.Errorf("--own %s: neither an IP nor a hardware address", word)
+		}
+	}
+	if len(ips) > ipc.MaxOwn || len(macs) > ipc.MaxOwn {
+		return nil, nil, fmt.Errorf("--own: accepted: up to %d addresses of either kind", ipc.MaxOwn)
+	}
+	return ips, macs, nil
 }

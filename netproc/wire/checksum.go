@@ -55,6 +55,13 @@ func pseudoHeader(src, dst netip.Addr, n int) uint32 {
 	return sum(sum(s, a[:]), b[:])
 }
 
+// Verify compares the checksum of the message b of a packet from src to dst,
+// whatever else is wrong with it, and tells its form.
+func Verify(b []byte, src, dst netip.Addr) (Form, bool) {
+	version, _ := Peek(b)
+	return verify(b, version, src, dst)
+}
+
 // verify compares the checksum of a whole message, and tells its form.
 func verify(message []byte, version uint8, src, dst netip.Addr) (Form, bool) {
 	s := sum(0, message)

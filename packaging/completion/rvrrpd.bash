@@ -1,7 +1,7 @@
 # Completion of rvrrpd(8) for bash.
 _rvrrpd() {
 	local cur=$2 prev=$3
-	local options="-m --mode -c --conf -g --cfg-format -d --debug --check --plan --audit -i --iface -r --read -w --write --count --vrid --json -h --help -v --version"
+	local options="-m --mode -c --conf -g --cfg-format -d --debug --check --plan --audit -i --iface -r --read -w --write --count --vrid --own --json -h --help -v --version"
 	COMPREPLY=()
 	case $prev in
 	-c | --conf | --plan | -r | --read | -w | --write)
@@ -14,7 +14,7 @@ _rvrrpd() {
 		local name names=
 		for name in /sys/class/net/*; do names+=" ${name##*/}"; done
 		mapfile -t COMPREPLY < <(compgen -W "$names" -- "$cur") && return ;;
-	--count | --vrid) return ;;
+	--count | --vrid | --own) return ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$options -m0 -m1 -m2" -- "$cur")
 }
