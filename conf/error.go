@@ -23,7 +23,12 @@ type Error struct {
 	// Problem says what is wrong and what is accepted. It never holds the
 	// value of a secret.
 	Problem string
+	// Cause is what the system said to it, if it did.
+	Cause error
 }
+
+// Unwrap returns the cause.
+func (e Error) Unwrap() error { return e.Cause }
 
 // Error returns FILE:LINE:COLUMN: KEY: PROBLEM, without what is unset.
 func (e Error) Error() string {
@@ -48,6 +53,15 @@ func (e Error) Error() string {
 
 // Errors is everything wrong with a configuration file, sorted by line.
 type Errors []Error
+
+// Unwrap returns the errors.
+func (e Errors) Unwrap() []error {
+	errs := make([]error, len(e))
+	for i := range e {
+		errs[i] = e[i]
+	}
+	return errs
+}
 
 // Error returns the errors one a line.
 func (e Errors) Error() string {

@@ -1,7 +1,11 @@
 package conf_test
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -227,5 +231,18 @@ func TestIPv6Errors(t *testing.T) {
 			t.Parallel()
 			wantErrors(t, test.text, conf.TOML, test.want)
 		})
+	}
+}
+
+// TestCause: an error that comes from the system still is that one.
+func TestCause(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "conf")
+	text := "[[vrouter]]\ngroup = 7\ninterface = \"eth0\"\nvip = \"192.0.2.1\"\nauth_type = \"hmac\"\n[vrouter.hmac]\nactive_key = 1\n[[vrouter.hmac.key]]\nid = 1\nvalue = \"file:/nonexistent/key\"\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conf.Load(file, conf.TOML); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "vrouter[1].hmac.key[1].value") {
+		t.Errorf("%v", err)
 	}
 }

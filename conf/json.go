@@ -154,7 +154,7 @@ func (r *jsonReader) object(n *node, label string, depth int) {
 		v := r.value(path, depth+1)
 		v.line, v.column = line, column
 		if first, ok := n.table[key]; ok {
-			r.errs = append(r.errs, Error{r.name, line, column, path, fmt.Sprintf("is given twice, first on line %d; accepted: each key once", first.line)})
+			r.errs = append(r.errs, Error{File: r.name, Line: line, Column: column, Key: path, Problem: fmt.Sprintf("is given twice, first on line %d; accepted: each key once", first.line)})
 			continue
 		}
 		n.table[key] = v

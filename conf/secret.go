@@ -44,7 +44,7 @@ func (c *Config) resolve(file string, mode os.FileMode) error {
 			}
 			value, mode, err := readKey(keys[j].Source)
 			if err != nil {
-				errs = append(errs, Error{File: file, Key: fmt.Sprintf("vrouter[%d].hmac.key[%d].value", i+1, j+1), Problem: err.Error()})
+				errs = append(errs, Error{File: file, Key: fmt.Sprintf("vrouter[%d].hmac.key[%d].value", i+1, j+1), Problem: err.Error(), Cause: err})
 				continue
 			}
 			if keys[j].Value = value; mode.Perm()&readableByOthers != 0 {

@@ -3,10 +3,12 @@
 package lab_test
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -28,43 +30,67 @@ func nextRelease(t *testing.T) string {
 	return filepath.Join(dir, "rvrrpd")
 }
 
-// heldOn lists the virtual addresses of a node with the device each is on.
-func heldOn(n *lab.Node) map[netip.Addr]string {
-	held := map[netip.Addr]string{}
-	for device := range n.Links() {
-		for _, a := range n.Addresses(device) {
-			if a.Is4() && a.As4()[3] >= 21 {
-				held[a] = device
-			}
-		}
+// both are virtual routers over IPv4 and IPv6 at 100 ms with HMAC, two of each
+// number, or the same in another order.
+func both(count, priority int, reversed bool) string {
+	const ipv6 = "[[vrouter]]\ngroup = %d\ninterface = %q\nvip = [\"fe80::9:%x\", \"2001:db8:9::%x/64\"]\npriority = %d\npreemption = true\nversion = 3\niftype = \"macvlan\"\ntimers = { advert = 0.1 }\n" +
+		"auth_type = \"hmac\"\n[vrouter.hmac]\nactive_key = 1\nmode = \"enforce\"\nanti_replay = \"monotonic\"\n[[vrouter.hmac.key]]\nid = 1\nvalue = %q\n"
+	four, six := hmacConfig(count, priority, "enforce", 1, "1", "anti_replay = \"monotonic\"\n"), ""
+	for i := range count {
+		six += fmt.Sprintf(ipv6, i+1, lab.Interface, i+1, i+1, priority, key1)
 	}
-	return held
+	if reversed {
+		return six + four
+	}
+	return four + six
 }
 
 // TestHandover: another release takes the place of a daemon at 100 ms, and
 // nobody on the LAN notices: the Backup hears no gap and no goodbye, devices
-// and addresses stay where they are, and hosts are answered. Not in parallel:
-// what is measured is time.
+// and addresses stay where they are, and hosts are answered; whatever the
+// order of the file has become meanwhile. Not in parallel: what is measured is
+// time.
 func TestHandover(t *testing.T) {
 	const count = 50
-	for _, device := range []string{"macvlan", "ether"} {
-		t.Run(device, func(t *testing.T) {
+	devices := func(device string) func(int, bool) string {
+		return func(priority int, _ bool) string {
+			return strings.ReplaceAll(reloads(count, priority, ""), `"macvlan"`, `"`+device+`"`)
+		}
+	}
+	want := map[string]string{}
+	for i := range count {
+		want[fmt.Sprintf("10.9.0.%d", 21+i)] = ""
+	}
+	mixed := map[string]string{}
+	for i := range count / 2 {
+		for _, ip := range []string{"10.9.0.%d", "fe80::9:%x", "2001:db8:9::%x"} {
+			mixed[fmt.Sprintf(ip, i+map[bool]int{true: 1, false: 21}[strings.Contains(ip, ":")])] = ""
+		}
+	}
+	for _, tt := range []struct {
+		name string
+		text func(priority int, reversed bool) string
+		held map[string]string
+		asks []string
+	}{
+		{"macvlan", devices("macvlan"), want, []string{"10.9.0.21", "10.9.0.70"}},
+		{"ether", devices("ether"), want, []string{"10.9.0.21", "10.9.0.70"}},
+		{"hmac", func(priority int, reversed bool) string { return both(count/2, priority, reversed) }, mixed, []string{"10.9.0.21", "fe80::9:19", "2001:db8:9::1"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
 			l := lab.New(t)
 			next := nextRelease(t)
 			before := l.R1.Snapshot()
-			text := func(priority int) string {
-				return strings.ReplaceAll(reloads(count, priority, ""), `"macvlan"`, `"`+device+`"`)
-			}
-			a := startReloaded(t, l.R1, text(high))
-			b := startReloaded(t, l.R2, text(low))
+			state := "state_dir = " + strconv.Quote(t.TempDir()) + "\n"
+			a := startReloaded(t, l.R1, state+tt.text(high, false))
+			b := startReloaded(t, l.R2, "state_dir = "+strconv.Quote(t.TempDir())+"\n"+tt.text(low, false))
 			b.AwaitLine(0, 5*time.Second, "ready")
-			for i := range count {
-				l.Tap.Await(0, 10*time.Second, "r1's advertisements", lab.From(l.R1, func(f lab.Frame) bool { return f.VRRP != nil && f.VRRP.VRID == i+1 }))
-			}
-			held, indexes := heldOn(l.R1), l.R1.Indexes()
-			if len(held) != count {
+			awaitAll(t, a.Process, 0, "backup->active", count, 10*time.Second)
+			held, indexes := found(l.R1, tt.held), l.R1.Indexes()
+			if len(held) != len(tt.held) {
 				t.Fatalf("%d addresses", len(held))
 			}
+			a.write(state + tt.text(high, true))
 			mark, begin := l.Tap.Len(), time.Now()
 			a.Signal(syscall.SIGUSR2)
 			if status := a.AwaitExit(5 * time.Second); status != 0 {
@@ -75,38 +101,20 @@ func TestHandover(t *testing.T) {
 			c.AwaitLine(0, 5*time.Second, `taken over from the daemon before.*routers=50 active=50`)
 			c.AwaitLine(0, 5*time.Second, `network process confined`)
 			t.Logf("the old one has ended after %v, the new one is ready after %v", ended, time.Since(begin))
-			quiet := l.Tap.Len()
-			l.Tap.Await(quiet, time.Second, "the new one's advertisements", lab.From(l.R1, func(f lab.Frame) bool { return f.VRRP != nil }))
-			time.Sleep(5 * interval3) // a window in which nothing must happen
-			last, longest := map[int]time.Time{}, time.Duration(0)
-			for _, f := range l.Tap.From(mark) {
-				if f.VRRP == nil {
-					continue
-				}
-				if f.Port != l.R1.Name || f.VRRP.Priority != high {
-					t.Fatalf("a role changed: %s\nthe new one said\n%s", f, c.Output())
-				}
-				if before, seen := last[f.VRRP.VRID]; seen {
-					longest = max(longest, f.Time.Sub(before))
-				}
-				last[f.VRRP.VRID] = f.Time
-			}
-			t.Logf("the longest gap between two advertisements was %v, of an Active_Down_Interval of %v", longest, lab.Router{Version: 3, Interval: interval3, Priority: low}.ActiveDown())
-			if len(last) != count {
-				t.Errorf("%d virtual routers advertise", len(last))
-			}
-			if diff := cmp.Diff(held, heldOn(l.R1), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
+			replaced(t, l, mark, count, c)
+			if diff := cmp.Diff(held, found(l.R1, tt.held)); diff != "" {
 				t.Errorf("addresses (-before +after):\n%s", diff)
 			}
 			if diff := cmp.Diff(indexes, l.R1.Indexes()); diff != "" {
 				t.Errorf("devices (-before +after):\n%s", diff)
 			}
-			for _, ip := range []netip.Addr{netip.MustParseAddr("10.9.0.21"), netip.MustParseAddr("10.9.0.70")} {
-				if answers := l.WhoHas(ip); len(answers) != 1 {
-					t.Errorf("%v: %v", ip, answers)
+			for _, ask := range tt.asks {
+				ip := netip.MustParseAddr(ask)
+				if ip.Is4() && len(l.WhoHas(ip)) != 1 || ip.Is6() && len(l.Solicit(ip)) != 1 {
+					t.Errorf("%v: not one answer", ip)
 				}
 			}
-			if b.Said(0, "backup->active") {
+			if b.Said(0, "backup->active") || b.Said(0, "packets dropped") {
 				t.Errorf("the Backup said\n%s", b.Output())
 			}
 			b.Terminate(5 * time.Second)
@@ -118,6 +126,73 @@ func TestHandover(t *testing.T) {
 			}
 		})
 	}
+}
+
+// replaced waits for advertisements of a daemon that has taken the place of
+// another, and checks that from a mark on nobody else advertised, and none of
+// the virtual routers said goodbye.
+func replaced(t *testing.T, l *lab.Lab, mark, count int, p *lab.Process) {
+	t.Helper()
+	type router struct {
+		vrid int
+		ipv6 bool
+	}
+	until := time.Now().Add(5 * interval3)
+	l.Tap.Await(mark, 2*time.Second, "the new one's advertisements", lab.From(l.R1, func(f lab.Frame) bool { return f.VRRP != nil && f.Time.After(until) }))
+	last, longest := map[router]time.Time{}, time.Duration(0)
+	for _, f := range l.Tap.From(mark) {
+		if f.VRRP == nil {
+			continue
+		}
+		if f.Port != l.R1.Name || f.VRRP.Priority != high {
+			t.Fatalf("a role changed: %s\nthe new one said\n%s", f, p.Output())
+		}
+		r := router{f.VRRP.VRID, f.VRRP.Src.Is6()}
+		if before, seen := last[r]; seen {
+			longest = max(longest, f.Time.Sub(before))
+		}
+		last[r] = f.Time
+	}
+	t.Logf("the longest gap between two advertisements was %v, of an Active_Down_Interval of %v", longest, lab.Router{Version: 3, Interval: interval3, Priority: low}.ActiveDown())
+	if len(last) != count {
+		t.Errorf("%d virtual routers advertise", len(last))
+	}
+}
+
+// TestHandoverRefused: with a configuration that the next daemon would refuse
+// there is no handover but an orderly end; what only the walls of this one
+// keep from it is for the next one.
+func TestHandoverRefused(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t)
+	before := l.R1.Snapshot()
+	b := startReloaded(t, l.R2, reloads(1, low, ""))
+	a := startReloaded(t, l.R1, reloads(1, high, ""))
+	a.AwaitLine(0, 10*time.Second, "backup->active")
+	a.write("[[vrouter]]\ngroup = 300\n")
+	mark := l.Tap.Len()
+	a.Signal(syscall.SIGUSR2)
+	if status := a.AwaitExit(5 * time.Second); status != 0 || !a.Said(0, "cannot hand over to the next daemon: stopping instead.*300 is out of range") {
+		t.Errorf("status %d; it said\n%s", status, a.Output())
+	}
+	l.Tap.Await(mark, time.Second, "the goodbye", lab.From(l.R1, func(f lab.Frame) bool { return f.VRRP != nil && f.VRRP.Priority == 0 }))
+	b.AwaitLine(0, time.Second, "backup->active")
+	if diff := before.Diff(l.R1.Snapshot()); diff != "" {
+		t.Errorf("left behind (-before +after):\n%s", diff)
+	}
+
+	a = startReloaded(t, l.R1, reloads(1, high, ""))
+	a.AwaitLine(0, 10*time.Second, "backup->active")
+	elsewhere := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(elsewhere, []byte(key1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a.write(strings.ReplaceAll(hmacConfig(1, high, "permissive", 1, "1", ""), key1, "file:"+elsewhere))
+	a.Signal(syscall.SIGUSR2)
+	a.AwaitExit(5 * time.Second)
+	c := l.R1.Start(lab.Binary("rvrrpd"), "-m1", "-c", a.file)
+	c.AwaitLine(0, 5*time.Second, "taken over from the daemon before.*routers=1 active=1")
+	c.Terminate(5 * time.Second)
 }
 
 // TestHandoverToNobody: if the next daemon comes too late, the addresses have
@@ -146,8 +221,9 @@ func TestHandoverToNobody(t *testing.T) {
 	c := l.R1.Start(lab.Binary("rvrrpd"), "-m1", "-c", a.file)
 	c.AwaitLine(0, 5*time.Second, "taken over from the daemon before.*routers=1 ")
 	c.AwaitLine(0, 5*time.Second, "initialize->backup vr=eth0/1/")
-	if !lab.Until(5*time.Second, func() bool { return len(heldOn(l.R1)) <= 1 }) { // 3 may be Active by now
-		t.Errorf("it holds %v; it said\n%s", heldOn(l.R1), c.Output())
+	left := map[string]string{"10.9.0.21": "", "10.9.0.22": ""}
+	if !lab.Until(5*time.Second, func() bool { return len(found(l.R1, left)) <= 1 }) { // 3 may be Active by now
+		t.Errorf("it holds %v; it said\n%s", found(l.R1, left), c.Output())
 	}
 	c.Terminate(5 * time.Second)
 	if diff := before.Diff(l.R1.Snapshot()); diff != "" {

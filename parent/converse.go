@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
@@ -106,6 +108,7 @@ func (d *daemon) report(h ipc.Header, m ipc.StateChange) error {
 	}
 	s.reached = true
 	if !s.report.take(d.now) {
+		d.passOver(s)
 		return nil
 	}
 	args := []any{"vr", s.name, "reason", m.Reason.String()}
@@ -130,6 +133,27 @@ func (d *daemon) report(h ipc.Header, m ipc.StateChange) error {
 		d.probeActive(s, m.Peer)
 	}
 	return nil
+}
+
+// unloggedEvery is the time between two lines on what has no line, ns.
+const unloggedEvery = int64(time.Second)
+
+// passOver counts a transition for which there is no line, and has it told
+// soon: transitions come as the child says them, and no line is missing
+// without a word.
+func (d *daemon) passOver(s *slot) {
+	if len(d.unlogged) == 0 {
+		d.unlogged, d.unloggedDue = make(map[string]int), d.now+unloggedEvery
+	}
+	d.unlogged[s.name]++
+}
+
+// tellUnlogged tells how many transitions have no line.
+func (d *daemon) tellUnlogged() {
+	for _, name := range slices.Sorted(maps.Keys(d.unlogged)) {
+		d.log.Warn("transitions not logged", "vr", name, "count", d.unlogged[name])
+	}
+	d.unlogged = nil
 }
 
 // readyTime is how long the first states may take that are delayed on purpose.

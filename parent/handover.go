@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
@@ -52,11 +53,22 @@ func handoverFile(iface string) (string, error) {
 	return filepath.Join(runDir, fmt.Sprintf("%d.%s.handover", ns.Ino, iface)), nil
 }
 
-// leave ends the daemon without taking anything back, or in order where it
-// has lent what the next one would not know: an interface its address, or an
-// address to a driver.
+// leave ends the daemon without taking anything back. It ends in order
+// instead where it has lent what the next one would not know, an interface its
+// address or an address to a driver; and where the next one could not start,
+// because the configuration has become one that is refused: a service manager
+// that is told to restart us waits for our end, and would kill us if we
+// stayed, and addresses that nobody advertises any more are better given to a
+// peer at once than left until the leases end. What only our own walls keep
+// us from reading is for the next one to judge.
 func (d *daemon) leave() error {
 	if d.stopping {
+		return d.stop()
+	}
+	if _, err := d.load(); err != nil && !errors.Is(err, fs.ErrPermission) {
+		for line := range strings.Lines(err.Error()) {
+			d.log.Error("cannot hand over to the next daemon: stopping instead", "error", strings.TrimSpace(line))
+		}
 		return d.stop()
 	}
 	for _, s := range d.slots {

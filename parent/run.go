@@ -103,8 +103,11 @@ type daemon struct {
 	packet     []byte    // one received packet
 	datagram   []byte    // what the child says
 	frame      []byte
-	part       []byte // a fragment of it
-	ident      uint32 // of the last packet that was cut into fragments
+
+	unlogged    map[string]int // transitions without a line, by virtual router
+	unloggedDue int64          // when they are told
+	part        []byte         // a fragment of it
+	ident       uint32         // of the last packet that was cut into fragments
 }
 
 // arrival is where and as what a packet arrived.
@@ -191,6 +194,7 @@ func Run(o Options) (err error) {
 	if d.child != nil {
 		d.end()
 	}
+	d.tellUnlogged()
 	return err
 }
 
@@ -266,6 +270,9 @@ func (d *daemon) next() int64 {
 	}
 	if len(d.pacing) > 0 {
 		next = min(next, d.pacing[0].at)
+	}
+	if len(d.unlogged) > 0 {
+		next = min(next, d.unloggedDue)
 	}
 	if len(d.lowering) > 0 {
 		return d.now
@@ -368,6 +375,9 @@ func (d *daemon) due() error {
 	}
 	if d.now >= d.leaseCheck {
 		d.expireLeases()
+	}
+	if len(d.unlogged) > 0 && d.now >= d.unloggedDue {
+		d.tellUnlogged()
 	}
 	d.saveState()
 	d.lower()
