@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -163,6 +164,14 @@ func expand(t *testing.T, name string) map[string]bool {
 // wrapper, which may be empty.
 func service(t *testing.T, l *lab.Lab, profile, configuration string, daemonWrapper, spawnerWrapper []string) (daemon, manager *lab.Process) {
 	t.Helper()
+	start, manager := services(t, l, profile, configuration, lab.Binary("rvrrpd"), daemonWrapper, spawnerWrapper)
+	return start(), manager
+}
+
+// services is service for a daemon that is started more than once, of any
+// program.
+func services(t *testing.T, l *lab.Lab, profile, configuration, program string, daemonWrapper, spawnerWrapper []string) (start func() *lab.Process, manager *lab.Process) {
+	t.Helper()
 	// The service user has to get there.
 	dir, err := os.MkdirTemp("/run", "rvrrpd-lab-")
 	if err != nil {
@@ -180,7 +189,7 @@ func service(t *testing.T, l *lab.Lab, profile, configuration string, daemonWrap
 	if err := os.WriteFile(conf, []byte(configuration), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	daemonArgs := append(slices.Clone(daemonWrapper), "env", "RVRRPD_SPAWNER="+socket, lab.Binary("rvrrpd"), "-m1", "-c", conf)
+	daemonArgs := append(slices.Clone(daemonWrapper), "env", "RVRRPD_SPAWNER="+socket, program, "-m1", "-c", conf)
 	user, service := strconv.Itoa(lab.ServiceUser), []string{"setpriv", "--bounding-set", "-all,+net_admin,+net_raw", "--no-new-privs"}
 	capabilities := []string{"setpriv", "--no-new-privs", "--bounding-set", "-all,+setuid,+setgid"}
 	name := "nobody"
@@ -192,11 +201,12 @@ func service(t *testing.T, l *lab.Lab, profile, configuration string, daemonWrap
 		}
 		capabilities = []string{"setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--no-new-privs", "--inh-caps", "-all", "--bounding-set", "-all"}
 	}
+	// With a socket for its standard input bash believes to be a remote shell.
 	spawner := slices.Concat([]string{"systemd-socket-activate", "--seqpacket", "--accept", "--inetd", "-l", socket}, spawnerWrapper,
-		[]string{"bash", "-c", `exec -a rvrrpd-spawn "$0" "$@"`, lab.Binary("rvrrpd"), name})
+		[]string{"bash", "--norc", "-c", `exec -a rvrrpd-spawn "$0" "$@"`, program, name})
 	manager = l.R2.Start(append(capabilities, spawner...)...)
 	manager.AwaitLine(0, 5*time.Second, "Listening on")
-	return l.R1.Start(append(service, daemonArgs...)...), manager
+	return func() *lab.Process { return l.R1.Start(append(service, daemonArgs...)...) }, manager
 }
 
 // TestService: with the spawner in a service of its own, and no capability
@@ -235,6 +245,103 @@ func TestService(t *testing.T) {
 			}
 		})
 	}
+}
+
+// install puts both programs of a directory where they are run from, as a
+// package does: other files of the same names.
+func install(t *testing.T, from, to string) {
+	t.Helper()
+	for _, name := range []string{"rvrrpd", "rvrrpd-netproc"} {
+		text, err := os.ReadFile(filepath.Join(from, name))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(to, name+".new"), text, 0o755)
+		}
+		if err == nil {
+			err = os.Rename(filepath.Join(to, name+".new"), filepath.Join(to, name))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestServiceRestart: under the units of either profile the programs on disk
+// are replaced by those of another release while the daemon advertises at
+// 100 ms, and "systemctl restart" is what the peer does not notice: the signal
+// of the unit to the old daemon, then a new one with a new spawner. Not in
+// parallel: what is measured is time.
+func TestServiceRestart(t *testing.T) {
+	const count = 20
+	next := filepath.Dir(nextRelease(t))
+	for profile, name := range map[string]string{"root": "rvrrpd.service", "user": "rvrrpd-unprivileged.service"} {
+		t.Run(profile, func(t *testing.T) {
+			settings := unit(t, name)
+			if signal := settings["RestartKillSignal"]; len(signal) != 1 || signal[0] != "SIGUSR2" || len(settings["KillSignal"]) > 0 {
+				t.Fatalf("%s: a restart sends %q, a stop %q", name, signal, settings["KillSignal"])
+			}
+			if preserved := settings["RuntimeDirectoryPreserve"]; len(preserved) != 1 || preserved[0] != "restart" {
+				t.Fatalf("%s: RuntimeDirectoryPreserve=%q: what one daemon leaves to the next is lost", name, preserved)
+			}
+			l := lab.New(t)
+			before := l.R1.Snapshot()
+			dir, err := os.MkdirTemp("/run", "rvrrpd-bin-")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { os.RemoveAll(dir) })
+			if err := os.Chmod(dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			program := filepath.Join(dir, "rvrrpd")
+			install(t, filepath.Dir(lab.Binary("rvrrpd")), dir)
+			start, manager := services(t, l, profile, reloads(count, high, ""), program, nil, nil)
+			a := start()
+			awaitAll(t, a, 0, "backup->active", count, 10*time.Second)
+			b := startReloaded(t, l.R2, reloads(count, low, ""))
+			awaitAll(t, b.Process, 0, "initialize->backup", count, 10*time.Second)
+			install(t, next, dir)
+			mark, begin := l.Tap.Len(), time.Now()
+			a.Signal(syscall.SIGUSR2)
+			if status := a.AwaitExit(5 * time.Second); status != 0 {
+				t.Fatalf("status %d; it said\n%s", status, a.Output())
+			}
+			ended := time.Since(begin)
+			c := start()
+			c.AwaitLine(0, 5*time.Second, fmt.Sprintf("taken over from the daemon before.*routers=%d active=%d", count, count))
+			c.AwaitLine(0, 5*time.Second, "network process confined")
+			t.Logf("the old one has ended after %v, the new one is ready after %v", ended, time.Since(begin))
+			replaced(t, l, mark, count, c)
+			for _, pid := range append([]int{c.PID}, lab.Descendants(manager.PID)...) {
+				exe := fmt.Sprintf("/proc/%d/exe", pid)
+				is, err1 := os.Stat(exe)
+				want, err2 := os.Stat(program)
+				if filepath.Base(readlink(exe)) == "rvrrpd-netproc" {
+					want, err2 = os.Stat(program + "-netproc")
+				}
+				if err1 != nil || err2 != nil || !os.SameFile(is, want) {
+					t.Errorf("process %d runs %s: %v, %v", pid, readlink(exe), err1, err2)
+				}
+			}
+			if n := len(lab.Descendants(manager.PID)); n != 2 {
+				t.Errorf("%d processes of the spawner's unit; it said\n%s", n, manager.Output())
+			}
+			if b.Said(0, "backup->active") {
+				t.Errorf("the Backup said\n%s", b.Output())
+			}
+			b.Terminate(5 * time.Second)
+			if status := c.Terminate(5 * time.Second); status != 0 {
+				t.Errorf("status %d; it said\n%s", status, c.Output())
+			}
+			if diff := before.Diff(l.R1.Snapshot()); diff != "" {
+				t.Errorf("left behind (-before +after):\n%s", diff)
+			}
+		})
+	}
+}
+
+func readlink(path string) string {
+	target, _ := os.Readlink(path)
+	return target
 }
 
 // auditedAlone shows the audit these processes alone: beside other daemons it
