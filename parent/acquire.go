@@ -27,6 +27,7 @@ func (d *daemon) takeSoon(s *slot, h ipc.Header) ipc.Code {
 			return ipc.CodeKernel
 		}
 	}
+	s.fresh = true
 	if s.held || s.ioctl || s.etherMAC {
 		if err := d.take(s); err != nil {
 			d.log.Error("acquire failed", "vr", s.name, "error", err)
@@ -36,7 +37,7 @@ func (d *daemon) takeSoon(s *slot, h ipc.Header) ipc.Code {
 	}
 	// The ledger first: undoing never forgets.
 	s.held, s.placed = true, d.place(s)
-	d.prolong(s)
+	d.prolong(s, d.now)
 	d.leaseCheck = min(d.leaseCheck, s.expires)
 	s.acquiring = &acquiring{slot: s, header: h}
 	d.acquisitions = append(d.acquisitions, s.acquiring)
@@ -47,7 +48,7 @@ func (d *daemon) takeSoon(s *slot, h ipc.Header) ipc.Code {
 }
 
 // acquireAll takes the addresses of all slots that wait, and announces each
-// once; the repetitions follow at the end of the turn.
+// once; the repetitions follow.
 func (d *daemon) acquireAll() {
 	all := d.acquisitions
 	if len(all) == 0 {
@@ -75,21 +76,7 @@ func (d *daemon) acquireAll() {
 			d.log.Debug("addresses taken", "vr", s.name, "device", s.index, "addresses", s.placed)
 		}
 		if a.announce > 0 {
-			d.announceSlot(s, d.links[s.link], 1)
-		}
-		if a.announce > 1 {
-			d.repetitions = append(d.repetitions, *a)
+			d.announceSlot(s, d.links[s.link], a.announce, true)
 		}
 	}
-}
-
-// repeatAll makes the announcements that had to wait for the first ones of
-// other slots.
-func (d *daemon) repeatAll() {
-	for _, a := range d.repetitions {
-		if a.slot.held {
-			d.announceSlot(a.slot, d.links[a.slot.link], a.announce-1)
-		}
-	}
-	d.repetitions = d.repetitions[:0]
 }

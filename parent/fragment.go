@@ -2,6 +2,7 @@ package parent
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
 )
@@ -23,11 +24,13 @@ const (
 func (d *daemon) advertise(s *slot, l *link, message []byte) {
 	d.frame = appendAdvertisement(d.frame[:0], s.mac, l.told.Primary, message)
 	if len(d.frame)-etherLen <= l.mtu {
-		d.transmit(l, d.frame)
+		d.transmit(s, l, message[0]>>4, d.frame)
 		return
 	}
 	d.ident++
-	d.part = fragment(d.part, d.frame, l.mtu, d.ident, func(part []byte) { d.transmit(l, part) })
+	var parts [][]byte
+	d.part = fragment(d.part, d.frame, l.mtu, d.ident, func(part []byte) { parts = append(parts, slices.Clone(part)) })
+	d.transmit(s, l, message[0]>>4, parts...)
 }
 
 // fragment cuts the IP packet of a frame into fragments of at most mtu bytes

@@ -78,7 +78,10 @@ func (d *daemon) leave() error {
 		}
 	}
 	d.acquireAll()
-	d.flushOutbox()
+	for _, l := range d.links {
+		d.drain(l)
+	}
+	d.confirm()
 	if d.child != nil {
 		d.end()
 	}

@@ -247,7 +247,7 @@ func TestReceiver(t *testing.T) {
 			{"the same virtual MAC address", virtualMAC(ipc.IPv4, 10)},
 		} {
 			before := ipc.Monotonic()
-			if err := tx.send(appendAdvertisement(nil, tt.mac, netip.MustParseAddr("10.9.0.2"), message)); err != nil {
+			if err := tx.announce(appendAdvertisement(nil, tt.mac, netip.MustParseAddr("10.9.0.2"), message)); err != nil {
 				t.Error(err)
 			}
 			b := make([]byte, 2048)
@@ -265,7 +265,7 @@ func TestReceiver(t *testing.T) {
 		// A flood for another virtual router is sampled.
 		message[1] = 11
 		for range 1600 {
-			if err := tx.send(appendAdvertisement(nil, [6]byte{2, 0, 0, 0, 0, 1}, netip.MustParseAddr("10.9.0.2"), message)); err != nil {
+			if err := tx.announce(appendAdvertisement(nil, [6]byte{2, 0, 0, 0, 0, 1}, netip.MustParseAddr("10.9.0.2"), message)); err != nil {
 				t.Error(err)
 			}
 		}
@@ -341,7 +341,7 @@ func TestIPv6(t *testing.T) {
 		message := append([]byte{0x31, 10, 100, 1, 0, 100, 0xde, 0xad}, make([]byte, 16)...)
 		src := netip.MustParseAddr("fe80::1")
 		frame := appendAdvertisement(nil, mac, src, message)
-		if err := tx.send(frame); err != nil {
+		if err := tx.announce(frame); err != nil {
 			t.Error(err)
 		}
 		if _, err := ipc.Wait([]unix.PollFd{{Fd: int32(r.fd()), Events: unix.POLLIN}}, 2*time.Second); err != nil {
@@ -363,7 +363,7 @@ func TestIPv6(t *testing.T) {
 			if i%2 == 0 {
 				frame[14+40+1], frame[14+7] = 10, 254
 			}
-			if err := tx.send(frame); err != nil {
+			if err := tx.announce(frame); err != nil {
 				t.Error(err)
 			}
 			frame[14+7] = 255
@@ -398,7 +398,7 @@ func TestSenderReportsBusy(t *testing.T) {
 		if err := ip("link set eth0 down"); err != nil {
 			t.Error(err)
 		}
-		if err := tx.send(make([]byte, 60)); !errors.Is(err, unix.ENETDOWN) {
+		if err := tx.announce(make([]byte, 60)); !errors.Is(err, unix.ENETDOWN) {
 			t.Errorf("send on an interface that is down: %v", err)
 		}
 	})

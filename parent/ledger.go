@@ -27,12 +27,14 @@ type slot struct {
 	reasserted int        // how often somebody else had removed something
 	made       int64      // when the device was
 	trouble    complaint  // about the device
+	announcing            // what is to be announced of it
+	prolonged  int64      // when the lease began
 	expires    int64      // end of the lease, CLOCK_MONOTONIC in ns
 }
 
 // take puts the slot's addresses on its device.
 func (d *daemon) take(s *slot) error {
-	d.prolong(s)
+	d.prolong(s, d.now)
 	d.leaseCheck = min(d.leaseCheck, s.expires)
 	want := d.place(s)
 	if s.held && slices.Equal(want, s.placed) {
@@ -78,9 +80,13 @@ func lifetime(interval time.Duration) uint32 {
 	return uint32((leaseIntervals*interval - time.Second) / time.Second)
 }
 
-// prolong lets a slot be held for one more lease, and its addresses answer.
-func (d *daemon) prolong(s *slot) {
-	s.expires = d.now + int64(s.lease)
+// prolong lets a slot be held for one more lease from an instant on, and its
+// addresses answer.
+func (d *daemon) prolong(s *slot, at int64) {
+	if at < s.prolonged {
+		return
+	}
+	s.prolonged, s.expires = at, at+int64(s.lease)
 	if d.lifetimes && s.held && !s.ioctl && lifetime(s.interval) > 0 {
 		d.reviving = append(d.reviving, s)
 	}
@@ -88,7 +94,7 @@ func (d *daemon) prolong(s *slot) {
 		return
 	}
 	for _, a := range s.addrs {
-		d.renewing = append(d.renewing, renewed{d.links[s.link].name, a.Addr, s.lease})
+		d.renewing = append(d.renewing, renewed{d.links[s.link].name, a.Addr, time.Duration(s.expires - d.now)})
 	}
 }
 
@@ -187,7 +193,7 @@ func (d *daemon) expireLeases() {
 			continue
 		}
 		if s.held && s.expires <= d.now {
-			d.log.Warn("lease lost: the network process did not advertise", "vr", s.name)
+			d.log.Warn("lease lost", "vr", s.name, "because", d.blame(s))
 			if err := d.give(s); err != nil {
 				d.log.Error("release failed", "vr", s.name, "error", err)
 				s.expires = d.now + int64(s.lease) // try again
@@ -199,6 +205,17 @@ func (d *daemon) expireLeases() {
 			d.leaseCheck = min(d.leaseCheck, s.expires)
 		}
 	}
+}
+
+// blame says why a slot's lease has ended. A link that keeps advertisements is
+// given up.
+func (d *daemon) blame(s *slot) string {
+	l := d.links[s.link]
+	if !d.holdsBack(s) {
+		return "the network process did not advertise"
+	}
+	d.choke(l)
+	return "the interface did not take its advertisements"
 }
 
 // undo takes back everything in the ledger, as far as the kernel lets us.

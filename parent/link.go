@@ -16,26 +16,26 @@ import (
 // that is spoken on it.
 type link struct {
 	linkName
-	id           ipc.Link
-	index        int // 0 while the interface does not exist
-	prefixes     []netip.Prefix
-	mac          [6]byte
-	mtu          int
-	narrow       bool   // its MTU cannot carry the family
-	unsent       tally  // frames
-	heard        uint64 // packets that the raw socket had for us
-	tx           *sender
-	settled      bool      // its settings are ours
-	saved        []setting // settings to restore
-	told         ipc.LinkState
-	again        int64            // no attempt to attach before; then another look at it
-	cause        string           // why it is not usable, "" while it is
-	trouble      complaint        // about attaching it
-	worn         net.HardwareAddr // its own hardware address, while it has a virtual one
-	upSince      int64            // it has been up since then, 0 while it is down
-	wasUp        bool             // it was up once
-	nextAnnounce int64            // no announcement before
-	slots        []*slot
+	id       ipc.Link
+	index    int // 0 while the interface does not exist
+	prefixes []netip.Prefix
+	mac      [6]byte
+	mtu      int
+	narrow   bool   // its MTU cannot carry the family
+	unsent   tally  // frames
+	heard    uint64 // packets that the raw socket had for us
+	tx       transmitter
+	settled  bool      // its settings are ours
+	saved    []setting // settings to restore
+	told     ipc.LinkState
+	again    int64            // no attempt to attach before; then another look at it
+	cause    string           // why it is not usable, "" while it is
+	trouble  complaint        // about attaching it
+	worn     net.HardwareAddr // its own hardware address, while it has a virtual one
+	upSince  int64            // it has been up since then, 0 while it is down
+	wasUp    bool             // it was up once
+	out      outbox           // what waits to leave it
+	slots    []*slot
 }
 
 // attachRetry is the time between two attempts to prepare an interface, ns.
@@ -183,7 +183,7 @@ func (l *link) upDelay() (d time.Duration) {
 // want it to be before they start on it again.
 func (d *daemon) settled(l *link, up bool) bool {
 	switch {
-	case !up:
+	case !up || l.out.choked:
 		l.upSince = 0
 		return false
 	case l.told.Up || !l.wasUp:
@@ -326,9 +326,11 @@ func (d *daemon) attach(l *link, info linkInfo) (err error) {
 	}
 	d.tellConflicts(l.family)
 	l.index, l.mac = info.Index, [6]byte(info.MAC)
-	if l.tx, err = openSender(info.Index, l.name); err != nil {
+	tx, err := openSender(info.Index, l.name)
+	if err != nil {
 		return err
 	}
+	l.tx = tx
 	d.byIndex[arrival{info.Index, l.family}] = l.id
 	if err := d.recv[l.family].join(info.Index); err != nil {
 		return err
@@ -417,6 +419,6 @@ func (d *daemon) detach(l *link) error {
 		errs = append(errs, restoreSettings(l.saved))
 	}
 	delete(d.byIndex, arrival{l.index, l.family})
-	l.index, l.tx, l.saved, l.settled = 0, nil, nil, false
+	l.index, l.tx, l.saved, l.settled, l.out = 0, nil, nil, false, outbox{}
 	return errors.Join(errs...)
 }

@@ -3,31 +3,10 @@ package parent
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"golang.org/x/sys/unix"
 )
-
-// Implementation constants.
-const (
-	// outboxMax bounds the frames that wait for a busy interface.
-	outboxMax = 4096
-	// outboxRetry is the time between two attempts.
-	outboxRetry = int64(time.Millisecond)
-)
-
-// Reasons of our own why a frame was not sent.
-var (
-	errBusyLong = errors.New("interface busy for too long")
-	errTooMany  = errors.New("too many announcements wait")
-)
-
-// waiting is a frame whose interface was busy.
-type waiting struct {
-	link  *link
-	frame []byte
-}
 
 // request decides on one request of the child, carries it out and answers.
 // Only what was not simply done, and a Drain, is answered.
@@ -62,9 +41,6 @@ func (d *daemon) request(h ipc.Header, m ipc.Message) error {
 func (d *daemon) perform(s *slot, l *link, h ipc.Header, m ipc.Message) ipc.Code {
 	switch m := m.(type) {
 	case ipc.Advertise:
-		if s.held {
-			d.prolong(s)
-		}
 		d.advertise(s, l, m.Message)
 		if d.verbose(LevelExtensive) {
 			d.log.Log(context.Background(), LevelExtensive, "advertisement sent", "vr", s.name, "bytes", len(d.frame))
@@ -84,55 +60,9 @@ func (d *daemon) perform(s *slot, l *link, h ipc.Header, m ipc.Message) ipc.Code
 			s.acquiring.announce = int(m.Repeat)
 			return ipc.CodeDone
 		}
-		d.announceSlot(s, l, int(m.Repeat))
+		d.announceSlot(s, l, int(m.Repeat), s.fresh)
 	}
 	return ipc.CodeDone
-}
-
-// announceSlot tells the LAN where the slot's addresses are.
-func (d *daemon) announceSlot(s *slot, l *link, repeat int) {
-	if d.verbose(LevelMedium) {
-		d.log.Log(context.Background(), LevelMedium, "addresses announced", "vr", s.name, "times", repeat)
-	}
-	for range repeat {
-		for _, a := range s.addrs {
-			if l.family == ipc.IPv6 {
-				d.frame = appendNeighborAdvertisement(d.frame[:0], s.source(l), s.addrs[0].Addr, a.Addr)
-			} else {
-				d.frame = appendGratuitousARP(d.frame[:0], s.source(l), a.Addr)
-			}
-			d.announceFrame(s, l, d.frame)
-		}
-	}
-}
-
-// source is the hardware address that answers for the slot's addresses.
-func (s *slot) source(l *link) [6]byte {
-	if s.own {
-		return s.mac
-	}
-	return l.mac
-}
-
-// transmit sends a frame, or keeps it for a moment when the interface is
-// busy. Frames that wait stay in order.
-func (d *daemon) transmit(l *link, frame []byte) {
-	if len(d.outbox) == 0 {
-		err := l.tx.send(frame)
-		if err == nil {
-			return
-		}
-		if !errors.Is(err, errBusy) {
-			d.unsent(l, err)
-			return
-		}
-	}
-	if len(d.outbox) == outboxMax {
-		d.unsent(l, errBusyLong)
-		d.outbox = d.outbox[1:]
-	}
-	d.outbox = append(d.outbox, waiting{l, append([]byte(nil), frame...)})
-	d.retry = d.now + outboxRetry
 }
 
 // unsent tells of frames that could not be sent, at a limited rate; that an
@@ -143,23 +73,6 @@ func (d *daemon) unsent(l *link, err error) {
 		d.log.Debug("send failed", "link", l.linkName, "error", err)
 	} else if n := l.unsent.add(1, d.now); n > 0 {
 		d.log.Error("send failed", "link", l.linkName, "error", err, "frames", n)
-	}
-}
-
-// flushOutbox sends what waited.
-func (d *daemon) flushOutbox() {
-	queue := d.outbox
-	d.outbox = nil
-	for i, w := range queue {
-		if w.link.tx == nil {
-			continue
-		}
-		if err := w.link.tx.send(w.frame); errors.Is(err, errBusy) {
-			d.outbox, d.retry = queue[i:], d.now+outboxRetry
-			return
-		} else if err != nil {
-			d.unsent(w.link, err)
-		}
 	}
 }
 

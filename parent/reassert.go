@@ -63,7 +63,7 @@ func (d *daemon) reassert(infos []linkInfo, addrs []addrInfo) {
 			d.log.Warn("put back what somebody else has removed", "vr", s.name, "device", there, "addresses", missing, "times", s.reasserted)
 		}
 		if s.held {
-			d.announceSlot(s, l, 1)
+			d.announceSlot(s, l, 1, true)
 		}
 	}
 }

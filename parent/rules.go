@@ -44,6 +44,7 @@ const (
 	setFlags   = 0x8914 // SIOCSIFFLAGS
 	setAddress = 0x8916 // SIOCSIFADDR
 	setMask    = 0x891c // SIOCSIFNETMASK
+	outQueue   = 0x5411 // SIOCOUTQ
 )
 
 func intArg(index uint, value uint64) SyscallArg { return SyscallArg{index, low32, value} }
@@ -131,6 +132,7 @@ var ParentRules = append(append([]SyscallRule{
 	{Call: "ioctl", Args: []SyscallArg{intArg(1, setAddress)}, Reason: "put an address (netdrv = \"ioctl\"), on a socket that is open already"},
 	{Call: "ioctl", Args: []SyscallArg{intArg(1, setMask)}, Reason: "its prefix"},
 	{Call: "ioctl", Args: []SyscallArg{intArg(1, setFlags)}, Reason: "remove it"},
+	{Call: "ioctl", Args: []SyscallArg{intArg(1, outQueue)}, Reason: "whether what a socket has sent has left the interface"},
 	{Call: "socketpair", Args: []SyscallArg{intArg(0, familyUnix)}, Reason: "lanes of a child"},
 	{Call: "bind", Reason: "packet and netlink sockets"},
 	{Call: "setsockopt", Reason: "filters, memberships, buffers"},

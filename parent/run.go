@@ -50,12 +50,10 @@ type daemon struct {
 	kernel        *kernel
 	wall          wall
 	leases        *leases // nil without
-	pacing        []paced // announcements that wait, the first to be sent first
 	routes        []conf.Route
 	routed        bool                           // they are installed
 	routesAgain   int64                          // when to try once more, 0 for not
 	acquisitions  []*acquiring                   // of this turn
-	repetitions   []acquiring                    // announcements of this turn
 	lowering      []*slot                        // whose devices are to be set down
 	probes        []probe                        // the first to be looked at first
 	verdicts      map[string]map[ipc.Verdict]int // how often each was given, by virtual router
@@ -96,9 +94,8 @@ type daemon struct {
 	gather     int64     // how long packets may gather, in ns
 	gathered   int64     // when they were last read
 	waiting    bool      // packets are gathering
-	outbox     []waiting // frames whose interface was busy
-	retry      int64     // when to try again
 	leaseCheck int64     // no lease ends before
+	confirmAt  int64     // when to ask what has left the interfaces, 0 for not
 	lost       uint64    // batches of packets the child did not take
 	packet     []byte    // one received packet
 	datagram   []byte    // what the child says
@@ -265,11 +262,11 @@ func (d *daemon) wait(signals int) (ready [fdCount]bool, err error) {
 // next is the next deadline.
 func (d *daemon) next() int64 {
 	next := min(d.respawn, d.leaseCheck)
+	if d.confirmAt > 0 {
+		next = min(next, d.confirmAt)
+	}
 	if d.stateDirty {
 		next = min(next, d.stateNext)
-	}
-	if len(d.pacing) > 0 {
-		next = min(next, d.pacing[0].at)
 	}
 	if len(d.unlogged) > 0 {
 		next = min(next, d.unloggedDue)
@@ -294,6 +291,9 @@ func (d *daemon) next() int64 {
 		if l.again > 0 {
 			next = min(next, l.again)
 		}
+		if l.tx != nil {
+			next = min(next, l.out.due())
+		}
 	}
 	if d.child != nil {
 		next = min(next, d.child.deadline)
@@ -303,9 +303,6 @@ func (d *daemon) next() int64 {
 	}
 	if d.waiting {
 		next = min(next, d.gathered+d.gather)
-	}
-	if len(d.outbox) > 0 {
-		next = min(next, d.retry)
 	}
 	return next
 }
@@ -370,9 +367,12 @@ func (d *daemon) watch(reported bool) error {
 
 // due lets pass what has run out.
 func (d *daemon) due() error {
-	if len(d.outbox) > 0 && d.now >= d.retry {
-		d.flushOutbox()
+	for _, l := range d.links {
+		if l.out.due() <= d.now {
+			d.drain(l)
+		}
 	}
+	d.confirm()
 	if d.now >= d.leaseCheck {
 		d.expireLeases()
 	}
@@ -381,7 +381,6 @@ func (d *daemon) due() error {
 	}
 	d.saveState()
 	d.lower()
-	d.announceDue()
 	d.probesDue()
 	d.checkSettings()
 	d.followRoutes(d.routesAgain > 0 && d.now >= d.routesAgain)
@@ -407,7 +406,6 @@ func (d *daemon) due() error {
 // flush hands this turn's messages to the child.
 func (d *daemon) flush() error {
 	d.acquireAll()
-	d.repeatAll()
 	d.renew()
 	if d.child == nil {
 		return nil

@@ -108,7 +108,7 @@ func (d *daemon) refit(l *link, moved map[*slot]bool) error {
 			d.handOver(s, err)
 			continue
 		}
-		d.announceSlot(s, l, s.repeat)
+		d.announceSlot(s, l, s.repeat, true)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 
 	"github.com/mdlayher/packet"
 	"golang.org/x/sys/unix"
@@ -12,38 +13,141 @@ import (
 // errBusy: the interface has no room for a frame right now.
 var errBusy = errors.New("interface busy")
 
-// sender sends whole frames out of one interface.
-type sender struct {
-	conn  *packet.Conn
-	index int
+// controlPriority is TC_PRIO_CONTROL: queues with bands send such frames first.
+const controlPriority = 7
+
+// transmitter is the way out of one interface.
+type transmitter interface {
+	advertise(frame []byte) error
+	announce(frame []byte) error
+	handedOver(of *slot, at int64)
+	left() []handed
+	keeps(s *slot) bool
+	close()
 }
 
-// openSender opens a packet socket with protocol 0: it receives nothing, so
-// that it costs the interface's traffic nothing.
-func openSender(index int, name string) (*sender, error) {
-	conn, err := packet.Listen(&net.Interface{Index: index, Name: name}, packet.Raw, 0, nil)
+// sender sends whole frames out of one interface. Advertisements have sockets
+// of their own, by turns: what a socket has sent has left the interface's
+// queues when it accounts for nothing any more, and so one drains while the
+// other fills.
+type sender struct {
+	index     int
+	announces *packet.Conn
+	adverts   [2]lane
+	filling   int
+}
+
+// lane is one of the sockets of advertisements.
+type lane struct {
+	conn   *packet.Conn
+	handed []handed
+}
+
+// handed is an advertisement that the kernel has taken and may still keep in
+// a queue.
+type handed struct {
+	slot *slot
+	at   int64
+}
+
+// openSender opens packet sockets with protocol 0: they receive nothing, so
+// that they cost the interface's traffic nothing.
+func openSender(index int, name string) (s *sender, err error) {
+	s = &sender{index: index}
+	open := func() (c *packet.Conn) {
+		if err == nil {
+			c, err = packet.Listen(&net.Interface{Index: index, Name: name}, packet.Raw, 0, nil)
+		}
+		return c
+	}
+	s.announces = open()
+	for i := range s.adverts {
+		if s.adverts[i].conn = open(); err == nil {
+			err = control(s.adverts[i].conn, func(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PRIORITY, controlPriority) })
+		}
+	}
 	if err != nil {
+		s.close()
 		return nil, fmt.Errorf("%s: packet socket: %w", name, err)
 	}
-	return &sender{conn, index}, nil
+	return s, nil
 }
 
-// send tries once and never waits, as the library's own WriteTo would: the
-// loop has other work to do than to wait for one interface's queue.
-func (s *sender) send(frame []byte) error {
-	raw, err := s.conn.SyscallConn()
+// control does something with a connection's descriptor. Nothing waits, as
+// the library's own WriteTo would: the loop has other work to do than to wait
+// for one interface's queue.
+func control(c *packet.Conn, f func(fd int) error) error {
+	raw, err := c.SyscallConn()
 	if err != nil {
 		return err
 	}
 	var result error
-	err = raw.Write(func(fd uintptr) bool {
-		result = unix.Sendto(int(fd), frame, unix.MSG_DONTWAIT, &unix.SockaddrLinklayer{Ifindex: s.index})
-		return true
-	})
-	if result == unix.EAGAIN || result == unix.ENOBUFS {
-		return errBusy
-	}
+	err = raw.Control(func(fd uintptr) { result = f(int(fd)) })
 	return errors.Join(err, result)
 }
 
-func (s *sender) close() { s.conn.Close() }
+// send tries once.
+func (s *sender) send(c *packet.Conn, frame []byte) error {
+	err := control(c, func(fd int) error {
+		return unix.Sendto(fd, frame, unix.MSG_DONTWAIT, &unix.SockaddrLinklayer{Ifindex: s.index})
+	})
+	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.ENOBUFS) {
+		return errBusy
+	}
+	return err
+}
+
+func (s *sender) advertise(frame []byte) error { return s.send(s.adverts[s.filling].conn, frame) }
+
+func (s *sender) announce(frame []byte) error { return s.send(s.announces, frame) }
+
+// handedOver remembers an advertisement that the kernel has taken.
+func (s *sender) handedOver(of *slot, at int64) {
+	l := &s.adverts[s.filling]
+	l.handed = append(l.handed, handed{of, at})
+}
+
+// left returns the advertisements that have left the interface's queues since
+// it was asked last. The result is valid until another is handed over.
+func (s *sender) left() (out []handed) {
+	draining := &s.adverts[1-s.filling]
+	if len(draining.handed) > 0 {
+		if !draining.empty() {
+			return nil
+		}
+		out, draining.handed = draining.handed, draining.handed[:0]
+	}
+	if now := &s.adverts[s.filling]; len(now.handed) > 0 {
+		s.filling = 1 - s.filling
+		if len(out) == 0 && now.empty() {
+			out, now.handed = now.handed, now.handed[:0]
+		}
+	}
+	return out
+}
+
+// empty says whether the kernel has sent all that a socket gave it; where it
+// cannot say, it has.
+func (l *lane) empty() (empty bool) {
+	err := control(l.conn, func(fd int) error {
+		waiting, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
+		empty = waiting == 0
+		return err
+	})
+	return empty || err != nil
+}
+
+// keeps says whether an advertisement of a slot, or of any, may not have left.
+func (s *sender) keeps(of *slot) bool {
+	return slices.ContainsFunc(s.adverts[:], func(l lane) bool {
+		return slices.ContainsFunc(l.handed, func(h handed) bool { return of == nil || h.slot == of })
+	})
+}
+
+func (s *sender) close() {
+	for _, c := range []*packet.Conn{s.announces, s.adverts[0].conn, s.adverts[1].conn} {
+		if c != nil {
+			c.Close()
+		}
+	}
+}

@@ -8,37 +8,6 @@ import (
 	"github.com/rvrrpd/rvrrpd/ipc"
 )
 
-// TestPace: announcements of an interface keep their distance, those of
-// another do not wait for them, and what is released is not announced.
-func TestPace(t *testing.T) {
-	t.Parallel()
-	const ms = int64(time.Millisecond)
-	d := &daemon{now: 1000 * ms}
-	a, b := &link{id: 0}, &link{id: 1}
-	paced := &slot{grant: grant{pace: 10 * time.Millisecond}, held: true}
-	for i := range 3 {
-		a.nextAnnounce = max(a.nextAnnounce, d.now+1) // as if one had just been sent
-		d.announceFrame(paced, a, []byte{byte(i)})
-	}
-	b.nextAnnounce = d.now + 5*ms
-	d.announceFrame(paced, b, []byte{9})
-	var got []int64
-	for _, p := range d.pacing {
-		got = append(got, p.at-d.now)
-	}
-	if want := []int64{1, 5 * ms, 1 + 10*ms, 1 + 20*ms}; !slices.Equal(got, want) {
-		t.Errorf("due in %v, want %v", got, want)
-	}
-	if next := d.pacing[0].at; next != d.now+1 {
-		t.Errorf("next %d", next)
-	}
-	d.now += 12 * ms
-	d.announceDue() // the links have no sender: nothing is sent, and nothing crashes
-	if len(d.pacing) != 1 || d.pacing[0].frame[0] != 2 {
-		t.Errorf("left: %+v", d.pacing)
-	}
-}
-
 // TestSettled: a link that comes up again must stay so for the longest
 // link_up_delay of its virtual routers; at the first start it need not.
 func TestSettled(t *testing.T) {

@@ -1,0 +1,202 @@
+package parent
+
+import (
+	"encoding/binary"
+	"errors"
+	"slices"
+	"time"
+)
+
+// Implementation constants.
+const (
+	// outboxRetry is the time between two attempts at a busy interface.
+	outboxRetry = int64(time.Millisecond)
+	// chokedRetry is that time once it is given up, and chokedProofs is how
+	// many frames in a row must leave it before it counts as usable again.
+	chokedRetry, chokedProofs = int64(100 * time.Millisecond), 10
+	// busyTold is how long an interface is busy before the log says so, and
+	// busyEvery the least time between two such lines.
+	busyTold, busyEvery = int64(100 * time.Millisecond), 10 * time.Second
+)
+
+// outbox is what waits to leave one link: advertisements before announcements,
+// and nobody waits for another link.
+type outbox struct {
+	adverts      []waiting
+	urgent       []*slot // whose addresses hosts look for elsewhere
+	again        []*slot // with announcements to repeat, by turns
+	nextAnnounce int64   // no announcement before, but the urgent
+	retry        int64   // no attempt before, while it is busy
+	busySince    int64   // 0 while it is not
+	complaints   rate
+	choked       bool // given up: it takes no frames
+	proofs       int  // frames that left it since
+}
+
+// waiting is an advertisement that the interface had no room for.
+type waiting struct {
+	slot    *slot
+	version byte
+	frames  [][]byte
+}
+
+// transmit sends an advertisement, or keeps it for a moment when the
+// interface is busy; the next of the same virtual router takes its place.
+func (d *daemon) transmit(s *slot, l *link, version byte, frames ...[]byte) {
+	if l.out.choked {
+		return
+	}
+	w := waiting{s, version, frames}
+	if len(l.out.adverts) == 0 && d.now >= l.out.retry && d.sendAdvert(l, &w) {
+		return
+	}
+	for i := range w.frames { // they are in a buffer that is used again
+		w.frames[i] = slices.Clone(w.frames[i])
+	}
+	i := slices.IndexFunc(l.out.adverts, func(o waiting) bool { return o.slot == s && o.version == version })
+	if i < 0 {
+		l.out.adverts = append(l.out.adverts, w)
+	} else {
+		l.out.adverts[i] = w
+	}
+}
+
+// sendAdvert sends what is left of an advertisement; false: the interface is
+// busy.
+func (d *daemon) sendAdvert(l *link, w *waiting) bool {
+	failed := false
+	for len(w.frames) > 0 {
+		err := l.tx.advertise(w.frames[0])
+		if errors.Is(err, errBusy) {
+			d.busy(l)
+			return false
+		} else if err != nil {
+			failed = true
+			d.unsent(l, err)
+		}
+		w.frames = w.frames[1:]
+	}
+	if !failed && w.slot.held {
+		l.tx.handedOver(w.slot, d.now)
+	}
+	return true
+}
+
+// confirm prolongs the leases of slots whose advertisements have left.
+func (d *daemon) confirm() {
+	d.confirmAt = 0
+	for _, l := range d.links {
+		if l.tx == nil || !l.tx.keeps(nil) {
+			continue
+		}
+		for _, h := range l.tx.left() {
+			if s := d.successor(h.slot); s != nil && s.held && h.at+int64(s.lease) > d.now {
+				d.prolong(s, h.at)
+			}
+		}
+		if l.tx.keeps(nil) {
+			at := d.now + outboxRetry
+			if l.out.choked {
+				at = d.now + chokedRetry
+			}
+			if d.confirmAt == 0 || at < d.confirmAt {
+				d.confirmAt = at
+			}
+		}
+	}
+}
+
+// drain sends what waits for a link, as far as it is due and there is room.
+func (d *daemon) drain(l *link) {
+	o := &l.out
+	if l.tx == nil || d.now < o.retry {
+		return
+	}
+	if o.choked {
+		d.revive(l)
+		return
+	}
+	for len(o.adverts) > 0 {
+		if !d.sendAdvert(l, &o.adverts[0]) {
+			return
+		}
+		o.adverts = o.adverts[1:]
+	}
+	if d.announceUrgent(l) && d.announceAgain(l) {
+		o.busySince = 0
+	}
+}
+
+// due is when a link wants to be drained.
+func (o *outbox) due() int64 {
+	switch {
+	case o.choked || len(o.adverts) > 0:
+		return o.retry
+	case len(o.urgent) > 0 && o.urgent[0].pace == 0:
+		return o.retry
+	case len(o.urgent)+len(o.again) > 0:
+		return max(o.retry, o.nextAnnounce)
+	}
+	return never
+}
+
+// busy puts a link off.
+func (d *daemon) busy(l *link) {
+	o := &l.out
+	o.retry = d.now + outboxRetry
+	if o.busySince == 0 {
+		o.busySince = d.now
+	}
+	o.complaints.period, o.complaints.burst = busyEvery, 1
+	if d.now-o.busySince >= busyTold && o.complaints.take(d.now) {
+		d.log.Warn("interface busy, frames wait", "link", l.linkName, "for", time.Duration(d.now-o.busySince),
+			"advertisements", len(o.adverts), "announcing", len(o.urgent)+len(o.again))
+	}
+}
+
+// holdsBack says whether advertisements of a slot have not left its link: then
+// that is why its lease has ended, and not its network process.
+func (d *daemon) holdsBack(s *slot) bool {
+	l := d.links[s.link]
+	return l.out.choked || slices.ContainsFunc(l.out.adverts, func(w waiting) bool { return w.slot == s }) || l.tx != nil && l.tx.keeps(s)
+}
+
+// choke gives up a link that takes no frames: to the virtual routers on it, it
+// is down until it takes them again.
+func (d *daemon) choke(l *link) {
+	if l.out.choked {
+		return
+	}
+	d.log.Error("interface takes no frames: virtual routers on it wait until it does", "link", l.linkName)
+	l.out = outbox{choked: true, retry: d.now + chokedRetry, complaints: l.out.complaints}
+	l.again = d.now // look at it: it is down now
+}
+
+// revive sends an interface that was given up a frame to itself, which no
+// switch passes on, and takes it back when some in a row have left.
+func (d *daemon) revive(l *link) {
+	o := &l.out
+	o.retry = d.now + chokedRetry
+	err := errBusy
+	if l.tx.left(); !l.tx.keeps(nil) {
+		err = l.tx.advertise(appendLoopback(d.frame[:0], l.mac))
+	}
+	if err != nil {
+		o.proofs = 0
+		return
+	}
+	l.tx.handedOver(&slot{}, d.now)
+	if o.proofs++; o.proofs > chokedProofs {
+		d.log.Warn("interface takes frames again", "link", l.linkName)
+		l.out, l.again = outbox{complaints: o.complaints}, d.now
+	}
+}
+
+// etherLoopback is the EtherType of frames that test an interface.
+const etherLoopback = 0x9000
+
+// appendLoopback makes a frame from an interface to itself.
+func appendLoopback(b []byte, mac [6]byte) []byte {
+	b = append(append(b, mac[:]...), mac[:]...)
+	return pad(binary.BigEndian.AppendUint16(b, etherLoopback))
+}
