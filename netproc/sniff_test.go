@@ -191,6 +191,11 @@ func FuzzSniff(f *testing.F) {
 			f.Add(uint16(101), rec.Frame[14:])
 		}
 	}
+	for _, b := range append(fragmented(advertisement(peer, good(200)), 8), fragmented6(advertisement6(peer6, good6(200)), 112, 8)...) {
+		f.Add(uint16(101), b)
+	}
+	f.Add(uint16(101), extended(advertisement6(peer6, good6(200)), 0, 60, 0, 5, 2, 0, 0, 1, 0, 112, 0, 1, 4, 0, 0, 0, 0))
+	f.Add(uint16(1), tagged(ethernet(advertisement(peer, good(200))), 0x88, 0xa8, 0, 0, 0x81, 0, 0, 5))
 	text := sniffed(f, ipc.Sniff{Detail: 2, Judge: true}, ipc.Slot(0), record(), ipc.Slot(1), record6(), linkUp, linkUp6, ipc.Commit{Routers: 2})
 	line := sniffed(f, ipc.Sniff{JSON: true}, ipc.Commit{})
 	f.Fuzz(func(t *testing.T, linkType uint16, frame []byte) {

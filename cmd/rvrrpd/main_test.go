@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -33,6 +35,11 @@ func TestParse(t *testing.T) {
 		{"--check -i eth0", options{}, "are for -m0"},
 		{"-m2 -r x", options{}, "are for -m0"},
 		{"-v", options{mode: -1, version: true}, ""},
+		{"-m0 -r x --own 10.0.0.1", options{read: "x", own: "10.0.0.1"}, ""},
+		{"-m0 -r -", options{read: "-"}, ""},
+		{"-m0 -i eth0 --own 10.0.0.1", options{}, "--own is for -r"},
+		{"-m1 --own 10.0.0.1", options{}, "are for -m0"},
+		{"-m0 -i eth0 -w -", options{}, "accepted: a file"},
 		{"-m1 --check", options{}, "at a time"},
 		{"-m1 --json", options{}, "--json is for"},
 		{"-m0 -i eth0 --vrid 256", options{}, "accepted: 1..255"},
@@ -64,6 +71,23 @@ func TestParse(t *testing.T) {
 		case tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)):
 			t.Errorf("%s: error %v, want one with %q", tt.args, err, tt.err)
 		}
+	}
+}
+
+// TestOwnAddresses: a list of either kind, and nothing else.
+func TestOwnAddresses(t *testing.T) {
+	t.Parallel()
+	ips, macs, err := ownAddresses("10.0.0.1,02:00:00:00:00:01,fe80::1")
+	if err != nil || !slices.Equal(ips, []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("fe80::1")}) || !slices.Equal(macs, [][6]byte{{2, 0, 0, 0, 0, 1}}) {
+		t.Errorf("%v, %v, %v", ips, macs, err)
+	}
+	for _, list := range []string{"eth0", "10.0.0", "fe80::1%eth0", "::ffff:10.0.0.1", "02:00:00:00:00", strings.Repeat("10.0.0.1,", 17)} {
+		if _, _, err := ownAddresses(list); err == nil || !strings.Contains(err.Error(), "--own") {
+			t.Errorf("%s: %v", list, err)
+		}
+	}
+	if ips, macs, err := ownAddresses(""); err != nil || len(ips)+len(macs) > 0 {
+		t.Errorf("none: %v, %v, %v", ips, macs, err)
 	}
 }
 
