@@ -1,9 +1,6 @@
 package conf
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
 // suggest says what may stand in the table at path instead of an unknown key:
 // the nearest key of that table, the table in which the key would be right, or
@@ -55,23 +52,27 @@ func nearest(names []string, key string) string {
 	return best
 }
 
-// distance is the Levenshtein distance of two strings in bytes.
+// distance is that of two strings in bytes: of Levenshtein, but two letters in
+// the wrong order are one mistake.
 func distance(a, b string) int {
-	row := make([]int, len(b)+1)
+	before, row := make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
 	}
 	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
+		next := make([]int, len(b)+1)
+		next[0] = i + 1
 		for j := range len(b) {
-			cost := diagonal
+			cost := row[j]
 			if a[i] != b[j] {
 				cost++
 			}
-			diagonal = row[j+1]
-			row[j+1] = slices.Min([]int{cost, row[j] + 1, diagonal + 1})
+			next[j+1] = min(cost, next[j]+1, row[j+1]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				next[j+1] = min(next[j+1], before[j-1]+1)
+			}
 		}
+		before, row = row, next
 	}
 	return row[len(b)]
 }

@@ -107,12 +107,16 @@ func TestDaemonMode(t *testing.T) {
 	}
 
 	b.await(t, "main.log", "backup->active")
-	if err := os.Rename(b.path("main.log"), b.path("main.log.1")); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"main.log", "error.log"} {
+		if err := os.Rename(b.path(name), b.path(name+".1")); err != nil {
+			t.Fatal(err)
+		}
 	}
 	syscall.Kill(pid, syscall.SIGUSR1)
-	if !lab.Until(5*time.Second, func() bool { _, err := os.Stat(b.path("main.log")); return err == nil }) {
-		t.Error("the log is not opened anew")
+	for _, name := range []string{"main.log", "error.log"} {
+		if !lab.Until(5*time.Second, func() bool { _, err := os.Stat(b.path(name)); return err == nil }) {
+			t.Errorf("%s is not opened anew", name)
+		}
 	}
 	write("debug = 1\ntime_format = \"short\"\n", "version = 9\n")
 	syscall.Kill(pid, syscall.SIGHUP)
@@ -121,10 +125,10 @@ func TestDaemonMode(t *testing.T) {
 	write("debug = 1\ntime_format = \"short\"\n", "")
 	syscall.Kill(pid, syscall.SIGHUP)
 	b.await(t, "main.log", "configuration loaded")
-	if strings.Contains(b.read("error.log"), "configuration loaded") || strings.Contains(b.read("main.log.1"), "configuration loaded") {
+	if strings.Contains(b.read("error.log"), "configuration loaded") || strings.Contains(b.read("main.log.1"), "configuration loaded") || strings.Contains(b.read("error.log.1"), "reload refused") {
 		t.Error("lines in the wrong file")
 	}
-	if lines := strings.Split(strings.TrimSpace(b.read("main.log")), "\n"); !strings.HasPrefix(lines[len(lines)-1], `time="`+time.Now().Format("Jan ")) {
+	if lines := strings.Split(strings.TrimSpace(b.read("main.log")), "\n"); !strings.HasPrefix(lines[len(lines)-1], `time="`+time.Now().Format("Jan _2 2006 ")) {
 		t.Errorf("time_format after the reload: %s", lines[len(lines)-1])
 	}
 

@@ -59,9 +59,23 @@ func check(o options, stdout, stderr io.Writer) int {
 	return 0
 }
 
+// formatOf is the format that the name of a file says, or else another.
+func formatOf(file, otherwise string) string {
+	switch ext := strings.ToLower(filepath.Ext(file)); ext {
+	case ".json", ".toml":
+		return ext[1:]
+	default:
+		return otherwise
+	}
+}
+
 // plan is --plan: what a reload would do.
 func plan(o options, stdout, stderr io.Writer) int {
-	old, next := load(o.file, o.format, stderr), load(o.plan, o.format, stderr)
+	format := o.format
+	if !o.formatGiven {
+		format = formatOf(o.file, format)
+	}
+	old, next := load(o.file, format, stderr), load(o.plan, formatOf(o.plan, o.format), stderr)
 	if old == nil || next == nil {
 		return exitUsage
 	}

@@ -28,7 +28,7 @@ type style struct {
 // layouts of time_format.
 var layouts = map[string]string{
 	"disabled": "2006-01-02T15:04:05.000Z07:00",
-	"short":    "Jan _2 15:04:05",
+	"short":    "Jan _2 2006 15:04:05",
 	"rfc2822":  "Mon, 02 Jan 2006 15:04:05 -0700",
 	"rfc3339":  "2006-01-02T15:04:05.000000Z07:00",
 }

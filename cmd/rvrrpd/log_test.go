@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -31,7 +34,7 @@ func TestTimeFormats(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ format, want string }{
 		{"disabled", "2026-11-04T12:05:09.123Z"},
-		{"short", `"Nov  4 12:05:09"`},
+		{"short", `"Nov  4 2026 12:05:09"`},
 		{"rfc2822", `"Wed, 04 Nov 2026 12:05:09 +0000"`},
 		{"rfc3339", "2026-11-04T12:05:09.123456Z"},
 	} {
@@ -105,6 +108,62 @@ func TestJournal(t *testing.T) {
 	}
 	if inJournal(f) || inJournal(&b) {
 		t.Error("a file is taken for the journal")
+	}
+}
+
+// TestInJournal: the file that JOURNAL_STREAM names is the journal, no other
+// one, and nothing is without it. Not in parallel: the environment is shared.
+func TestInJournal(t *testing.T) {
+	dir := t.TempDir()
+	journal, err1 := os.Create(filepath.Join(dir, "journal"))
+	other, err2 := os.Create(filepath.Join(dir, "other"))
+	info, err3 := journal.Stat()
+	if err := errors.Join(err1, err2, err3); err != nil {
+		t.Fatal(err)
+	}
+	st := info.Sys().(*syscall.Stat_t)
+	for _, tt := range []struct {
+		stream string
+		want   bool
+	}{
+		{fmt.Sprintf("%d:%d", st.Dev, st.Ino), true}, {fmt.Sprintf("%d:%d", st.Dev, st.Ino+1), false}, {fmt.Sprintf("%d:%d", st.Dev+1, st.Ino), false},
+		{fmt.Sprint(st.Ino), false}, {"", false},
+	} {
+		t.Setenv("JOURNAL_STREAM", tt.stream)
+		if inJournal(journal) != tt.want || inJournal(other) && tt.want || inJournal(&bytes.Buffer{}) {
+			t.Errorf("JOURNAL_STREAM=%s: journal %v, other %v", tt.stream, inJournal(journal), inJournal(other))
+		}
+	}
+}
+
+// TestPlanFormats: the two files of --plan may be of different formats.
+func TestPlanFormats(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	old, next := filepath.Join(dir, "rvrrpd.conf"), filepath.Join(dir, "next.json")
+	toml, json := "[[vrouter]]\ngroup = 7\ninterface = \"eth0\"\nvip = \"192.0.2.1\"\n", `{"vrouter": [{"group": 7, "interface": "eth0", "vip": "192.0.2.1", "priority": 150}]}`
+	bare := filepath.Join(dir, "bare.conf")
+	for file, text := range map[string]string{old: toml, next: json, bare: json} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--plan", next, "-c", old}, "eth0/7/ipv4              updated: priority = 100 -> 150\n"},
+		{[]string{"--plan", old, "-c", next}, "eth0/7/ipv4              updated: priority = 150 -> 100\n"},
+		{[]string{"--plan", next, "-c", next}, "eth0/7/ipv4              unchanged\n"},
+		{[]string{"--plan", next, "-c", old, "-g", "toml"}, "eth0/7/ipv4              updated: priority = 100 -> 150\n"},
+		{[]string{"--plan", next, "-c", bare, "-g", "json"}, "eth0/7/ipv4              unchanged\n"},
+		{[]string{"--plan", bare, "-c", next, "-g", "json"}, "eth0/7/ipv4              unchanged\n"},
+		{[]string{"--plan", bare, "-c", old}, ""}, // its name says nothing
+	} {
+		var out, errs bytes.Buffer
+		if code := run(tt.args, &out, &errs); out.String() != tt.want || (code == 0) != (tt.want != "") {
+			t.Errorf("%v: code %d, %s%s", tt.args, code, out.String(), errs.String())
+		}
 	}
 }
 

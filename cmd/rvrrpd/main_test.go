@@ -19,8 +19,8 @@ func TestParse(t *testing.T) {
 	}{
 		{"-m1", options{mode: 1}, ""},
 		{"-m2", options{mode: 2}, ""},
-		{"-m 1 -c x.conf -d5 -g json", options{mode: 1, debug: 5, file: "x.conf", given: true, format: "json"}, ""},
-		{"--mode 1 --conf x.conf --debug 3 --cfg-format toml", options{mode: 1, debug: 3, file: "x.conf", given: true}, ""},
+		{"-m 1 -c x.conf -d5 -g json", options{mode: 1, debug: 5, file: "x.conf", given: true, format: "json", formatGiven: true}, ""},
+		{"--mode 1 --conf x.conf --debug 3 --cfg-format toml", options{mode: 1, debug: 3, file: "x.conf", given: true, formatGiven: true}, ""},
 		{"--mode=1 -cx.conf", options{mode: 1, file: "x.conf", given: true}, ""},
 		{"-m0 -ieth0 --json --count 3 --vrid=7 -wx.pcap", options{iface: "eth0", jsonForm: true, count: 3, vrid: 7, write: "x.pcap"}, ""},
 		{"-m0 -r x.pcapng -c x.conf", options{read: "x.pcapng", file: "x.conf", given: true}, ""},
@@ -53,6 +53,11 @@ func TestParse(t *testing.T) {
 		{"--debgu=1", options{}, "did you mean --debug?"},
 		{"-m1 --confg x", options{}, "did you mean --conf?"},
 		{"-x", options{}, "unknown option -x"},
+		{"--vird=7 -m0", options{}, "unknown option --vird; did you mean --vrid?"},
+		{"-m1 -D5", options{}, "unknown option -D5"},
+		{"-m1 -c D5 -D5=1", options{}, "unknown option -D5"},
+		{"-m1 -cheek", options{mode: 1, file: "heek", given: true}, ""},
+		{"-m1 -debgu 1", options{}, "invalid value"},
 	} {
 		// What is not given.
 		if tt.want.debug == 0 {

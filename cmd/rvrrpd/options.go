@@ -25,7 +25,8 @@ const usage = `usage: rvrrpd -m1|-m2 [-c FILE] [-g toml|json] [-d LEVEL]
   -g, --cfg-format FMT   its format: toml (default) or json
   -d, --debug LEVEL      0 (default), 1, 2, 3 or 5; overrides the file
       --check            check the configuration, print it and what it grants
-      --plan NEW         print what a reload with the file NEW would do
+      --plan NEW         print what a reload with the file NEW would do; its
+                         format is that of its name, .toml or .json, or else -g
       --audit            hold running daemons against what is promised of them
   -i, --iface INTERFACE  show the packets of an interface
   -r, --read FILE        show those of a capture, pcap or pcapng; "-": standard input
@@ -45,7 +46,7 @@ const defaultFile = "/etc/rvrrpd/rvrrpd.conf"
 type options struct {
 	mode, debug            int // -1: not given
 	file, format           string
-	given                  bool // -c is
+	given, formatGiven     bool // -c and -g are
 	iface, read, write     string
 	count, vrid            int
 	own, plan              string
@@ -113,7 +114,10 @@ func parse(args []string) (o options, err error) {
 	if err := fs.Parse(split); err != nil {
 		return o, mistaken(err, args, names)
 	}
-	fs.Visit(func(f *flag.Flag) { o.given = o.given || f.Name == "c" || f.Name == "conf" })
+	fs.Visit(func(f *flag.Flag) {
+		o.given = o.given || f.Name == "c" || f.Name == "conf"
+		o.formatGiven = o.formatGiven || f.Name == "g" || f.Name == "cfg-format"
+	})
 	if o.help || o.version {
 		return o, nil
 	}
@@ -130,25 +134,19 @@ func mistaken(err error, args, names []string) error {
 	if !is {
 		return err
 	}
-	// What has been taken apart is shown as it was.
+	name := strings.TrimLeft(unknown, "-")
+	shown := unknown
 	for _, a := range args {
-		if len(unknown) == 2 && strings.HasPrefix(a, unknown) {
-			unknown, _, _ = strings.Cut(a, "=")
+		written, _, _ := strings.Cut(a, "=")
+		if strings.HasPrefix(a, "-") && strings.TrimLeft(written, "-") == name {
+			shown = written
 		}
 	}
-	name := strings.TrimLeft(unknown, "-")
 	best := conf.Nearest(slices.DeleteFunc(names, func(n string) bool { return len(n) == 1 }), name)
 	if best == "" {
-		return fmt.Errorf("unknown option %s", dashed(name))
+		return fmt.Errorf("unknown option %s", shown)
 	}
-	return fmt.Errorf("unknown option %s; did you mean --%s?", dashed(name), best)
-}
-
-func dashed(name string) string {
-	if len(name) == 1 {
-		return "-" + name
-	}
-	return "--" + name
+	return fmt.Errorf("unknown option %s; did you mean --%s?", shown, best)
 }
 
 // valid says what does not fit together.
