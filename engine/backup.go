@@ -11,10 +11,26 @@ func (vr *VirtualRouter) stepBackup(now Instant, ev Event, actions []Action) []A
 		if vr.activeDown.due(now) {
 			return vr.takeOver(now, vr.activeDownReason(), actions)
 		}
+	case Missed:
+		vr.doubt(now, ev.Until)
 	case Advertisement:
 		vr.backupHears(now, ev)
 	}
 	return actions
+}
+
+// doubt puts off a takeover that is due by one more Active_Down_Interval when
+// an advertisement may have been lost since the last one that was heard: in
+// that time a living Active sends three more. Once only: were each loss a
+// reason to wait, a flood that never ends would keep the addresses without an
+// Active for ever. So a takeover comes after twice the time at the latest,
+// unless an Active is heard.
+func (vr *VirtualRouter) doubt(now, until Instant) {
+	if vr.doubted || until <= vr.heard || !vr.activeDown.due(now) {
+		return
+	}
+	vr.activeDown = timerAt(now.Add(vr.activeDownInterval()))
+	vr.doubted = true
 }
 
 // activeDownReason says why the Active_Down_Timer fires when it does.
@@ -44,7 +60,7 @@ func (vr *VirtualRouter) backupHears(arrival Instant, adv Advertisement) {
 func (vr *VirtualRouter) follow(arrival Instant, adv Advertisement) {
 	vr.learn(adv.AdverInterval)
 	vr.activeDown = timerAt(arrival.Add(vr.activeDownInterval()))
-	vr.heard, vr.leaving = arrival, false
+	vr.heard, vr.doubted, vr.leaving = arrival, false, false
 }
 
 // bears reports whether the Active of lower priority heard at arrival may stay
@@ -73,5 +89,5 @@ func (vr *VirtualRouter) activeLeaves(arrival Instant) {
 		return
 	}
 	vr.activeDown = timerAt(arrival.Add(vr.skewTime()))
-	vr.heard, vr.leaving = arrival, true
+	vr.heard, vr.doubted, vr.leaving = arrival, false, true
 }

@@ -38,6 +38,9 @@
 // that the first one shortened, so a stream of them cannot hold off a
 // takeover.
 //
+// Where advertisements may have been lost on the way to us (Missed), a
+// takeover that is due waits for one more Active_Down_Interval, once.
+//
 // With Config.PreemptDelay a Backup bears an Active of lower priority for that
 // long from the first advertisement on before it discards them. Only then does
 // the Active_Down_Timer run out on it; a silent Active is replaced at once.

@@ -70,6 +70,9 @@ type (
 	// Restore resumes a virtual router whose addresses are still held: it goes
 	// on as Active and advertises at once.
 	Restore struct{ Primary netip.Addr }
+	// Missed tells that advertisements which arrived by Until may have been
+	// lost before they could be delivered.
+	Missed struct{ Until Instant }
 	// Refused tells that the addresses could not be taken after Acquire.
 	Refused struct{}
 	// Revoked tells that the addresses were taken away from an Active.
@@ -82,6 +85,7 @@ func (InterfaceDown) isEvent() {}
 func (Tick) isEvent()          {}
 func (Advertisement) isEvent() {}
 func (Restore) isEvent()       {}
+func (Missed) isEvent()        {}
 func (Refused) isEvent()       {}
 func (Revoked) isEvent()       {}
 

@@ -130,6 +130,8 @@ func fuzzEvent(kind, a, b byte) engine.Event {
 		return engine.Refused{}
 	case 7:
 		return engine.Revoked{}
+	case 8:
+		return engine.Missed{Until: engine.Instant(time.Duration(a)<<8|time.Duration(b)) * engine.Instant(time.Millisecond)}
 	}
 	return engine.Advertisement{
 		Source: addr, Priority: a, AdverInterval: time.Duration(int(b)*17-40) * 10 * time.Millisecond,

@@ -142,6 +142,9 @@ type matrixEvent struct {
 	event func(c engine.Config) engine.Event
 }
 
+// missedAll says that anything may have been lost until now.
+var missedAll = engine.Missed{Until: engine.Instant(time.Hour)}
+
 func matrixEvents() []matrixEvent {
 	always := func(ev engine.Event) func(engine.Config) engine.Event {
 		return func(engine.Config) engine.Event { return ev }
@@ -168,6 +171,8 @@ func matrixEvents() []matrixEvent {
 		{"advertisement, priority 254", tShortly, adv("192.0.2.4", is(254))},
 		{"advertisement, priority 255, smaller address", tShortly, adv("192.0.2.4", is(255))},
 		{"advertisement, priority 255, greater address", tShortly, adv("192.0.2.6", is(255))},
+		{"Missed after 0.5 s", tShortly, always(missedAll)},
+		{"Missed after 8 s", 8 * time.Second, always(missedAll)},
 		{"Refused", tShortly, always(engine.Refused{})},
 		{"Revoked", tShortly, always(engine.Revoked{})},
 	}

@@ -34,6 +34,7 @@ type VirtualRouter struct {
 	activeAdverInterval time.Duration // Active_Adver_Interval (RFC 9568 §6.1)
 	activeDown          timer         // Active_Down_Timer
 	heard               Instant       // the news activeDown runs from; older news is none
+	doubted             bool          // activeDown has been put off because of Missed
 	leaving             bool          // a priority-0 advertisement has shortened activeDown
 	holdOff             Instant       // until then every Active may stay
 	bearing             timer         // Preempt_Delay of the lower-priority Active we hear
@@ -138,7 +139,7 @@ func (vr *VirtualRouter) becomeBackup(now Instant, wait time.Duration) {
 	vr.state = Backup
 	vr.adver, vr.announceAgain = timer{}, timer{}
 	vr.activeDown = timerAt(now.Add(wait))
-	vr.heard, vr.leaving, vr.holdOff, vr.bearing = now, false, now, timer{}
+	vr.heard, vr.doubted, vr.leaving, vr.holdOff, vr.bearing = now, false, false, now, timer{}
 }
 
 // becomeActive goes to Active with the Adver_Timer running from now on and

@@ -122,7 +122,9 @@ func Decode(t Type, payload []byte) (Message, error) {
 			Source: r.addr(), Count: r.u32(), Total: r.u64()}
 	case TypeNoticed:
 		m = Noticed{Link: Link(r.u16()), Notice: Notice(r.among("notice", 1, uint8(NumNotices)-1)), VRID: r.u8(),
-			Source: r.addr(), Count: r.u32(), Total: r.u64()}
+			Source: r.addr(), Count: r.u32(), Total: r.u64(), Plain: r.u64(), Pseudo: r.u64()}
+	case TypeMissed:
+		m = Missed{Until: r.i64()}
 	default:
 		return nil, malformed("unknown type %d", t)
 	}
@@ -356,7 +358,8 @@ func (m Dropped) append(b []byte) []byte {
 
 func (m Noticed) append(b []byte) []byte {
 	b = append(le.AppendUint16(b, uint16(m.Link)), byte(m.Notice), m.VRID)
-	return le.AppendUint64(le.AppendUint32(appendAddr(b, m.Source), m.Count), m.Total)
+	b = le.AppendUint64(le.AppendUint32(appendAddr(b, m.Source), m.Count), m.Total)
+	return le.AppendUint64(le.AppendUint64(b, m.Plain), m.Pseudo)
 }
 
 func (m Secret) append(b []byte) []byte    { return append(append(b, m.ID), m.Value...) }
@@ -382,14 +385,15 @@ func (m Capture) append(b []byte) []byte {
 	b = le.AppendUint16(le.AppendUint16(append(b, byte(m.Arrival)), uint16(m.Links[0])), uint16(m.Links[1]))
 	return append(appendText(b, m.Interface, NameLen), m.Frame...)
 }
-func (m Shown) append(b []byte) []byte { return append(b, m.Text...) }
-func (Restore) append(b []byte) []byte { return b }
-func (Stop) append(b []byte) []byte    { return b }
-func (Ping) append(b []byte) []byte    { return b }
-func (Ready) append(b []byte) []byte   { return b }
-func (Acquire) append(b []byte) []byte { return b }
-func (Release) append(b []byte) []byte { return b }
-func (Drain) append(b []byte) []byte   { return b }
+func (m Shown) append(b []byte) []byte  { return append(b, m.Text...) }
+func (m Missed) append(b []byte) []byte { return le.AppendUint64(b, uint64(m.Until)) }
+func (Restore) append(b []byte) []byte  { return b }
+func (Stop) append(b []byte) []byte     { return b }
+func (Ping) append(b []byte) []byte     { return b }
+func (Ready) append(b []byte) []byte    { return b }
+func (Acquire) append(b []byte) []byte  { return b }
+func (Release) append(b []byte) []byte  { return b }
+func (Drain) append(b []byte) []byte    { return b }
 
 // Type implementations: each struct's row.
 func (Hello) Type() Type       { return TypeHello }
@@ -416,3 +420,4 @@ func (Drain) Type() Type       { return TypeDrain }
 func (StateChange) Type() Type { return TypeStateChange }
 func (Dropped) Type() Type     { return TypeDropped }
 func (Noticed) Type() Type     { return TypeNoticed }
+func (Missed) Type() Type      { return TypeMissed }

@@ -63,6 +63,8 @@ func samples() []Message {
 		Dropped{Link: 1, Reason: DropTTL, VRID: 10, Source: v4, Count: 1<<32 - 1, Total: 1<<64 - 1},
 		Dropped{Reason: DropInactive},
 		Noticed{Link: 1, Notice: NoticeOwner, VRID: 10, Source: v6, Count: 1, Total: 1 << 40},
+		Noticed{Notice: NoticeChecksum, Source: v4, Plain: 1, Pseudo: 1<<64 - 1},
+		Missed{Until: 1 << 60},
 	}
 }
 
@@ -136,7 +138,9 @@ func random(r *rand.Rand, t Type) Message {
 			Source: maybe(), Count: r.Uint32(), Total: r.Uint64()}
 	case TypeNoticed:
 		return Noticed{Link: Link(r.Uint32()), Notice: Notice(1 + r.IntN(int(NumNotices)-1)), VRID: uint8(r.Uint32()),
-			Source: maybe(), Count: r.Uint32(), Total: r.Uint64()}
+			Source: maybe(), Count: r.Uint32(), Total: r.Uint64(), Plain: r.Uint64(), Pseudo: r.Uint64()}
+	case TypeMissed:
+		return Missed{Until: int64(r.Uint64())}
 	}
 	for _, m := range samples() {
 		if m.Type() == t {
@@ -318,7 +322,7 @@ func TestEveryValueOfAByte(t *testing.T) {
 		{"link-state: IPv6 address", LinkState{Primary: v6}, 3, only(16)},
 		{"link-state: padding without address", LinkState{}, 4, only(0)},
 		{"frame: family", Frame{Family: IPv6}, 2, only(4, 6)},
-		{"result: request", Result{TypeDrain, CodeDone}, 0, span(1, 24)},
+		{"result: request", Result{TypeDrain, CodeDone}, 0, span(1, 25)},
 		{"result: code", Result{TypeDrain, CodeDone}, 1, span(1, 6)},
 		{"state-change: from", StateChange{Reason: 1}, 0, span(0, 2)},
 		{"state-change: to", StateChange{Reason: 1}, 1, span(0, 2)},

@@ -406,6 +406,12 @@ type Announce struct {
 // advertisement that came in time always counts.
 type Drain struct{}
 
+// Missed tells, ahead of the answer to a Drain, that packets which arrived by
+// Until, on CLOCK_MONOTONIC in nanoseconds, may have been lost.
+type Missed struct {
+	Until int64
+}
+
 // StateChange reports a transition of the slot.
 type StateChange struct {
 	From, To State
@@ -447,4 +453,7 @@ type Noticed struct {
 	// Count and Total as in Dropped.
 	Count uint32
 	Total uint64
+	// Plain and Pseudo count the advertisements of Source by the form of their
+	// checksum, with NoticeChecksum.
+	Plain, Pseudo uint64
 }

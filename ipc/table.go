@@ -59,6 +59,7 @@ const (
 	captureLen = 8 + 2 + 4 + 1 + 2 + 2 + NameLen
 	sniffLen   = 3 + 1 + 1 + 1 + 1
 	droppedLen = 2 + 1 + 1 + addrLen + 4 + 8
+	noticedLen = droppedLen + 8 + 8
 )
 
 // rules has one row for each message.
@@ -82,11 +83,12 @@ var rules = [numTypes]Rule{
 	TypeDrain:       {"drain", FromChild, LaneControl, working, 0, 0, false, 0},
 	TypeStateChange: {"state-change", FromChild, LaneControl, working, changeLen, changeLen, true, 0},
 	TypeDropped:     {"dropped", FromChild, LaneControl, working, droppedLen, droppedLen, false, 10},
-	TypeNoticed:     {"noticed", FromChild, LaneControl, working, droppedLen, droppedLen, false, 10},
+	TypeNoticed:     {"noticed", FromChild, LaneControl, working, noticedLen, noticedLen, false, 10},
 	TypePing:        {"ping", both, LaneControl, working, 0, 0, false, 0},
 	TypeSniff:       {"sniff", FromParent, LaneControl, PhaseConfigure, sniffLen, sniffLen + MaxOwn*(addrLen+6), false, 0},
 	TypeCapture:     {"capture", FromParent, LaneControl, PhaseSniff, captureLen, captureLen + MaxCapture, false, 0},
 	TypeShown:       {"shown", FromChild, LaneControl, PhaseSniff, 0, MaxShown, false, 0},
+	TypeMissed:      {"missed", FromParent, LaneControl, working, 8, 8, false, 0},
 }
 
 // RuleOf returns the row of a message, and false where there is none.

@@ -29,5 +29,6 @@ const (
 	TypeSniff                       // parent to child
 	TypeCapture                     // parent to child
 	TypeShown                       // child to parent
+	TypeMissed                      // parent to child
 	numTypes
 )

@@ -84,7 +84,7 @@ func (n *Node) Flood(rate int, lasting, interval time.Duration, forgeries ...For
 	}
 	begin := time.Now()
 	for elapsed := time.Duration(0); elapsed < lasting; elapsed = time.Since(begin) {
-		for due := int(int64(rate) * int64(elapsed) / int64(time.Second)); sent < due; sent++ {
+		for due := int(int64(rate) * int64(elapsed) / int64(time.Second)); sent < due && time.Since(begin) < lasting; sent++ {
 			if _, err := socket.Write(frames[sent%len(frames)]); err != nil {
 				n.lab.Errorf("%s: send: %v", n.Name, err)
 				return sent

@@ -3,6 +3,7 @@
 package lab_test
 
 import (
+	"fmt"
 	"syscall"
 	"testing"
 	"time"
@@ -33,14 +34,33 @@ func TestStall(t *testing.T) {
 		} {
 			t.Run(protocol.name+" "+stopped.name, func(t *testing.T) {
 				t.Parallel()
-				stall(t, protocol.router, stopped.pids)
+				stall(t, lab.New(t), protocol.router, stopped.pids, func() {})
 			})
 		}
 	}
 }
 
-func stall(t *testing.T, r lab.Router, pids func(*lab.Daemon) []int) {
-	l := lab.New(t)
+// TestStallInFlood: meanwhile there come so many packets that the socket is
+// full with the oldest, and the Active's last advertisements are lost. Not in
+// parallel: the packets alone take much of a processor.
+func TestStallInFlood(t *testing.T) {
+	for _, six := range []bool{false, true} {
+		t.Run(fmt.Sprintf("IPv6 %t", six), func(t *testing.T) {
+			l := lab.New(t)
+			spoiled := floods[0].forgery
+			spoiled.IPv6 = six
+			r := lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, IPv6: six}
+			b := stall(t, l, r, func(d *lab.Daemon) []int { return []int{d.PID, d.Child()} }, func() {
+				l.Client.Flood(floodRate, 4*time.Second, interval3, spoiled)
+			})
+			b.AwaitLine(0, time.Second, "packets lost: they arrive faster than they are read")
+		})
+	}
+}
+
+// stall stops some processes of r2 while during runs, and for long enough.
+func stall(t *testing.T, l *lab.Lab, r lab.Router, pids func(*lab.Daemon) []int, during func()) *lab.Daemon {
+	t.Helper()
 	r.Priority = high
 	a := l.R1.Run(r)
 	a.AwaitActive(0)
@@ -53,6 +73,7 @@ func stall(t *testing.T, r lab.Router, pids func(*lab.Daemon) []int) {
 	frozen := pids(b)
 	signal(t, syscall.SIGSTOP, frozen...)
 	from := time.Now()
+	during()
 	for time.Since(from) < r.ActiveDown()*3/2 {
 		awaitAdverts(l, l.R1, r, 1)
 	}
@@ -70,6 +91,7 @@ func stall(t *testing.T, r lab.Router, pids func(*lab.Daemon) []int) {
 	takeover := l.Tap.Await(seen, r.ActiveDown()+time.Second, "r2's advertisement", advertisement(l.R2))
 	before := last(t, l.Tap.From(0), killed, "r1's last advertisement", advertisement(l.R1))
 	within(t, "the takeover", takeover.Time.Sub(before.Time), r.ActiveDown())
+	return b
 }
 
 func signal(t *testing.T, s syscall.Signal, pids ...int) {

@@ -79,7 +79,9 @@ func (p *process) schedule(r *router) {
 // frames lane has been read to its end, everything that arrived before we
 // asked has been seen, and timers that were due by then fire, unless what we
 // have seen re-armed them. One question covers every timer due when it is
-// asked; those that fall due while it is open wait for the next one.
+// asked; those that fall due while it is open wait for the next one. Where
+// packets were lost on the way, the answer follows a Missed, and the engine
+// does not take the silence for that of the Active.
 type drain struct {
 	open     bool
 	answered bool
@@ -113,7 +115,10 @@ func (p *process) fire() {
 		p.step(p.adverts[0], p.now, engine.Tick{})
 	}
 	for p.takeovers.first() <= p.drain.seen {
-		p.step(p.takeovers[0], p.now, engine.Tick{})
+		r := p.takeovers[0]
+		if p.step(r, p.now, engine.Missed{Until: engine.Instant(p.missed)}); r.due <= p.now {
+			p.step(r, p.now, engine.Tick{})
+		}
 	}
 	if p.takeovers.first() <= p.now && !p.drain.open {
 		p.drain.open, p.drain.asked = true, p.now

@@ -88,12 +88,33 @@ func (p *process) unsigned(r *router, source netip.Addr) {
 
 func (p *process) reportNotices(n ipc.Notice) {
 	c := &p.notices[n]
-	p.send(ipc.NoSlot, ipc.Noticed{Link: c.last.link, Notice: n, VRID: c.last.vrid, Source: c.last.source, Count: c.unreported, Total: c.total})
+	p.reportNotice(n, c.last)
+}
+
+// reportNotice reports what was counted, with one it is about.
+func (p *process) reportNotice(n ipc.Notice, s subject) {
+	c := &p.notices[n]
+	m := ipc.Noticed{Link: s.link, Notice: n, VRID: s.vrid, Source: s.source, Count: c.unreported, Total: c.total}
+	if n == ipc.NoticeChecksum {
+		m.Plain, m.Pseudo = p.formsOf(s)
+	}
+	p.send(ipc.NoSlot, m)
 	c.unreported = 0
 }
 
-// reportRest reports what was counted since the last reports.
+// reportRest reports what was counted since the last reports, and of each peer
+// that does not use our form of the checksum how often it used which.
 func (p *process) reportRest() {
+	for _, r := range p.routers {
+		if r == nil {
+			continue
+		}
+		for _, f := range r.forms.peers {
+			if other := f.plain + f.pseudo - *f.of(r.form()); other > 0 {
+				p.reportNotice(ipc.NoticeChecksum, subject{r.record.Link, r.record.VRID, f.source})
+			}
+		}
+	}
 	for why := range p.drops {
 		if p.drops[why].unreported > 0 {
 			p.reportDrops(ipc.Drop(why))

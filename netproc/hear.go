@@ -68,6 +68,9 @@ func (p *process) told(h ipc.Header, m ipc.Message) error {
 		return p.commit(h, m)
 	case ipc.Result:
 		return p.result(h, m)
+	case ipc.Missed:
+		p.missed = max(p.missed, m.Until)
+		return nil
 	case ipc.Ping:
 		p.send(ipc.NoSlot, ipc.Ping{})
 		return nil

@@ -191,6 +191,9 @@ func describe(t testing.TB, h ipc.Header, m ipc.Message) string {
 		what = fmt.Sprintf("mark from %v: %d", m.Source, m.Sequence)
 	case ipc.Noticed:
 		what = fmt.Sprintf("noticed %v link=%d vrid=%d from %v: %d of %d", m.Notice, m.Link, m.VRID, m.Source, m.Count, m.Total)
+		if m.Plain+m.Pseudo > 0 {
+			what += fmt.Sprintf(", plain %d, pseudo-header %d", m.Plain, m.Pseudo)
+		}
 	}
 	if h.Slot == ipc.NoSlot {
 		return fmt.Sprintf("g%d %s", h.Generation, what)

@@ -65,12 +65,32 @@ func (f *forms) count(source netip.Addr, form wire.Form) (first bool) {
 		}
 		f.peers = append(f.peers, peerForms{source: source})
 	}
-	n := &f.peers[at].plain
-	if form == wire.FormPseudoHeader {
-		n = &f.peers[at].pseudo
-	}
+	n := f.peers[at].of(form)
 	*n++
 	return *n == 1
+}
+
+// of is the count of a form.
+func (f *peerForms) of(form wire.Form) *uint64 {
+	if form == wire.FormPseudoHeader {
+		return &f.pseudo
+	}
+	return &f.plain
+}
+
+// formsOf is how often the sender of a report has used either form; of one
+// that is counted with others, how often they have.
+func (p *process) formsOf(s subject) (plain, pseudo uint64) {
+	r := p.byVRID[key{s.link, ipc.IPv4, s.vrid}]
+	if r == nil {
+		return 0, 0
+	}
+	for i, f := range r.forms.peers {
+		if f.source == s.source || i == maxPeers {
+			return f.plain, f.pseudo
+		}
+	}
+	return 0, 0
 }
 
 // Implementation constants.

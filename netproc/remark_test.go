@@ -66,6 +66,11 @@ func TestNotices(t *testing.T) {
 			var want []string
 			if tt.want != 0 {
 				want = []string{fmt.Sprintf("g1 noticed %v link=0 vrid=7 from 10.77.0.1: 1 of 1", tt.want)}
+				if tt.want == ipc.NoticeChecksum && tt.hears.Checksum == wire.FormPlain {
+					want[0] += ", plain 1, pseudo-header 0"
+				} else if tt.want == ipc.NoticeChecksum {
+					want[0] += ", plain 0, pseudo-header 1"
+				}
 			}
 			got := d.turn()
 			if tt.router.Ownership == ipc.OwnsAll {
@@ -103,6 +108,41 @@ func TestNoticeRate(t *testing.T) {
 		"g1 noticed interval link=0 vrid=7 from 10.77.0.1: 10 of 21",
 		"g1 s0 backup->initialize shutdown",
 		"g1 noticed interval link=0 vrid=7 from 10.77.0.1: 4 of 25")
+}
+
+// TestFormsToldAtTheEnd: of each peer that uses the other form the counts are
+// told, of one that uses ours nothing.
+func TestFormsToldAtTheEnd(t *testing.T) {
+	t.Parallel()
+	d := configured(t, record3())
+	other := good3(200)
+	other.Checksum = wire.FormPseudoHeader
+	third := netip.MustParseAddr("10.77.0.3")
+	var got []string
+	for range 3 {
+		d.now += second
+		d.frame(d.now, advertisement(peer, other))
+		d.frame(d.now, advertisement(third, good3(200)))
+		got = append(got, d.turn()...)
+	}
+	d.frame(d.now, advertisement(third, other))
+	got = append(got, d.turn()...)
+	if err := d.p.finish(); err != nil {
+		t.Fatal(err)
+	}
+	d.expect("told", append(got, d.heard()...),
+		"g1 noticed checksum link=0 vrid=7 from 10.77.0.1: 1 of 1, plain 0, pseudo-header 1",
+		"g1 s0 backup->initialize shutdown",
+		"g1 noticed checksum link=0 vrid=7 from 10.77.0.1: 1 of 2, plain 0, pseudo-header 3",
+		"g1 noticed checksum link=0 vrid=7 from 10.77.0.3: 0 of 2, plain 3, pseudo-header 1")
+	d = configured(t, record3())
+	d.now += second
+	d.frame(d.now, advertisement(peer, good3(200)))
+	d.turn()
+	if err := d.p.finish(); err != nil {
+		t.Fatal(err)
+	}
+	d.expect("of a peer that uses ours", d.heard(), "g1 s0 backup->initialize shutdown")
 }
 
 // TestForms: the forms of the checksum are counted by peer; inventing peers

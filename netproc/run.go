@@ -46,6 +46,7 @@ type process struct {
 	adverts   deadlines // Adver_Timers and second announcements
 	takeovers deadlines // Active_Down_Timers
 	drain     drain
+	missed    int64    // what arrived by then may have been lost
 	sniffer   *sniffer // shows packets instead; nil: does not
 
 	unread  bool // the frames lane was not read to its end
@@ -90,7 +91,7 @@ func Run(o Options) error {
 func newProcess(control, frames *ipc.Conn, clock func() int64) *process {
 	p := &process{
 		control: control, frames: frames, clock: clock, wall: time.Now, now: clock(), phase: ipc.PhaseHello,
-		poll: poller(control.FD()), drain: newDrain(), buf: make([]byte, ipc.MaxDatagram),
+		poll: poller(control.FD()), drain: newDrain(), missed: math.MinInt64, buf: make([]byte, ipc.MaxDatagram),
 	}
 	p.deliver = p.sendDatagram
 	return p

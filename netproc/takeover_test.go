@@ -69,6 +69,54 @@ func TestDrain(t *testing.T) {
 	}
 }
 
+// TestMissed: when packets were lost since the Active was last heard, a
+// takeover that is due waits for one more Active_Down_Interval, once, or until
+// the Active is heard.
+func TestMissed(t *testing.T) {
+	t.Parallel()
+	takeover := []string{"g1 s0 " + advertises, "g1 s0 acquire", "g1 s0 announce x5", "g1 s0 backup->active active-down silent of 10.77.0.1"}
+	for _, tt := range []struct {
+		name   string
+		until  int64 // after the Active was heard
+		silent bool
+		want   []string // said with the first answer
+	}{
+		{"since, and the Active is silent", 1, true, nil},
+		{"since, and the Active lives", 1, false, nil},
+		{"before", -1, true, takeover},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			d := configured(t, record())
+			d.now += second
+			heard := d.now
+			d.frame(heard, advertisement(peer, good(200)))
+			d.expect("heard", d.turn())
+			d.now = heard + downInterval
+			d.expect("due", d.turn(), "g1 drain")
+			d.say(ipc.Missed{Until: heard + tt.until})
+			d.drained()
+			d.expect("answered", d.turn(), tt.want...)
+			if tt.want != nil {
+				return
+			}
+			if got, want := d.p.next(), d.now+downInterval; got != want {
+				t.Fatalf("Active_Down_Timer: due at %d, want %d", got, want)
+			}
+			d.now += downInterval
+			if !tt.silent {
+				d.frame(d.now-second, advertisement(peer, good(200)))
+				d.expect("heard again", d.turn())
+				return
+			}
+			d.expect("due again", d.turn(), "g1 drain")
+			d.say(ipc.Missed{Until: d.now})
+			d.drained()
+			d.expect("answered again", d.turn(), takeover...)
+		})
+	}
+}
+
 // TestDrainCoversOnlyWhatWasDue: a timer that falls due while the question is
 // open waits for the next question.
 func TestDrainCoversOnlyWhatWasDue(t *testing.T) {

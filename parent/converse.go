@@ -94,7 +94,7 @@ func (d *daemon) heard(h ipc.Header, payload []byte) error {
 	case ipc.Dropped:
 		return d.remarked(m.Link, "packets dropped", m.Reason.String(), dropHints[m.Reason], m.Source, m.VRID, m.Count, m.Total)
 	case ipc.Noticed:
-		return d.remarked(m.Link, "advertisements noticed", m.Notice.String(), noticeHints[m.Notice], m.Source, m.VRID, m.Count, m.Total)
+		return d.remarked(m.Link, "advertisements noticed", m.Notice.String(), noticeHints[m.Notice], m.Source, m.VRID, m.Count, m.Total, formCounts(m)...)
 	default:
 		return d.request(h, m)
 	}
@@ -203,18 +203,27 @@ var (
 )
 
 // remarked logs a report of packets that were discarded, or are noteworthy.
-func (d *daemon) remarked(l ipc.Link, what, reason, hint string, source netip.Addr, vrid uint8, count uint32, total uint64) error {
+func (d *daemon) remarked(l ipc.Link, what, reason, hint string, source netip.Addr, vrid uint8, count uint32, total uint64, more ...any) error {
 	if int(l) >= len(d.links) {
 		return &violation{reason: "report on a link that does not exist"}
 	}
 	if d.child.reports.take(d.now) {
 		args := []any{"link", d.links[l].linkName, "reason", reason, "source", source, "vrid", vrid, "count", count, "total", total}
+		args = append(args, more...)
 		if hint != "" {
 			args = append(args, "hint", hint)
 		}
 		d.log.Warn(what, args...)
 	}
 	return nil
+}
+
+// formCounts tells how often a sender has used which form of the checksum.
+func formCounts(m ipc.Noticed) []any {
+	if m.Notice != ipc.NoticeChecksum {
+		return nil
+	}
+	return []any{"rfc9568", m.Plain, "rfc5798", m.Pseudo}
 }
 
 // violated ends the daemon: the child has done what no honest child does.

@@ -12,8 +12,7 @@ import (
 // Only what was not simply done, and a Drain, is answered.
 func (d *daemon) request(h ipc.Header, m ipc.Message) error {
 	if h.Type == ipc.TypeDrain {
-		d.forward()
-		d.answer(h, h.Type, ipc.CodeDone)
+		d.answerDrain(h)
 		return nil
 	}
 	s := d.slotOf(h)
@@ -73,30 +72,5 @@ func (d *daemon) unsent(l *link, err error) {
 		d.log.Debug("send failed", "link", l.linkName, "error", err)
 	} else if n := l.unsent.add(1, d.now); n > 0 {
 		d.log.Error("send failed", "link", l.linkName, "error", err, "frames", n)
-	}
-}
-
-// forward passes on every packet that has arrived, in batches on the frames
-// lane. A child that does not keep up loses packets there, as it would in
-// the socket's own queue.
-func (d *daemon) forward() {
-	d.gathered, d.waiting = d.now, false
-	for family, r := range d.recv {
-		for {
-			n, index, arrived, err := r.read(d.packet)
-			if err != nil {
-				break
-			}
-			id, known := d.byIndex[arrival{index, family}]
-			if !known || !d.child.configured() {
-				continue // nobody to tell; the socket is emptied all the same
-			}
-			d.links[id].heard++
-			d.received = ipc.Frame{Link: id, Family: family, Received: arrived, Packet: d.packet[:n]}
-			d.batch.Add(ipc.Header{Generation: d.generation, Slot: ipc.NoSlot}, &d.received)
-		}
-	}
-	if d.batch.Len() > 0 && d.batch.Flush(d.child.frames.Send) != nil {
-		d.lost++
 	}
 }

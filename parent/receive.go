@@ -35,6 +35,9 @@ type receiver struct {
 	oob     []byte
 	from    unix.RawSockaddrInet6
 	drained int64 // when the socket was last seen empty, or its last packet arrived, CLOCK_MONOTONIC
+	clocks  clocks
+	set     bool   // the wall clock was set while packets were in the socket
+	lost    uint32 // packets the socket had no room for, as counted last
 	// vrids and filtered are what its filter was made from.
 	vrids    []uint8
 	filtered bool
@@ -125,7 +128,7 @@ func (r *receiver) read(b []byte) (n, index int, arrived int64, err error) {
 			return n, a.index, r.arrival(a.stamp), nil
 		case unix.EINTR, unix.ENETDOWN:
 		case unix.EAGAIN:
-			r.drained = ipc.Monotonic()
+			r.drained, r.set = ipc.Monotonic(), false
 			return 0, 0, 0, errAgain
 		default:
 			return 0, 0, 0, fmt.Errorf("raw socket: %w", err)
@@ -134,17 +137,42 @@ func (r *receiver) read(b []byte) (n, index int, arrived int64, err error) {
 }
 
 // arrival translates the kernel's stamp, which is on the wall clock, to
-// CLOCK_MONOTONIC. Whatever the wall clock does meanwhile, the packet arrived
-// after the socket was last seen empty or gave the packet before, and before
-// now: a step of that clock cannot move it out of there, nor change the order.
+// CLOCK_MONOTONIC. When somebody has set the wall clock, nobody knows when
+// what is in the socket has arrived: it counts as news, until the socket is
+// empty. Else, whatever the stamp, the packet arrived after the socket was
+// last seen empty or gave the packet before, and before now.
 func (r *receiver) arrival(stamp int64) int64 {
-	now := ipc.Monotonic()
-	var wall unix.Timespec
-	if stamp == 0 || unix.ClockGettime(unix.CLOCK_REALTIME, &wall) != nil {
+	now, wall, set := r.clocks.look()
+	if r.set = r.set || set; r.set || stamp == 0 {
+		r.drained = now
 		return now
 	}
-	r.drained = min(max(now-(wall.Nano()-stamp), r.drained), now)
+	r.drained = min(max(now-(wall-stamp), r.drained), now)
 	return r.drained
+}
+
+// socketMemory is the beginning of what SO_MEMINFO tells (linux/sock_diag.h).
+type socketMemory struct {
+	queued uint32 // bytes, the kernel's own included
+	_      [7]uint32
+	drops  uint32 // packets there was no room for
+}
+
+// memory asks for the socket's. SO_RXQ_OVFL would tell the drops beside each
+// packet, but as they were when it was queued: of what is lost behind the last
+// one it says nothing before there is another.
+func (r *receiver) memory() (m socketMemory) {
+	size := uint32(unsafe.Sizeof(m))
+	unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(r.sock), unix.SOL_SOCKET, unix.SO_MEMINFO, uintptr(unsafe.Pointer(&m)), uintptr(unsafe.Pointer(&size)), 0)
+	return m
+}
+
+// dropped counts the packets that there was no room for since it last did.
+func (r *receiver) dropped() uint64 {
+	drops := r.memory().drops
+	n := drops - r.lost
+	r.lost = drops
+	return uint64(n)
 }
 
 // recvmsg is recvmsg(2) without an allocation; the sender is told in IPv6.

@@ -176,7 +176,7 @@ func (d *daemon) listen(next []*slot, c *conf.Config) error {
 		}
 	}
 	if d.child.configured() {
-		d.forward()
+		d.forwardAll()
 	}
 	for family, r := range d.recv {
 		if made[family] != r {

@@ -96,9 +96,10 @@ type daemon struct {
 	waiting    bool      // packets are gathering
 	leaseCheck int64     // no lease ends before
 	confirmAt  int64     // when to ask what has left the interfaces, 0 for not
-	lost       uint64    // batches of packets the child did not take
-	packet     []byte    // one received packet
-	datagram   []byte    // what the child says
+	lost       uint64    // batches of packets the child did not take, not yet counted
+	losses     losses
+	packet     []byte // one received packet
+	datagram   []byte // what the child says
 	frame      []byte
 
 	unlogged    map[string]int // transitions without a line, by virtual router

@@ -120,6 +120,8 @@ func TestSimulationNeeds(t *testing.T) {
 		want  string
 	}{
 		{"frames heard before timers fire", func(w *World) { w.hasty = true }, "with nothing wrong"},
+		{"losses told before timers fire", func(w *World) { w.careless = true }, "with nothing wrong"},
+		{"steps of the wall clock noticed", func(w *World) { w.steady = true }, "with nothing wrong"},
 		{"stamps held between two reads", func(w *World) { w.trusting = true }, "has 0 Actives"},
 	}
 	for _, tt := range tests {

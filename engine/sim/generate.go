@@ -14,7 +14,6 @@ const (
 	calmTime         = 12
 	calmTimeRefusals = 150
 	quietTime        = 200
-	napTime          = 20 // from the last step of the clock to a nap, more than a nap
 )
 
 // Generate makes the scenario of a seed: 2 to 8 routers, and a few rounds of
@@ -121,16 +120,20 @@ func (g *generator) round() {
 
 // quiet leaves the settled LAN alone but for what is harmless: steps of the wall
 // clock, and Backups that are not scheduled for longer than any
-// Active_Down_Interval. Not both at once: then a Backup cannot know when the
-// advertisements arrived.
+// Active_Down_Interval, with or without a flood, and both at once.
 func (g *generator) quiet() {
 	r := &g.random
-	for range r.below(4) {
-		g.op(r.duration(2*g.longest), "clock", r.below(len(g.scenario.Routers)), g.step())
-	}
-	g.op(napTime*g.longest, "check")
-	for range r.below(4) {
-		g.op(r.duration(2*g.longest), "nap", r.below(len(g.scenario.Routers)), r.below(g.down()*2))
+	for range r.below(6) {
+		n := r.below(len(g.scenario.Routers))
+		lasts, stepped := r.below(g.down()*2), r.chance(40)
+		if r.chance(60) {
+			g.op(r.duration(2*g.longest), pick(r, "nap", "nap", "flood"), n, lasts)
+			if stepped { // before it wakes up
+				g.op(time.Duration(lasts)*time.Millisecond*9/10, "clock", n, g.step())
+			}
+			continue
+		}
+		g.op(r.duration(2*g.longest), "clock", n, g.step())
 	}
 	g.op(quietTime*g.longest, "check")
 }
@@ -150,10 +153,10 @@ func (g *generator) fault() {
 	after := r.duration(3 * g.longest)
 	down := g.down()
 	switch verb := pick(r, "crash", "restart", "restart", "shutdown", "start", "start", "down", "up", "up",
-		"respawn", "stall", "stall", "clock", "revoke", "renumber", "partition", "partition", "refuse"); verb {
+		"respawn", "stall", "stall", "flood", "clock", "revoke", "renumber", "partition", "partition", "refuse"); verb {
 	case "respawn":
 		g.op(after, verb, n, r.below(int(g.longest/time.Millisecond)))
-	case "stall":
+	case "stall", "flood":
 		g.op(after, verb, n, r.below(pick(r, down/8, 3*down)+1))
 	case "clock":
 		g.op(after, verb, n, g.step())

@@ -29,6 +29,7 @@ type Monitor struct {
 	down     engine.Instant // when the Active_Down_Timer fires
 	holdOff  engine.Instant // after a refusal: until then lower priorities may stay
 	refusals uint           // refusals in a row
+	doubted  bool           // the timer was put off since then, for what was missed
 	leaving  bool           // a priority-0 advertisement came after the last other one
 	interval time.Duration  // Active_Adver_Interval
 	since    engine.Instant // when it became Active

@@ -11,6 +11,10 @@ func (m *Monitor) update(now engine.Instant, ev engine.Event, change engine.Stat
 	switch ev := ev.(type) {
 	case engine.Shutdown, engine.InterfaceDown:
 		m.waits = false
+	case engine.Missed:
+		if m.state == engine.Backup && now >= m.down.Add(-rounding) && ev.Until > m.heard && !m.doubted {
+			m.down, m.doubted = now.Add(m.downInterval()), true
+		}
 	case engine.Advertisement:
 		if m.state == engine.Backup && plain(ev.Source) != m.primary && now >= m.heard {
 			m.hear(now, ev)
@@ -22,6 +26,7 @@ func (m *Monitor) update(now engine.Instant, ev engine.Event, change engine.Stat
 	if !changed {
 		return
 	}
+	m.doubted = false
 	m.state, m.leaving, m.heard, m.againAt, m.waits, m.bears = change.To, false, now, 0, false, false
 	switch change.To {
 	case engine.Active:
@@ -96,12 +101,12 @@ func (m *Monitor) hear(now engine.Instant, adv engine.Advertisement) {
 	switch {
 	case adv.Priority == 0:
 		if !m.leaving {
-			m.down = now.Add(m.skew())
+			m.down, m.doubted = now.Add(m.skew()), false
 		}
 		m.leaving, m.heard = true, now
 	case m.mayStay(now, adv):
 		m.learn(adv.AdverInterval)
-		m.down, m.leaving, m.heard = now.Add(m.downInterval()), false, now
+		m.down, m.leaving, m.heard, m.doubted = now.Add(m.downInterval()), false, now, false
 	}
 }
 

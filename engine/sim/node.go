@@ -34,8 +34,11 @@ type node struct {
 
 	stalled engine.Instant // the process is not scheduled until then
 	inbox   []happening    // frames that wait meanwhile
+	flooded bool           // and there is no room for more than one
+	missed  engine.Instant // when the last one found none; 0 for never
 	drained engine.Instant // when the socket was last seen empty
 	wall    time.Duration  // how far the wall clock was stepped
+	known   time.Duration  // the same when a frame was last read
 	unread  time.Duration  // and how far between the stamp of the next frame and its reading
 
 	spoke engine.Instant   // when it last advertised
@@ -60,9 +63,9 @@ func (n *node) active() bool { return n.running && n.machine.State() == engine.A
 
 // begin puts a fresh process on the node.
 func (w *World) begin(n *node) {
-	n.running, n.wake, n.stalled, n.inbox = true, 0, 0, nil
+	n.running, n.wake, n.stalled, n.inbox, n.missed = true, 0, 0, nil, 0
 	n.life++
-	n.drained, n.unread = w.now, 0
+	n.drained, n.unread, n.known = w.now, 0, n.wall
 	if n.monitor != nil {
 		n.borne += n.monitor.borne
 		n.waited += n.monitor.waited
@@ -192,23 +195,31 @@ func lateness(c engine.Config) time.Duration { return c.AdverInterval / 200 }
 func (w *World) arrives(n *node, h *happening) {
 	h.stamp = h.at.Add(n.wall)
 	if n.stalled > w.now {
+		if n.flooded && len(n.inbox) > 0 {
+			n.missed = w.now
+			return
+		}
 		n.inbox = append(n.inbox, *h)
 		return
 	}
 	h.stamp = h.stamp.Add(-n.unread)
 	n.unread = 0
 	w.read(n, h)
-	n.drained = w.now
+	n.drained, n.known = w.now, n.wall
 }
 
 // read translates the kernel's stamp as the parent process does, which knows
-// only what the wall clock says now: the frame arrived between the instant at
-// which the socket was last seen empty and now.
+// only what the wall clock says now, and whether it was stepped since a frame
+// was last read: then the frame counts as having arrived now. Else it arrived
+// between the instant at which the socket was last seen empty and now.
 func (w *World) read(n *node, h *happening) {
 	age := w.now.Add(n.wall).Sub(h.stamp)
 	at := w.now.Add(-age)
 	if !w.trusting {
 		at = min(max(at, n.drained), w.now)
+		if n.known != n.wall && !w.steady {
+			at = w.now
+		}
 	}
 	w.hear(n, at, h.adv)
 }
@@ -232,7 +243,7 @@ func (w *World) wakeup(n *node) {
 		w.read(n, &n.inbox[i])
 	}
 	if len(n.inbox) > 0 {
-		n.inbox, n.drained = n.inbox[:0], w.now
+		n.inbox, n.drained, n.known = n.inbox[:0], w.now, n.wall
 	}
 	w.tick(n)
 }
@@ -246,6 +257,12 @@ func (w *World) tick(n *node) {
 	}
 	if takeover {
 		n.drained = w.now
+		if n.missed != 0 && !w.careless {
+			w.step(n, w.now, engine.Missed{Until: n.missed})
+		}
+		if at, _, _ := n.machine.Deadline(); at > w.now {
+			return
+		}
 	}
 	w.step(n, w.now, engine.Tick{})
 }

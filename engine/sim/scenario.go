@@ -27,6 +27,7 @@ type Scenario struct {
 //	down N, up N                 the interface goes down, comes up
 //	stall N MS                   the process is not scheduled; frames wait
 //	nap N MS                     the same if N is Backup; no reason to change any state
+//	flood N MS                   a nap in which the socket overflows: it keeps the oldest frame
 //	clock N MS                   the wall clock is stepped, on or back; no reason either
 //	refuse N TIMES               the next acquisitions fail
 //	revoke N                     the addresses are taken away
@@ -68,7 +69,7 @@ func (s Scenario) String() string {
 // opArgs is the number of arguments of each verb; -1: one for every router.
 var opArgs = map[string]int{
 	"start": 1, "shutdown": 1, "crash": 1, "restart": 1, "respawn": 2, "down": 1, "up": 1,
-	"stall": 2, "nap": 2, "clock": 2, "refuse": 2, "revoke": 1, "renumber": 2, "watch": 1, "lan": 3, "partition": -1,
+	"stall": 2, "nap": 2, "flood": 2, "clock": 2, "refuse": 2, "revoke": 1, "renumber": 2, "watch": 1, "lan": 3, "partition": -1,
 	"calm": 0, "check": 0, "kill": 0, "leave": 0,
 }
 
@@ -77,7 +78,7 @@ var lanVerbs = map[string]bool{"lan": true, "partition": true, "calm": true, "ch
 
 // harmless is what may be done to a LAN after check without making any router
 // change its state.
-var harmless = map[string]bool{"nap": true, "clock": true}
+var harmless = map[string]bool{"nap": true, "flood": true, "clock": true}
 
 // ParseScenario reads a script: seed, router lines, then ops by time. Lines
 // that begin with # are comments.

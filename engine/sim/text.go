@@ -75,6 +75,10 @@ func ParseEvent(words []string) (engine.Event, error) {
 	case "revoked":
 		return engine.Revoked{}, nil
 	}
+	if words[0] == "missed" && len(words) == 2 {
+		until, err := time.ParseDuration(words[1])
+		return engine.Missed{Until: engine.Instant(until)}, err
+	}
 	if len(words) < 2 {
 		return nil, fmt.Errorf("event %q: unknown, or without its address", words[0])
 	}
@@ -109,6 +113,8 @@ func FormatEvent(ev engine.Event) string {
 		return fmt.Sprintf("advertisement %s priority=%d interval=%s", ev.Source, ev.Priority, ev.AdverInterval)
 	case engine.Restore:
 		return "restore " + ev.Primary.String()
+	case engine.Missed:
+		return "missed " + time.Duration(ev.Until).String()
 	case engine.Refused:
 		return "refused"
 	case engine.Revoked:

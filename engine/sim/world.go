@@ -31,6 +31,8 @@ type World struct {
 	// Faults built in, to show that the bench finds them.
 	hasty    bool // timers fire before frames that waited are heard
 	trusting bool // the kernel's stamps are believed, whatever the wall clock did
+	steady   bool // nobody looks whether the wall clock was stepped
+	careless bool // what a socket lost is not told
 }
 
 // Result is what a run says besides whether it failed.
@@ -193,7 +195,8 @@ func (w *World) operateNode(n *node, op Op) {
 		w.end(n, true)
 		after := w.now.Add(time.Duration(op.Args[1]) * time.Millisecond)
 		w.queue.add(happening{at: after, kind: operation, op: Op{Verb: "respawned", Args: []int{n.index, n.life}}})
-	case op.Verb == "stall", op.Verb == "nap" && n.machine.State() == engine.Backup:
+	case op.Verb == "stall", (op.Verb == "nap" || op.Verb == "flood") && n.machine.State() == engine.Backup:
+		n.flooded = op.Verb == "flood"
 		n.stalled = w.now.Add(time.Duration(op.Args[1]) * time.Millisecond)
 		w.queue.add(happening{at: n.stalled, node: n.index, life: n.life, kind: wakeup})
 	case op.Verb == "revoke" && n.holds:
