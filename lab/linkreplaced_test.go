@@ -129,3 +129,31 @@ func TestAnotherInterfaceAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestReplacedLinkIsNew: an interface that has come up in the place of another
+// waits for link_up_delay, however long the one before had been up.
+func TestReplacedLinkIsNew(t *testing.T) {
+	t.Parallel()
+	r := lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, Priority: high}
+	v := newVictim(t, r, "r1")
+	a := runText(t, v.R1, r.Configuration("")+"link_up_delay = 1.5\n")
+	a.AwaitLine(0, 5*time.Second, "backup->active")
+	mark := a.Len()
+	mishaps[0].away(v)
+	a.AwaitLine(mark, 5*time.Second, "active->initialize")
+	mishaps[0].back(v)
+	a.AwaitLine(mark, 5*time.Second, "backup->active") // it has been up since
+	mark = a.Len()
+	signal(t, syscall.SIGSTOP, a.PID)
+	mishaps[4].away(v)
+	mishaps[4].back(v)
+	if !lab.Until(2*time.Second, func() bool { return len(v.Node.Addresses(lab.Interface)) == 2 }) {
+		t.Error("the interface does not come up")
+	}
+	signal(t, syscall.SIGCONT, a.PID)
+	waits := a.AwaitLine(mark, 5*time.Second, "link down.*cause=link_up_delay")
+	started := a.AwaitLine(mark, 5*time.Second, "initialize->backup")
+	if took := started.Time.Sub(waits.Time); took < 1400*time.Millisecond {
+		t.Errorf("it starts on the new interface after %v, want 1.5 s", took)
+	}
+}

@@ -100,6 +100,153 @@ metric = 9
 	}
 }
 
+// routed starts r1 as Active, and r2 as Backup, with static routes.
+func routed(t *testing.T, l *lab.Lab, static string) (a, b *lab.Process) {
+	t.Helper()
+	r := lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, Priority: high}
+	a = runText(t, l.R1, r.Configuration("")+static)
+	a.AwaitLine(0, 5*time.Second, "backup->active")
+	r.Priority = low
+	b = runText(t, l.R2, r.Configuration("")+static)
+	b.AwaitLine(0, 5*time.Second, "initialize->backup")
+	awaitAdverts(l, l.R1, r, 2)
+	return a, b
+}
+
+// TestRouteOfOthers: what somebody else does to our routes is undone and
+// counted; a route of theirs in the place of ours stays, is told once, and
+// ours comes back when it is gone. No role changes.
+func TestRouteOfOthers(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t)
+	l.R1.IP("addr add 2001:db8:9::1/64 dev " + lab.Interface + " nodad")
+	l.R2.IP("addr add 2001:db8:9::2/64 dev " + lab.Interface + " nodad")
+	a, b := routed(t, l, `
+[[protocols.static]]
+route = "10.64.0.0/16"
+nh = "10.9.0.99"
+mtu = 1400
+[[protocols.static]]
+route = "10.64.0.0/16"
+nh = "10.9.0.99"
+metric = 7
+[[protocols.static]]
+route = "2001:db8:64::/48"
+nh = "2001:db8:9::99"
+`)
+	var whole string
+	if !lab.Until(2*time.Second, func() bool { whole = routes(t, l.R1, "proto", "112"); return strings.Count(whole, "via") == 3 }) {
+		t.Fatalf("routes: %s", whole)
+	}
+	back := func() bool { return routes(t, l.R1, "proto", "112") == whole }
+	putBack := func(times int) string {
+		return fmt.Sprintf("put back what somebody else has removed.*route=10.64.0.0/16.*times=%d", times)
+	}
+	l.R1.IP("route del 10.64.0.0/16 metric 0")
+	a.AwaitLine(0, 2*time.Second, putBack(1))
+	l.R1.IP("route del 10.64.0.0/16 metric 0")
+	a.AwaitLine(0, 2*time.Second, putBack(2))
+	l.R1.IP("route change 10.64.0.0/16 via 10.9.0.99 mtu 1300 proto 112")
+	a.AwaitLine(0, 2*time.Second, putBack(3))
+	l.R1.IP("route del 10.64.0.0/16 metric 7")
+	if !lab.Until(2*time.Second, back) {
+		t.Errorf("routes: %s, want %s", routes(t, l.R1, "proto", "112"), whole)
+	}
+	for _, theirs := range []string{"10.64.0.0/16 via 10.9.0.98", "2001:db8:64::/48 via 2001:db8:9::98"} {
+		mark := a.Len()
+		l.R1.IP("route replace " + theirs + " proto static")
+		to, _, _ := strings.Cut(theirs, " ")
+		a.AwaitLine(mark, 2*time.Second, "another route is in the place of ours.*"+to)
+		for range 12 { // longer than between two attempts
+			awaitAdverts(l, l.R1, lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3}, 1)
+		}
+		if got := routes(t, l.R1, "proto", "static"); !strings.Contains(got, theirs) {
+			t.Errorf("their route is gone: %s", got)
+		}
+		said := 0
+		for _, line := range a.From(mark) {
+			if strings.Contains(line.Text, "level=WARN") || strings.Contains(line.Text, "level=ERROR") {
+				said++
+			}
+		}
+		if said != 1 {
+			t.Errorf("%d complaints; it said\n%s", said, a.Output())
+		}
+		l.R1.IP("route del " + theirs + " proto static")
+		if !lab.Until(2*time.Second, back) {
+			t.Errorf("routes: %s, want %s", routes(t, l.R1, "proto", "112"), whole)
+		}
+	}
+	if a.Said(0, "active->|level=ERROR") || b.Said(0, "->active") {
+		t.Errorf("r1 said\n%sr2 said\n%s", a.Output(), b.Output())
+	}
+}
+
+// TestRouteLost: a route that cannot be put back makes the virtual router hand
+// over, and wait until its next hop is in reach again. One that cannot be
+// installed in the first place does not: somebody has to be Active.
+func TestRouteLost(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t)
+	for _, n := range []*lab.Node{l.R1, l.R2} {
+		n.IP("link add uplink type veth peer name far", "addr add 10.8.0.1/24 dev uplink", "link set uplink up", "link set far up")
+	}
+	a, b := routed(t, l, `
+[[protocols.static]]
+route = "10.64.0.0/16"
+nh = "10.8.0.9"
+`)
+	r := lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, Priority: high}
+	mark, seen := a.Len(), l.Tap.Len()
+	l.R1.IP("link set uplink down")
+	a.AwaitLine(mark, 3*time.Second, "handing over.*10.64.0.0/16")
+	l.Tap.Await(seen, 2*time.Second, "r1's goodbye", goodbye(l.R1))
+	b.AwaitLine(0, 3*time.Second, "backup->active")
+	if !lab.Until(2*time.Second, func() bool { return strings.Contains(routes(t, l.R2, "proto", "112"), "10.64") }) {
+		t.Errorf("r2's routes: %s", routes(t, l.R2))
+	}
+	for since := time.Now(); time.Since(since) < 4*r.ActiveDown(); {
+		awaitAdverts(l, l.R2, lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, Priority: low}, 1)
+	}
+	answers(t, l, l.R2, r)
+	errors := 0
+	for _, line := range a.From(mark) {
+		if strings.Contains(line.Text, "level=ERROR") {
+			errors++
+		}
+	}
+	if errors != 2 || a.Said(mark, "->active") { // what, and the handing over
+		t.Errorf("%d errors; r1 said\n%s", errors, a.Output())
+	}
+	l.R1.IP("link set uplink up")
+	a.AwaitLine(mark, 5*time.Second, "backup->active")
+	a.AwaitLine(mark, 5*time.Second, "route installed")
+	answers(t, l, l.R1, r)
+
+	// r2, Backup, loses its uplink: as long as r1 is there that is nobody's
+	// business, and then r2 is all there is.
+	l.R2.IP("link set uplink down")
+	mark = b.Len()
+	a.Kill()
+	b.AwaitLine(mark, 5*time.Second, "backup->active")
+	b.AwaitLine(mark, 5*time.Second, "msg=routes error=.*10.64.0.0/16.*unreachable")
+	answers(t, l, l.R2, r)
+	for since := time.Now(); time.Since(since) < 2500*time.Millisecond; {
+		awaitAdverts(l, l.R2, lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, Priority: low}, 1)
+	}
+	errors = 0
+	for _, line := range b.From(mark) {
+		if strings.Contains(line.Text, "level=ERROR") {
+			errors++
+		}
+	}
+	if errors != 1 || b.Said(mark, "active->") {
+		t.Errorf("%d errors; r2 said\n%s", errors, b.Output())
+	}
+	l.R2.IP("link set uplink up")
+	b.AwaitLine(mark, 5*time.Second, "route installed")
+}
+
 // TestAnnouncements: as often as configured, with their distance, and again
 // when a split has healed.
 func TestAnnouncements(t *testing.T) {
@@ -193,8 +340,9 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// TestLinkUpDelay: a link that comes up again is left alone for a while, and
-// at the first start it is not.
+// TestLinkUpDelay: a link that comes up again is left alone for a while, so
+// that one that bounces takes nothing from the other router: it has taken over
+// once, and goes on. At the first start there is no delay.
 func TestLinkUpDelay(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t)
@@ -205,14 +353,58 @@ func TestLinkUpDelay(t *testing.T) {
 	if took := time.Since(start); took > 1400*time.Millisecond {
 		t.Errorf("the first start took %v", took)
 	}
-	mark := p.Len()
-	l.R1.IP("link set " + lab.Interface + " down")
+	to := r
+	to.Priority = low
+	b := l.R2.Run(to)
+	b.AwaitBackup()
+	awaitAdverts(l, l.R1, r, 2)
+	mark, other := p.Len(), b.Len()
+	down := func() { l.Switch.IP("link set " + l.R1.Name + " down") }
+	down()
 	p.AwaitLine(mark, 5*time.Second, "active->initialize.*link-down")
-	l.R1.IP("link set " + lab.Interface + " up")
-	up := time.Now()
+	p.AwaitLine(mark, time.Second, "link down.*cause=\"it has no carrier\"")
+	b.AwaitActive(other)
+	seen := l.Tap.Len()
+	var up time.Time
+	for i := range 8 {
+		waits := p.Len()
+		if i > 0 {
+			down()
+			p.AwaitLine(waits, 5*time.Second, "link down.*cause=\"it has no carrier\"")
+		}
+		l.Switch.IP("link set " + l.R1.Name + " up")
+		up = time.Now()
+		p.AwaitLine(waits, 5*time.Second, "link down.*cause=link_up_delay")
+		awaitAdverts(l, l.R2, to, 6) // up for longer than anybody waits for an Active
+	}
 	p.AwaitLine(mark, 5*time.Second, "initialize->backup")
-	if took := time.Since(up); took < 1400*time.Millisecond || took > 2500*time.Millisecond {
+	if took := time.Since(up); took < 1400*time.Millisecond || took > 3*time.Second {
 		t.Errorf("it starts again after %v, want 1.5 s", took)
 	}
-	p.AwaitLine(mark, 5*time.Second, "backup->active.*verdict=")
+	if said := lab.Select(before(l.Tap.From(seen), up), lab.From(l.R1, func(f lab.Frame) bool { return f.VRRP != nil })); len(said) > 0 {
+		t.Errorf("on a link that bounces r1 says %s", said[0])
+	}
+	p.AwaitLine(mark, 5*time.Second, "backup->active")
+	b.AwaitStepBack(other)
+	changes := func(lines []lab.Line, what string) (n int) {
+		for _, line := range lines {
+			if strings.Contains(line.Text, what) {
+				n++
+			}
+		}
+		return n
+	}
+	if n, m := changes(p.From(mark), "->active"), changes(b.From(other), "->active"); n != 1 || m != 1 {
+		t.Errorf("r1 turned Active %d times, r2 %d times, want once each; r1 said\n%sr2 said\n%s", n, m, p.Output(), b.Output())
+	}
+}
+
+// before are the frames up to an instant.
+func before(frames []lab.Frame, until time.Time) (out []lab.Frame) {
+	for _, f := range frames {
+		if f.Time.Before(until) {
+			out = append(out, f)
+		}
+	}
+	return out
 }

@@ -214,15 +214,16 @@ func (l *link) concede() {
 func (d *daemon) own(l *link) {
 	for _, s := range l.slots {
 		o, was := s.owns(l.prefixes), s.ownership
-		if d.old == nil && s.unequipped() {
-			o = ipc.OwnsSome // it waits, too
+		waits := d.routesLost > 0 || d.old == nil && s.unequipped()
+		if waits {
+			o = ipc.OwnsSome // it stays in Initialize, too
 		}
 		if o == was {
 			continue
 		}
 		switch s.ownership = o; {
-		case s.unequipped():
-			d.log.Warn("waiting for the device", "vr", s.name, "device", s.device)
+		case waits:
+			d.log.Warn("waiting for a device or a route that is missing", "vr", s.name, "device", s.device)
 		case o == ipc.OwnsAll:
 			s.ceiling = priorityOwner
 			d.log.Warn("address owner: the interface itself has the virtual addresses; priority 255", "vr", s.name)

@@ -57,21 +57,42 @@ func (d *daemon) configured(r netlink.Route) bool {
 	return slices.ContainsFunc(d.routes, func(c conf.Route) bool { return sameRoute(r, c) })
 }
 
-// sameRoute says whether a route of the kernel's is the one of the configuration.
+// defaultMetric6 is what the kernel makes of no metric in IPv6.
+const defaultMetric6 = 1024
+
+// sameRoute says whether a route of the kernel's is the one of the
+// configuration, though its MTU may have been changed.
 func sameRoute(r netlink.Route, c conf.Route) bool {
 	gw, _ := netip.AddrFromSlice(r.Gw)
+	metric := c.Metric
+	if metric == 0 && c.Prefix.Addr().Is6() {
+		metric = defaultMetric6
+	}
+	if gw.Unmap() != c.NextHop || r.Priority != metric {
+		return false
+	}
 	if r.Dst == nil { // the default route
-		return c.Prefix.Bits() == 0 && gw.Unmap() == c.NextHop
+		return c.Prefix.Bits() == 0
 	}
 	dst, _ := netip.AddrFromSlice(r.Dst.IP)
 	bits, _ := r.Dst.Mask.Size()
-	return netip.PrefixFrom(dst.Unmap(), bits) == c.Prefix && gw.Unmap() == c.NextHop
+	return netip.PrefixFrom(dst.Unmap(), bits) == c.Prefix
+}
+
+// routeState is what has become of a static route.
+type routeState struct {
+	installed bool // since a virtual router is Active
+	times     int  // how often somebody else had removed it
+	trouble   complaint
 }
 
 // followRoutes makes our routes those of the configuration while any virtual router
 // is Active, and none otherwise. Routes without our mark are never touched: one
 // that is there already stays, and ours is not.
 func (d *daemon) followRoutes(again bool) {
+	if d.routesLost > 0 && d.now >= d.routesLost {
+		d.awaitRoutes()
+	}
 	want := false
 	for _, s := range d.slots {
 		want = want || s != nil && s.held
@@ -80,47 +101,163 @@ func (d *daemon) followRoutes(again bool) {
 		return
 	}
 	d.routed, d.routesAgain = want, 0
-	follow := d.deleteRoutes
 	if want {
-		follow = d.addRoutes
+		d.addRoutes()
+		return
 	}
-	if err := follow(); err != nil {
+	for _, state := range d.routeStates {
+		state.installed = false
+	}
+	if err := d.deleteRoutes(); err != nil {
+		d.routesFailed(err)
+	}
+}
+
+func (d *daemon) routesFailed(err error) {
+	d.routesAgain = d.now + routesRetry
+	if d.routesTrouble.about(err, d.now) {
 		d.log.Error("routes", "error", err)
-		d.routesAgain = d.now + routesRetry
 	}
 }
 
 // setRoutes takes over the routes of a configuration. What is not in it any
-// more goes; only with routes does the kernel report changes of routes to us.
+// more goes; the kernel reports changes of routes to us as far as they concern
+// these.
 func (d *daemon) setRoutes(routes []conf.Route) {
 	if slices.Equal(routes, d.routes) {
 		return
 	}
-	if err := errors.Join(d.dropRoutes(), d.kernel.watchRoutes(len(routes) > 0)); err != nil {
-		d.log.Error("routes", "error", err)
-	}
-	d.routes, d.routed = routes, false
-}
-
-// addRoutes installs what is not there.
-func (d *daemon) addRoutes() error {
 	there, err := d.kernel.ownRoutes()
 	errs := []error{err}
-	for _, c := range d.routes {
-		found := false
-		for _, r := range there {
-			found = found || sameRoute(r, c)
-		}
-		if found {
-			continue
-		}
-		if err := netlink.RouteAdd(d.routeRequest(c)); err != nil {
-			errs = append(errs, fmt.Errorf("%v via %v: %w", c.Prefix, c.NextHop, err))
-		} else {
-			d.log.Info("route installed", "route", c.Prefix, "nh", c.NextHop)
+	for _, r := range there {
+		stays := slices.ContainsFunc(routes, func(c conf.Route) bool { return sameRoute(r, c) })
+		if d.routed && d.configured(r) && !stays {
+			errs = append(errs, deleteRoute(r))
 		}
 	}
-	return errors.Join(errs...)
+	states := make(map[conf.Route]*routeState)
+	for _, c := range routes {
+		if states[c] = d.routeStates[c]; states[c] == nil {
+			states[c] = &routeState{}
+		}
+	}
+	errs = append(errs, d.kernel.watchRoutes(routes))
+	d.routes, d.routeStates, d.routed = routes, states, false
+	if err := errors.Join(errs...); err != nil {
+		d.routesFailed(err)
+	}
+}
+
+// addRoutes installs what is not there. If one that was cannot be put back, the
+// virtual routers hand over: what hosts send to them would go nowhere.
+func (d *daemon) addRoutes() {
+	there, err := d.kernel.ownRoutes()
+	if err != nil {
+		d.routesFailed(err)
+		return
+	}
+	d.routesTrouble.about(nil, d.now)
+	var lost []error
+	for _, c := range d.routes {
+		state := d.routeStates[c]
+		err := d.install(c, there)
+		if err != nil {
+			err = fmt.Errorf("%v via %v: %w", c.Prefix, c.NextHop, err)
+		}
+		tell := state.trouble.about(err, d.now)
+		switch {
+		case err == nil:
+			continue
+		case errors.Is(err, unix.EEXIST):
+			if tell {
+				d.log.Warn("another route is in the place of ours, and stays", "route", c.Prefix, "metric", c.Metric)
+			}
+		default:
+			if tell {
+				d.log.Error("routes", "error", err)
+			}
+			if d.routesAgain = d.now + routesRetry; state.installed {
+				lost = append(lost, err)
+			}
+		}
+		state.installed = false
+	}
+	if len(lost) > 0 {
+		d.loseRoutes(errors.Join(lost...))
+	}
+}
+
+// install installs a route if it is not there as it should be.
+func (d *daemon) install(c conf.Route, there []netlink.Route) error {
+	state := d.routeStates[c]
+	if i := slices.IndexFunc(there, func(r netlink.Route) bool { return sameRoute(r, c) }); i >= 0 {
+		if there[i].MTU == c.MTU {
+			state.installed = true
+			return nil
+		}
+		if err := deleteRoute(there[i]); err != nil {
+			return err
+		}
+	}
+	if err := netlink.RouteAdd(d.routeRequest(c)); err != nil {
+		return err
+	}
+	if state.installed {
+		state.times++
+		d.log.Warn("put back what somebody else has removed", "route", c.Prefix, "nh", c.NextHop, "times", state.times)
+	} else {
+		d.log.Info("route installed", "route", c.Prefix, "nh", c.NextHop)
+	}
+	state.installed = true
+	return nil
+}
+
+// loseRoutes hands over, and keeps the virtual routers in Initialize until
+// the next hop can be reached again; else they would preempt at once.
+func (d *daemon) loseRoutes(why error) {
+	d.routesLost = d.now + routesRetry
+	for _, s := range d.slots {
+		if s != nil && s.held {
+			d.handOver(s, why)
+		}
+	}
+	d.ownAll()
+}
+
+// awaitRoutes ends the wait once no next hop is out of reach.
+func (d *daemon) awaitRoutes() {
+	d.routesLost = d.now + routesRetry
+	for _, c := range d.routes {
+		if d.routeStates[c].trouble.lasts() && !d.reaches(c.NextHop) {
+			return
+		}
+	}
+	d.routesLost = 0
+	d.ownAll()
+}
+
+// ownAll tells the child which virtual routers have to wait, and which need not.
+func (d *daemon) ownAll() {
+	for _, l := range d.links {
+		if l.told.Up {
+			d.own(l)
+		}
+	}
+}
+
+// reaches says whether a next hop is on a link, or will be once a virtual
+// router has its addresses.
+func (d *daemon) reaches(hop netip.Addr) bool {
+	if hop.IsLinkLocalUnicast() {
+		return true
+	}
+	for _, s := range d.slots {
+		if s != nil && slices.ContainsFunc(d.place(s), func(a vaddr) bool { return a.Prefix.Masked().Contains(hop) }) {
+			return true
+		}
+	}
+	found, err := netlink.RouteGet(hop.AsSlice())
+	return err == nil && len(found) > 0 && found[0].Gw == nil
 }
 
 func deleteRoute(r netlink.Route) error {

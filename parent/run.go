@@ -51,8 +51,11 @@ type daemon struct {
 	wall          wall
 	leases        *leases // nil without
 	routes        []conf.Route
-	routed        bool                           // they are installed
-	routesAgain   int64                          // when to try once more, 0 for not
+	routed        bool      // they are installed
+	routesAgain   int64     // when to try once more, 0 for not
+	routesTrouble complaint // about all of them
+	routeStates   map[conf.Route]*routeState
+	routesLost    int64                          // one could not be put back, and nobody is Active: when to look again; 0 for not
 	acquisitions  []*acquiring                   // of this turn
 	lowering      []*slot                        // whose devices are to be set down
 	probes        []probe                        // the first to be looked at first
@@ -283,6 +286,9 @@ func (d *daemon) next() int64 {
 	}
 	if d.routesAgain > 0 {
 		next = min(next, d.routesAgain)
+	}
+	if d.routesLost > 0 {
+		next = min(next, d.routesLost)
 	}
 	if d.resyncAgain > 0 {
 		next = min(next, d.resyncAgain)

@@ -1,7 +1,6 @@
 package parent
 
 import (
-	"slices"
 	"testing"
 	"time"
 
@@ -38,31 +37,4 @@ func TestSettled(t *testing.T) {
 	check("up for 2 s", true, false)
 	d.now += int64(time.Second)
 	check("up for 3 s", true, true)
-}
-
-// TestConcerns: of routes only the loss of one of ours is news.
-func TestConcerns(t *testing.T) {
-	t.Parallel()
-	message := func(kind byte, protocol byte) []byte {
-		b := make([]byte, 28)
-		b[0], b[4], b[16+5] = 28, kind, protocol
-		return b
-	}
-	for _, tt := range []struct {
-		name string
-		b    []byte
-		want bool
-	}{
-		{"nothing", nil, false},
-		{"a new route", message(24, protoRVRRPD), false},
-		{"somebody's route gone", message(25, 186), false},
-		{"our route gone", message(25, protoRVRRPD), true},
-		{"a link", message(16, 0), true},
-		{"an address behind routes", slices.Concat(message(24, 186), message(25, 186), message(21, 0)), true},
-		{"malformed", []byte{200, 0, 0, 0, 24, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, true},
-	} {
-		if got := concerns(tt.b); got != tt.want {
-			t.Errorf("%s: %v", tt.name, got)
-		}
-	}
 }
