@@ -77,6 +77,7 @@ func (d *daemon) heard(h ipc.Header, payload []byte) error {
 			d.readyBy = d.now + readyTime
 			d.log.Info("ready", "generation", h.Generation)
 		}
+		d.begin()
 		if d.old != nil && h.Generation == d.generation {
 			d.finish()
 		}
@@ -106,7 +107,7 @@ func (d *daemon) report(h ipc.Header, m ipc.StateChange) error {
 	if s == nil {
 		return &violation{reason: "state change of a slot that was not granted"}
 	}
-	s.reached = true
+	s.reached, s.start.over = true, true
 	if !s.report.take(d.now) {
 		d.passOver(s)
 		return nil

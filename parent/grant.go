@@ -60,6 +60,7 @@ type grant struct {
 	churn       rate           // acquisitions and releases
 	report      rate           // lines in the log about transitions
 	reached     bool           // its first state has been reported
+	start       start
 }
 
 // linkName is what an ipc.Link stands for: an interface, and the family that

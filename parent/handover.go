@@ -43,6 +43,8 @@ type handedSlot struct {
 	Placed  []vaddr           `json:"placed"`
 	Expires int64             `json:"expires"` // CLOCK_MONOTONIC, ns
 	Marks   map[string]uint64 `json:"marks"`   // sequences of HMAC by sender; "" is our own
+	Begun   int64             `json:"begun"`   // when it could begin first, CLOCK_MONOTONIC, ns
+	Over    bool              `json:"over"`    // it has reached its first state
 }
 
 func handoverFile(iface string) (string, error) {
@@ -117,10 +119,11 @@ func (d *daemon) leave() error {
 func (d *daemon) bequest(iface string) handover {
 	h := handover{Group: d.group}
 	for _, s := range d.slots {
-		if s == nil || d.links[s.link].name != iface || s.index == 0 && len(s.marks) == 0 {
+		if s == nil || d.links[s.link].name != iface || s.index == 0 && len(s.marks) == 0 && s.start.begun == 0 {
 			continue
 		}
-		one := handedSlot{Name: s.name, Device: s.device, Default: s.defaulted, Index: s.index, Held: s.held, Placed: s.placed, Expires: s.expires, Marks: map[string]uint64{}}
+		one := handedSlot{Name: s.name, Device: s.device, Default: s.defaulted, Index: s.index, Held: s.held, Placed: s.placed, Expires: s.expires, Marks: map[string]uint64{},
+			Begun: s.start.begun, Over: s.start.over}
 		for source, sequence := range s.marks {
 			key := ""
 			if source.IsValid() {
@@ -182,6 +185,9 @@ func (d *daemon) inherit(c *conf.Config) error {
 	for name, h := range d.bequests(c) {
 		for i := range h.Slots {
 			s := d.named(h.Slots[i].Name)
+			if s != nil {
+				s.start.begun, s.start.over = min(h.Slots[i].Begun, d.now), h.Slots[i].Over
+			}
 			if s != nil && s.marks != nil {
 				s.marks.raise(h.Slots[i].marks())
 			}

@@ -100,6 +100,7 @@ func (d *daemon) compare() error {
 		}
 		d.tell(l, state, cause)
 	}
+	d.begin()
 	d.reassert(infos, addrs)
 	d.followRoutes(d.routed)
 	for _, l := range d.links {
@@ -126,6 +127,8 @@ func (k *kernel) dumped() ([]linkInfo, []addrInfo, error) {
 // unusable says why nothing can be sent or received on a link, "" if it can.
 func (l *link) unusable(info linkInfo, up bool) string {
 	switch {
+	case l.narrow:
+		return "its MTU is too small for IPv6"
 	case info.Index == 0:
 		return "there is no such interface"
 	case info.Port:

@@ -55,7 +55,7 @@ func (d *daemon) match(c *conf.Config) (next []*slot) {
 		}
 		if next[g.slot] = old; !old.same(g) {
 			next[g.slot] = newSlot(g)
-			next[g.slot].ownership = old.ownership
+			next[g.slot].ownership, next[g.slot].start = old.ownership, old.start
 			if old.marks != nil && next[g.slot].marks != nil {
 				next[g.slot].marks = old.marks
 			}

@@ -122,6 +122,7 @@ func TestSimulationNeeds(t *testing.T) {
 		{"frames heard before timers fire", func(w *World) { w.hasty = true }, "with nothing wrong"},
 		{"losses told before timers fire", func(w *World) { w.careless = true }, "with nothing wrong"},
 		{"steps of the wall clock noticed", func(w *World) { w.steady = true }, "with nothing wrong"},
+		{"Startup_Delay once for a machine", func(w *World) { w.forgetful = true }, "waits once more"},
 		{"stamps held between two reads", func(w *World) { w.trusting = true }, "has 0 Actives"},
 	}
 	for _, tt := range tests {

@@ -30,6 +30,9 @@ type node struct {
 	refused bool // an acquisition failed and the answer is under way
 	refuse  int  // so many acquisitions will fail
 
+	begun   engine.Instant // when the machine could begin first; 0: could not yet
+	started bool           // it has reached its first state since the machine came up
+
 	watched bool // it may not change its state any more
 
 	stalled engine.Instant // the process is not scheduled until then
@@ -61,8 +64,18 @@ func (n *node) takesPart() bool {
 
 func (n *node) active() bool { return n.running && n.machine.State() == engine.Active }
 
-// begin puts a fresh process on the node.
-func (w *World) begin(n *node) {
+// begin puts a fresh process on the node, where the machine came up as well or
+// only the process died. Startup_Delay counts once for the machine.
+func (w *World) begin(n *node, machine bool) {
+	c := n.config
+	switch {
+	case machine || w.forgetful:
+		n.begun, n.started = 0, n.started && !machine
+	case n.started:
+		c.StartupDelay = 0
+	case n.begun != 0:
+		c.StartupDelay = max(0, n.begun.Add(c.StartupDelay).Sub(w.now))
+	}
 	n.running, n.wake, n.stalled, n.inbox, n.missed = true, 0, 0, nil, 0
 	n.life++
 	n.drained, n.unread, n.known = w.now, 0, n.wall
@@ -70,7 +83,7 @@ func (w *World) begin(n *node) {
 		n.borne += n.monitor.borne
 		n.waited += n.monitor.waited
 	}
-	n.machine, n.monitor = w.newMachine(n.config), NewMonitor(n.config)
+	n.machine, n.monitor = w.newMachine(c), NewMonitor(c)
 }
 
 // end lets the process die; the addresses stay or go.
@@ -82,6 +95,12 @@ func (w *World) end(n *node, keep bool) {
 
 // step gives the virtual router an event and does what it wants done.
 func (w *World) step(n *node, at engine.Instant, ev engine.Event) {
+	switch ev.(type) {
+	case engine.Startup, engine.Restore:
+		if n.begun == 0 {
+			n.begun = at
+		}
+	}
 	actions := n.machine.Step(at, ev, w.actions[:0])
 	w.actions = actions
 	w.steps++
@@ -122,6 +141,7 @@ func (w *World) do(n *node, a engine.Action) {
 		}
 	case engine.StateChanged:
 		w.reasons[a.Reason]++
+		n.started = true
 		if w.settled || n.watched {
 			w.fail("router %d: %s with nothing wrong", n.index, FormatAction(a))
 		}

@@ -29,10 +29,11 @@ type World struct {
 	unmonitored bool
 
 	// Faults built in, to show that the bench finds them.
-	hasty    bool // timers fire before frames that waited are heard
-	trusting bool // the kernel's stamps are believed, whatever the wall clock did
-	steady   bool // nobody looks whether the wall clock was stepped
-	careless bool // what a socket lost is not told
+	hasty     bool // timers fire before frames that waited are heard
+	trusting  bool // the kernel's stamps are believed, whatever the wall clock did
+	steady    bool // nobody looks whether the wall clock was stepped
+	forgetful bool // Startup_Delay counts anew for every process
+	careless  bool // what a socket lost is not told
 }
 
 // Result is what a run says besides whether it failed.
@@ -62,7 +63,7 @@ func newWorld(s Scenario, newMachine func(engine.Config) Machine) *World {
 
 func (w *World) run(s Scenario) (Result, error) {
 	for _, n := range w.nodes {
-		w.begin(n)
+		w.begin(n, true)
 	}
 	for w.err == nil && len(w.ops) > 0 {
 		if op := w.ops[0]; w.queue.len() == 0 || engine.Instant(op.At) <= w.queue.next() {
@@ -165,7 +166,7 @@ func (w *World) operateNode(n *node, op Op) {
 	case op.Verb == "restart":
 		if !n.running {
 			n.holds = false
-			w.begin(n)
+			w.begin(n, true)
 			w.startup(n)
 		}
 	case op.Verb == "renumber":
@@ -216,11 +217,14 @@ func (w *World) respawned(n *node, life int) {
 	if n.running || n.life != life {
 		return
 	}
-	w.begin(n)
+	w.begin(n, false)
 	if n.holds && n.link {
 		w.step(n, w.now, engine.Restore{Primary: n.primary})
 		return
 	}
 	n.holds = false
 	w.startup(n)
+	if n.started && n.link && n.machine.State() == engine.Initialize {
+		w.fail("router %d waits once more for Startup_Delay", n.index)
+	}
 }
