@@ -2,7 +2,9 @@ package lab
 
 import (
 	"encoding/binary"
+	"errors"
 	"net/netip"
+	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -63,4 +65,65 @@ func removes(b []byte, ip netip.Addr) bool {
 		b = b[min(len(b), (size+3)&^3):]
 	}
 	return false
+}
+
+// CountRemovals waits for the kernel to report so many IPv4 addresses gone
+// from the node, and returns when the last of them was; the zero time when
+// they were not in time. Call it before the cause, and receive after it.
+func (n *Node) CountRemovals(count int, timeout time.Duration) <-chan time.Time {
+	n.lab.Helper()
+	f := n.socket(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE, func(fd int) error {
+		return errors.Join(unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 16<<20),
+			unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1 << (unix.RTNLGRP_IPV4_IFADDR - 1)}))
+	})
+	gone := make(chan time.Time, 1)
+	go func() {
+		defer f.Close()
+		_ = f.SetReadDeadline(time.Now().Add(timeout))
+		buf := make([]byte, 64<<10)
+		for {
+			got, err := f.Read(buf)
+			if err != nil {
+				gone <- time.Time{}
+				return
+			}
+			if count -= removals(buf[:got]); count <= 0 {
+				gone <- time.Now()
+				return
+			}
+		}
+	}()
+	return gone
+}
+
+// removals counts the removals of addresses that a netlink datagram reports.
+func removals(b []byte) (n int) {
+	for len(b) >= unix.SizeofNlMsghdr {
+		size := int(binary.NativeEndian.Uint32(b))
+		if size < unix.SizeofNlMsghdr || size > len(b) {
+			break
+		}
+		if binary.NativeEndian.Uint16(b[4:]) == unix.RTM_DELADDR {
+			n++
+		}
+		b = b[min(len(b), (size+3)&^3):]
+	}
+	return n
+}
+
+// Contention is how many times longer than alone a program takes on this
+// machine at the moment: 1 on one that has nothing else to do.
+func Contention() float64 {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	used := func() time.Duration {
+		var t unix.Timespec
+		_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t)
+		return time.Duration(t.Nano())
+	}
+	const work = 100 * time.Millisecond
+	begin, start := time.Now(), used()
+	for used()-start < work {
+	}
+	return max(1, float64(time.Since(begin))/float64(work))
 }
