@@ -1,7 +1,9 @@
 package conf
 
 import (
+	"bytes"
 	"encoding/hex"
+	"fmt"
 	"strings"
 	"time"
 )
@@ -9,14 +11,27 @@ import (
 // Specification constants: what a key of HMAC may be (RFC 2104 §3; the draft).
 const (
 	minKey, maxKey = 32, 64
-	// leastWindow is the least default of time_window.
-	leastWindow = 5 * time.Second
+	// leastWindow and mostWindow bound the default of time_window.
+	leastWindow, mostWindow = 5 * time.Second, 300 * time.Second
 )
 
 // maxShared is the longest auth_secret, in bytes.
-const maxShared = 512
+const maxShared = 4096
 
-func isShared(s string) bool { return s != "" && len(s) <= maxShared }
+// printedSecret is what is wrong with a value that Print has put in the place
+// of a secret.
+const printedSecret = "is what is printed in the place of a secret, and none"
+
+// sharedProblem says what is wrong with an auth_secret, "" for nothing.
+func sharedProblem(s string) string {
+	switch {
+	case s == redacted:
+		return printedSecret
+	case len(s) > maxShared:
+		return fmt.Sprintf("has %d bytes", len(s))
+	}
+	return ""
+}
 
 // Prefixes of the value of a key.
 const (
@@ -25,32 +40,56 @@ const (
 	fromCredential = "credential:"
 )
 
-// isKey tells whether s can be the value of a key.
-func isKey(s string) bool {
-	if path, ok := strings.CutPrefix(s, fromFile); ok {
-		return isFullPath(path)
+// keyProblem says what is wrong with the value of a key, "" for nothing. It
+// never tells the value.
+func keyProblem(s string) string {
+	path, file := strings.CutPrefix(s, fromFile)
+	name, credential := strings.CutPrefix(s, fromCredential)
+	switch {
+	case s == redacted:
+		return printedSecret
+	case file && !isFullPath(path):
+		return "is no full path"
+	case credential && (!isPath(name) || strings.Contains(name, "/") || name == "." || name == ".."):
+		return "is no name of a credential"
+	case file || credential:
+		return ""
 	}
-	if name, ok := strings.CutPrefix(s, fromCredential); ok {
-		return isPath(name) && !strings.Contains(name, "/") && name != "." && name != ".."
+	b := []byte(s)
+	key, problem := keyBytes(b)
+	clear(b)
+	clear(key)
+	if problem != "" {
+		return "is " + problem
 	}
-	return keyBytes(s) != nil
+	return ""
 }
 
-// keyBytes returns the key that a text is, nil when it is none.
-func keyBytes(s string) []byte {
-	var key []byte
-	if digits, ok := strings.CutPrefix(s, fromHex); ok {
-		var err error
-		if key, err = hex.DecodeString(digits); err != nil {
-			return nil
+// keyBytes returns a copy of the key that a text is, or what the text is
+// instead.
+func keyBytes(b []byte) (key []byte, problem string) {
+	digits, isHex := bytes.CutPrefix(b, []byte(fromHex))
+	switch {
+	case bytes.HasPrefix(b, []byte(fromFile)) || bytes.HasPrefix(b, []byte(fromCredential)):
+		return nil, "the place of a key, and none"
+	case isHex && len(digits)%2 != 0:
+		return nil, fmt.Sprintf("a key of %d hexadecimal digits, an odd number", len(digits))
+	case isHex:
+		key = make([]byte, len(digits)/2)
+		if _, err := hex.Decode(key, digits); err != nil {
+			clear(key)
+			return nil, `a key with something else than digits behind "hex:"`
 		}
-	} else if strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) < 0 {
-		key = []byte(s)
+	case bytes.ContainsFunc(b, func(r rune) bool { return r < ' ' || r > '~' }):
+		return nil, `a key with other than printable ASCII characters, which has to be written as "hex:" and digits`
+	default:
+		key = bytes.Clone(b)
 	}
 	if len(key) < minKey || len(key) > maxKey {
-		return nil
+		clear(key)
+		return nil, fmt.Sprintf("a key of %d bytes", len(key))
 	}
-	return key
+	return key, ""
 }
 
 // auth reads how a virtual router authenticates, and refuses secrets of
@@ -75,11 +114,16 @@ func (b *builder) auth(s *section, v *Router) {
 		switch v.Secret = []byte(n.text); {
 		case legacy:
 		case v.Auth == AuthNone && (s.values["auth_type"] == nil || s.values["auth_type"].kind == integerKind):
+			clear(v.Secret)
 			v.Secret = nil
 			b.warn(n, join(s.label, "auth_secret"), "has no effect without auth_type: nothing is authenticated")
 		default:
 			b.fail(n.line, join(s.label, "auth_secret"), "has no meaning with auth_type = %q; accepted: auth_secret with \"rfc2338-simple\", \"p0-t8-sha256\" and \"p1-b8-shake256\"", string(v.Auth))
 		}
+	}
+	if legacy && len(v.Secret) == 0 && !s.invalid("auth_secret") {
+		at := Error{File: b.file, Line: s.line, Key: join(s.label, "auth_secret"), Problem: "is empty: everybody knows it"}
+		b.warnings = append(b.warnings, at.Error())
 	}
 	switch tables := s.tables["hmac"]; {
 	case len(tables) == 0 && v.Auth == AuthHMAC:
@@ -98,7 +142,7 @@ func (b *builder) hmac(s *section, interval time.Duration) *HMAC {
 		Window: time.Duration(s.number("time_window")) * time.Second,
 	}
 	if s.values["time_window"] == nil {
-		h.Window = max((3*interval + time.Second - 1).Truncate(time.Second), leastWindow)
+		h.Window = min(max((3*interval+time.Second-1).Truncate(time.Second), leastWindow), mostWindow)
 	}
 	lines := map[int64]int{}
 	for _, k := range s.tables["key"] {
@@ -111,9 +155,13 @@ func (b *builder) hmac(s *section, interval time.Duration) *HMAC {
 			continue
 		}
 		lines[id.integer] = id.line
-		key := Key{ID: uint8(id.integer), Value: keyBytes(value.text)}
+		key := Key{ID: uint8(id.integer)}
 		if strings.HasPrefix(value.text, fromFile) || strings.HasPrefix(value.text, fromCredential) {
-			key.Source, key.Value = value.text, nil
+			key.Source = strings.Clone(value.text)
+		} else {
+			b := []byte(value.text)
+			key.Value, _ = keyBytes(b)
+			clear(b)
 		}
 		h.Keys = append(h.Keys, key)
 	}

@@ -43,6 +43,8 @@ func TestAuth(t *testing.T) {
 		{"none", least, conf.AuthNone, "", nil},
 		{"simple", least + "auth_type = \"rfc2338-simple\"\nauth_secret = \"müller\"\n", conf.AuthSimple, "müller", nil},
 		{"P0 without a secret", least + "auth_type = \"p0-t8-sha256\"\n", conf.AuthP0, "", nil},
+		{"P0 with an empty secret", least + "auth_type = \"p0-t8-sha256\"\nauth_secret = \"\"\n", conf.AuthP0, "", nil},
+		{"P0 with a long secret", least + "auth_type = \"p0-t8-sha256\"\nauth_secret = \"" + strings.Repeat("k", 4096) + "\"\n", conf.AuthP0, strings.Repeat("k", 4096), nil},
 		{"P1", least + "auth_type = \"p1-b8-shake256\"\nauth_secret = \"x\"\n", conf.AuthP1, "x", nil},
 		{"P1 by its other name", least + "auth_type = \"p1-t8-shake256\"\nauth_secret = \"x\"\n", conf.AuthP1, "x", nil},
 		{"HMAC, text", hmac(keyText), conf.AuthHMAC, "", one(nil)},
@@ -53,6 +55,8 @@ func TestAuth(t *testing.T) {
 			h.ActiveKey, h.AntiReplay, h.Mode, h.Window = 2, "monotonic", "permissive", 300*time.Second
 			h.Keys = append(h.Keys, conf.Key{ID: 2, Source: "credential:vrrp"})
 		})},
+		{"HMAC, the window has an end", strings.Replace(hmac(keyText), "[vrouter.hmac]", "timers.advert = 255\n[vrouter.hmac]", 1), conf.AuthHMAC, "",
+			one(func(h *conf.HMAC) { h.Window = 300 * time.Second })},
 		{"HMAC in version 3, the window follows the interval", strings.Replace(hmac(keyText), "[vrouter.hmac]", "version = 3\ntimers.advert = 2.5\n[vrouter.hmac]", 1), conf.AuthHMAC, "",
 			one(func(h *conf.HMAC) { h.Window = 8 * time.Second })},
 	} {
@@ -71,18 +75,22 @@ func TestAuth(t *testing.T) {
 
 func TestHMACErrors(t *testing.T) {
 	t.Parallel()
-	accepted := `"hex:" and 64 to 128 hexadecimal digits, 32 to 64 printable ASCII characters, "file:" and a path that begins with /, or "credential:" and a name`
+	accepted := `32..64 bytes: "hex:" and 64 to 128 hexadecimal digits, printable ASCII characters, "file:" and a path that begins with /, or "credential:" and a name`
 	for _, test := range []struct{ name, text, want string }{
 		{"no table", least + "auth_type = \"hmac\"\n", `f:1: vrouter[1].hmac: is missing with auth_type = "hmac"; accepted: a table [vrouter.hmac]`},
 		{"table without auth_type", strings.Replace(hmac(keyText), "auth_type = \"hmac\"\n", "", 1), `f:5: vrouter[1].hmac: has no meaning with auth_type = "none"; accepted: [vrouter.hmac] with auth_type = "hmac"`},
 		{"both kinds of secrets", strings.Replace(hmac(keyText), "[vrouter.hmac]", "auth_secret = \"x\"\n[vrouter.hmac]", 1),
 			`f:6: vrouter[1].auth_secret: has no meaning with auth_type = "hmac"; accepted: auth_secret with "rfc2338-simple", "p0-t8-sha256" and "p1-b8-shake256"`},
-		{"key too short", hmac(keyText[1:]), `f:10: vrouter[1].hmac.key[1].value: the value is not valid; accepted: ` + accepted},
-		{"key too long", hmac(strings.Repeat(keyText, 2) + "x"), `f:10: vrouter[1].hmac.key[1].value: the value is not valid; accepted: ` + accepted},
-		{"key of odd digits", hmac(keyHex + "0"), `f:10: vrouter[1].hmac.key[1].value: the value is not valid; accepted: ` + accepted},
-		{"key not ASCII", hmac(keyText + "ü"), `f:10: vrouter[1].hmac.key[1].value: the value is not valid; accepted: ` + accepted},
-		{"relative file", hmac("file:key"), `f:10: vrouter[1].hmac.key[1].value: the value is not valid; accepted: ` + accepted},
-		{"credential with a path", hmac("credential:../shadow"), `f:10: vrouter[1].hmac.key[1].value: the value is not valid; accepted: ` + accepted},
+		{"key too short", hmac(keyText[1:]), `f:10: vrouter[1].hmac.key[1].value: is a key of 31 bytes; accepted: ` + accepted},
+		{"key of a few digits", hmac("hex:00112233445566ff"), `f:10: vrouter[1].hmac.key[1].value: is a key of 8 bytes; accepted: ` + accepted},
+		{"key too long", hmac(strings.Repeat(keyText, 2) + "x"), `f:10: vrouter[1].hmac.key[1].value: is a key of 65 bytes; accepted: ` + accepted},
+		{"no key", hmac(""), `f:10: vrouter[1].hmac.key[1].value: is a key of 0 bytes; accepted: ` + accepted},
+		{"key of odd digits", hmac(keyHex + "0"), `f:10: vrouter[1].hmac.key[1].value: is a key of 65 hexadecimal digits, an odd number; accepted: ` + accepted},
+		{"key of other than digits", hmac(keyHex[:66] + "xy"), `f:10: vrouter[1].hmac.key[1].value: is a key with something else than digits behind "hex:"; accepted: ` + accepted},
+		{"key not ASCII", hmac(keyText + "ü"), `f:10: vrouter[1].hmac.key[1].value: is a key with other than printable ASCII characters, which has to be written as "hex:" and digits; accepted: ` + accepted},
+		{"key as printed", hmac("redacted"), `f:10: vrouter[1].hmac.key[1].value: is what is printed in the place of a secret, and none; accepted: ` + accepted},
+		{"relative file", hmac("file:key"), `f:10: vrouter[1].hmac.key[1].value: is no full path; accepted: ` + accepted},
+		{"credential with a path", hmac("credential:../shadow"), `f:10: vrouter[1].hmac.key[1].value: is no name of a credential; accepted: ` + accepted},
 		{"active key unknown", strings.Replace(hmac(keyText), "active_key = 1", "active_key = 7", 1), `f:7: vrouter[1].hmac.active_key: there is no key 7; accepted: the id of a [[vrouter.hmac.key]]`},
 		{"id twice", hmac(keyText) + "[[vrouter.hmac.key]]\nid = 1\nvalue = \"" + keyHex + "\"\n", `f:12: vrouter[1].hmac.key[2].id: 1 is already the id of a key (line 9); accepted: each id once`},
 		{"id 0", strings.Replace(hmac(keyText), "\nid = 1", "\nid = 0", 1), `f:9: vrouter[1].hmac.key[1].id: 0 is out of range; accepted: 1..255`},
@@ -136,7 +144,7 @@ func TestSecretFiles(t *testing.T) {
 	}
 	good := write("good", keyHex+"\n", 0o400)
 	open := write("open", keyText, 0o644)
-	short := write("short", "hunter2hunter2", 0o600)
+	holding := func(name, text string) string { return hmac("file:" + write(name, text, 0o600)) }
 	foreign := write("foreign", keyText, 0o622)
 	for _, tt := range []struct {
 		name, text string
@@ -154,7 +162,14 @@ func TestSecretFiles(t *testing.T) {
 		{"file that others can read", hmac("file:" + open), 0o600, "file:" + open + ": can be read by others (mode 0644)", false},
 		{"and so be it, too", "insecure_secrets = true\n" + hmac("file:"+open), 0o600, "", true},
 		{"file that others can write", "insecure_secrets = true\n" + hmac("file:"+foreign), 0o600, "can be written by others", false},
-		{"file without a key", hmac("file:" + short), 0o600, "holds no key", false},
+		{"file with two line ends", holding("ends", keyText+"\r\n\n"), 0o600, "", false},
+		{"file with a short key", holding("short", "hunter2hunter2"), 0o600, "short: holds a key of 14 bytes; accepted: 32..64 bytes", false},
+		{"file with a long key", holding("long", strings.Repeat("hunter2", 600)), 0o600, "long: holds a key of 4097 bytes", false},
+		{"empty file", holding("empty", "\n"), 0o600, "empty: holds a key of 0 bytes", false},
+		{"file with odd digits", holding("odd", keyHex[:len(keyHex)-1]), 0o600, "odd: holds a key of 63 hexadecimal digits, an odd number", false},
+		{"file with raw bytes", holding("raw", strings.Repeat("\x01", 32)), 0o600, `raw: holds a key with other than printable ASCII characters, which has to be written as "hex:" and digits`, false},
+		{"file that names another", holding("nested", "file:"+good), 0o600, "nested: holds the place of a key, and none", false},
+		{"file that names a credential", holding("nested2", "credential:good"), 0o600, "nested2: holds the place of a key, and none", false},
 		{"no file", hmac("credential:none"), 0o600, "vrouter[1].hmac.key[1].value: credential:none: open", false},
 	} {
 		path := write("conf", tt.text, tt.mode)

@@ -17,6 +17,7 @@ func parseJSON(name string, data []byte) (_ *node, warnings []string, _ Errors) 
 	// The token reader below is laxer than the grammar and stops at the end of
 	// the first value: let the grammar be checked first.
 	var whole json.RawMessage
+	defer func() { clear(whole) }() // a copy, and there may be secrets in it
 	err := json.Unmarshal(data, &whole)
 	if err != nil {
 		// rVRRPd's own sample has a comma behind the last value.
@@ -26,6 +27,7 @@ func parseJSON(name string, data []byte) (_ *node, warnings []string, _ Errors) 
 					Problem: "JSON has no comma behind the last value; it is ignored"}.Error())
 			}
 			data, err = patched, nil
+			defer clear(patched)
 		}
 	}
 	if err != nil {
@@ -36,7 +38,9 @@ func parseJSON(name string, data []byte) (_ *node, warnings []string, _ Errors) 
 		}
 		return nil, nil, Errors{e}
 	}
-	r := &jsonReader{name: name, data: data, tokens: json.NewDecoder(bytes.NewReader(data)), line: 1, column: 1}
+	in := &wipingReader{rest: data}
+	defer in.wipe()
+	r := &jsonReader{name: name, data: data, tokens: json.NewDecoder(in), line: 1, column: 1}
 	r.tokens.UseNumber()
 	root := r.value("", 0)
 	if r.fatal != nil {

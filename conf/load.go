@@ -51,19 +51,31 @@ func Load(path string, format Format) (*Config, error) {
 		return nil, Errors{{File: path, Problem: problem}}
 	}
 	// The file may have grown since.
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	data, err := readFile(f, maxFile+1)
+	defer clear(data) // there may be secrets in it
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
 	c, err := Parse(path, data, format)
-	clear(data) // there may be secrets in it
 	if err != nil {
 		return nil, err
 	}
 	if err := c.resolve(path, info.Mode()); err != nil {
+		c.Wipe()
 		return nil, err
 	}
 	return c, nil
+}
+
+// readFile reads up to limit bytes into one piece of memory, so that there is
+// one to wipe.
+func readFile(f io.Reader, limit int) ([]byte, error) {
+	data := make([]byte, limit)
+	n, err := io.ReadFull(f, data)
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		err = nil
+	}
+	return data[:n], err
 }
 
 // unsafeFile says why a file with such attributes is not to be trusted by a
@@ -121,9 +133,12 @@ func Parse(name string, data []byte, format Format) (*Config, error) {
 	}
 	r := &reader{file: name, errs: errs}
 	config := r.config(root)
+	r.wipe()
 	config.Warnings = append(tolerated, r.warnings...)
 	if len(r.errs) > 0 {
 		r.errs.locate(root)
+		config.Wipe()
+		root.wipe() // a secret may stand under any key
 		return nil, r.errs.sorted()
 	}
 	return config, nil

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // kind is the type of a value in a file.
@@ -39,6 +40,21 @@ type node struct {
 	boolean bool
 	items   []*node
 	table   map[string]*node
+}
+
+// wipe overwrites the strings of a node and below it, which nobody may use any
+// more. Each is a string of its own; those of one byte may be the runtime's.
+func (n *node) wipe() {
+	if n.kind == stringKind && len(n.text) > 1 {
+		clear(unsafe.Slice(unsafe.StringData(n.text), len(n.text)))
+	}
+	n.text = ""
+	for _, item := range n.items {
+		item.wipe()
+	}
+	for _, item := range n.table {
+		item.wipe()
+	}
 }
 
 // literal writes a scalar the way TOML does, for comparison with the table of

@@ -14,6 +14,15 @@ type reader struct {
 	errs Errors
 	// warnings are lines about what is accepted and yet worth one.
 	warnings []string
+	// secrets are the nodes whose text is one.
+	secrets []*node
+}
+
+// wipe overwrites the secrets in the nodes.
+func (r *reader) wipe() {
+	for _, n := range r.secrets {
+		n.wipe()
+	}
 }
 
 func (r *reader) fail(line int, key, format string, args ...any) {
@@ -161,6 +170,16 @@ func (r *reader) choice(known *setting, n *node, label string) bool {
 }
 
 func (r *reader) text(known *setting, n *node, label string) bool {
+	if known.secret {
+		r.secrets = append(r.secrets, n)
+	}
+	if known.explain != nil {
+		problem := known.explain(n.text)
+		if problem != "" {
+			r.fail(n.line, label, "%s; accepted: %s", problem, known.accepts())
+		}
+		return problem == ""
+	}
 	if known.check == nil || known.check(n.text) {
 		return true
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -150,6 +151,10 @@ func TestRoundTrip(t *testing.T) {
 			got, err := conf.Parse("f", language.text, language.format)
 			if err != nil {
 				t.Fatalf("configuration %d, %s: %v\n%s", i, language.format, err, language.text)
+			}
+			got.Warnings = slices.DeleteFunc(got.Warnings, func(w string) bool { return strings.HasSuffix(w, "is empty: everybody knows it") })
+			if len(got.Warnings) == 0 {
+				got.Warnings = nil
 			}
 			if diff := cmp.Diff(want, got, addr); diff != "" {
 				t.Fatalf("configuration %d, %s (-want +got):\n%s", i, language.format, diff)

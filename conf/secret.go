@@ -1,8 +1,8 @@
 package conf
 
 import (
+	"bytes"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -99,14 +99,14 @@ func readKey(source string) ([]byte, os.FileMode, error) {
 	if problem := unsafeFile(info, os.Geteuid()); problem != "" {
 		return nil, 0, fmt.Errorf("%s: %s", source, problem)
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
+	data, err := readFile(f, maxKeyFile+1)
 	defer clear(data)
 	if err != nil {
 		return nil, 0, fmt.Errorf("%s: %w", source, err)
 	}
-	key := keyBytes(strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r"))
-	if key == nil {
-		return nil, 0, fmt.Errorf("%s: holds no key; accepted: \"hex:\" and 64 to 128 hexadecimal digits, or 32 to 64 printable ASCII characters", source)
+	key, problem := keyBytes(bytes.TrimRight(data, "\r\n"))
+	if problem != "" {
+		return nil, 0, fmt.Errorf("%s: holds %s; accepted: %s", source, problem, acceptedKeyText)
 	}
 	return key, info.Mode(), nil
 }

@@ -51,6 +51,8 @@ type setting struct {
 	// check tells whether a string is valid; accepted says what it accepts.
 	check    func(string) bool
 	accepted string
+	// explain is a check that says what is wrong, "" for nothing.
+	explain func(string) string
 	// required: a table of this kind must have the key.
 	required bool
 	// idle says why the key has no effect: rVRRPd has it, and a file with it
@@ -92,8 +94,10 @@ const (
 	acceptedNextHop = "a unicast address of the family of the route"
 	acceptedMask    = "an IPv4 network mask, as in \"255.255.255.0\""
 	acceptedSecret  = "at least one character"
-	acceptedShared  = "1..512 bytes"
-	acceptedKey     = "\"hex:\" and 64 to 128 hexadecimal digits, 32 to 64 printable ASCII characters, \"file:\" and a path that begins with /, or \"credential:\" and a name"
+	acceptedShared  = "up to 4096 bytes"
+	acceptedKey     = "32..64 bytes: " + acceptedHex + ", printable ASCII characters, \"file:\" and a path that begins with /, or \"credential:\" and a name"
+	acceptedKeyText = "32..64 bytes: " + acceptedHex + ", or printable ASCII characters"
+	acceptedHex     = "\"hex:\" and 64 to 128 hexadecimal digits"
 )
 
 // noAPI is why the keys of rVRRPd's interface for clients have no effect.
@@ -150,7 +154,7 @@ var settings = []setting{
 	{key: "vrouter.rfc3768", form: booleanForm, initial: "true", idle: "the addresses of the interface are never advertised"},
 	{key: "vrouter.auth_type", form: choiceForm, initial: `"none"`, choices: []string{
 		`"none"`, `"rfc2338-simple"`, `"p0-t8-sha256"`, `"p1-b8-shake256"`, `"p1-t8-shake256"`, `"hmac"`, "0"}},
-	{key: "vrouter.auth_secret", form: stringForm, check: isShared, accepted: acceptedShared, secret: true},
+	{key: "vrouter.auth_secret", form: stringForm, explain: sharedProblem, accepted: acceptedShared, secret: true},
 	{key: "vrouter.hmac", form: tableForm},
 	{key: "vrouter.hmac.active_key", form: integerForm, min: 1, max: 255, required: true},
 	{key: "vrouter.hmac.anti_replay", form: choiceForm, initial: `"time"`, choices: []string{`"time"`, `"monotonic"`}},
@@ -158,7 +162,7 @@ var settings = []setting{
 	{key: "vrouter.hmac.mode", form: choiceForm, initial: `"enforce"`, choices: []string{`"receive-only"`, `"permissive"`, `"enforce"`}},
 	{key: "vrouter.hmac.key", form: tablesForm, required: true},
 	{key: "vrouter.hmac.key.id", form: integerForm, min: 1, max: 255, required: true},
-	{key: "vrouter.hmac.key.value", form: stringForm, check: isKey, accepted: acceptedKey, required: true, secret: true},
+	{key: "vrouter.hmac.key.value", form: stringForm, explain: keyProblem, accepted: acceptedKey, required: true, secret: true},
 
 	{key: "protocols", form: tableForm},
 	{key: "protocols.static", form: tablesForm},

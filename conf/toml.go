@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"github.com/BurntSushi/toml"
 )
@@ -20,15 +22,61 @@ func parseTOML(name string, data []byte) (*node, Errors) {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	// The decoder tells lines only for syntax errors, so they come from a scan
 	// of our own; it goes first because it also bounds the nesting.
-	lines, deep := scanTOML(string(data))
+	lines, deep := scanTOML(unsafe.String(unsafe.SliceData(data), len(data))) // no copy, for there may be secrets in it
 	if deep > 0 {
 		return nil, Errors{{File: name, Line: deep, Problem: tooDeep}}
 	}
 	var values map[string]any
-	if _, err := toml.Decode(string(data), &values); err != nil {
+	err := decodeTOML(data, roomy, &values)
+	if err != nil {
+		err = decodeTOML(data, 0, &values) // for the place of the error
+	}
+	if err != nil {
 		return nil, Errors{tomlError(name, data, err)}
 	}
 	return tomlNode(values, lines, 1), nil
+}
+
+// roomy is a size for which Go's allocator uses memory of its own, so that it
+// goes back to the kernel as a whole. It ends at 32 KiB that pieces of memory
+// lie beside others.
+const roomy = 40 << 10
+
+// decodeTOML decodes a text. The decoder makes two copies of it that nobody
+// can overwrite; line ends up to a size at least keep them away from what
+// lives on.
+func decodeTOML(data []byte, size int, values *map[string]any) error {
+	in := &wipingReader{rest: data, padding: size - len(data)}
+	defer in.wipe()
+	_, err := toml.NewDecoder(in).Decode(values)
+	return err
+}
+
+// wipingReader gives a text to a decoder, and line ends behind it, and
+// overwrites the memory that the decoder has read it into.
+type wipingReader struct {
+	rest    []byte
+	padding int
+	into    [][]byte
+}
+
+func (r *wipingReader) Read(p []byte) (int, error) {
+	n := copy(p, r.rest)
+	r.rest, r.into = r.rest[n:], append(r.into, p[:n])
+	for ; n < len(p) && r.padding > 0; n++ {
+		p[n] = '\n'
+		r.padding--
+	}
+	if n == 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+func (r *wipingReader) wipe() {
+	for _, b := range r.into {
+		clear(b)
+	}
 }
 
 // tomlNode joins a decoded value with the lines of the scan; where those are
@@ -46,7 +94,8 @@ func tomlNode(value any, at *mark, line int) *node {
 	case float64:
 		n.kind, n.text = floatKind, strconv.FormatFloat(v, 'g', -1, 64)
 	case string:
-		n.kind, n.text = stringKind, v
+		// The decoder's is a part of the whole text, which would live as long.
+		n.kind, n.text = stringKind, strings.Clone(v)
 	case []any:
 		n.kind = arrayKind
 		for i, item := range v {

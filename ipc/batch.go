@@ -20,11 +20,26 @@ func (t *Batch) Add(h Header, m Message) {
 	if len(t.b)-start >= chunk {
 		t.ends = append(t.ends, len(t.b))
 	}
+	t.grow(HeaderLen + rules[m.Type()].Max)
 	t.b = Append(t.b, h, m)
 }
 
-// Wipe overwrites what the batch has held; it must be empty.
-func (t *Batch) Wipe() { clear(t.b[:cap(t.b)]) }
+// grow makes room for n bytes; memory that is left behind for it is
+// overwritten, for there may be secrets in it.
+func (t *Batch) grow(n int) {
+	if cap(t.b)-len(t.b) >= n {
+		return
+	}
+	old := t.b
+	t.b = append(make([]byte, 0, 2*len(old)+n), old...)
+	clear(old)
+}
+
+// Wipe empties the batch and overwrites what it has held.
+func (t *Batch) Wipe() {
+	clear(t.b[:cap(t.b)])
+	t.b, t.ends = t.b[:0], t.ends[:0]
+}
 
 // Len is the number of bytes collected.
 func (t *Batch) Len() int { return len(t.b) }

@@ -222,3 +222,34 @@ func TestBatchError(t *testing.T) {
 		t.Errorf("%d datagrams offered, %d bytes left", calls, batch.Len())
 	}
 }
+
+// TestBatchWipes: no memory that a batch has used keeps what was in it, also
+// that which it has outgrown.
+func TestBatchWipes(t *testing.T) {
+	t.Parallel()
+	var b Batch
+	secret := []byte("hunter2hunter2hunter2hunter2hunter2")
+	var used [][]byte
+	for range 4000 {
+		b.Add(Header{Slot: 1}, Secret{ID: 1, Value: secret})
+		whole := b.b[:cap(b.b)]
+		if len(used) == 0 || &used[len(used)-1][0] != &whole[0] {
+			used = append(used, whole)
+		}
+	}
+	sent := 0
+	if err := b.Flush(func(d []byte) error { sent += bytes.Count(d, secret); return nil }); err != nil || sent != 4000 {
+		t.Errorf("%d sent: %v", sent, err)
+	}
+	b.Wipe()
+	b.Add(Header{Slot: 1}, Secret{ID: 1, Value: secret})
+	b.Wipe()
+	if b.Len() != 0 || len(used) < 3 {
+		t.Errorf("%d bytes left, %d pieces of memory used", b.Len(), len(used))
+	}
+	for i, m := range used {
+		if n := bytes.Count(m, secret); n > 0 {
+			t.Errorf("memory %d of %d: %d secrets", i, len(used), n)
+		}
+	}
+}

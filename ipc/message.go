@@ -35,7 +35,7 @@ const (
 	// MaxDatagram bounds one batch on a lane.
 	MaxDatagram = 64 << 10
 	// MaxSecret is the longest secret, in bytes.
-	MaxSecret = 512
+	MaxSecret = 4096
 	// MaxCapture is the most of a captured frame that a Capture carries: a
 	// MaxFrame behind any link-layer header that is understood.
 	MaxCapture = MaxFrame + 64

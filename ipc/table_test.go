@@ -18,7 +18,7 @@ var expected = map[Type]struct {
 	TypeRouter:      {"P", "control", "CR", 75, 4393, "one"},
 	TypeLinkState:   {"P", "control", "CRS", 20, 20, "none"},
 	TypeRestore:     {"P", "control", "C", 0, 0, "one"},
-	TypeSecret:      {"P", "control", "CR", 1, 513, "one"},
+	TypeSecret:      {"P", "control", "CR", 1, 4097, "one"},
 	TypeMark:        {"PC", "control", "CRS", 25, 25, "one"},
 	TypeOwner:       {"P", "control", "CRS", 1, 1, "one"},
 	TypeCommit:      {"P", "control", "CR", 2, 2, "none"},

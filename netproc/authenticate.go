@@ -54,6 +54,13 @@ func newAuthenticator(m *ipc.Router, secrets []ipc.Secret) (a authenticator, err
 	return a, err
 }
 
+// wipe overwrites the secret of one that is not used any more.
+func (a *authenticator) wipe() {
+	if a.legacy != nil {
+		a.legacy.Wipe()
+	}
+}
+
 // kind is the authentication type of our version 2 messages.
 func (a *authenticator) kind() uint8 {
 	if a.legacy == nil {

@@ -180,6 +180,7 @@ func (p *process) update(r, fresh *router) {
 	if was, is := r.auth.hmac, fresh.auth.hmac; was != nil && is != nil {
 		is.GoOn(&was.Replay)
 	}
+	r.auth.wipe()
 	r.auth = fresh.auth
 	if !r.record.Migration {
 		r.migration = migration{}
@@ -225,9 +226,13 @@ func (p *process) commit(h ipc.Header, m ipc.Commit) error {
 	if err != nil {
 		return err
 	}
+	if len(s.secrets) > 0 {
+		ipc.Scrub()
+	}
 	for _, old := range p.routers {
 		if old != nil && next.at(old.slot) != old {
 			p.step(old, p.now, engine.Shutdown{})
+			old.auth.wipe()
 		}
 	}
 	if p.sniffer != nil { // the routers judge, and do nothing

@@ -78,6 +78,7 @@ func (d *daemon) heard(h ipc.Header, payload []byte) error {
 			d.log.Info("ready", "generation", h.Generation)
 		}
 		d.begin()
+		d.shed()
 		if d.old != nil && h.Generation == d.generation {
 			d.finish()
 		}
@@ -265,7 +266,7 @@ func (d *daemon) buried() error {
 	wait := backOff[len(d.crashes)]
 	d.crashes = append(d.crashes, d.now)
 	d.log.Error("network process crashed", "status", describe(ws), "again", wait)
-	d.outgoing = ipc.Batch{}
+	d.outgoing.Wipe()
 	d.respawn = d.now + int64(wait)
 	return nil
 }

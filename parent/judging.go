@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
 )
 
@@ -13,11 +14,15 @@ import (
 func (s *sniffing) judges() error {
 	c, names := *s.Config, map[string]bool{}
 	c.Routers = nil
+	var others conf.Config
 	for _, r := range s.Config.Routers {
 		if names[r.Interface] = true; s.Interface == "" || r.Interface == s.Interface {
 			s.sole, c.Routers = r.Interface, append(c.Routers, r)
+		} else {
+			others.Routers = append(others.Routers, r)
 		}
 	}
+	others.Wipe()
 	if len(names) > 1 {
 		s.sole = ""
 	}

@@ -206,12 +206,14 @@ func (d *daemon) reload() {
 			d.log.Error("reload refused, nothing has changed", "error", strings.TrimSpace(line))
 		}
 		d.manager.tell("READY=1")
+		d.shed()
 	}
 }
 
 // prepare does what can fail, and then hands the next generation to the child.
 func (d *daemon) prepare(c *conf.Config) error {
 	if c.User != d.user {
+		c.Wipe()
 		return fmt.Errorf("user = %q: another user needs a restart", c.User)
 	}
 	v, err := lockAway(c)

@@ -2,11 +2,25 @@ package parent
 
 import (
 	"fmt"
+	"runtime/debug"
 
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"golang.org/x/sys/unix"
 )
+
+// Seal keeps what the process reads from now on out of core dumps, and other
+// processes of its user out of its memory. It must be called before anything
+// secret is read.
+func Seal() error {
+	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
+		return fmt.Errorf("limit of core dumps: %w", err)
+	}
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("dumpable: %w", err)
+	}
+	return nil
+}
 
 // vault is memory for secrets: never swapped, in no core dump, in no child
 // that is forked. A child that is started anew gets them from here; whatever
@@ -35,6 +49,7 @@ func lockAway(c *conf.Config) (*vault, error) {
 	}
 	var err error
 	if v.memory, err = unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON); err != nil {
+		c.Wipe()
 		return nil, fmt.Errorf("memory for secrets: %w", err)
 	}
 	// Without the privilege to lock memory a limit may be reached; the rest
@@ -43,6 +58,7 @@ func lockAway(c *conf.Config) (*vault, error) {
 	for _, advice := range []int{unix.MADV_DONTDUMP, unix.MADV_WIPEONFORK} {
 		if err := unix.Madvise(v.memory, advice); err != nil {
 			v.free()
+			c.Wipe()
 			return nil, fmt.Errorf("memory for secrets: %w", err)
 		}
 	}
@@ -61,6 +77,16 @@ func (v *vault) free() {
 		clear(v.memory)
 		_ = unix.Munmap(v.memory)
 		v.memory = nil
+	}
+}
+
+// shed gives back to the kernel what the decoders of the configuration have
+// left, once the child has it: there may be secrets in it. Nobody waits for
+// that.
+func (d *daemon) shed() {
+	if d.vault != nil && d.vault.memory != nil {
+		ipc.Scrub()
+		go debug.FreeOSMemory()
 	}
 }
 

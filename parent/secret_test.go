@@ -2,13 +2,21 @@ package parent
 
 import (
 	"bytes"
+	"encoding/binary"
+	"fmt"
+	"log/slog"
 	"net/netip"
+	"os"
+	"slices"
+	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"golang.org/x/sys/unix"
 )
 
 // hmacConfig has a router with keys 1 and 2, and one with a password.
@@ -91,4 +99,74 @@ func TestAllowTrailer(t *testing.T) {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 	}
+}
+
+// TestSecretsAfterVerification: a network process whose walls do not stand is
+// told nothing, and one whose walls do, the secrets of its virtual routers.
+func TestSecretsAfterVerification(t *testing.T) {
+	t.Parallel()
+	for problem, want := range map[string]int{"": 3, "no landlock": 0} {
+		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(pair[0])
+		defer unix.Close(pair[1])
+		answer := binary.NativeEndian.AppendUint32(make([]byte, 4), 0)
+		if problem != "" {
+			answer = append(binary.NativeEndian.AppendUint32(make([]byte, 4), uint32(unix.EPERM)), problem...)
+		}
+		if _, err := unix.Write(pair[1], answer); err != nil {
+			t.Fatal(err)
+		}
+		d := remembering(t, "monotonic")
+		d.log, d.spawner, d.child = slog.New(slog.DiscardHandler), &spawner{fd: pair[0], words: -1}, &child{phase: ipc.PhaseHello}
+		if err := d.greet(ipc.Hello{Build: ipc.Build()}); (err != nil) != (problem != "") {
+			t.Errorf("%q: %v", problem, err)
+		}
+		got := 0
+		if err := d.outgoing.Flush(func(b []byte) error {
+			for _, secret := range []string{strings.Repeat("one.", 8), strings.Repeat("two.", 16), "hunter2"} {
+				got += bytes.Count(b, []byte(secret))
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if got != want {
+			t.Errorf("%q: %d secrets told, want %d", problem, got, want)
+		}
+	}
+}
+
+// TestVaultIsLocked: it is not swapped, in no core dump, and in no child.
+func TestVaultIsLocked(t *testing.T) {
+	t.Parallel()
+	v, err := lockAway(hmacConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.free()
+	smaps, err := os.ReadFile("/proc/self/smaps")
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := uintptr(unsafe.Pointer(unsafe.SliceData(v.memory)))
+	inside := false
+	for line := range strings.Lines(string(smaps)) {
+		f := strings.Fields(line)
+		var low, high uintptr
+		if n, _ := fmt.Sscanf(f[0], "%x-%x", &low, &high); n == 2 {
+			inside = low <= begin && begin < high
+		}
+		if inside && f[0] == "VmFlags:" {
+			for _, flag := range []string{"lo", "dd", "wf"} {
+				if !slices.Contains(f, flag) {
+					t.Errorf("%s lacks %s", line, flag)
+				}
+			}
+			return
+		}
+	}
+	t.Error("the vault is nowhere")
 }

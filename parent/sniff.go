@@ -203,7 +203,9 @@ func (s *sniffing) introduce() error {
 	if err := s.greet(m.(ipc.Hello)); err != nil {
 		return err
 	}
-	if err := s.outgoing.Flush(s.child.control.Send); err != nil {
+	err = s.outgoing.Flush(s.child.control.Send)
+	s.outgoing.Wipe()
+	if err != nil {
 		return err
 	}
 	if _, err := s.await(ipc.TypeReady); err != nil {

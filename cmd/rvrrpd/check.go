@@ -47,6 +47,7 @@ func check(o options, stdout, stderr io.Writer) int {
 	if c == nil {
 		return exitUsage
 	}
+	defer c.Wipe()
 	if err := c.Print(stdout); err != nil {
 		fmt.Fprintln(stderr, err)
 		return exitUsage
@@ -79,6 +80,8 @@ func plan(o options, stdout, stderr io.Writer) int {
 	if old == nil || next == nil {
 		return exitUsage
 	}
+	defer old.Wipe()
+	defer next.Wipe()
 	effects, remarks := conf.Plan(old, next)
 	for _, e := range effects {
 		line := fmt.Sprintf("%-24s %s", e.Router, e.Kind)

@@ -253,9 +253,11 @@ func foreground(o options, stderr io.Writer) int {
 
 // daemon is -m2: the configuration is checked before anything is started.
 func daemon(o options, args []string, stderr io.Writer) int {
-	if _, err := conf.Load(o.file, conf.Format(o.format)); err != nil {
+	c, err := conf.Load(o.file, conf.Format(o.format))
+	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return exitUsage
 	}
+	c.Wipe()
 	return launch(args, stderr)
 }

@@ -239,9 +239,17 @@ func TestCheckPrints(t *testing.T) {
 		t.Error("the secret is printed")
 	}
 	again := filepath.Join(t.TempDir(), "again")
-	if err := os.WriteFile(again, out.Bytes(), 0o600); err != nil {
-		t.Fatal(err)
+	write := func(text string) {
+		if err := os.WriteFile(again, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
+	write(printed)
+	errs.Reset()
+	if code := run([]string{"--check", "-c", again}, &bytes.Buffer{}, &errs); code != exitUsage || !strings.Contains(errs.String(), "auth_secret: is what is printed in the place of a secret, and none") {
+		t.Errorf("as it is printed: code %d: %s", code, errs.String())
+	}
+	write(strings.Replace(printed, "redacted", "hushhus2", 1))
 	out.Reset()
 	if code := run([]string{"--check", "-c", again}, &out, &errs); code != 0 || out.String() != printed {
 		t.Errorf("code %d; read again it is\n%s", code, out.String())

@@ -42,6 +42,10 @@ func main() {
 		}
 		return
 	}
+	if err := parent.Seal(); err != nil {
+		fmt.Fprintln(os.Stderr, "rvrrpd:", err)
+		os.Exit(exitFailure)
+	}
 	stage, first := os.Getenv(stageVariable), uint(3)
 	os.Unsetenv(stageVariable)
 	if stage != "" {

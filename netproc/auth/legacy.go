@@ -37,7 +37,8 @@ type Legacy struct {
 }
 
 // NewLegacy returns an authenticator of a type; the secret may be empty and of
-// any length, and is bytes, whatever they mean. It is not copied.
+// any length, and is bytes, whatever they mean. It is not copied: Wipe does away
+// with it.
 func NewLegacy(kind Type, secret []byte) *Legacy {
 	l := &Legacy{kind: kind, secret: secret}
 	switch kind {
@@ -48,6 +49,9 @@ func NewLegacy(kind Type, secret []byte) *Legacy {
 	}
 	return l
 }
+
+// Wipe overwrites the secret, as far as it is not in the state of a hash.
+func (l *Legacy) Wipe() { clear(l.secret) }
 
 // Type is the authentication type.
 func (l *Legacy) Type() Type { return l.kind }
