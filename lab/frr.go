@@ -69,6 +69,9 @@ func (n *Node) frrLink(r Router) {
 func (n *Node) startFRR(r Router) (argv []string) {
 	n.lab.Helper()
 	n.frrLink(r)
+	for _, all := range n.lab.Nodes() { // it sends Router Advertisements over IPv6
+		all.past.foreign = all.past.foreign || r.IPv6
+	}
 	// A test's own directory has a name too long for a socket.
 	home, err := os.MkdirTemp("", "frr")
 	if err == nil {

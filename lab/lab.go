@@ -60,6 +60,7 @@ type Node struct {
 	MAC string
 	// LinkLocal is its IPv6 address.
 	LinkLocal netip.Addr
+	past      history
 }
 
 // labs counts those of this process.
@@ -182,12 +183,14 @@ func (l *Lab) Heal(n *Node) { l.ip(l.Switch.Namespace, "link set "+n.Name+" mast
 // IP runs ip(8) commands in the node's namespace.
 func (n *Node) IP(commands ...string) {
 	n.lab.Helper()
+	n.past.altered = n.past.watched
 	n.lab.ip(n.Namespace, commands...)
 }
 
 // Nft runs nft(8) commands in the node's namespace.
 func (n *Node) Nft(commands ...string) {
 	n.lab.Helper()
+	n.past.altered = n.past.watched
 	cmd := exec.Command("ip", "netns", "exec", n.Namespace, "nft", "-f", "-")
 	cmd.Stdin = strings.NewReader(strings.Join(commands, "\n") + "\n")
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -212,6 +215,7 @@ func (l *Lab) ip(namespace string, commands ...string) {
 // Set writes a sysctl in the node's namespace.
 func (n *Node) Set(name, value string) {
 	n.lab.Helper()
+	n.past.altered = n.past.watched
 	err := n.Do(func() error { return os.WriteFile("/proc/sys/"+name, []byte(value), 0) })
 	if err != nil {
 		n.lab.Fatalf("%s: %v", n.Name, err)

@@ -186,6 +186,9 @@ func TestLifetimes(t *testing.T) {
 				}
 			}
 			a.Kill()
+			if r.IPv6 && r.OnInterface {
+				l.R1.Owes("the kernel removes the route to the prefix some time after the address")
+			}
 			killed := time.Now()
 			if !lab.Until(5*time.Second, func() bool { return !l.R1.Holds(r.VIPs()[0]) && !l.R1.Holds(r.VIPs()[len(r.VIPs())-1]) }) {
 				t.Fatal("the addresses stay")

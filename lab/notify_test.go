@@ -63,7 +63,7 @@ func TestServiceManager(t *testing.T) {
 	}
 	p := l.R1.Start("env", "NOTIFY_SOCKET="+m.path, "WATCHDOG_USEC=4000000", lab.Binary("rvrrpd"), "-m1", "-c", file)
 	ready := m.await(t, 0, 5*time.Second, "READY=1")
-	if first := p.AwaitLine(0, 0, "initialize->backup"); ready.Time.Before(first.Time.Add(-50 * time.Millisecond)) {
+	if first := p.AwaitLine(0, time.Second, "initialize->backup"); ready.Time.Before(first.Time.Add(-50 * time.Millisecond)) {
 		t.Errorf("ready %v before the first state", first.Time.Sub(ready.Time))
 	}
 	m.await(t, 0, 5*time.Second, "STATUS=1 of 1 virtual routers Active")

@@ -30,6 +30,9 @@ type Process struct {
 	lab  *Lab
 	done chan struct{}
 	err  error
+	// daemon and argv are the node and the command line of one of our daemons.
+	daemon *Node
+	argv   []string
 }
 
 // Start starts a program in the node's namespace; it is killed when the test
@@ -37,6 +40,7 @@ type Process struct {
 func (n *Node) Start(argv ...string) *Process {
 	n.lab.Helper()
 	p := &Process{name: argv[0] + " on " + n.Name, lab: n.lab, done: make(chan struct{})}
+	n.watch(p, argv)
 	r, w, err := os.Pipe()
 	if err != nil {
 		n.lab.Fatalf("%s: %v", p.name, err)
@@ -51,7 +55,7 @@ func (n *Node) Start(argv ...string) *Process {
 		n.lab.Fatalf("%s: %v", p.name, err)
 	}
 	p.PID = cmd.Process.Pid
-	n.lab.Cleanup(func() { p.Kill() })
+	n.lab.Cleanup(p.end)
 	read := make(chan struct{})
 	go func() { p.read(r); close(read) }()
 	go func() {
@@ -118,14 +122,21 @@ func (p *Process) AwaitExit(timeout time.Duration) int {
 	case <-time.After(timeout):
 		p.lab.Fatalf("%s: has not ended within %v; it said\n%s", p.name, timeout, p.Output())
 	}
-	var exit *exec.ExitError
-	if errors.As(p.err, &exit) {
-		if ws, ok := exit.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-			return -int(ws.Signal())
-		}
-		return exit.ExitCode()
+	if ws, ok := p.state().(syscall.WaitStatus); ok && ws.Signaled() {
+		return -int(ws.Signal())
+	} else if ok {
+		return ws.ExitStatus()
 	}
 	return 0
+}
+
+// state is how it ended; nil for in order.
+func (p *Process) state() any {
+	var exit *exec.ExitError
+	if errors.As(p.err, &exit) {
+		return exit.Sys()
+	}
+	return nil
 }
 
 // Terminate sends SIGTERM and waits for the end.

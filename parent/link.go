@@ -58,20 +58,15 @@ func (d *daemon) compare() error {
 	if err != nil {
 		return err
 	}
-	byName, names := make(map[string]linkInfo, len(infos)), make(map[int]string, len(infos))
+	byName := make(map[string]linkInfo, len(infos))
 	for _, i := range infos {
-		byName[i.Name], names[i.Index] = i, i.Name
+		byName[i.Name] = i
 	}
 	var errs []error
 	for _, l := range d.links {
 		info := d.wideEnough(l, byName[l.name])
 		l.mtu = info.MTU
 		if was := l.index; was != info.Index {
-			if now := names[l.index]; now != "" { // what was changed has another name
-				for i := range l.saved {
-					l.saved[i].iface = now
-				}
-			}
 			errs = append(errs, d.detach(l))
 			l.upSince = 0
 			if was != 0 {
@@ -420,7 +415,7 @@ func (d *daemon) detach(l *link) error {
 		l.tx.close()
 	}
 	if l.settled {
-		errs = append(errs, restoreSettings(l.saved))
+		errs = append(errs, d.undoSettings(l))
 	}
 	delete(d.byIndex, arrival{l.index, l.family})
 	l.index, l.tx, l.saved, l.settled, l.out = 0, nil, nil, false, outbox{}

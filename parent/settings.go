@@ -225,7 +225,29 @@ func (d *daemon) relax(l *link) error {
 	if !l.settled || slices.ContainsFunc(l.slots, func(s *slot) bool { return s.own && s.index != 0 }) {
 		return nil
 	}
-	err := restoreSettings(l.saved)
+	err := d.undoSettings(l)
 	l.saved, l.settled = nil, false
+	return err
+}
+
+// renames is how often a link may get another name while its settings are
+// restored.
+const renames = 5
+
+// undoSettings restores the settings of a link, which the kernel keeps under
+// the name that it has at the moment.
+func (d *daemon) undoSettings(l *link) (err error) {
+	for range renames {
+		name := d.kernel.nameOf(l.index)
+		for i := range l.saved {
+			l.saved[i].iface = name
+		}
+		if name == "" {
+			return nil // gone, and they with it
+		}
+		if err = restoreSettings(l.saved); err == nil && d.kernel.nameOf(l.index) == name {
+			return nil
+		}
+	}
 	return err
 }
