@@ -297,7 +297,7 @@ func (k *kernel) createMACVLAN(lower int, name string, mac net.HardwareAddr, ali
 	if l.Index == 0 {
 		return 0, errors.New("no index")
 	}
-	return l.Index, netlink.LinkSetAlias(l, alias)
+	return l.Index, netlink.LinkSetAlias(l, alias) // which the kernel does not take above
 }
 
 // deleteLink deletes a device; one that is gone already is no error.

@@ -20,6 +20,7 @@ type slot struct {
 	own        bool       // the device is ours to delete
 	inherited  bool       // index and what follows are those of the daemon before
 	lowering   bool       // it is to be set down
+	queued     bool       // it is to be made
 	acquiring  *acquiring // its addresses are to be taken in this turn
 	held       bool       // the addresses are, or may be, on the device
 	placed     []vaddr    // as they were put there

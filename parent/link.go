@@ -220,6 +220,7 @@ func (d *daemon) own(l *link) {
 			continue
 		}
 		switch s.ownership = o; {
+		case s.queued && (waits || o == ipc.OwnsNone):
 		case waits:
 			d.log.Warn("waiting for a device or a route that is missing", "vr", s.name, "device", s.device)
 		case o == ipc.OwnsAll:
@@ -338,9 +339,41 @@ func (d *daemon) attach(l *link, info linkInfo) (err error) {
 		d.log.Warn("the interface itself has a virtual hardware address, left behind perhaps", "link", l.linkName, "mac", info.MAC)
 	}
 	for _, s := range l.slots {
-		d.equipped(s, d.equip(l, s))
+		d.equipSoon(l, s)
 	}
 	return nil
+}
+
+// equipTime is how long a turn may make devices, and a bit: making hundreds of
+// them must not keep us from advertising on other links.
+const equipTime = int64(10 * time.Millisecond)
+
+// equipSoon gives a slot its device, in one of the next turns if this one has
+// made many already. At the start there is nobody to wait for it.
+func (d *daemon) equipSoon(l *link, s *slot) {
+	if d.child == nil || len(d.equipping) == 0 && ipc.Monotonic()-d.now < equipTime {
+		d.equipped(s, d.equip(l, s))
+		return
+	}
+	s.queued = true
+	d.equipping = append(d.equipping, s)
+}
+
+// equipMore makes devices that are still to be made, as far as there is time
+// in this turn.
+func (d *daemon) equipMore() {
+	for begin := ipc.Monotonic(); len(d.equipping) > 0 && ipc.Monotonic()-begin < equipTime; {
+		s := d.equipping[0]
+		d.equipping = d.equipping[1:]
+		l := d.links[s.link]
+		if l.index != 0 && s.index == 0 && slices.Contains(l.slots, s) {
+			d.equipped(s, d.equip(l, s))
+			if l.told.Up {
+				d.own(l)
+			}
+		}
+		s.queued = false
+	}
 }
 
 // equipped takes note of whether a slot has its device. Without, it waits in
@@ -388,14 +421,18 @@ func (d *daemon) equip(l *link, s *slot) (err error) {
 	return nil
 }
 
-// strip takes a slot's addresses and its device away.
-func (d *daemon) strip(s *slot) error {
-	err := d.give(s)
-	if s.own && s.index != 0 {
-		err = errors.Join(err, d.kernel.deleteLink(s.index))
+// strip takes slots' addresses and their devices away.
+func (d *daemon) strip(slots ...*slot) error {
+	var errs []error
+	var devices []int
+	for _, s := range slots {
+		errs = append(errs, d.give(s))
+		if s.own && s.index != 0 {
+			devices = append(devices, s.index)
+		}
+		s.index, s.own, s.held, s.placed = 0, false, false, nil
 	}
-	s.index, s.own, s.held, s.placed = 0, false, false, nil
-	return err
+	return errors.Join(append(errs, d.kernel.deleteLinks(devices, d.group|doomedGroup))...)
 }
 
 // detach undoes attach, also for an interface that is gone, or has another
@@ -404,10 +441,7 @@ func (d *daemon) detach(l *link) error {
 	if l.index == 0 {
 		return nil
 	}
-	var errs []error
-	for _, s := range l.slots {
-		errs = append(errs, d.strip(s))
-	}
+	errs := []error{d.strip(l.slots...)}
 	if r := d.recv[l.family]; r != nil {
 		r.leave(l.index)
 	}

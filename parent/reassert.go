@@ -22,7 +22,7 @@ func (d *daemon) reassert(infos []linkInfo, addrs []addrInfo) {
 		devices[i.Index] = i
 	}
 	for _, s := range d.slots {
-		if s == nil || s.acquiring != nil || s.own && s.made == d.now {
+		if s == nil || s.acquiring != nil || s.queued || s.own && s.made == d.now {
 			continue // it is being put there, or what we have seen is older
 		}
 		l, waited := d.links[s.link], s.trouble.lasts()

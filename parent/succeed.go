@@ -97,11 +97,12 @@ func (d *daemon) refit(l *link, moved map[*slot]bool) error {
 		if l.index == 0 || s.index != 0 {
 			continue
 		}
-		err := d.equip(l, s)
-		if d.equipped(s, err); !moved[s] {
+		if !moved[s] {
+			d.equipSoon(l, s)
 			continue
 		}
-		if err == nil {
+		err := d.equip(l, s)
+		if d.equipped(s, err); err == nil {
 			err = d.take(s)
 		}
 		if err != nil {

@@ -19,6 +19,7 @@ func TestTransitionsCounted(t *testing.T) {
 	d := fuzzed()
 	var log bytes.Buffer
 	d.log, d.manager = slog.New(slog.NewTextHandler(&log, nil)), &manager{fd: -1}
+	d.respawn, d.child.deadline, d.heart.next = never, never, never
 	const transitions, span = 1000, 10 * time.Second
 	report := func(slot ipc.Slot) {
 		if err := d.report(ipc.Header{Slot: slot, Generation: d.generation}, ipc.StateChange{From: 1, To: 2}); err != nil {
