@@ -3,6 +3,7 @@
 package lab_test
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"fmt"
@@ -269,13 +270,16 @@ func TestSnifferPipes(t *testing.T) {
 	if _, err := in.Write(once[24+16+14 : 1000]); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := shown.Read(make([]byte, 1)); err != nil {
-		t.Fatal(err)
+	lines := bufio.NewReader(shown)
+	for at := 24; at+16+int(binary.LittleEndian.Uint32(once[at+8:])) <= 1000; at += 16 + int(binary.LittleEndian.Uint32(once[at+8:])) {
+		if _, err := lines.ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := waiting.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	_, _ = io.Copy(io.Discard, shown)
+	_, _ = io.Copy(io.Discard, lines)
 	if err := waiting.Wait(); err != nil {
 		t.Errorf("interrupted: %v", err)
 	}

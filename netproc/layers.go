@@ -129,7 +129,7 @@ const (
 const (
 	extensionsMax = 8 // headers, to come to an end
 	optionsMax    = 8 // options of a header but for padding
-	paddingMax    = 7 // bytes of one padding
+	paddingMax    = 7 // bytes of padding in one place
 )
 
 // chain is what stands before the payload of an IPv6 packet.
@@ -178,9 +178,13 @@ func walk(b []byte) chain {
 // passes says whether the kernel lets a header with these options pass:
 // unknown ones it skips or discards the packet for, as their type says.
 func passes(options []byte) bool {
-	for n := 0; len(options) > 0; {
+	n, padding := 0, 0
+	for len(options) > 0 {
 		kind := options[0]
 		if kind == optionPad1 {
+			if padding++; padding > paddingMax {
+				return false
+			}
 			options = options[1:]
 			continue
 		}
@@ -191,13 +195,13 @@ func passes(options []byte) bool {
 		options = options[2+len(value):]
 		switch {
 		case kind == optionPadN:
-			if len(value)+2 > paddingMax || slices.ContainsFunc(value, func(b byte) bool { return b != 0 }) {
+			if padding += 2 + len(value); padding > paddingMax || slices.ContainsFunc(value, func(b byte) bool { return b != 0 }) {
 				return false
 			}
 		case kind>>6 != 0:
 			return false
 		default:
-			if n++; n > optionsMax {
+			if n, padding = n+1, 0; n > optionsMax {
 				return false
 			}
 		}

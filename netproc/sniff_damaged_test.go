@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -112,6 +113,9 @@ func TestSniffSamples(t *testing.T) {
 				continue
 			}
 			o := object(t, shown)
+			if o.Checksum.Valid == nil || !*o.Checksum.Valid || slices.Contains(o.Errors, "checksum") {
+				t.Errorf("%s: %d: checksum %+v", s.name, i, o.Checksum)
+			}
 			want, again, stale := "accept", "accept", "accept"
 			if o.HMAC != nil {
 				again, stale = "replayed", "stale"

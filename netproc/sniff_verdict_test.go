@@ -44,6 +44,10 @@ func TestSniffNotReceived(t *testing.T) {
 		return append([]byte{0, kind, 0, 1, 0, 6, 0, 0, 0x5e, 0, 1, 7, 0, 0, 8, 0}, headerSummed(good4)...)
 	}
 	const accept, never = "accept", "not-received"
+	options := func(n int, padding ...byte) []byte {
+		b := append(bytes.Repeat([]byte{0x1e, 0}, n), padding...)
+		return append([]byte{112, byte((len(b)+2)/8 - 1)}, b...)
+	}
 	for _, tt := range []struct {
 		name         string
 		m            ipc.Capture
@@ -75,6 +79,10 @@ func TestSniffNotReceived(t *testing.T) {
 		{"an option to discard for", ipc.Capture{LinkType: 101, Frame: extended(good6, 60, 112, 0, 0x5e, 4, 0, 0, 0, 0)}, never, "extension"},
 		{"padding that is none", ipc.Capture{LinkType: 101, Frame: extended(good6, 60, 112, 0, 1, 4, 0, 9, 0, 0)}, never, "extension"},
 		{"an option that is too long", ipc.Capture{LinkType: 101, Frame: extended(good6, 60, 112, 0, 1, 9, 0, 0, 0, 0)}, never, "extension"},
+		{"eight options", ipc.Capture{LinkType: 101, Frame: extended(good6, 60, options(8, 0, 1, 3, 0, 0, 0)...)}, accept, ""},
+		{"nine options", ipc.Capture{LinkType: 101, Frame: extended(good6, 60, options(9, 0, 1, 1, 0)...)}, never, "extension"},
+		{"too much padding", ipc.Capture{LinkType: 101, Frame: extended(good6, 60, options(7, 0, 0, 0, 0, 0, 0, 0, 0)...)}, never, "extension"},
+		{"too much padding at once", ipc.Capture{LinkType: 101, Frame: extended(good6, 60, options(7, 0, 1, 5, 0, 0, 0, 0, 0)...)}, never, "extension"},
 		{"a route", ipc.Capture{LinkType: 101, Frame: extended(good6, 43, 112, 0, 2, 0, 0, 0, 0, 0)}, never, "extension"},
 		{"another protocol behind options", ipc.Capture{LinkType: 101, Frame: extended(good6, 0, 58, 0, 5, 2, 0, 0, 1, 0)}, "", ""},
 	} {
