@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -49,31 +50,43 @@ func verify(pid, uid, gid int) error {
 		return err
 	}
 	for _, t := range tasks {
-		status, err := os.ReadFile(filepath.Join(proc, "task", t.Name(), "status"))
+		task := filepath.Join(proc, "task", t.Name())
+		status, err := os.ReadFile(filepath.Join(task, "status"))
+		if err == nil {
+			err = verifyStatus(status, uid, gid, groups, filters+1)
+		}
+		if err == nil {
+			err = verifyNamespaces(task)
+		}
+		if _, gone := os.Stat(task); errors.Is(gone, fs.ErrNotExist) && t.Name() != strconv.Itoa(pid) {
+			continue // a thread that has ended meanwhile
+		}
 		if err != nil {
-			return err
-		}
-		if err := verifyStatus(status, uid, gid, groups, filters+1); err != nil {
 			return fmt.Errorf("thread %s: %w", t.Name(), err)
-		}
-		for _, ns := range namespaces {
-			ours, err := os.Readlink("/proc/self/ns/" + ns)
-			if err != nil {
-				return err
-			}
-			theirs, err := os.Readlink(filepath.Join(proc, "task", t.Name(), "ns", ns))
-			if err != nil {
-				return err
-			}
-			if ours == theirs {
-				return fmt.Errorf("thread %s: %s namespace is ours", t.Name(), ns)
-			}
 		}
 	}
 	if err := verifyLimits(proc); err != nil {
 		return err
 	}
 	return verifySurroundings(proc)
+}
+
+// verifyNamespaces looks that a thread shares none with us.
+func verifyNamespaces(task string) error {
+	for _, ns := range namespaces {
+		ours, err := os.Readlink("/proc/self/ns/" + ns)
+		if err != nil {
+			return err
+		}
+		theirs, err := os.Readlink(filepath.Join(task, "ns", ns))
+		if err != nil {
+			return err
+		}
+		if ours == theirs {
+			return fmt.Errorf("%s namespace is ours", ns)
+		}
+	}
+	return nil
 }
 
 // ownFilters is the number of seccomp filters that our children inherit: what

@@ -42,10 +42,8 @@ const (
 	prSetVMA     = 0x53564d41
 	einval       = 22
 
-	madvDontNeed = 4
-	madvFree     = 8
-	madvHugePage = 14 // and 15: no huge page
-	madvCollapse = 25
+	madvDontNeed   = 4
+	madvNoHugePage = 15
 
 	// cloneThread is how Go starts a thread without cgo: VM, FS, FILES,
 	// SIGHAND, SYSVSEM and THREAD; on amd64 the runtime adds SETTLS.
@@ -68,9 +66,7 @@ var Rules = []Rule{
 	{Call: "mmap", Args: []Arg{{2, protExec, 0}, int32Arg(3, mapDroppable|mapAnonymous), int32Arg(4, fdNone)}, Reason: "state of the random numbers in the vDSO"},
 	{Call: "munmap", Reason: "heap"},
 	{Call: "madvise", Args: []Arg{int32Arg(2, madvDontNeed)}, Reason: "heap: return pages at once"},
-	{Call: "madvise", Args: []Arg{int32Arg(2, madvFree)}, Reason: "heap: return pages when there is need"},
-	{Call: "madvise", Args: []Arg{{2, low &^ 1, madvHugePage}}, Reason: "heap: huge pages or not; never merged with those of other processes"},
-	{Call: "madvise", Args: []Arg{int32Arg(2, madvCollapse)}, Reason: "heap: huge pages now"},
+	{Call: "madvise", Args: []Arg{int32Arg(2, madvNoHugePage)}, Reason: "heap: no huge pages for its index; never merged with those of other processes"},
 	{Call: "prctl", Args: []Arg{int32Arg(0, prSetVMA)}, Errno: einval, Reason: "names of mappings, which the runtime can do without"},
 
 	// The Go runtime: threads.
