@@ -179,13 +179,7 @@ func TestManyAddressesOfKeepalived(t *testing.T) {
 	l.R1.IP(fmt.Sprintf("link set %s mtu 1280", lab.Interface))
 	a := startReloaded(t, l.R1, manyConfig(true, count, high, ""))
 	l.Tap.Await(0, 10*time.Second, "r1's advertisement", ofMany(l.R1, true))
-	var list string
-	for _, ip := range manyIPs(true, count) {
-		list += fmt.Sprintf("        %s/128\n", ip)
-	}
-	k := l.R2.Run(lab.Router{Kind: lab.Keepalived, Version: 3, Interval: interval3, Priority: low, IPv6: true, Text: fmt.Sprintf(
-		"vrrp_instance lab {\n    state BACKUP\n    interface %s\n    virtual_router_id 6\n    priority %d\n    advert_int 0.1\n    version 3\n    virtual_ipaddress {\n%s    }\n}\n",
-		lab.Interface, low, list)})
+	k := l.R2.Run(manyOfKeepalived(count, low))
 	k.AwaitBackup()
 	for range 15 { // many Active_Down_Intervals
 		f := l.Tap.Await(l.Tap.Len(), time.Second, "r1's next advertisement", ofMany(l.R1, true))
@@ -198,6 +192,17 @@ func TestManyAddressesOfKeepalived(t *testing.T) {
 	}
 	a.Kill()
 	k.AwaitActive(0)
+}
+
+// manyOfKeepalived is keepalived with as many IPv6 addresses.
+func manyOfKeepalived(count, priority int) lab.Router {
+	var list string
+	for _, ip := range manyIPs(true, count) {
+		list += fmt.Sprintf("        %s/128\n", ip)
+	}
+	return lab.Router{Kind: lab.Keepalived, Version: 3, Interval: interval3, Priority: priority, IPv6: true, Text: fmt.Sprintf(
+		"vrrp_instance lab {\n    state BACKUP\n    interface %s\n    virtual_router_id 6\n    priority %d\n    advert_int 0.1\n    version 3\n    virtual_ipaddress {\n%s    }\n}\n",
+		lab.Interface, priority, list)}
 }
 
 // TestMTU follows a link's MTU: advertisements fit it at once; below what
