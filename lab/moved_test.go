@@ -289,3 +289,29 @@ func TestReloadExchange(t *testing.T) {
 		t.Errorf("left behind (-before +after):\n%s", diff)
 	}
 }
+
+// TestReloadThereAndBack: an interface whose last macvlan has gone by a reload
+// is as one that never had any, settings included.
+func TestReloadThereAndBack(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t)
+	flat := []movable{{vrid: 10, vips: "10.9.0.254/24"}, {vrid: 11, vips: "fe80::9:11 2001:db8:9::11/64"}}
+	devices := []movable{{vrid: 10, vips: "10.9.0.254/24", device: "standby10"}, {vrid: 11, vips: "fe80::9:11 2001:db8:9::11/64", device: "standby11"}}
+	a := startReloaded(t, l.R1, text(high, flat))
+	a.AwaitLine(0, 5*time.Second, "backup->active vr=eth0/10/")
+	a.AwaitLine(0, 5*time.Second, "backup->active vr=eth0/11/")
+	state := func() lab.Snapshot { // but for the leases, which run
+		return slices.DeleteFunc(l.R1.Snapshot(), func(fact string) bool { return strings.Contains(fact, " expires ") })
+	}
+	before := state()
+	a.reload(text(high, devices), "configuration loaded")
+	if diff := before.Diff(state()); !strings.Contains(diff, "arp_ignore") {
+		t.Errorf("there (-before +after):\n%s", diff)
+	}
+	a.reload(text(high, flat), "configuration loaded")
+	var diff string
+	if !lab.Until(2*time.Second, func() bool { diff = before.Diff(state()); return diff == "" }) {
+		t.Errorf("and back (-before +after):\n%s", diff)
+	}
+	a.Terminate(5 * time.Second)
+}

@@ -51,3 +51,57 @@ func TestPrepareUnlocks(t *testing.T) {
 		t.Error("something has changed")
 	}
 }
+
+// TestInheritPage: a slot that is made anew goes on with all of the ledger's
+// page; a device that was to be set down still is, unless the slot takes its
+// addresses before.
+func TestInheritPage(t *testing.T) {
+	t.Parallel()
+	d := fuzzed()
+	o := d.slots[0]
+	s := newSlot(&o.grant)
+	o.index, o.own, o.lowering = 12, true, true
+	d.lowering = []*slot{d.slots[1], o}
+	d.inheritPage(s, o)
+	if s.index != 12 || !s.own || s.held || !s.lowering || d.lowering[1] != s || d.lowering[0] != d.slots[1] {
+		t.Errorf("%+v; to be set down: %v", s, d.lowering)
+	}
+	o, s = d.slots[1], newSlot(&d.slots[1].grant)
+	o.expires, o.prolonged, o.wears, o.reached, o.reasserted = 5, 4, true, true, 3
+	d.inheritPage(s, o)
+	if !s.held || len(s.placed) == 0 || s.expires != 5 || s.prolonged != 4 || !s.wears || !s.reached || s.reasserted != 3 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestBequeath: an address that another slot on the same device is to have is
+// not taken off, and is on that one's page; others are nobody's.
+func TestBequeath(t *testing.T) {
+	t.Parallel()
+	d := fuzzed()
+	a, b := d.slots[0], d.slots[1] // of one link
+	a.device, a.own, b.device, b.own = "", false, "", false
+	a.index, b.index, a.held, b.held = 3, 3, true, true
+	a.placed = d.place(a)
+	x, y := a.placed[0], a.placed[1]
+	b.addrs = append(b.addrs, a.addrs[0])
+	a.addrs = a.addrs[1:]
+	nobodys, heirs := d.bequeath(a, []vaddr{x})
+	if len(nobodys) != 0 || len(heirs) != 1 || heirs[0] != b || !has(b.placed, x) {
+		t.Errorf("nobody's: %v, heirs: %d, placed: %v", nobodys, len(heirs), b.placed)
+	}
+	for name, change := range map[string]func(){
+		"another device": func() { b.index = 4 }, "not held": func() { b.held = false }, "by ioctl": func() { b.ioctl = true },
+	} {
+		b.index, b.held, b.ioctl = 3, true, false
+		change()
+		nobodys, heirs = d.bequeath(a, []vaddr{x})
+		if len(nobodys) != 1 || len(heirs) != 0 {
+			t.Errorf("%s: nobody's: %v, heirs: %d", name, nobodys, len(heirs))
+		}
+	}
+	b.index, b.held, b.ioctl = 3, true, false
+	if nobodys, _ = d.bequeath(a, []vaddr{y}); len(nobodys) != 1 || nobodys[0] != y {
+		t.Errorf("nobody's: %v", nobodys)
+	}
+}
