@@ -116,7 +116,7 @@ func TestSnifferReceives(t *testing.T) {
 		if tt.ipv6 {
 			vip = fmt.Sprintf("2001:db8:9::%d/64", 101+i)
 		}
-		fmt.Fprintf(&text, "[[vrouter]]\ngroup = %d\nversion = 3\ninterface = %q\nvip = %q\npriority = 50\n", 101+i, lab.Interface, vip)
+		fmt.Fprintf(&text, "[[vrouter]]\ngroup = %d\nversion = 3\ninterface = %q\nvip = %q\npriority = 50\nsocket_filter = false\n", 101+i, lab.Interface, vip)
 		frames = append(frames, tt.change(lab.Forgery{VRID: 101 + i, TTL: 255, Priority: 200, IPv6: tt.ipv6}.Frame(l.R1))...)
 	}
 	conf := filepath.Join(t.TempDir(), "conf")
@@ -151,7 +151,7 @@ func TestSnifferReceives(t *testing.T) {
 			t.Errorf("%s (VRID %d): the daemon has not heard it", tt.name, 101+i)
 		}
 	}
-	daemon.AwaitLine(0, time.Second, "packets dropped.*reason=ttl ")
+	daemon.AwaitLine(0, 20*time.Second, "packets dropped.*reason=ttl ")
 	for _, line := range daemon.From(0) {
 		if strings.Contains(line.Text, "packets dropped") && !strings.Contains(line.Text, "reason=ttl ") {
 			t.Errorf("the daemon said %s", line.Text)
