@@ -36,7 +36,7 @@ sbom:
 	  app -json -std -licenses -noserial -main cmd/$$p -output bin/$$p.cdx.json . 2>/dev/null && echo bin/$$p.cdx.json || exit 1; done
 
 setup:
-	@./lab/setup.sh iproute2 procps gcc libc6-dev pkg-config libseccomp-dev keepalived frr tcpdump tshark nftables strace systemd mmdebstrap
+	@./lab/setup.sh iproute2 procps gcc libc6-dev pkg-config libseccomp-dev keepalived frr radvd tcpdump tshark nftables strace systemd mmdebstrap
 
 setup-demo:
 	@./lab/setup.sh iproute2
