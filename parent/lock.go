@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,6 +24,15 @@ func runtimeDirectory() string {
 	}
 	return "/run/rvrrpd"
 }
+
+// Implementation constants: a look at a lock takes it for less than that.
+const (
+	lockTries = 5
+	lockRetry = 2 * time.Millisecond
+)
+
+// lockPause waits until a look at a lock is over.
+var lockPause = time.Sleep
 
 var errLocked = errors.New("another rvrrpd runs on it")
 
@@ -45,13 +55,17 @@ func lockInterface(name string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	for {
+	for tries := 0; ; tries++ {
 		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
 		if err != nil {
 			return nil, err
 		}
 		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 			f.Close()
+			if err == unix.EWOULDBLOCK && tries < lockTries { // another that starts has a look, perhaps
+				lockPause(lockRetry)
+				continue
+			}
 			if err == unix.EWOULDBLOCK {
 				return nil, fmt.Errorf("%s: %w", name, errLocked)
 			}
