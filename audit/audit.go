@@ -34,7 +34,8 @@ type Options struct {
 // Daemon is a running daemon.
 type Daemon struct {
 	PID     int    `json:"pid"`
-	Profile string `json:"profile"` // root, or user
+	Profile string `json:"profile"` // root, user, or sniffer
+	sniffer bool
 	// Activated: the spawner is a service of its own.
 	Activated bool       `json:"activated"`
 	Processes []*Process `json:"processes"`
@@ -57,9 +58,15 @@ func Run(o Options) (ok bool, err error) {
 		o.owner = owner
 	}
 	var daemons []*Daemon
+	var strangers []int
 	for range attempts {
-		if daemons, err = survey(o); !gone(err) {
+		if daemons, strangers, err = survey(o); !gone(err) {
 			break
+		}
+	}
+	if !o.JSON {
+		for _, pid := range strangers {
+			fmt.Fprintf(o.Out, "process %d is called like rvrrpd, and does not run a program of that name that belongs to root: not looked at\n", pid)
 		}
 	}
 	if err != nil {
@@ -72,7 +79,7 @@ func Run(o Options) (ok bool, err error) {
 	if o.JSON {
 		e := json.NewEncoder(o.Out)
 		e.SetIndent("", "  ")
-		return ok, e.Encode(map[string]any{"daemons": daemons, "pass": ok})
+		return ok, e.Encode(map[string]any{"daemons": daemons, "strangers": strangers, "pass": ok})
 	}
 	for _, d := range daemons {
 		d.print(o.Out)
@@ -89,34 +96,48 @@ func gone(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(e
 
 // survey looks at every daemon it can see; one that cannot be looked at is an
 // error, so that nothing passes unseen.
-func survey(o Options) ([]*Daemon, error) {
-	daemons, err := find(o.Proc)
+func survey(o Options) ([]*Daemon, []int, error) {
+	daemons, strangers, err := find(o)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if len(daemons) == 0 {
-		return nil, ErrNone
+		return nil, strangers, ErrNone
 	}
 	for _, d := range daemons {
 		if err := d.examine(o); err != nil {
-			return nil, fmt.Errorf("daemon %d: %w (only root may look)", d.PID, err)
+			return nil, strangers, fmt.Errorf("daemon %d: %w (only root may look)", d.PID, err)
 		}
 	}
-	return daemons, nil
+	return daemons, strangers, nil
+}
+
+// ours says whether a process runs a program called rvrrpd that belongs to
+// root, or to whom this one does. Anybody can call a process what they like.
+func (o Options) ours(dir string) bool {
+	target, err := os.Readlink(filepath.Join(dir, "exe"))
+	if err != nil {
+		return true // it is looked at, and that says why it cannot be
+	}
+	uid, err := o.owner(filepath.Join(dir, "exe"))
+	own, _ := owner("/proc/self/exe")
+	return filepath.Base(strings.TrimSuffix(target, " (deleted)")) == "rvrrpd" && (err != nil || uid == 0 || uid == own)
 }
 
 // names of the processes, as the kernel cuts them.
 var names = map[string]string{"rvrrpd-spawn": roleSpawner, "rvrrpd-netproc": roleChild}
 
 // find lists the daemons: a parent is what has a spawner, or is called rvrrpd
-// and was told to run virtual routers. A spawner below anything else was
-// started by a service manager; it belongs to the parent that lacks one, if
-// there is one of each, and else to nobody.
-func find(proc string) (daemons []*Daemon, err error) {
-	dirs, err := filepath.Glob(filepath.Join(proc, "[0-9]*"))
+// and was told to run virtual routers; one that was not is a sniffer. A spawner
+// below anything else was started by a service manager; it belongs to the
+// parent that lacks one, if there is one of each, and else to nobody. Others
+// that are called so are strangers.
+func find(o Options) (daemons []*Daemon, strangers []int, err error) {
+	dirs, err := filepath.Glob(filepath.Join(o.Proc, "[0-9]*"))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	sniffers := make(map[int]bool)
 	byParent := make(map[int][]*Process)
 	parents, called := make(map[int]bool), make(map[int]string)
 	var spawners []*Process
@@ -127,14 +148,19 @@ func find(proc string) (daemons []*Daemon, err error) {
 			continue // gone, or as good as
 		}
 		above, _ := strconv.Atoi(lines["PPid"])
+		role := names[lines["Name"]]
+		if (role == roleSpawner || lines["Name"] == "rvrrpd") && !o.ours(dir) {
+			strangers = append(strangers, pid)
+			continue
+		}
 		called[pid] = lines["Name"]
-		if role := names[lines["Name"]]; role != "" {
+		if role != "" {
 			p := &Process{PID: pid, Role: role, parent: above}
 			if byParent[above] = append(byParent[above], p); role == roleSpawner {
 				spawners = append(spawners, p)
 			}
-		} else if lines["Name"] == "rvrrpd" && runsRouters(dir) {
-			parents[pid] = true
+		} else if lines["Name"] == "rvrrpd" {
+			parents[pid], sniffers[pid] = runsRouters(dir), !runsRouters(dir)
 		}
 	}
 	var strays []*Process
@@ -147,7 +173,10 @@ func find(proc string) (daemons []*Daemon, err error) {
 	}
 	var without []*Daemon
 	for _, pid := range slices.Sorted(maps.Keys(parents)) {
-		d := &Daemon{PID: pid, Processes: []*Process{{PID: pid, Role: roleParent}}}
+		if !parents[pid] {
+			continue
+		}
+		d := &Daemon{PID: pid, sniffer: sniffers[pid], Processes: []*Process{{PID: pid, Role: roleParent}}}
 		for _, s := range byParent[pid] {
 			d.Processes = append(append(d.Processes, s), byParent[s.PID]...)
 		}
@@ -160,7 +189,7 @@ func find(proc string) (daemons []*Daemon, err error) {
 		d.Activated = true
 		d.Processes = append(append(d.Processes, strays[0]), byParent[strays[0].PID]...)
 	}
-	return daemons, nil
+	return daemons, strangers, nil
 }
 
 // runsRouters says whether a process was started with -m1 or -m2.

@@ -50,6 +50,7 @@ func (t tree) process(pid int, text, space string, fds []string, limits map[stri
 	t[dir+"net/dev"] = "Inter-|\n face |\n    lo: 0\n"
 	t[dir+"net/unix"] = "Num RefCount Protocol Flags Type St Inode Path\n0: 2 0 0 5 03 77\n"
 	t[dir+"cmdline"] = "rvrrpd\x00-m1\x00"
+	t[dir+"exe"] = "-> /usr/sbin/rvrrpd"
 }
 
 // proper is a daemon as it should be.
@@ -108,7 +109,12 @@ func (t tree) write(tb testing.TB) string {
 func (t tree) audit(tb testing.TB, json bool, owner uint32) (ok bool, out string) {
 	tb.Helper()
 	var b bytes.Buffer
-	ok, err := Run(Options{Out: &b, Proc: t.write(tb), JSON: json, owner: func(string) (uint32, error) { return owner, nil }})
+	ok, err := Run(Options{Out: &b, Proc: t.write(tb), JSON: json, owner: func(path string) (uint32, error) {
+		if filepath.Base(path) == "exe" { // root's, but for that of a user 1001
+			return uint32(1001 * len(t[filepath.Base(filepath.Dir(path))+"/own"])), nil
+		}
+		return owner, nil
+	}})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -132,6 +138,55 @@ func TestProper(t *testing.T) {
 	}
 }
 
+// sniffing turns it into a sniffer.
+func (t tree) sniffing() tree {
+	t["100/cmdline"] = "rvrrpd\x00-m0\x00"
+	t["100/task/100/status"] = strings.ReplaceAll(t["100/task/100/status"], network, none)
+	return t
+}
+
+// TestSniffer: a sniffer has promises of its own; it breaks them with a
+// capability, as a daemon does without.
+func TestSniffer(t *testing.T) {
+	t.Parallel()
+	for name, tree := range map[string]tree{"root": proper().sniffing(), "user": proper().service().sniffing()} {
+		if ok, out := tree.audit(t, false, 0); !ok || !strings.Contains(out, "profile sniffer") || !strings.Contains(out, "pass the sniffer has no capability") {
+			t.Errorf("%s: ok %v:\n%s", name, ok, out)
+		}
+	}
+	idle := proper().sniffing()
+	idle["100/cmdline"] = "rvrrpd\x00-m1\x00"
+	if ok, out := idle.audit(t, false, 0); ok || !strings.Contains(out, "FAIL the parent has CAP_NET_ADMIN and CAP_NET_RAW") {
+		t.Errorf("a daemon without capabilities: ok %v:\n%s", ok, out)
+	}
+}
+
+// TestStrangers: what anybody calls rvrrpd neither passes nor fails, and is told.
+func TestStrangers(t *testing.T) {
+	t.Parallel()
+	core := map[string]string{}
+	for name, change := range map[string]func(tree){
+		"a program of a user's":          func(t tree) { t["300/own"] = "x" },
+		"another program under the name": func(t tree) { t["300/exe"] = "-> /usr/bin/python3.13" },
+		"a user's with a spawner of its own": func(t tree) {
+			t.process(301, statusText("rvrrpd-spawn", 300, "1001", none, none, "0"), "1", []string{"/dev/null"}, core)
+			t["300/own"], t["301/own"] = "x", "x"
+		},
+	} {
+		tree := proper()
+		tree.process(300, statusText("rvrrpd", 1, "1001", none, none, "0"), "1", []string{"/dev/null"}, core)
+		change(tree)
+		if ok, out := tree.audit(t, false, 0); !ok || !strings.Contains(out, "process 300 is called like rvrrpd") || strings.Count(out, "daemon ") != 1 {
+			t.Errorf("%s: ok %v:\n%s", name, ok, out)
+		}
+	}
+	tree := proper()
+	tree.process(300, statusText("rvrrpd", 1, "0", network, network, "0"), "1", []string{"/dev/null"}, core)
+	if ok, out := tree.audit(t, false, 0); ok || !strings.Contains(out, "0 processes are its spawner") {
+		t.Errorf("a daemon without its spawner: ok %v:\n%s", ok, out)
+	}
+}
+
 // TestBroken breaks each promise, and looks whether that one and no other fails.
 func TestBroken(t *testing.T) {
 	t.Parallel()
@@ -139,7 +194,7 @@ func TestBroken(t *testing.T) {
 	limit := func(name, value string) string { return fmt.Sprintf("%-26s%-21s%-21s", name, value, value) }
 	tests := []struct {
 		name, path, old, new, sentence string
-		service                        bool
+		service, sniffer               bool
 		owner                          uint32
 	}{
 		{name: "privileges", path: spawner, old: "NoNewPrivs:\t1", new: "NoNewPrivs:\t0", sentence: "no program it starts can have more privileges"},
@@ -149,6 +204,7 @@ func TestBroken(t *testing.T) {
 		{name: "dumpable", owner: 65534, sentence: "its memory is closed to its own user"},
 		{name: "ambient", path: parent, old: "CapAmb:\t" + none, new: "CapAmb:\t" + network, sentence: "a program it starts gets no capability"},
 		{name: "inheritable", path: spawner, old: "CapInh:\t" + none, new: "CapInh:\t" + network, sentence: "a program it starts gets no capability"},
+		{name: "sniffer's capabilities", sniffer: true, path: parent, old: "CapPrm:\t" + none, new: "CapPrm:\t" + network, sentence: "the sniffer has no capability"},
 		{name: "parent's capabilities", path: parent, old: "CapPrm:\t" + network, new: "CapPrm:\t00000000002030c0", sentence: "the parent has CAP_NET_ADMIN and CAP_NET_RAW"},
 		{name: "parent's bounding set", path: parent, old: "CapBnd:\t" + network, new: "CapBnd:\t000001ffffffffff", sentence: "the parent can get no other capability"},
 		{name: "parent's files", path: "100/limits", old: limit("Max open files", "1024"), new: limit("Max open files", "1048576"), sentence: "the parent's descriptors and memory are bounded"},
@@ -184,6 +240,9 @@ func TestBroken(t *testing.T) {
 			tree := proper()
 			if test.service {
 				tree.service()
+			}
+			if test.sniffer {
+				tree.sniffing()
 			}
 			if !strings.Contains(tree[test.path], test.old) {
 				t.Fatalf("%s has no %q", test.path, test.old)

@@ -22,7 +22,7 @@ type rule func(p *Process, d *Daemon) string
 // promise is a sentence about processes of some roles.
 type promise struct {
 	roles    []string
-	profile  string // root, user, or "" for both
+	profile  string // root or user, daemon or sniffer, or "" for all
 	sentence string
 	broken   rule
 }
@@ -49,8 +49,9 @@ var promises = []promise{
 	{everyone, "", "its memory is closed to its own user", undumpable},
 	{everyone, "", "a program it starts gets no capability", all(set("inheritable", "none"), set("ambient", "none"))},
 
-	{parent, "", "the parent has CAP_NET_ADMIN and CAP_NET_RAW", all(set("permitted", "net_admin net_raw"), set("effective", "net_admin net_raw"))},
-	{parent, "", "the parent can get no other capability", set("bounding", "net_admin net_raw")},
+	{parent, "sniffer", "the sniffer has no capability", all(set("permitted", "none"), set("effective", "none"))},
+	{parent, "daemon", "the parent has CAP_NET_ADMIN and CAP_NET_RAW", all(set("permitted", "net_admin net_raw"), set("effective", "net_admin net_raw"))},
+	{parent, "daemon", "the parent can get no other capability", set("bounding", "net_admin net_raw")},
 	{parent, "", "the parent's descriptors and memory are bounded", all(atMost("max open files", 16384), atMost("max data size", 512<<20))},
 	{parent, "", "the parent listens on no TCP or UDP port", without("tcp", "tcp6", "udp", "udp6")},
 
@@ -87,8 +88,12 @@ var landlock = map[string]string{
 
 // judge holds the promises of their roles against the processes.
 func (d *Daemon) judge() {
-	if d.Profile = "user"; d.service() == "0" {
-		d.Profile = "root"
+	user, kind := "user", "daemon"
+	if d.service() == "0" {
+		user = "root"
+	}
+	if d.Profile = user; d.sniffer {
+		d.Profile, kind = "sniffer", "sniffer"
 	}
 	d.Pass = true
 	for _, role := range everyone {
@@ -109,7 +114,7 @@ func (d *Daemon) judge() {
 			p.Landlock = "not shown by the kernel, and its filter cannot be told from those of its service"
 		}
 		for _, row := range promises {
-			if !slices.Contains(row.roles, p.Role) || row.profile != "" && row.profile != d.Profile {
+			if !slices.Contains(row.roles, p.Role) || row.profile != "" && row.profile != user && row.profile != kind {
 				continue
 			}
 			found := row.broken(p, d)

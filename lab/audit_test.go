@@ -151,6 +151,40 @@ func TestAuditAlone(t *testing.T) {
 	}
 }
 
+// TestAuditSniffer: a sniffer beside a daemon is no failure, nor is what a user
+// calls rvrrpd.
+func TestAuditSniffer(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t)
+	sniffer := l.R1.Start(lab.Binary("rvrrpd"), "-m0", "-i", lab.Interface)
+	if !lab.Until(10*time.Second, func() bool {
+		return len(lab.Children(sniffer.PID)) == 1 && lab.Status(sniffer.PID)["CapPrm"] == noCapability
+	}) {
+		t.Fatalf("no sniffer: %s", sniffer.Output())
+	}
+	dir := t.TempDir()
+	if err := os.Symlink("/bin/sleep", filepath.Join(dir, "rvrrpd")); err != nil {
+		t.Fatal(err)
+	}
+	fake := l.R2.Start(filepath.Join(dir, "rvrrpd"), "60")
+	var daemons []audit.Daemon
+	if !lab.Until(10*time.Second, func() bool {
+		daemons, _ = audited(t)
+		found := false
+		for _, d := range daemons {
+			found = found || d.PID == sniffer.PID && len(d.Processes) == 3 && d.Pass
+		}
+		return found
+	}) {
+		t.Errorf("broken: %q", failures(one(t, daemons, sniffer.PID)))
+	}
+	for _, d := range daemons {
+		if d.PID == fake.PID || d.PID == sniffer.PID && d.Profile != "sniffer" {
+			t.Errorf("%d is looked at as %s", d.PID, d.Profile)
+		}
+	}
+}
+
 // auditText runs rvrrpd --audit through another program.
 func auditText(through []string) (out string, status int) {
 	cmd := exec.Command(through[0], append(through[1:len(through):len(through)], lab.Binary("rvrrpd"), "--audit")...)
