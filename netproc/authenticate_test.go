@@ -203,14 +203,36 @@ func TestReplayedAfterReload(t *testing.T) {
 	d.expect("forgotten", d.turn(), "g1 s0 mark from 10.1.0.0: 0", fmt.Sprintf("g1 s0 mark from 10.77.0.1: %d", binary.BigEndian.Uint64(p[20+12+4:])))
 }
 
-// TestSkew: a clock that is off by more than half the window is told of.
+// TestSkew: a clock that is off by more than half the window, in either
+// direction, is told of; exactly half is not, nor any without a window.
 func TestSkew(t *testing.T) {
 	t.Parallel()
-	d := authenticated(t, withHMAC(record3(), 2), ipc.Slot(0), ipc.Secret{ID: 1, Value: hmacKey(1)})
-	p := signed(t, 1, peer, good3(200), noon.Add(3*time.Second))
-	d.frame(d.now, p)
-	d.expect("skewed", d.turn(), fmt.Sprintf("g1 s0 mark from 10.77.0.1: %d", binary.BigEndian.Uint64(p[20+12+4:])),
-		"g1 noticed skew link=0 vrid=7 from 10.77.0.1: 1 of 1")
+	monotonic := withHMAC(record3(), 2)
+	monotonic.HMAC.Monotonic = true
+	for _, tt := range []struct {
+		name   string
+		router ipc.Router
+		off    time.Duration
+		told   bool
+	}{
+		{"right", withHMAC(record3(), 2), 0, false},
+		{"ahead", withHMAC(record3(), 2), 3 * time.Second, true},
+		{"ahead by half", withHMAC(record3(), 2), 2500 * time.Millisecond, false},
+		{"ahead by a bit more", withHMAC(record3(), 2), 2501 * time.Millisecond, true},
+		{"behind", withHMAC(record3(), 2), -3 * time.Second, true},
+		{"behind by half", withHMAC(record3(), 2), -2500 * time.Millisecond, false},
+		{"behind by a bit more", withHMAC(record3(), 2), -2501 * time.Millisecond, true},
+		{"far off, without a window", monotonic, 100 * time.Hour, false},
+	} {
+		d := authenticated(t, tt.router, ipc.Slot(0), ipc.Secret{ID: 1, Value: hmacKey(1)})
+		p := signed(t, 1, peer, good3(200), noon.Add(tt.off))
+		d.frame(d.now, p)
+		want := []string{fmt.Sprintf("g1 s0 mark from 10.77.0.1: %d", binary.BigEndian.Uint64(p[20+12+4:]))}
+		if tt.told {
+			want = append(want, "g1 noticed skew link=0 vrid=7 from 10.77.0.1: 1 of 1")
+		}
+		d.expect(tt.name, d.turn(), want...)
+	}
 }
 
 // TestUnsigned: each sender that does not sign is reported by its name, at a
@@ -372,6 +394,44 @@ func TestAsRVRRPd(t *testing.T) {
 		}
 		if n < 2 {
 			t.Errorf("%s: %d packets", tt.file, n)
+		}
+	}
+}
+
+// TestSamplesOfRVRRPd: checksum and authentication data of what a running
+// rVRRPd sent, with secrets short, long and empty.
+func TestSamplesOfRVRRPd(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		kind         ipc.Auth
+		secret, want string
+	}{
+		{ipc.AuthSimple, "secret12", "cf2c 7365637265743132"},
+		{ipc.AuthSimple, "muchlongerthan8", "90f6 6d7563686c6f6e67"},
+		{ipc.AuthP0, "changeme", "2078 cbf882e9a2cc3183"},
+		{ipc.AuthP0, "", "38f1 a2e2f24390ace4e5"},
+		{ipc.AuthP0, strings.Repeat("k", 100), "b4f3 299ed8b5894e0314"},
+		{ipc.AuthP1, "changeme", "adaa b38a245eddf3df22"},
+		{ipc.AuthP1, strings.Repeat("k", 200), "7823 30659c326e358fb9"},
+	} {
+		r := record()
+		r.Auth, r.Priority = tt.kind, 150
+		var secrets []ipc.Secret
+		if tt.secret != "" {
+			secrets = []ipc.Secret{{Value: []byte(tt.secret)}}
+		}
+		vr, err := newRouter(0, r, secrets)
+		if err != nil {
+			t.Fatal(err)
+		}
+		vr.speakFrom(peer)
+		m := vr.advertise[0].(ipc.Advertise).Message
+		if got := fmt.Sprintf("%x %x", m[6:8], m[12:]); got != tt.want {
+			t.Errorf("type %d, %q: got %s, want %s", tt.kind, tt.secret, got, tt.want)
+		}
+		kind := []byte{byte(tt.kind)}
+		if head := append(append([]byte{0x21, 7, 150, 1}, kind...), 1); !bytes.Equal(m[:6], head) || len(m) != 20 {
+			t.Errorf("type %d, %q: % x", tt.kind, tt.secret, m)
 		}
 	}
 }

@@ -2,8 +2,10 @@ package parent
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 
@@ -146,6 +148,36 @@ func TestSysctlPath(t *testing.T) {
 	for _, bad := range []string{"", ".", "..", "../all", "a/b"} {
 		if got, err := sysctlPath("ipv4", bad, "rp_filter"); err == nil {
 			t.Errorf("interface %q leads to %s", bad, got)
+		}
+	}
+}
+
+// TestFramesOfRVRRPd: around the same message we put the same headers as
+// rVRRPd: its TOS, its identification of zero without DF, its addresses. What
+// differs is behind the packet: rVRRPd does not pad, and its peers take only
+// what is padded.
+func TestFramesOfRVRRPd(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"simple", "p0", "p1"} {
+		b, err := os.ReadFile("../netproc/wire/testdata/rvrrpd-" + kind + ".pcap")
+		if err != nil {
+			t.Fatal(err)
+		}
+		frames := 0
+		for b = b[24:]; len(b) >= 16; {
+			size := int(binary.LittleEndian.Uint32(b[8:]))
+			captured := b[16 : 16+size]
+			if b = b[16+size:]; captured[12] != 8 || captured[13] != 0 {
+				continue // its gratuitous ARP, which is not ours
+			}
+			frames++
+			got := appendAdvertisement(nil, virtualMAC(ipc.IPv4, 7), netip.MustParseAddr("10.77.0.1"), captured[34:])
+			if want := append(bytes.Clone(captured), make([]byte, minFrame-len(captured))...); !bytes.Equal(got, want) {
+				t.Errorf("%s: got  %x\nwant %x", kind, got, want)
+			}
+		}
+		if frames != 8 {
+			t.Errorf("%s: %d frames", kind, frames)
 		}
 	}
 }
