@@ -315,3 +315,42 @@ func TestReloadThereAndBack(t *testing.T) {
 	}
 	a.Terminate(5 * time.Second)
 }
+
+// TestReloadMovesInACrash: the network process dies while a reload moves the
+// addresses; the next one goes on with them where they are to be. Not in
+// parallel: a crash has the time of an advertisement.
+func TestReloadMovesInACrash(t *testing.T) {
+	l := lab.New(t)
+	before := l.R1.Snapshot()
+	flat, devices := []movable{{vrid: 10, vips: "10.9.0.254/24"}}, []movable{{vrid: 10, vips: "10.9.0.254/24", device: "standby10"}}
+	a := startReloaded(t, l.R1, text(high, flat))
+	a.AwaitLine(0, 5*time.Second, "backup->active")
+	b := startReloaded(t, l.R2, text(low, flat))
+	b.AwaitLine(0, 5*time.Second, "initialize->backup")
+	for i, routers := range [][]movable{devices, flat, devices} { // no more crashes than are answered at once, or nearly
+		mark, said := l.Tap.Len(), a.Len()
+		a.write(text(high, routers))
+		child := lab.Children(a.PID)[0]
+		syscall.Kill(child, syscall.SIGSTOP) // it does not say that it is ready
+		a.Signal(syscall.SIGHUP)
+		lab.KillChild(child)
+		a.AwaitLine(said, 5*time.Second, "configuration loaded")
+		a.AwaitLine(said, 5*time.Second, "network process confined")
+		want := places(routers)
+		if !lab.Until(2*time.Second, func() bool { return gocmp.Equal(found(l.R1, want), want) }) {
+			t.Errorf("crash %d: addresses: %v; it said\n%s", i+1, found(l.R1, want), a.Output())
+		}
+		l.Tap.Await(l.Tap.Len(), 2*time.Second, "r1's advertisements", lab.AdvertOf(l.R1, high))
+		for _, f := range l.Tap.From(mark) {
+			if f.VRRP != nil && (f.Port != l.R1.Name || f.VRRP.Priority == 0) {
+				t.Errorf("crash %d: a role changed: %s", i+1, f)
+			}
+		}
+	}
+	if status := a.Terminate(5 * time.Second); status != 0 {
+		t.Errorf("status %d; it said\n%s", status, a.Output())
+	}
+	if diff := before.Diff(l.R1.Snapshot()); diff != "" {
+		t.Errorf("left behind (-before +after):\n%s", diff)
+	}
+}
