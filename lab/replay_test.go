@@ -3,6 +3,7 @@
 package lab_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -191,5 +192,58 @@ func TestReplayWorks(t *testing.T) {
 			r.l.Client.Replay(r.old, 20*time.Millisecond, stop)
 			r.AwaitLine(mark, 5*time.Second, "active->backup.*reason=higher-priority peer="+r.l.R1.Addr.String())
 		})
+	}
+}
+
+// TestUnsafeState: neither a start nor a reload believes a state that others
+// could have written; a reload that does not changes nothing.
+func TestUnsafeState(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t)
+	dir := filepath.Join(t.TempDir(), "state")
+	file := filepath.Join(dir, "replay."+lab.Interface)
+	write := func(mode os.FileMode, text string) {
+		if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(file, []byte(text), 0o600), os.Chmod(file, mode)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := func(extra string) string {
+		return fmt.Sprintf("state_dir = %q\n", dir) + hmacConfig(1, high, "enforce", 1, "1", extra)
+	}
+	const monotonic = "anti_replay = \"monotonic\"\n"
+	write(0o666, "4 1 10.9.0.7 5\n")
+	if status := startReloaded(t, l.R1, text(monotonic)).AwaitExit(5 * time.Second); status == 0 {
+		t.Error("it starts")
+	}
+	p := startReloaded(t, l.R1, text(""))
+	p.AwaitLine(0, 5*time.Second, "backup->active")
+	for _, bad := range []struct {
+		mode       os.FileMode
+		text, want string
+	}{
+		{0o666, "4 1 10.9.0.7 5\n", "only root can write"},
+		{0o600, "4 1 10.9.0.7 5\n4 1", "is not a line of state"},
+	} {
+		write(bad.mode, bad.text)
+		mark, seen := p.Len(), l.Tap.Len()
+		p.reload(text(monotonic), "reload refused, nothing has changed.*"+bad.want)
+		for range 3 {
+			l.Tap.Await(seen, time.Second, "an advertisement", lab.AdvertOf(l.R1, high))
+			seen = l.Tap.Len()
+		}
+		if p.Said(mark, "->|configuration loaded") {
+			t.Errorf("%s: it said\n%s", bad.want, p.Output())
+		}
+		if b, err := os.ReadFile(file); err != nil || string(b) != bad.text {
+			t.Errorf("%s: it was changed: %q, %v", bad.want, b, err)
+		}
+	}
+	write(0o600, "4 1 10.9.0.7 5\n")
+	p.reload(text(monotonic), "configuration loaded")
+	if !lab.Until(5*time.Second, func() bool { b, _ := os.ReadFile(file); return strings.Contains(string(b), "4 1 - ") }) {
+		t.Error("it is not written")
+	}
+	if b, _ := os.ReadFile(file); !strings.Contains(string(b), "4 1 10.9.0.7 5\n") {
+		t.Errorf("what it had is lost: %q", b)
 	}
 }

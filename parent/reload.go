@@ -244,6 +244,8 @@ func (d *daemon) prepare(c *conf.Config) error {
 	d.warn(c)
 	d.vault, d.oldVault = v, d.vault
 	d.setRoutes(c.Routes)
+	d.stateNext = 0 // what may go is written before
+	d.saveState()
 	d.old = d.slots
 	d.adopt(next)
 	d.recall(d.old, known)
