@@ -300,6 +300,9 @@ func TestReloadThereAndBack(t *testing.T) {
 	a := startReloaded(t, l.R1, text(high, flat))
 	a.AwaitLine(0, 5*time.Second, "backup->active vr=eth0/10/")
 	a.AwaitLine(0, 5*time.Second, "backup->active vr=eth0/11/")
+	if want := places(flat); !lab.Until(2*time.Second, func() bool { return gocmp.Equal(found(l.R1, want), want) }) {
+		t.Fatalf("addresses: %v", found(l.R1, want))
+	}
 	state := func() lab.Snapshot { // but for the leases, which run
 		return slices.DeleteFunc(l.R1.Snapshot(), func(fact string) bool { return strings.Contains(fact, " expires ") })
 	}
