@@ -40,6 +40,7 @@ func TestDeviceOfBackup(t *testing.T) {
 				t.Parallel()
 				l := lab.New(t)
 				r := family.router
+				r.Interval = lab.AdverInterval // a busy machine is no reason to take over
 				before := l.R2.Snapshot()
 				a, b := activeAndBackup(t, l, r)
 				command := strings.Replace(tt.command, "elsewhere", l.Client.Namespace, 1)
@@ -229,6 +230,7 @@ func TestSettingsChanged(t *testing.T) {
 			t.Parallel()
 			l := lab.New(t)
 			r := family.router
+			r.Interval = lab.AdverInterval // a busy machine is no reason to take over
 			a, b := activeAndBackup(t, l, r)
 			type change struct{ name, to, want string }
 			changes := []change{{"net/ipv4/conf/eth0/arp_ignore", "0", "1"}, {"net/ipv4/conf/eth0/arp_announce", "1", "2"},
@@ -252,12 +254,16 @@ func TestSettingsChanged(t *testing.T) {
 			if a.Said(0, "active->|level=ERROR") || b.Said(0, "->active|level=ERROR") {
 				t.Errorf("r1 said\n%sr2 said\n%s", a.Output(), b.Output())
 			}
-			if status := a.Terminate(5 * time.Second); status != 0 {
-				t.Errorf("status %d", status)
-			}
-			for name, want := range map[string]string{"arp_ignore": "0", "arp_announce": "1"} {
-				if got := l.R1.Setting("net/ipv4/conf/eth0/" + name); got != want && !r.IPv6 {
-					t.Errorf("in the end %s = %s, want %s", name, got, want)
+			for node, d := range map[*lab.Node]*lab.Daemon{l.R1: a, l.R2: b} {
+				if status := d.Terminate(5 * time.Second); status != 0 {
+					t.Errorf("%s: status %d", node.Name, status)
+				}
+				for name, want := range map[string]string{"arp_ignore": "0", "arp_announce": "1"} {
+					name = "net/ipv4/conf/eth0/" + name
+					if got := node.Setting(name); got != want && !r.IPv6 {
+						t.Errorf("%s: in the end %s = %s, want %s", node.Name, name, got, want)
+					}
+					node.Set(name, "0") // as it was before the test
 				}
 			}
 		})

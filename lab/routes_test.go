@@ -101,9 +101,9 @@ metric = 9
 }
 
 // routed starts r1 as Active, and r2 as Backup, with static routes.
-func routed(t *testing.T, l *lab.Lab, static string) (a, b *lab.Process) {
+func routed(t *testing.T, l *lab.Lab, interval time.Duration, static string) (a, b *lab.Process) {
 	t.Helper()
-	r := lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, Priority: high}
+	r := lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval, Priority: high}
 	a = runText(t, l.R1, r.Configuration("")+static)
 	a.AwaitLine(0, 5*time.Second, "backup->active")
 	r.Priority = low
@@ -121,7 +121,7 @@ func TestRouteOfOthers(t *testing.T) {
 	l := lab.New(t)
 	l.R1.IP("addr add 2001:db8:9::1/64 dev " + lab.Interface + " nodad")
 	l.R2.IP("addr add 2001:db8:9::2/64 dev " + lab.Interface + " nodad")
-	a, b := routed(t, l, `
+	a, b := routed(t, l, lab.AdverInterval, `
 [[protocols.static]]
 route = "10.64.0.0/16"
 nh = "10.9.0.99"
@@ -157,9 +157,7 @@ nh = "2001:db8:9::99"
 		l.R1.IP("route replace " + theirs + " proto static")
 		to, _, _ := strings.Cut(theirs, " ")
 		a.AwaitLine(mark, 2*time.Second, "another route is in the place of ours.*"+to)
-		for range 12 { // longer than between two attempts
-			awaitAdverts(l, l.R1, lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3}, 1)
-		}
+		awaitAdverts(l, l.R1, lab.Router{Kind: lab.Rvrrpd, Version: 3}, 2) // longer than between two attempts
 		if got := routes(t, l.R1, "proto", "static"); !strings.Contains(got, theirs) {
 			t.Errorf("their route is gone: %s", got)
 		}
@@ -187,16 +185,17 @@ nh = "2001:db8:9::99"
 // installed in the first place does not: somebody has to be Active.
 func TestRouteLost(t *testing.T) {
 	t.Parallel()
+	const interval = 300 * time.Millisecond
 	l := lab.New(t)
 	for _, n := range []*lab.Node{l.R1, l.R2} {
 		n.IP("link add uplink type veth peer name far", "addr add 10.8.0.1/24 dev uplink", "link set uplink up", "link set far up")
 	}
-	a, b := routed(t, l, `
+	a, b := routed(t, l, interval, `
 [[protocols.static]]
 route = "10.64.0.0/16"
 nh = "10.8.0.9"
 `)
-	r := lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, Priority: high}
+	r := lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval, Priority: high}
 	mark, seen := a.Len(), l.Tap.Len()
 	l.R1.IP("link set uplink down")
 	a.AwaitLine(mark, 3*time.Second, "handing over.*10.64.0.0/16")
@@ -205,8 +204,8 @@ nh = "10.8.0.9"
 	if !lab.Until(2*time.Second, func() bool { return strings.Contains(routes(t, l.R2, "proto", "112"), "10.64") }) {
 		t.Errorf("r2's routes: %s", routes(t, l.R2))
 	}
-	for since := time.Now(); time.Since(since) < 4*r.ActiveDown(); {
-		awaitAdverts(l, l.R2, lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, Priority: low}, 1)
+	for since := time.Now(); time.Since(since) < 2*r.ActiveDown(); {
+		awaitAdverts(l, l.R2, lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval, Priority: low}, 1)
 	}
 	answers(t, l, l.R2, r)
 	errors := 0
@@ -232,7 +231,7 @@ nh = "10.8.0.9"
 	b.AwaitLine(mark, 5*time.Second, "msg=routes error=.*10.64.0.0/16.*unreachable")
 	answers(t, l, l.R2, r)
 	for since := time.Now(); time.Since(since) < 2500*time.Millisecond; {
-		awaitAdverts(l, l.R2, lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, Priority: low}, 1)
+		awaitAdverts(l, l.R2, lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval, Priority: low}, 1)
 	}
 	errors = 0
 	for _, line := range b.From(mark) {

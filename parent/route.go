@@ -204,7 +204,9 @@ func (d *daemon) install(c conf.Route, there []netlink.Route) error {
 	}
 	if state.installed {
 		state.times++
-		d.log.Warn("put back what somebody else has removed", "route", c.Prefix, "nh", c.NextHop, "times", state.times)
+		if d.correcting.take(d.now) {
+			d.log.Warn("put back what somebody else has removed", "route", c.Prefix, "nh", c.NextHop, "times", state.times)
+		}
 	} else {
 		d.log.Info("route installed", "route", c.Prefix, "nh", c.NextHop)
 	}
