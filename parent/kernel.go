@@ -60,9 +60,10 @@ type vaddr struct {
 
 // kernel is the netlink edge, and the only user of netlink.
 type kernel struct {
-	requests int  // batches; blocking, with a timeout
-	monitor  int  // reports of changes; non-blocking
-	inet     int  // for ioctl(2) alone: behind the filter no other can be made
+	requests int // batches; blocking, with a timeout
+	monitor  int // reports of changes; non-blocking
+	inet     int // for ioctl(2) alone: behind the filter no other can be made
+	ask      func(*netlink.Neigh) error
 	marks    bool // it remembers whose an address is
 	seq      uint32
 	buf      []byte
@@ -71,7 +72,7 @@ type kernel struct {
 }
 
 func openKernel() (*kernel, error) {
-	k := &kernel{buf: make([]byte, 64<<10)}
+	k := &kernel{buf: make([]byte, 64<<10), ask: ask}
 	var err error
 	if k.requests, err = unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE); err == nil {
 		err = errors.Join(
@@ -443,7 +444,7 @@ func (k *kernel) exchange(reqs []*nl.NetlinkRequest, ignore ...unix.Errno) error
 			r.Seq = k.seq
 			out = append(out, r.Serialize()...)
 		}
-		if err := unix.Sendto(k.requests, out, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		if _, err := unix.Write(k.requests, out); err != nil { // to the kernel, which is nobody's address
 			return errors.Join(append(errs, fmt.Errorf("netlink: %w", err))...)
 		}
 		if err := k.acknowledged(first, n, ignore, &errs); err != nil {

@@ -12,11 +12,11 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"golang.org/x/sys/unix"
 )
 
-// fuzzed is a parent with four virtual routers whose every frame and
-// acquisition is recorded: its interfaces are busy, so that frames wait, and
-// acquisitions wait for the end of the turn. Slot 1 is held.
+// fuzzed is a parent with five virtual routers of every kind that differs on
+// the wire. Slot 1 is held; what is sent is recorded.
 func fuzzed() *daemon {
 	v4, v6 := netip.MustParseAddr, netip.MustParseAddr
 	router := func(vrid uint8, version uint8, iface string, addrs ...netip.Addr) conf.Router {
@@ -30,80 +30,157 @@ func fuzzed() *daemon {
 	c := &conf.Config{Routers: []conf.Router{
 		router(7, 2, "eth0", v4("10.9.0.254"), v4("10.9.0.253")), router(8, 3, "eth0", v4("10.9.0.252")),
 		router(7, 3, "eth0", v6("fe80::7"), v6("2001:db8::7")), router(9, 3, "eth1", v4("10.8.0.254")),
+		router(10, 3, "eth0", v4("10.9.0.251")),
 	}}
 	c.Routers[1].Migration = true
-	d := &daemon{log: slog.New(slog.NewTextHandler(io.Discard, nil)), generation: 2, leaseCheck: never,
-		child: &child{phase: ipc.PhaseRun, reports: rate{period: time.Second, burst: 10}}}
+	c.Routers[4].Auth, c.Routers[4].HMAC = conf.AuthHMAC, &conf.HMAC{ActiveKey: 1, AntiReplay: "time", Window: time.Minute, Mode: "enforce"}
+	d := &daemon{log: slog.New(slog.NewTextHandler(io.Discard, nil)), generation: 2, leaseCheck: never, respawn: never, verdicts: make(map[string]map[ipc.Verdict]int),
+		child: &child{phase: ipc.PhaseRun, deadline: never, reports: rate{period: time.Second, burst: 10}}}
 	gs, names := grants(c)
 	for i, n := range names {
-		primary := v4("10.9.0.1")
+		primary, prefix := v4("10.9.0.1"), netip.MustParsePrefix("10.9.0.1/24")
 		if n.family == ipc.IPv6 {
-			primary = v6("fe80::1")
+			primary, prefix = v6("fe80::1"), netip.MustParsePrefix("fe80::1/64")
 		}
-		d.links = append(d.links, &link{linkName: n, id: ipc.Link(i), told: ipc.LinkState{Link: ipc.Link(i), Up: true, Primary: primary}, mac: [6]byte{2, 0, 0, 0, 0, byte(i)}, mtu: 1500})
+		d.links = append(d.links, &link{linkName: n, id: ipc.Link(i), told: ipc.LinkState{Link: ipc.Link(i), Up: true, Primary: primary},
+			mac: [6]byte{2, 0, 0, 0, 0, byte(i)}, mtu: 1500, prefixes: []netip.Prefix{prefix}, tx: &wire{room: -1}})
 	}
 	for _, g := range gs {
-		d.slots = append(d.slots, &slot{grant: g, own: true})
+		s := newSlot(&g)
+		s.own = true
+		d.slots = append(d.slots, s)
 	}
 	d.slots[1].held, d.slots[1].placed = true, d.place(d.slots[1])
-	for _, l := range d.links {
-		l.tx = &wire{room: -1}
-	}
 	return d
 }
 
-// FuzzAllow: whatever the network process says, what reaches the edge to the
-// kernel lies within the grants: frames of a granted virtual router, with its
-// source address, for its own addresses, on its interface and with no more
-// than its priority; and no acquisition but of a granted slot.
+// besieged is that parent with a child that is this test, and a kernel that
+// records what it is asked for.
+func besieged(t *testing.T) (d *daemon, other *ipc.Conn, e *edge) {
+	t.Helper()
+	d = fuzzed()
+	talker, other := talking(t)
+	d.child.control, d.datagram = talker.child.control, talker.datagram
+	d.now, d.heart.next, d.spawner = ipc.Monotonic(), never, &spawner{fd: -1, words: -1}
+	var err error
+	if d.kernel, e, err = newEdge(); err != nil {
+		t.Fatal(err)
+	}
+	for i, l := range d.links {
+		l.index = linkIndex + i
+	}
+	for i, s := range d.slots {
+		s.index, s.expires = slotIndex+i, never
+		d.links[s.link].slots = append(d.links[s.link].slots, s)
+	}
+	return d, other, e
+}
+
+// The numbers of interfaces and of the devices on them.
+const (
+	linkIndex = 10
+	slotIndex = 100
+)
+
+// FuzzAllow: whatever the network process says in a datagram, what reaches the
+// edge to the kernel in that turn lies within the grants: frames of a granted
+// virtual router, with its source address, for its own addresses, on its
+// interface, with its interval and with no more than its priority; its own
+// addresses on its own device; and no neighbor but on a link that is there.
 func FuzzAllow(f *testing.F) {
-	add := func(slot ipc.Slot, generation uint32, m ipc.Message) {
-		f.Add(ipc.Append(nil, ipc.Header{Slot: slot, Generation: generation, Sequence: 1}, m))
+	add := func(slot ipc.Slot, generation uint32, ms ...ipc.Message) {
+		var b []byte
+		for _, m := range ms {
+			h := ipc.Header{Slot: slot, Generation: generation, Sequence: 1}
+			if rule, _ := ipc.RuleOf(m.Type()); !rule.Slot {
+				h.Slot = ipc.NoSlot
+			}
+			b = ipc.Append(b, h, m)
+		}
+		f.Add(b)
 	}
 	good := goodMessage()
 	good[2] = 107
+	peer := ipc.StateChange{From: ipc.Backup, To: ipc.Active, Reason: ipc.ReasonActiveDown, Verdict: ipc.VerdictSilent}
 	for s := range ipc.Slot(6) {
+		for _, address := range []string{"10.9.0.77", "192.0.2.1", "fe80::77", "2001:db8::77"} {
+			peer.Peer = netip.MustParseAddr(address)
+			add(s, 2, peer)
+			add(s, 2, ipc.Mark{Source: peer.Peer, Sequence: 1})
+		}
 		add(s, 2, ipc.Advertise{Message: good})
-		add(s, 2, ipc.Acquire{})
-		add(s, 2, ipc.Announce{Repeat: 3})
+		add(s, 2, ipc.Acquire{}, ipc.Announce{Repeat: 3}, ipc.Release{}, ipc.Acquire{})
+		add(s, 2, ipc.Announce{Repeat: 3}, ipc.Drain{}, ipc.Ping{}, ipc.Ready{})
 		add(s, 1, ipc.Release{})
 		add(s, 3, ipc.Acquire{})
 	}
 	add(1, 2, ipc.Advertise{Message: []byte{0x31, 8, 108, 1, 0, 100, 0, 0, 10, 9, 0, 252}})
+	add(4, 2, ipc.Advertise{Message: append([]byte{0x31, 10, 110, 1, 0, 100, 0, 0, 10, 9, 0, 251}, make([]byte, trailerLen)...)})
+	add(2, 2, ipc.Advertise{Message: append(append([]byte{0x31, 7, 107, 2, 0, 100, 0, 0},
+		netip.MustParseAddr("fe80::7").AsSlice()...), netip.MustParseAddr("2001:db8::7").AsSlice()...)})
+	// What is forged, one byte in each.
+	for at, to := range map[int]byte{1: 10, 2: 109, 3: 2, 5: 101, 11: 99} {
+		b := []byte{0x31, 8, 108, 1, 0, 100, 0, 0, 10, 9, 0, 252}
+		b[at] = to
+		add(1, 2, ipc.Advertise{Message: b})
+	}
 	f.Fuzz(func(t *testing.T, datagram []byte) {
-		d := fuzzed()
-		for rest := datagram; len(rest) > 0; {
-			h, payload, after, err := ipc.Next(rest)
-			if err != nil {
-				break
-			}
-			rest = after
-			if h.Type == ipc.TypeDrain || h.Type == ipc.TypeHello || h.Type == ipc.TypeReady || h.Type == ipc.TypeRelease {
-				continue // these go to sockets, processes and the kernel, and carry nothing
-			}
-			if d.heard(h, payload) != nil {
-				break
+		if len(datagram) == 0 || len(datagram) > ipc.MaxDatagram {
+			return
+		}
+		d, other, e := besieged(t)
+		if err := other.Send(datagram); err != nil {
+			t.Fatal(err)
+		}
+		held := map[*slot]bool{d.slots[1]: true}
+		_ = d.turn([fdCount]bool{fdControl: true}, -1)
+		for _, l := range d.links {
+			d.drain(l)
+		}
+		for _, a := range e.close() {
+			if s := asks(d, a); a.kind == unix.RTM_NEWADDR && s != nil {
+				held[s] = true
+			} else if s == nil && !neighbor(d, a) {
+				t.Errorf("the kernel is asked for what no grant covers: %+v", a)
 			}
 		}
 		for _, l := range d.links {
-			d.drain(l)
 			for _, frame := range l.tx.(*wire).frames {
-				if !granted(d, l, frame) {
+				if !granted(d, held, l, frame) {
 					t.Errorf("frame outside the grants: %x", frame)
 				}
 			}
 		}
-		for _, a := range d.acquisitions {
-			if !slices.Contains(d.slots, a.slot) {
-				t.Errorf("acquisition outside the grants: %v", a.slot.name)
+		for _, s := range d.slots {
+			if s.held && !held[s] || s.held && !slices.EqualFunc(s.placed, s.addrs, func(v vaddr, a conf.Address) bool { return v.Prefix.Addr() == a.Addr }) {
+				t.Errorf("%s: the ledger says %v", s.name, s.placed)
 			}
 		}
 	})
 }
 
+// asks finds the slot on whose behalf the kernel was asked for something.
+func asks(d *daemon, a asked) *slot {
+	i := slices.IndexFunc(d.slots, func(s *slot) bool {
+		address := a.kind == unix.RTM_NEWADDR || a.kind == unix.RTM_DELADDR
+		return s.index == a.device && (a.kind == unix.RTM_NEWLINK || address && announced(s, a.addr.AsSlice()))
+	})
+	if i < 0 {
+		return nil
+	}
+	return d.slots[i]
+}
+
+// neighbor says whether it is one on a link, and of the link's own networks.
+func neighbor(d *daemon, a asked) bool {
+	return a.kind == unix.RTM_NEWNEIGH && slices.ContainsFunc(d.links, func(l *link) bool {
+		return l.index == a.device && l.prefixes[0].Contains(a.addr)
+	})
+}
+
 // granted reads a frame as a host on the LAN would, and looks for the slot
 // that may have sent it.
-func granted(d *daemon, l *link, b []byte) bool {
+func granted(d *daemon, held map[*slot]bool, l *link, b []byte) bool {
 	if len(b) < 14 {
 		return false
 	}
@@ -114,13 +191,13 @@ func granted(d *daemon, l *link, b []byte) bool {
 		kind, body := binary.BigEndian.Uint16(b[12:]), b[14:]
 		switch {
 		case kind == 0x0806:
-			return s.held && announced(s, body[14:18]) && bytes.Equal(body[14:18], body[24:28])
+			return held[s] && announced(s, body[14:18]) && bytes.Equal(body[14:18], body[24:28])
 		case kind == 0x0800 && body[9] == 112:
 			return advertised(s, body[20:binary.BigEndian.Uint16(body[2:])], l.told.Primary, body[12:16])
 		case kind == 0x86dd && body[6] == 112:
 			return advertised(s, body[40:40+binary.BigEndian.Uint16(body[4:])], l.told.Primary, body[8:24])
 		case kind == 0x86dd && body[6] == 58:
-			return s.held && body[40] == 136 && announced(s, body[48:64])
+			return held[s] && body[40] == 136 && announced(s, body[48:64])
 		}
 		return false
 	})
@@ -136,7 +213,9 @@ func advertised(s *slot, m []byte, primary netip.Addr, source []byte) bool {
 	if version == 2 {
 		length += 8
 	}
-	ok := len(m) == length && (version == s.version || s.migration && version == 2) && m[0]&15 == 1 && m[1] == s.vrid &&
+	signed := s.auth == ipc.AuthHMAC && len(m) == length+28
+	interval := map[uint8][]byte{2: {1}, 3: {0, 100}}[version] // a second
+	ok := (len(m) == length || signed) && len(interval) > 0 && bytes.HasSuffix(m[4:6], interval) && (version == s.version || s.migration && version == 2) && m[0]&15 == 1 && m[1] == s.vrid &&
 		m[2] <= s.priority && int(m[3]) == n && bytes.Equal(source, primary.AsSlice())
 	for i := range min(n, (len(m)-8)/size) {
 		ok = ok && bytes.Equal(m[8+i*size:8+(i+1)*size], s.addrs[i].Addr.AsSlice())

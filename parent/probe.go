@@ -53,7 +53,7 @@ func (d *daemon) probeActive(s *slot, peer netip.Addr) {
 		return
 	}
 	n := &netlink.Neigh{LinkIndex: l.index, IP: peer.AsSlice(), Flags: netlink.NTF_USE}
-	if err := ask(n); err != nil {
+	if err := d.kernel.ask(n); err != nil {
 		d.log.Debug("former Active not probed", "vr", s.name, "peer", peer, "error", err)
 		return
 	}
