@@ -5,6 +5,7 @@ package lab_test
 import (
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -250,32 +251,55 @@ nh = "10.8.0.9"
 // when a split has healed.
 func TestAnnouncements(t *testing.T) {
 	t.Parallel()
-	l := lab.New(t)
-	r := lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, Priority: high}
-	p := runText(t, l.R1, r.Configuration("")+"garp = { repeat = 4, delay = 2, refresh = 3, interval = 0.05 }\n")
-	takeover := l.Tap.Await(0, 5*time.Second, "r1's advertisement", advertisement(l.R1))
-	garps := func() []lab.Frame { return lab.Select(l.Tap.From(0), lab.GratuitousARP(lab.VIP)) }
-	if !lab.Until(7*time.Second, func() bool { return len(garps()) >= 10 }) {
-		t.Fatalf("%d announcements; it said\n%s", len(garps()), p.Output())
+	for _, ipv6 := range []bool{false, true} {
+		t.Run(fmt.Sprintf("IPv6 %v", ipv6), func(t *testing.T) {
+			t.Parallel()
+			announce(t, ipv6)
+		})
 	}
-	got := garps()
-	for i, want := range []time.Duration{0, 50, 100, 150, 2000, 2050, 2100, 2150, 3000, 6000} {
-		want *= time.Millisecond
-		if at := got[i].Time.Sub(takeover.Time); at < want-haste || at > want+300*time.Millisecond { // a refresh waits for the next advertisement
-			t.Errorf("announcement %d after %v, want %v", i, at, want)
+}
+
+// announce is TestAnnouncements in one family.
+func announce(t *testing.T, ipv6 bool) {
+	l := lab.New(t)
+	r := lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, Priority: high, IPv6: ipv6}
+	table, is := "garp", lab.GratuitousARP
+	if ipv6 {
+		table, is = "na", unsolicited
+	}
+	p := runText(t, l.R1, r.Configuration("")+table+" = { repeat = 4, delay = 2, refresh = 3, interval = 0.05 }\n")
+	takeover := l.Tap.Await(0, 5*time.Second, "r1's advertisement", advertisement(l.R1))
+	each := make([][]lab.Frame, len(r.VIPs()))
+	first := func() []lab.Frame {
+		for i, vip := range r.VIPs() {
+			each[i] = lab.Select(l.Tap.From(0), lab.From(l.R1, is(vip)))
 		}
-		// A late one shortens the distance to the next, which keeps its own time.
-		if i > 0 && i != 4 && got[i].Time.Sub(got[i-1].Time) < 25*time.Millisecond {
-			t.Errorf("announcement %d follows %v after the last", i, got[i].Time.Sub(got[i-1].Time))
+		return slices.MinFunc(each, func(a, b []lab.Frame) int { return len(a) - len(b) })
+	}
+	if !lab.Until(7*time.Second, func() bool { return len(first()) >= 10 }) {
+		t.Fatalf("%d announcements; it said\n%s", len(first()), p.Output())
+	}
+	for k, got := range each {
+		// All addresses of the interface share the distance.
+		apart := 50 * time.Millisecond * time.Duration(len(each))
+		for i, want := range []time.Duration{0, apart, 2 * apart, 3 * apart, 2 * time.Second, 2*time.Second + apart, 2*time.Second + 2*apart, 2*time.Second + 3*apart, 3 * time.Second, 6 * time.Second} {
+			want += 50 * time.Millisecond * time.Duration(k)
+			if at := got[i].Time.Sub(takeover.Time); at < want-haste || at > want+300*time.Millisecond { // a refresh waits for the next advertisement
+				t.Errorf("address %d: announcement %d after %v, want %v", k, i, at, want)
+			}
+			// A late one shortens the distance to the next, which keeps its own time.
+			if i > 0 && i != 4 && got[i].Time.Sub(got[i-1].Time) < 25*time.Millisecond {
+				t.Errorf("address %d: announcement %d follows %v after the last", k, i, got[i].Time.Sub(got[i-1].Time))
+			}
 		}
 	}
 	// Another Active that loses is heard: hosts may have believed it.
-	mark := len(garps())
-	sent := l.Client.Flood(20, 250*time.Millisecond, interval3, lab.Forgery{VRID: lab.VRID, TTL: 255, Priority: low})
-	if !lab.Until(time.Second, func() bool { return len(garps()) > mark }) || sent < 3 {
+	mark := len(first())
+	sent := l.Client.Flood(20, 250*time.Millisecond, interval3, lab.Forgery{VRID: lab.VRID, TTL: 255, Priority: low, IPv6: ipv6})
+	if !lab.Until(time.Second, func() bool { return len(first()) > mark }) || sent < 3 {
 		t.Errorf("no announcement after %d advertisements of another Active", sent)
 	}
-	if n := len(garps()) - mark; n > 2 {
+	if n := len(first()) - mark; n > 2 {
 		t.Errorf("%d announcements after %d advertisements", n, sent)
 	}
 }
