@@ -42,7 +42,11 @@ func (n *Node) watch(p *Process, argv []string) {
 	}
 	p.daemon, p.argv = n, argv
 	if !n.past.watched {
-		n.past.watched, n.past.before = true, n.Snapshot()
+		n.past.watched = true
+		Until(5*time.Second, func() bool { // until the kernel is done with its own addresses
+			n.past.before = n.Snapshot()
+			return !slices.ContainsFunc(n.past.before, func(fact string) bool { return strings.Contains(fact, `"tentative":true`) })
+		})
 		n.lab.Cleanup(n.compare)
 	}
 }
