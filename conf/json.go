@@ -38,9 +38,9 @@ func parseJSON(name string, data []byte) (_ *node, warnings []string, _ Errors) 
 		}
 		return nil, nil, Errors{e}
 	}
-	in := &wipingReader{rest: data}
+	in := &wipingReader{rest: data, whole: true}
 	defer in.wipe()
-	r := &jsonReader{name: name, data: data, tokens: json.NewDecoder(in), line: 1, column: 1}
+	r := &jsonReader{name: name, data: data, in: in, tokens: json.NewDecoder(in), line: 1, column: 1}
 	r.tokens.UseNumber()
 	root := r.value("", 0)
 	if r.fatal != nil {
@@ -80,6 +80,7 @@ func withoutLastCommas(data []byte) (patched []byte, at []int) {
 type jsonReader struct {
 	name   string
 	data   []byte
+	in     *wipingReader // of tokens
 	tokens *json.Decoder
 	// line is that of offset, the end of the last token.
 	line, offset int
@@ -113,7 +114,7 @@ func (r *jsonReader) token() json.Token {
 		return nil
 	}
 	// No token of JSON spans lines, so its end is on its line.
-	end := int(r.tokens.InputOffset())
+	end := int(r.tokens.InputOffset()) - r.in.spaces
 	r.line += bytes.Count(r.data[r.offset:end], []byte{'\n'})
 	r.offset = end
 	return t

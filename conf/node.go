@@ -42,11 +42,19 @@ type node struct {
 	table   map[string]*node
 }
 
+// wipeString overwrites a string that a decoder has made and nobody uses any
+// more. One of a single byte may be the runtime's.
+func wipeString(s string) {
+	if len(s) > 1 {
+		clear(unsafe.Slice(unsafe.StringData(s), len(s)))
+	}
+}
+
 // wipe overwrites the strings of a node and below it, which nobody may use any
-// more. Each is a string of its own; those of one byte may be the runtime's.
+// more.
 func (n *node) wipe() {
-	if n.kind == stringKind && len(n.text) > 1 {
-		clear(unsafe.Slice(unsafe.StringData(n.text), len(n.text)))
+	if n.kind == stringKind {
+		wipeString(n.text)
 	}
 	n.text = ""
 	for _, item := range n.items {

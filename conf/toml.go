@@ -58,9 +58,20 @@ type wipingReader struct {
 	rest    []byte
 	padding int
 	into    [][]byte
+	// whole: the text is given at once, so that the decoder never moves a part
+	// of it. Where there is no room for that yet, it gets spaces before it.
+	whole  bool
+	spaces int
 }
 
 func (r *wipingReader) Read(p []byte) (int, error) {
+	if r.whole && len(p) < len(r.rest) {
+		for i := range p {
+			p[i] = ' '
+		}
+		r.spaces += len(p)
+		return len(p), nil
+	}
 	n := copy(p, r.rest)
 	r.rest, r.into = r.rest[n:], append(r.into, p[:n])
 	for ; n < len(p) && r.padding > 0; n++ {
@@ -96,6 +107,7 @@ func tomlNode(value any, at *mark, line int) *node {
 	case string:
 		// The decoder's is a part of the whole text, which would live as long.
 		n.kind, n.text = stringKind, strings.Clone(v)
+		wipeString(v)
 	case []any:
 		n.kind = arrayKind
 		for i, item := range v {
