@@ -1,0 +1,93 @@
+package parent
+
+import (
+	"encoding/binary"
+	"errors"
+	"net/netip"
+
+	"github.com/rvrrpd/rvrrpd/conf"
+	"golang.org/x/sys/unix"
+)
+
+// watchRoutes has the monitor report changes of routes, too: of those with
+// these destinations, whoever made them.
+func (k *kernel) watchRoutes(routes []conf.Route) error {
+	option := unix.NETLINK_DROP_MEMBERSHIP
+	if len(routes) > 0 {
+		option = unix.NETLINK_ADD_MEMBERSHIP
+	}
+	k.destinations = make(map[netip.Prefix]bool)
+	for _, r := range routes {
+		k.destinations[r.Prefix] = true
+	}
+	return errors.Join(unix.SetsockoptInt(k.monitor, unix.SOL_NETLINK, option, unix.RTNLGRP_IPV4_ROUTE),
+		unix.SetsockoptInt(k.monitor, unix.SOL_NETLINK, option, unix.RTNLGRP_IPV6_ROUTE))
+}
+
+// concerns says whether a datagram of reports has anything for us: of routes,
+// those to destinations of ours.
+func (k *kernel) concerns(b []byte) bool {
+	for len(b) >= unix.NLMSG_HDRLEN {
+		size := int(binary.NativeEndian.Uint32(b))
+		if size < unix.NLMSG_HDRLEN || size > len(b) {
+			return true
+		}
+		switch binary.NativeEndian.Uint16(b[4:]) {
+		case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
+			if to, ok := destination(b[unix.NLMSG_HDRLEN:size]); !ok || k.destinations[to] {
+				return true
+			}
+		default:
+			return true
+		}
+		b = b[min(len(b), (size+3)&^3):]
+	}
+	return false
+}
+
+// destination is where a reported route leads: there may be a million of
+// them, so that no more of it is looked at.
+func destination(m []byte) (to netip.Prefix, ok bool) {
+	if len(m) < unix.SizeofRtMsg {
+		return to, false
+	}
+	addr, bits := netip.IPv4Unspecified(), int(m[1])
+	if m[0] == unix.AF_INET6 {
+		addr = netip.IPv6Unspecified()
+	}
+	for m = m[unix.SizeofRtMsg:]; len(m) >= unix.SizeofRtAttr; {
+		size := int(binary.NativeEndian.Uint16(m))
+		if size < unix.SizeofRtAttr || size > len(m) {
+			return to, false
+		}
+		if binary.NativeEndian.Uint16(m[2:]) == unix.RTA_DST {
+			if addr, ok = netip.AddrFromSlice(m[unix.SizeofRtAttr:size]); !ok {
+				return to, false
+			}
+		}
+		m = m[min(len(m), (size+3)&^3):]
+	}
+	to = netip.PrefixFrom(addr, bits)
+	return to, to.IsValid()
+}
+
+// changed empties the monitor and says whether the kernel reported anything;
+// reports that were lost for want of room count too.
+func (k *kernel) changed() (bool, error) {
+	any := false
+	for {
+		n, from, err := unix.Recvfrom(k.monitor, k.buf, 0)
+		switch {
+		case err == unix.EAGAIN:
+			return any, nil
+		case err == unix.ENOBUFS:
+			any = true
+		case err == unix.EINTR:
+		case err != nil:
+			return any, err
+		default:
+			sa, ok := from.(*unix.SockaddrNetlink)
+			any = any || (ok && sa.Pid == 0 && k.concerns(k.buf[:n]))
+		}
+	}
+}
