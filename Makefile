@@ -5,7 +5,9 @@ PREFIX   ?= /usr/local
 UNITDIR  ?= /usr/lib/systemd/system
 SYSUSERSDIR ?= /usr/lib/sysusers.d
 RELEASE  ?= $(shell cat VERSION)
-COMMIT   ?= $(shell git describe --always --abbrev=12 --exclude '*' --dirty 2>/dev/null)
+# Of this tree, not of a repository that it was unpacked in.
+OURS     := test "$$(git rev-parse --show-toplevel 2>/dev/null)" = "$$(pwd -P)"
+COMMIT   ?= $(shell $(OURS) && git describe --always --abbrev=12 --exclude '*' --dirty)
 # Both programs must come from the same sources: their hash is the build identity.
 BUILD    := $(shell find . -name '*.go' -o -name go.mod -o -name go.sum | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c1-24)
 LDFLAGS  := -s -w -buildid= -X github.com/rvrrpd/rvrrpd/ipc.build=$(BUILD) -X github.com/rvrrpd/rvrrpd/ipc.release=$(RELEASE) -X github.com/rvrrpd/rvrrpd/ipc.commit=$(COMMIT)
@@ -33,7 +35,7 @@ reproducible:
 sbom:
 	@mkdir -p bin
 	@for p in rvrrpd rvrrpd-netproc; do $(GO) run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0 \
-	  app -json -std -licenses -noserial -main cmd/$$p -output bin/$$p.cdx.json . 2>/dev/null && echo bin/$$p.cdx.json || exit 1; done
+	  app -json -std -licenses -noserial -main cmd/$$p -output bin/$$p.cdx.json . 2>bin/sbom.log && echo bin/$$p.cdx.json || { cat bin/sbom.log >&2; exit 1; }; done
 
 setup:
 	@./lab/setup.sh iproute2 procps gcc libc6-dev pkg-config libseccomp-dev keepalived frr radvd tcpdump tshark nftables strace systemd mmdebstrap
@@ -115,7 +117,7 @@ deb: build
 	@install -d bin/stage/usr/share/doc/rvrrpd && cp README.md CHANGELOG.md docs/*.md bin/stage/usr/share/doc/rvrrpd/
 	@GO=$(GO) packaging/notices.sh >bin/stage/usr/share/doc/rvrrpd/copyright
 	@gzip -9nf bin/stage/usr/share/man/man8/rvrrpd.8 bin/stage/usr/share/man/man5/rvrrpd.conf.5
-	@STAGE=bin/stage RELEASE=$(RELEASE) GOARCH=$$($(GO) env GOARCH) SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || echo 0) \
+	@STAGE=bin/stage RELEASE=$(RELEASE) GOARCH=$$($(GO) env GOARCH) SOURCE_DATE_EPOCH=$$($(OURS) && git log -1 --format=%ct || echo 0) \
 	  $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0 package --config packaging/nfpm.yaml --packager deb --target bin/ >/dev/null
 	@rm -rf bin/stage
 
