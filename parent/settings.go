@@ -119,13 +119,20 @@ func (s setting) command() string {
 	return fmt.Sprintf("sysctl -w net.%s.conf.%s.%s=%s", s.family, strings.ReplaceAll(s.iface, ".", "/"), s.name, s.set)
 }
 
+// inForce says whether the value for all interfaces does what we want of one:
+// of these the kernel takes the greater.
+func (s setting) inForce() bool {
+	all, err := readSysctl(s.family, "all", s.name)
+	return err == nil && all == s.set && s.family == "ipv4" && slices.Contains([]string{"arp_ignore", "arp_announce", "rp_filter"}, s.name)
+}
+
 // set sets what differs, and lists what is set now. What it may not set is
 // told once, with the command that does, and goes without; of many devices,
 // for the first one.
 func (d *daemon) set(differ []setting, device bool) []setting {
 	return slices.DeleteFunc(differ, func(s setting) bool {
 		err := writeSysctl(s.family, s.iface, s.name, s.set)
-		if err == nil || errors.Is(err, fs.ErrNotExist) {
+		if err == nil || errors.Is(err, fs.ErrNotExist) || s.inForce() {
 			return err != nil
 		}
 		told := setting{family: s.family, iface: s.iface, name: s.name}
