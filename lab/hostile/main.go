@@ -48,13 +48,20 @@ func play() error {
 	if err != nil {
 		return err
 	}
-	a := attack.All[int(target.Router.VRID)-1]
+	n, a := int(target.Router.VRID)-1, attack.Attack{}
+	if n < len(attack.All) {
+		a = attack.All[n]
+	}
 	target.Random = rand.New(rand.NewSource(int64(target.Router.VRID)))
 	if !a.BeforeReady {
 		ready := ipc.Append(nil, ipc.Header{Slot: ipc.NoSlot, Generation: target.Generation}, ipc.Ready{})
 		if err := control.Send(ready); err != nil {
 			return err
 		}
+	}
+	if n >= len(attack.All) {
+		attack.Calls[n-len(attack.All)].Make()
+		return errors.New("a system call has come back")
 	}
 	datagrams := a.Datagrams(target)
 	for again := true; again; again = a.Endless {

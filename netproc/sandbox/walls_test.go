@@ -5,6 +5,7 @@ package sandbox_test
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,12 +17,22 @@ import (
 // what is promised, for every thread, before it works and while it does.
 func TestSeenFromOutside(t *testing.T) {
 	t.Parallel()
-	none := "0000000000000000"
+	for profile, way := range profiles {
+		t.Run(profile, func(t *testing.T) {
+			t.Parallel()
+			user := map[string]int{"root": nobody, "user": serviceUser}[profile]
+			seenFromOutside(t, begin(t, way("busy")), user)
+		})
+	}
+}
+
+func seenFromOutside(t *testing.T, c *child, user int) {
+	t.Helper()
+	none, ids := "0000000000000000", strings.TrimSpace(strings.Repeat(strconv.Itoa(user)+" ", 4))
 	want := map[string]string{
-		"Uid": "65534 65534 65534 65534", "Gid": "65534 65534 65534 65534", "Groups": "",
+		"Uid": ids, "Gid": ids, "Groups": "",
 		"CapInh": none, "CapPrm": none, "CapEff": none, "CapBnd": none, "CapAmb": none, "NoNewPrivs": "1", "Seccomp": "2",
 	}
-	c := start(t, "busy")
 	look := func() {
 		tasks := c.tasks(t)
 		if len(tasks) < 2 {
@@ -48,7 +59,7 @@ func TestSeenFromOutside(t *testing.T) {
 		}
 	}
 	look()
-	surroundings(t, c)
+	surroundings(t, c, user)
 	c.proceed()
 	look()
 	c.proceed()
@@ -57,10 +68,26 @@ func TestSeenFromOutside(t *testing.T) {
 	}
 }
 
-// surroundings checks what the process could reach.
-func surroundings(t *testing.T, c *child) {
+// descriptors checks what is behind those it has.
+func descriptors(t *testing.T, c *child) {
 	t.Helper()
-	for folder, want := range map[string]string{"root": "", "cwd": "", "fd": "0 1 2 3 4 5 6"} {
+	pipe, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/2", c.pid))
+	for fd, want := range map[int]string{0: pipe, 1: pipe, 2: "pipe:", 3: "socket:", 4: "socket:", 5: "anon_inode:[eventpoll]", 6: "anon_inode:[eventfd]"} {
+		if got, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", c.pid, fd)); err != nil || !strings.HasPrefix(got, want) {
+			t.Errorf("descriptor %d is %q, want %q, %v", fd, got, want, err)
+		}
+	}
+}
+
+// surroundings checks what the process could reach.
+func surroundings(t *testing.T, c *child, user int) {
+	t.Helper()
+	folders := map[string]string{"root": "", "cwd": ""}
+	if user == nobody { // a service user's are its own to look at, and the spawner does
+		folders["fd"] = "0 1 2 3 4 5 6"
+		descriptors(t, c)
+	}
+	for folder, want := range folders {
 		entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/%s", c.pid, folder))
 		var got []string
 		for _, e := range entries {
@@ -68,12 +95,6 @@ func surroundings(t *testing.T, c *child) {
 		}
 		if err != nil || strings.Join(got, " ") != want {
 			t.Errorf("%s holds %v, want %q, %v", folder, got, want, err)
-		}
-	}
-	pipe, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/2", c.pid))
-	for fd, want := range map[int]string{0: pipe, 1: pipe, 2: "pipe:", 3: "socket:", 4: "socket:", 5: "anon_inode:[eventpoll]", 6: "anon_inode:[eventfd]"} {
-		if got, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", c.pid, fd)); err != nil || !strings.HasPrefix(got, want) {
-			t.Errorf("descriptor %d is %q, want %q, %v", fd, got, want, err)
 		}
 	}
 	if dev := c.proc(t, "net/dev"); strings.Count(dev, "\n") != 3 || !strings.Contains(dev, "lo:") {
@@ -95,12 +116,17 @@ func surroundings(t *testing.T, c *child) {
 			t.Errorf("no %q in the limits: %s", want, limits)
 		}
 	}
-	// The kernel gives the files of a process that is not dumpable to root.
+	// The kernel gives the files of a process that is not dumpable to root, or
+	// to user 0 of its user namespace, which may be itself.
+	inside, owner := user, 0
+	if user == serviceUser {
+		inside, owner = 0, user
+	}
 	var stat unix.Stat_t
-	if err := unix.Stat(fmt.Sprintf("/proc/%d/maps", c.pid), &stat); err != nil || stat.Uid != 0 {
+	if err := unix.Stat(fmt.Sprintf("/proc/%d/maps", c.pid), &stat); err != nil || int(stat.Uid) != owner {
 		t.Errorf("dumpable: its files in /proc belong to user %d, %v", stat.Uid, err)
 	}
-	if got := fields(c.proc(t, "uid_map")); got != "65534 65534 1" {
+	if got := fields(c.proc(t, "uid_map")); got != fmt.Sprintf("%d %d 1", inside, user) {
 		t.Errorf("users of the namespace: %q", got)
 	}
 }

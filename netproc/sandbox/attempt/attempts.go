@@ -32,10 +32,20 @@ func made(nr uintptr, args ...uintptr) func() string {
 // attempts are what can be tried. What comes of each is in the test's table;
 // most must kill the process.
 var attempts = map[string]func() string{
-	"openat":              made(unix.SYS_OPENAT, ^uintptr(99), address(path), unix.O_RDONLY),
-	"openat2":             made(unix.SYS_OPENAT2, ^uintptr(99), address(path), address(make([]byte, 24)), 24),
-	"socket packet":       made(unix.SYS_SOCKET, unix.AF_PACKET, unix.SOCK_RAW, 0),
-	"socket inet":         made(unix.SYS_SOCKET, unix.AF_INET, unix.SOCK_STREAM, 0),
+	"openat":          made(unix.SYS_OPENAT, ^uintptr(99), address(path), unix.O_RDONLY),
+	"openat2":         made(unix.SYS_OPENAT2, ^uintptr(99), address(path), address(make([]byte, 24)), 24),
+	"socket packet":   made(unix.SYS_SOCKET, unix.AF_PACKET, unix.SOCK_RAW, 0),
+	"socket inet":     made(unix.SYS_SOCKET, unix.AF_INET, unix.SOCK_STREAM, 0),
+	"socket unix":     made(unix.SYS_SOCKET, unix.AF_UNIX, unix.SOCK_STREAM, 0),
+	"socket netlink":  made(unix.SYS_SOCKET, unix.AF_NETLINK, unix.SOCK_RAW, 0),
+	"socket vsock":    made(unix.SYS_SOCKET, unix.AF_VSOCK, unix.SOCK_STREAM, 0),
+	"memory of init":  made(unix.SYS_OPENAT, ^uintptr(99), address([]byte("/proc/1/mem\x00")), unix.O_RDWR),
+	"kill the group":  made(unix.SYS_KILL, 0, uintptr(unix.SIGTERM)),
+	"kill the parent": func() string { return made(unix.SYS_KILL, uintptr(unix.Getppid()), uintptr(unix.SIGTERM))() },
+	"memfd and execute": func() string {
+		fd, _ := call(unix.SYS_MEMFD_CREATE, address(path), 0)
+		return made(unix.SYS_EXECVEAT, fd, address([]byte{0}), 0, 0, unix.AT_EMPTY_PATH)()
+	},
 	"socket mptcp":        made(unix.SYS_SOCKET, unix.AF_INET, unix.SOCK_STREAM, 262),
 	"socketpair":          made(unix.SYS_SOCKETPAIR, unix.AF_UNIX, unix.SOCK_STREAM, 0, address(make([]byte, 8))),
 	"connect":             made(unix.SYS_CONNECT, sandbox.ControlFD, address(make([]byte, 16)), 16),
