@@ -261,6 +261,7 @@ func TestUnsigned(t *testing.T) {
 	d.now += second
 	d.expect("ten seconds later", hear(3), report(3, 110, 126))
 	d.expect("and another", hear(4), report(4, 1, 127))
+	d.expect("but once", hear(4))
 	at := noon.Add(time.Duration(d.now - start))
 	p := signed(t, 1, from(5), good3(200), at)
 	d.frame(d.now, p)
