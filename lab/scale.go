@@ -1,8 +1,11 @@
 package lab
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net"
+	"net/netip"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -52,4 +55,44 @@ func (l *Lab) MoreLinks(count int) (ports []string) {
 		}
 	}
 	return ports
+}
+
+// Sender returns a function that sends frames out of one of the node's
+// interfaces.
+func (n *Node) Sender(device string) func(frame []byte) error {
+	n.lab.Helper()
+	f := n.socket(unix.AF_PACKET, unix.SOCK_RAW, 0, func(fd int) error {
+		i, err := net.InterfaceByName(device)
+		if err != nil {
+			return err
+		}
+		return unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: i.Index})
+	})
+	return func(frame []byte) error {
+		_, err := f.Write(frame)
+		return err
+	}
+}
+
+// UDP makes a frame with a datagram.
+func UDP(to net.HardwareAddr, src, dst netip.AddrPort, payload []byte) []byte {
+	var udp []byte
+	length := uint16(8 + len(payload))
+	for _, v := range []uint16{src.Port(), dst.Port(), length, 0} {
+		udp = binary.BigEndian.AppendUint16(udp, v)
+	}
+	udp = append(udp, payload...)
+	sum := onesSum(onesSum(uint32(length)+unix.IPPROTO_UDP, src.Addr().AsSlice()), dst.Addr().AsSlice())
+	binary.BigEndian.PutUint16(udp[6:], ^uint16(fold(onesSum(sum, udp))))
+	b, kind := []byte{0x60, 0, 0, 0, byte(length >> 8), byte(length), unix.IPPROTO_UDP, 64}, uint16(etherIPv6)
+	if dst.Addr().Is4() {
+		b, kind = []byte{0x45, 0, 0, 0, 0, 0, 0, 0, 64, unix.IPPROTO_UDP, 0, 0}, etherIPv4
+		binary.BigEndian.PutUint16(b[2:], 20+length)
+	}
+	b = append(append(b, src.Addr().AsSlice()...), dst.Addr().AsSlice()...)
+	if dst.Addr().Is4() {
+		binary.BigEndian.PutUint16(b[10:], ^uint16(fold(onesSum(0, b))))
+	}
+	ethernet := binary.BigEndian.AppendUint16(append(slices.Clone(to), 2, 0, 0, 0, 0, 9), kind)
+	return slices.Concat(ethernet, b, udp)
 }
