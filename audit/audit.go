@@ -138,6 +138,7 @@ func find(o Options) (daemons []*Daemon, strangers []int, err error) {
 		return nil, nil, err
 	}
 	sniffers := make(map[int]bool)
+	strangers = []int{} // not null in JSON
 	byParent := make(map[int][]*Process)
 	parents, called := make(map[int]bool), make(map[int]string)
 	var spawners []*Process
