@@ -89,7 +89,7 @@ func Run(o Options) (ok bool, err error) {
 
 // attempts is how often the audit begins again because a process has ended
 // while it was looked at; a network process is back in a moment.
-const attempts = 5
+const attempts = 20
 
 // gone says whether an error is that of a process which has ended.
 func gone(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) }

@@ -23,6 +23,8 @@ func audited(t *testing.T, through ...string) (daemons []audit.Daemon, status in
 	t.Helper()
 	argv := append(through, lab.Binary("rvrrpd"), "--audit", "--json")
 	cmd := exec.Command(argv[0], argv[1:]...)
+	var said strings.Builder
+	cmd.Stderr = &said
 	out, err := cmd.Output()
 	if err != nil && cmd.ProcessState == nil {
 		t.Fatal(err)
@@ -32,7 +34,7 @@ func audited(t *testing.T, through ...string) (daemons []audit.Daemon, status in
 		Pass    bool
 	}
 	if err := json.Unmarshal(out, &report); err != nil {
-		t.Fatalf("%v: %s", err, out)
+		t.Fatalf("%v: %s; %s", err, out, said.String())
 	}
 	status = cmd.ProcessState.ExitCode()
 	if report.Pass != (status == 0) {
