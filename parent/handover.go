@@ -90,6 +90,9 @@ func (d *daemon) leave() error {
 	if d.old != nil {
 		d.finish()
 	}
+	for len(d.doomed) > 0 {
+		d.deleteMore()
+	}
 	for len(d.lowering) > 0 {
 		d.lower()
 	}

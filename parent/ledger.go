@@ -233,7 +233,7 @@ func (d *daemon) undo() error {
 			errs = append(errs, d.strip(o))
 		}
 	}
-	if d.kernel != nil && slices.ContainsFunc(d.slots, func(s *slot) bool { return s != nil && s.own && s.index != 0 }) {
+	if d.kernel != nil && (len(d.doomed) > 0 || slices.ContainsFunc(d.slots, func(s *slot) bool { return s != nil && s.own && s.index != 0 })) {
 		errs = append(errs, d.kernel.deleteGroup(d.group))
 		for _, s := range d.slots {
 			if s != nil && s.own {

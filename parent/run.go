@@ -59,6 +59,7 @@ type daemon struct {
 	acquisitions  []*acquiring                   // of this turn
 	lowering      []*slot                        // whose devices are to be set down
 	equipping     []*slot                        // whose devices are to be made
+	doomed        []int                          // devices that are to be deleted
 	probes        []probe                        // the first to be looked at first
 	verdicts      map[string]map[ipc.Verdict]int // how often each was given, by virtual router
 	lifetimes     bool                           // the kernel removes addresses that are not put again
@@ -276,7 +277,7 @@ func (d *daemon) next() int64 {
 	if len(d.unlogged) > 0 {
 		next = min(next, d.unloggedDue)
 	}
-	if len(d.lowering)+len(d.equipping) > 0 {
+	if len(d.lowering)+len(d.equipping)+len(d.doomed) > 0 {
 		return d.now
 	}
 	if d.onReady != nil && d.child != nil && d.child.phase == ipc.PhaseRun {
@@ -390,6 +391,7 @@ func (d *daemon) due() error {
 	d.saveState()
 	d.lower()
 	d.equipMore()
+	d.deleteMore()
 	d.probesDue()
 	d.checkSettings()
 	d.followRoutes(d.routesAgain > 0 && d.now >= d.routesAgain)

@@ -8,7 +8,10 @@ import (
 // finish ends the old generation: the child has let go of everything that it
 // does not have any more, or is dead.
 func (d *daemon) finish() {
-	d.acquireAll() // what the old generation has asked for last
+	d.acquireAll()          // what the old generation has asked for last
+	for len(d.doomed) > 0 { // their names may be wanted again
+		d.deleteMore()
+	}
 	old := d.old
 	d.old = nil
 	if d.child != nil {
@@ -51,7 +54,11 @@ func (d *daemon) succeed(old []*slot) error {
 			continue
 		}
 		errs = append(errs, d.give(o))
-		if o.own && o.index != 0 {
+		switch {
+		case !o.own || o.index == 0:
+		case s == nil && !d.wantsDevice(o.device):
+			d.doomed = append(d.doomed, o.index)
+		default:
 			devices = append(devices, o.index)
 		}
 		o.index, o.own, o.held, o.placed = 0, false, false, nil
@@ -71,6 +78,26 @@ func (d *daemon) succeed(old []*slot) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// wantsDevice says whether a slot wants a device of this name.
+func (d *daemon) wantsDevice(device string) bool {
+	return slices.ContainsFunc(d.slots, func(s *slot) bool { return s != nil && s.device == device })
+}
+
+// doomedChunk is how many devices a turn deletes: the kernel takes some 20 ms.
+const doomedChunk = 100
+
+// deleteMore deletes some of the devices that nobody waits for.
+func (d *daemon) deleteMore() {
+	if len(d.doomed) == 0 {
+		return
+	}
+	n := min(len(d.doomed), doomedChunk)
+	if err := d.kernel.deleteLinks(d.doomed[:n], d.group|doomedGroup); err != nil {
+		d.log.Error("release failed", "devices", n, "error", err)
+	}
+	d.doomed = d.doomed[n:]
 }
 
 // liesAs says whether a slot's addresses are where those of an old one are,
