@@ -102,7 +102,7 @@ func (d *daemon) prolong(s *slot, at int64) {
 // renew tells the kernel what this turn has prolonged.
 func (d *daemon) renew() {
 	for _, s := range d.reviving {
-		if s.held {
+		if s = d.successor(s); s != nil && s.held {
 			if err := d.kernel.revive(s.index, s.placed); err != nil {
 				d.log.Error("lease not renewed in the kernel", "vr", s.name, "error", err)
 			}
@@ -189,16 +189,13 @@ func (d *daemon) lower() {
 // advertised for as long as their lease.
 func (d *daemon) expireLeases() {
 	d.leaseCheck = never
-	for _, s := range d.slots {
-		if s == nil {
-			continue
-		}
+	for _, s := range d.generations() {
 		if s.held && s.expires <= d.now {
 			d.log.Warn("lease lost", "vr", s.name, "because", d.blame(s))
 			if err := d.give(s); err != nil {
 				d.log.Error("release failed", "vr", s.name, "error", err)
 				s.expires = d.now + int64(s.lease) // try again
-			} else {
+			} else if d.find(s.link, s.vrid) != nil {
 				d.answer(ipc.Header{Slot: s.slot}, ipc.TypeRelease, ipc.CodeNotHeld)
 			}
 		}

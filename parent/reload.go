@@ -3,6 +3,7 @@ package parent
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -15,7 +16,8 @@ import (
 // file, and prepare what can fail: locks and sockets. Only then the next
 // generation becomes ours, and its records go to the child. What the child
 // asked under the old generation is still on its way, and is judged by the
-// old slots; its Ready ends them. A virtual router that is in both
+// old slots; its Ready ends them. Until then these hold everything, and what
+// happens to interfaces waits. A virtual router that is in both
 // generations keeps its number, so that neither side confuses it with another.
 
 // same says whether a slot that exists is as it would be made anew. One with
@@ -224,6 +226,7 @@ func (d *daemon) prepare(c *conf.Config) error {
 	next := d.match(c)
 	err = d.recognize(next)
 	var locked []string
+	states := maps.Clone(d.stateLocks)
 	if err == nil {
 		locked, err = d.lockLinks(next)
 	}
@@ -237,6 +240,11 @@ func (d *daemon) prepare(c *conf.Config) error {
 	if err != nil {
 		for _, name := range locked {
 			d.unlockLink(name)
+		}
+		for name := range d.stateLocks {
+			if states[name] == nil { // with nothing to remember we would write it empty
+				d.unlockState(name)
+			}
 		}
 		v.free()
 		return err

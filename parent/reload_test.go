@@ -3,6 +3,7 @@ package parent
 import (
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,13 +13,14 @@ import (
 )
 
 // TestPrepareUnlocks: a reload that fails after it has locked new interfaces
-// leaves them to others, and keeps those it had.
+// leaves them to others, their state, too, and keeps those it had.
 func TestPrepareUnlocks(t *testing.T) {
 	was := runDir
 	runDir = t.TempDir()
 	defer func() { runDir = was }()
 	d := fuzzed()
 	d.kernel, d.locks = &kernel{marks: true}, map[string]*os.File{}
+	d.stateDir, d.stateLocks = t.TempDir(), map[string]*os.File{}
 	for _, s := range d.slots {
 		d.links[s.link].slots = append(d.links[s.link].slots, s)
 	}
@@ -32,6 +34,7 @@ func TestPrepareUnlocks(t *testing.T) {
 		{VRID: 7, Version: 3, Interface: "eth0", Priority: 100, AdverInterval: time.Second, Addresses: []conf.Address{{Addr: netip.MustParseAddr("10.9.0.254")}}},
 		{VRID: 7, Version: 3, Interface: "eth7", Priority: 100, AdverInterval: time.Second, Addresses: []conf.Address{{Addr: netip.MustParseAddr("10.9.0.253")}}},
 	}}
+	c.Routers[0].Auth, c.Routers[0].HMAC = conf.AuthHMAC, &conf.HMAC{ActiveKey: 1, AntiReplay: "monotonic", Window: time.Minute, Mode: "enforce"}
 	slots, generation := len(d.slots), d.generation
 	if err := d.prepare(c); err == nil {
 		t.Fatal("prepared without sockets")
@@ -46,6 +49,9 @@ func TestPrepareUnlocks(t *testing.T) {
 	}
 	if got := strings.Join(names, " "); got != "eth0.lock eth1.lock" || len(d.locks) != 2 {
 		t.Errorf("locked: %s (%d)", got, len(d.locks))
+	}
+	if kept, err := os.ReadDir(d.stateDir); len(d.stateLocks) != 0 || len(kept) == 0 || err != nil {
+		t.Errorf("state locked: %d, %v, %v", len(d.stateLocks), kept, err)
 	}
 	if len(d.slots) != slots || d.old != nil || d.generation != generation || d.find(ipc.Link(0), 7) == nil {
 		t.Error("something has changed")
@@ -103,5 +109,69 @@ func TestBequeath(t *testing.T) {
 	b.index, b.held, b.ioctl = 3, true, false
 	if nobodys, _ = d.bequeath(a, []vaddr{y}); len(nobodys) != 1 || nobodys[0] != y {
 		t.Errorf("nobody's: %v", nobodys)
+	}
+}
+
+// reloading is a daemon whose child has not taken over the next generation,
+// in which a slot that is held is another.
+func reloading(t *testing.T) (d *daemon, o, s *slot) {
+	t.Helper()
+	d, _, _ = besieged(t)
+	d.dump = func() ([]linkInfo, []addrInfo, error) { return nil, nil, nil }
+	d.old, o = d.slots, d.slots[1]
+	s = newSlot(&o.grant)
+	next := slices.Clone(d.slots)
+	next[1] = s
+	d.adopt(next)
+	return d, o, s
+}
+
+// TestUnderWay: while a reload is under way what is held is on the old slots'
+// pages: their leases end all the same, routes stay, and nothing is done to
+// links before the end.
+func TestUnderWay(t *testing.T) {
+	t.Parallel()
+	d, o, s := reloading(t)
+	o.expires = d.now + 1
+	if d.expireLeases(); d.leaseCheck != o.expires {
+		t.Errorf("next look at leases: %d, want %d", d.leaseCheck, o.expires)
+	}
+	d.routes, d.routed = []conf.Route{{}}, true
+	if d.followRoutes(false); !d.routed {
+		t.Error("routes removed")
+	}
+	d.dump = func() ([]linkInfo, []addrInfo, error) { t.Error("links looked at"); return nil, nil, nil }
+	d.resyncAgain, d.links[0].again = d.now, d.now
+	if err := d.watch(false); err != nil || d.resyncAgain != 0 || d.links[0].again != 0 {
+		t.Errorf("%v; looked at again: %d, %d", err, d.resyncAgain, d.links[0].again)
+	}
+	d.now = o.expires
+	if d.expireLeases(); o.held || d.leaseCheck != never {
+		t.Errorf("held: %v, next look at leases: %d", o.held, d.leaseCheck)
+	}
+	if d.inheritPage(s, o); s.held {
+		t.Error("held by the next")
+	}
+}
+
+// TestReadyAfterStop: a child that is ready for the next generation when it is
+// to stop has no more time for that.
+func TestReadyAfterStop(t *testing.T) {
+	t.Parallel()
+	d, _, _ := reloading(t)
+	d.child.phase, d.child.deadline = ipc.PhaseStop, d.now+stopTime
+	if d.finish(); d.old != nil || d.child.deadline != d.now+stopTime {
+		t.Errorf("deadline %d, want %d", d.child.deadline, d.now+stopTime)
+	}
+}
+
+// TestNoRoutesAnyMore: where a reload has taken the last route nothing is to
+// be tried again.
+func TestNoRoutesAnyMore(t *testing.T) {
+	t.Parallel()
+	d, _, _ := besieged(t)
+	d.routed, d.routesAgain = true, d.now
+	if d.followRoutes(true); d.routed || d.routesAgain != 0 {
+		t.Errorf("routed: %v, again: %d", d.routed, d.routesAgain)
 	}
 }

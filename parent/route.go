@@ -24,8 +24,8 @@ func (d *daemon) routeRequest(r conf.Route) *netlink.Route {
 		Dst: &net.IPNet{IP: r.Prefix.Addr().AsSlice(), Mask: net.CIDRMask(r.Prefix.Bits(), r.Prefix.Addr().BitLen())},
 		Gw:  r.NextHop.AsSlice(), Priority: r.Metric, MTU: r.MTU, Protocol: protoRVRRPD,
 	}
-	for _, s := range d.slots {
-		if s != nil && s.held && s.family == ipc.IPv6 && r.NextHop.Is6() && r.NextHop.IsLinkLocalUnicast() {
+	for _, s := range d.generations() {
+		if s.held && s.family == ipc.IPv6 && r.NextHop.Is6() && r.NextHop.IsLinkLocalUnicast() {
 			route.LinkIndex = d.links[s.link].index
 			break
 		}
@@ -93,11 +93,13 @@ func (d *daemon) followRoutes(again bool) {
 	if d.routesLost > 0 && d.now >= d.routesLost {
 		d.awaitRoutes()
 	}
-	want := false
-	for _, s := range d.slots {
-		want = want || s != nil && s.held
+	if len(d.routes) == 0 {
+		d.routed, d.routesAgain = false, 0
+		return
 	}
-	if len(d.routes) == 0 || want == d.routed && !again {
+	active := func(s *slot) bool { return s != nil && s.held }
+	want := slices.ContainsFunc(d.slots, active) || slices.ContainsFunc(d.old, active)
+	if want == d.routed && !again {
 		return
 	}
 	d.routed, d.routesAgain = want, 0
@@ -142,7 +144,9 @@ func (d *daemon) setRoutes(routes []conf.Route) {
 		}
 	}
 	errs = append(errs, d.kernel.watchRoutes(routes))
-	d.routes, d.routeStates, d.routed = routes, states, false
+	if d.routes, d.routeStates = routes, states; d.routed {
+		d.routesAgain = d.now // for what is new
+	}
 	if err := errors.Join(errs...); err != nil {
 		d.routesFailed(err)
 	}

@@ -363,6 +363,9 @@ func (d *daemon) watch(reported bool) error {
 			l.again, changed = 0, true
 		}
 	}
+	if d.old != nil { // what there is belongs to slots that go: the end of the reload looks at everything
+		d.resyncAgain, changed = 0, false
+	}
 	if changed {
 		if d.verbose(LevelHigh) {
 			d.log.Log(context.Background(), LevelHigh, "interfaces or addresses have changed")

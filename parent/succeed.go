@@ -3,6 +3,8 @@ package parent
 import (
 	"errors"
 	"slices"
+
+	"github.com/rvrrpd/rvrrpd/ipc"
 )
 
 // finish ends the old generation: the child has let go of everything that it
@@ -14,7 +16,7 @@ func (d *daemon) finish() {
 	}
 	old := d.old
 	d.old = nil
-	if d.child != nil {
+	if d.child != nil && d.child.phase == ipc.PhaseRun { // and is not to stop
 		d.child.deadline = never
 	}
 	err := d.succeed(old)
@@ -98,6 +100,12 @@ func (d *daemon) deleteMore() {
 		d.log.Error("release failed", "devices", n, "error", err)
 	}
 	d.doomed = d.doomed[n:]
+}
+
+// generations lists the slots there are, and while a reload is under way those
+// of the generation before: these hold everything until it is over.
+func (d *daemon) generations() []*slot {
+	return slices.DeleteFunc(slices.Concat(d.slots, d.old), func(s *slot) bool { return s == nil })
 }
 
 // liesAs says whether a slot's addresses are where those of an old one are,
