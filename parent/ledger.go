@@ -225,6 +225,11 @@ func (d *daemon) undo() error {
 		return nil
 	}
 	errs := []error{d.dropRoutes()}
+	for _, l := range d.links {
+		if !slices.ContainsFunc(d.generations(), func(s *slot) bool { return d.links[s.link] == l && s.own && s.held }) {
+			errs = append(errs, d.restore(l))
+		}
+	}
 	for _, o := range d.old { // the end of a generation that did not come
 		if o != nil && !slices.Contains(d.slots, o) {
 			errs = append(errs, d.strip(o))

@@ -229,7 +229,17 @@ func (d *daemon) putBack(of string, changed []setting) {
 
 // relax restores the settings of a link that has none of our devices any more.
 func (d *daemon) relax(l *link) error {
-	if !l.settled || slices.ContainsFunc(l.slots, func(s *slot) bool { return s.own && s.index != 0 }) {
+	if slices.ContainsFunc(l.slots, func(s *slot) bool { return s.own && s.index != 0 }) {
+		return nil
+	}
+	return d.restore(l)
+}
+
+// restore restores the settings of a link, once no device needs them any more,
+// and before the last one is deleted: its alias is all that remembers them
+// after a kill -9.
+func (d *daemon) restore(l *link) error {
+	if !l.settled {
 		return nil
 	}
 	err := d.undoSettings(l)

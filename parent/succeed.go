@@ -68,6 +68,11 @@ func (d *daemon) succeed(old []*slot) error {
 			moved[s] = true
 		}
 	}
+	for _, l := range d.links {
+		if !slices.ContainsFunc(l.slots, func(s *slot) bool { return s.device != "" }) {
+			errs = append(errs, d.restore(l))
+		}
+	}
 	errs = append(errs, d.kernel.deleteLinks(devices, d.group|doomedGroup))
 	for _, l := range d.links {
 		errs = append(errs, d.refit(l, moved))
