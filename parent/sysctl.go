@@ -5,7 +5,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
+
+// sysctlMax is the room for the value of a setting, which is a number.
+const sysctlMax = 32
 
 // sysctlPath is the file of a setting of an interface in a family, ipv4 or ipv6; the name may
 // contain dots, but never leads elsewhere.
@@ -21,8 +26,19 @@ func readSysctl(family, iface, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	b, err := os.ReadFile(path)
-	return strings.TrimSpace(string(b)), err
+	// Hundreds of them are read every second: without package os it takes three
+	// system calls instead of nine.
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	defer unix.Close(fd)
+	var value [sysctlMax]byte
+	n, err := unix.Read(fd, value[:])
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	return strings.TrimSpace(string(value[:n])), nil
 }
 
 // writeSysctl sets a value and reads it back.
