@@ -86,7 +86,7 @@ func (d *daemon) sendAdvert(l *link, w *waiting) bool {
 func (d *daemon) confirm() {
 	d.confirmAt = 0
 	for _, l := range d.links {
-		if l.tx == nil || !l.tx.keeps(nil) {
+		if l.tx == nil || !l.tx.keeps(nil, d.now) {
 			continue
 		}
 		for _, h := range l.tx.left() {
@@ -94,7 +94,7 @@ func (d *daemon) confirm() {
 				d.prolong(s, h.at)
 			}
 		}
-		if l.tx.keeps(nil) {
+		if l.tx.keeps(nil, d.now) {
 			at := d.now + outboxRetry
 			if l.out.choked {
 				at = d.now + chokedRetry
@@ -154,11 +154,13 @@ func (d *daemon) busy(l *link) {
 	}
 }
 
-// holdsBack says whether advertisements of a slot have not left its link: then
-// that is why its lease has ended, and not its network process.
+// holdsBack says whether advertisements of a slot have not left its link for a
+// good part of its lease: then that is why the lease has ended, and not its
+// network process. One that came at the last moment has had no time to leave.
 func (d *daemon) holdsBack(s *slot) bool {
-	l := d.links[s.link]
-	return l.out.choked || slices.ContainsFunc(l.out.adverts, func(w waiting) bool { return w.slot == s }) || l.tx != nil && l.tx.keeps(s)
+	l, since := d.links[s.link], d.now-int64(s.lease)/leaseIntervals
+	waits := l.out.busySince > 0 && l.out.busySince <= since && slices.ContainsFunc(l.out.adverts, func(w waiting) bool { return w.slot == s })
+	return l.out.choked || waits || l.tx != nil && l.tx.keeps(s, since)
 }
 
 // choke gives up a link that takes no frames: to the virtual routers on it, it
@@ -178,7 +180,7 @@ func (d *daemon) revive(l *link) {
 	o := &l.out
 	o.retry = d.now + chokedRetry
 	err := errBusy
-	if l.tx.left(); !l.tx.keeps(nil) {
+	if l.tx.left(); !l.tx.keeps(nil, d.now) {
 		err = l.tx.advertise(appendLoopback(d.frame[:0], l.mac))
 	}
 	if err != nil {

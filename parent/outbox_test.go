@@ -35,8 +35,8 @@ func (w *wire) advertise(frame []byte) error { return w.put(frame) }
 func (w *wire) announce(frame []byte) error  { return w.put(frame) }
 func (w *wire) handedOver(s *slot, at int64) { w.queue = append(w.queue, handed{s, at}) }
 func (w *wire) close()                       {}
-func (w *wire) keeps(s *slot) bool {
-	return slices.ContainsFunc(w.queue, func(h handed) bool { return s == nil || h.slot == s })
+func (w *wire) keeps(s *slot, since int64) bool {
+	return slices.ContainsFunc(w.queue, func(h handed) bool { return (s == nil || h.slot == s) && h.at <= since })
 }
 func (w *wire) left() (out []handed) {
 	if !w.keep {
@@ -135,6 +135,28 @@ func TestKeptBack(t *testing.T) {
 	d.pass(2 * time.Millisecond)
 	if d.slots[0].expires != sent+int64(testLease) || d.holdsBack(d.slots[0]) {
 		t.Errorf("lease until %v after it was sent", time.Duration(d.slots[0].expires-sent))
+	}
+}
+
+// TestLastMoment: a lease that ends right behind an advertisement ends because
+// of who advertised so late; the interface has not had the time to send it, and
+// is not given up.
+func TestLastMoment(t *testing.T) {
+	t.Parallel()
+	for _, how := range []func(w *wire){func(w *wire) { w.keep = true }, func(w *wire) { w.room = 0 }} {
+		d, wires := outboxed()
+		d.respawn = never
+		how(wires[0])
+		s, l := d.slots[0], d.links[0]
+		d.transmit(s, l, 3, []byte{1})
+		d.pass(2 * time.Millisecond)
+		if why := d.blame(s); l.out.choked || !strings.Contains(why, "network process") {
+			t.Errorf("given up after two milliseconds: %v, because %s", l.out.choked, why)
+		}
+		d.pass(testLease / 2)
+		if why := d.blame(s); !l.out.choked || !strings.Contains(why, "interface") {
+			t.Errorf("given up after half a lease: %v, because %s", l.out.choked, why)
+		}
 	}
 }
 

@@ -22,7 +22,7 @@ type transmitter interface {
 	announce(frame []byte) error
 	handedOver(of *slot, at int64)
 	left() []handed
-	keeps(s *slot) bool
+	keeps(s *slot, since int64) bool
 	close()
 }
 
@@ -137,10 +137,11 @@ func (l *lane) empty() (empty bool) {
 	return empty || err != nil
 }
 
-// keeps says whether an advertisement of a slot, or of any, may not have left.
-func (s *sender) keeps(of *slot) bool {
+// keeps says whether an advertisement of a slot, or of any, that was handed
+// over at an instant or before may not have left.
+func (s *sender) keeps(of *slot, since int64) bool {
 	return slices.ContainsFunc(s.adverts[:], func(l lane) bool {
-		return slices.ContainsFunc(l.handed, func(h handed) bool { return of == nil || h.slot == of })
+		return slices.ContainsFunc(l.handed, func(h handed) bool { return (of == nil || h.slot == of) && h.at <= since })
 	})
 }
 
