@@ -29,22 +29,22 @@ func TestSettingsBeforeDevices(t *testing.T) {
 	router := lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, Priority: high}
 	onInterface := router
 	onInterface.OnInterface = true
-	for _, ends := range []bool{false, true} {
+	for name, next := range map[string]string{"no device": onInterface.Configuration(""), "end": ""} {
 		a := startReloaded(t, l.R1, router.Configuration(""))
 		a.AwaitLine(0, 5*time.Second, "backup->active")
 		if got := l.R1.Setting(setting); got == was {
 			t.Fatalf("%s is %s as before", setting, got)
 		}
 		mark := monitor.Len()
-		if ends {
+		if next == "" {
 			a.Signal(syscall.SIGTERM)
 		} else {
-			a.write(onInterface.Configuration(""))
+			a.write(next)
 			a.Signal(syscall.SIGHUP)
 		}
 		monitor.AwaitLine(mark, 5*time.Second, "^Deleted.* "+lab.Device+"@")
 		if got := l.R1.Setting(setting); got != was {
-			t.Errorf("at the end: %v; %s is %s when the device is deleted, want %s", ends, setting, got, was)
+			t.Errorf("%s: %s is %s when the device is deleted, want %s", name, setting, got, was)
 		}
 		a.Terminate(5 * time.Second)
 	}

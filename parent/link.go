@@ -350,15 +350,16 @@ func (d *daemon) detach(l *link) error {
 	if l.index == 0 {
 		return nil
 	}
-	errs := []error{d.strip(l.slots...)}
+	var errs []error
+	for _, s := range l.slots {
+		errs = append(errs, d.give(s))
+	}
+	errs = append(errs, d.restore(l), d.strip(l.slots...))
 	if r := d.recv[l.family]; r != nil {
 		r.leave(l.index)
 	}
 	if l.tx != nil {
 		l.tx.close()
-	}
-	if l.settled {
-		errs = append(errs, d.undoSettings(l))
 	}
 	delete(d.byIndex, arrival{l.index, l.family})
 	l.index, l.tx, l.saved, l.settled, l.out = 0, nil, nil, false, outbox{}

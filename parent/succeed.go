@@ -69,9 +69,7 @@ func (d *daemon) succeed(old []*slot) error {
 		}
 	}
 	for _, l := range d.links {
-		if !slices.ContainsFunc(l.slots, func(s *slot) bool { return s.device != "" }) {
-			errs = append(errs, d.restore(l))
-		}
+		errs = append(errs, d.relax(l))
 	}
 	errs = append(errs, d.kernel.deleteLinks(devices, d.group|doomedGroup))
 	for _, l := range d.links {
