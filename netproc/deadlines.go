@@ -78,7 +78,9 @@ func (p *process) schedule(r *router) {
 // has arrived; its answer follows those packets. When it is here and the
 // frames lane has been read to its end, everything that arrived before we
 // asked has been seen, and timers that were due by then fire, unless what we
-// have seen re-armed them. One question covers every timer due when it is
+// have seen re-armed them. In a flood that fills the lane faster than we read
+// it there is no end: there a packet that arrived after the answer will do, for
+// it is behind all that the parent had forwarded before. One question covers every timer due when it is
 // asked; those that fall due while it is open wait for the next one. Where
 // packets were lost on the way, the answer follows a Missed, and the engine
 // does not take the silence for that of the Active.
@@ -87,24 +89,37 @@ type drain struct {
 	answered bool
 	sequence uint32 // of the open question
 	asked    int64  // when it was asked
+	heard    int64  // when its answer was
 	seen     int64  // everything that arrived by then has been seen
 }
 
 func newDrain() drain { return drain{seen: math.MinInt64} }
 
-// answer notes the answer to the open question.
-func (d *drain) answer(sequence uint32, code ipc.Code) error {
+// answer notes the answer to the open question, heard now.
+func (d *drain) answer(sequence uint32, code ipc.Code, now int64) error {
 	if !d.open || d.answered || d.sequence != sequence || code != ipc.CodeDone {
 		return fmt.Errorf("answer %v to drain %d, which is not open", code, sequence)
 	}
-	d.answered = true
+	d.answered, d.heard = true, now
 	return nil
 }
 
-// emptied notes that the frames lane has been read to its end.
+// emptied notes that the frames lane has been read to its end, or to that of
+// what was in it with the answer.
 func (d *drain) emptied() {
 	if d.open && d.answered {
 		d.open, d.answered, d.seen = false, false, d.asked
+	}
+}
+
+// clocksApart is by how much our reading of the clock may differ from the
+// parent's at the very most, ns.
+const clocksApart = int64(time.Millisecond)
+
+// passed notes that a packet was read which arrived at an instant.
+func (d *drain) passed(arrived int64) {
+	if arrived > d.heard+clocksApart {
+		d.emptied()
 	}
 }
 

@@ -85,7 +85,7 @@ func (p *process) told(h ipc.Header, m ipc.Message) error {
 // that it did not simply carry out.
 func (p *process) result(h ipc.Header, m ipc.Result) error {
 	if m.Request == ipc.TypeDrain {
-		return p.drain.answer(h.Sequence, m.Code)
+		return p.drain.answer(h.Sequence, m.Code, p.clock())
 	}
 	r := p.at(h.Slot)
 	switch {

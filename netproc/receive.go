@@ -11,8 +11,8 @@ import (
 )
 
 // datagramsATurn bounds what one turn reads from the frames lane: a flood of
-// packets must not keep us from advertising. No takeover happens until the
-// rest has been read.
+// packets must not keep us from advertising. No takeover happens until all has
+// been read that had arrived when it was due.
 const datagramsATurn = 64
 
 // receive reads the frames lane, to its end if that is near.
@@ -42,6 +42,7 @@ func (p *process) receive() error {
 			}
 			// Of whatever generation: a link keeps its number for life.
 			p.packet(f)
+			p.drain.passed(f.Received)
 		}
 	}
 	p.unread = true

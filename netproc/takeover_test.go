@@ -189,6 +189,32 @@ func TestFloodDoesNotHideTheDrain(t *testing.T) {
 	}
 }
 
+// TestEndlessFlood: a lane that is never empty holds off no takeover; it comes
+// as soon as all has been read that was in the lane when the parent answered.
+func TestEndlessFlood(t *testing.T) {
+	t.Parallel()
+	d := configured(t, record())
+	d.now = start + downInterval
+	d.expect("due", d.turn(), "g1 drain")
+	flood := func(n int) {
+		for range n {
+			d.frame(d.now, advertisement(peer, good(1)))
+		}
+	}
+	flood(datagramsATurn + 1)
+	d.drained()
+	d.expect("the parent has forwarded all", d.turn())
+	for range 3 {
+		flood(datagramsATurn)
+		d.expect("as old as the answer, as far as we know", d.turn())
+	}
+	d.now += 2 * clocksApart
+	flood(datagramsATurn)
+	if took := d.turn(); len(took) != 4 || took[1] != "g1 s0 acquire" || !d.p.unread {
+		t.Errorf("newer ones read: %q, more to read: %v; want a takeover all the same", took, d.p.unread)
+	}
+}
+
 // TestElection is what an accepted advertisement does to an Active.
 func TestElection(t *testing.T) {
 	t.Parallel()
