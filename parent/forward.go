@@ -101,9 +101,14 @@ func (d *daemon) countLosses() {
 }
 
 // answerDrain answers the child's question whether anything has arrived that it has
-// not seen: first all that has, then whether some of it was lost.
+// not seen: first all that has, then whether some of it was lost. Who asks again
+// before the answer has gone out, at the end of the turn, is not honest: in a
+// flood each of those questions would be milliseconds of work.
 func (d *daemon) answerDrain(h ipc.Header) {
-	d.forwardAll()
+	if !d.drained {
+		d.forwardAll()
+	}
+	d.drained = true
 	if d.losses.last > d.losses.told {
 		d.losses.told = d.losses.last
 		d.send(ipc.Header{Slot: ipc.NoSlot}, ipc.Missed{Until: d.losses.last})

@@ -94,7 +94,7 @@ func TestLaneLoss(t *testing.T) {
 	}
 	drained := func() (missed bool) {
 		d.answerDrain(ipc.Header{Type: ipc.TypeDrain, Slot: ipc.NoSlot, Generation: 1, Sequence: 7})
-		if err := d.outgoing.Flush(d.child.control.Send); err != nil {
+		if err := d.flush(); err != nil {
 			t.Fatal(err)
 		}
 		b := make([]byte, ipc.MaxDatagram)
@@ -124,5 +124,44 @@ func TestLaneLoss(t *testing.T) {
 	}
 	if !strings.Contains(said.String(), "packets lost") || strings.Count(said.String(), "\n") != 1 {
 		t.Errorf("it said\n%s", said.String())
+	}
+}
+
+// TestDrainOnceATurn: who asks again before it can have the answer has nothing
+// forwarded for it; in the next turn it has.
+func TestDrainOnceATurn(t *testing.T) {
+	t.Parallel()
+	d, other := talking(t)
+	ours, end, err := ipc.Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lane := ipc.FromFD(end)
+	t.Cleanup(func() { ours.Close(); lane.Close() })
+	d.child.frames = ours
+	forwarded := func() (n int) {
+		for b := make([]byte, ipc.MaxDatagram); ; n++ {
+			if _, err := lane.Recv(b); err != nil {
+				return n
+			}
+		}
+	}
+	ask := func() {
+		d.batch.Add(ipc.Header{Slot: ipc.NoSlot}, ipc.Frame{Family: ipc.IPv4, Packet: []byte{1}})
+		d.answerDrain(ipc.Header{Type: ipc.TypeDrain, Slot: ipc.NoSlot, Generation: 1, Sequence: 7})
+	}
+	for turn := range 3 {
+		for question := range 3 {
+			ask()
+			if got, want := forwarded(), 1-min(question, 1); got != want {
+				t.Errorf("turn %d, question %d: %d datagrams forwarded, want %d", turn, question, got, want)
+			}
+		}
+		if err := d.flush(); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := other.Recv(d.datagram); err != nil || n != 3*len(ipc.Append(nil, ipc.Header{}, ipc.Result{})) {
+			t.Errorf("turn %d: answers of %d bytes, %v", turn, n, err)
+		}
 	}
 }

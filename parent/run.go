@@ -103,6 +103,7 @@ type daemon struct {
 	confirmAt  int64     // when to ask what has left the interfaces, 0 for not
 	lost       uint64    // batches of packets the child did not take, not yet counted
 	losses     losses
+	drained    bool   // a Drain was answered in this turn
 	packet     []byte // one received packet
 	datagram   []byte // what the child says
 	frame      []byte
@@ -419,6 +420,7 @@ func (d *daemon) due() error {
 
 // flush hands this turn's messages to the child.
 func (d *daemon) flush() error {
+	d.drained = false
 	d.acquireAll()
 	d.renew()
 	if d.child == nil {
