@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -170,6 +171,9 @@ func (n *Node) settled() bool {
 			m, _ := info.(map[string]any)
 			ipv6 = ipv6 || m["family"] == "inet6"
 		}
+	}
+	if ipv6 && err == nil { // its route is there a moment later
+		ipv6 = slices.ContainsFunc(n.json("-6", "route", "show", "table", "local", "type", "local"), func(r map[string]any) bool { return r["dev"] == Interface })
 	}
 	return up && ipv6
 }

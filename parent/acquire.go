@@ -28,6 +28,7 @@ func (d *daemon) takeSoon(s *slot, h ipc.Header) ipc.Code {
 		}
 	}
 	s.fresh = true
+	d.unmute(s)
 	if s.held || s.ioctl || s.etherMAC {
 		if err := d.take(s); err != nil {
 			d.log.Error("acquire failed", "vr", s.name, "error", err)

@@ -207,7 +207,7 @@ func (d *daemon) checkSettings() {
 	}
 	for range min(settingsChunk, len(d.slots)) {
 		d.settingsAt = (d.settingsAt + 1) % len(d.slots)
-		if s := d.slots[d.settingsAt]; s != nil && s.own && s.index != 0 {
+		if s := d.slots[d.settingsAt]; s != nil && s.own && s.index != 0 && !s.lowering {
 			d.correct(s)
 		}
 	}

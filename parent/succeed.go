@@ -120,7 +120,7 @@ func (s *slot) liesAs(o *slot) bool {
 // inheritPage copies an old slot's page of the ledger.
 func (d *daemon) inheritPage(s, o *slot) {
 	s.index, s.own, s.held, s.placed, s.expires, s.wears = o.index, o.own, o.held, o.placed, o.expires, o.wears
-	s.prolonged, s.made, s.trouble = o.prolonged, o.made, o.trouble
+	s.prolonged, s.made, s.trouble, s.muted = o.prolonged, o.made, o.trouble, o.muted
 	s.reached, s.start, s.report, s.reasserted = o.reached, o.start, o.report, o.reasserted
 	if i := slices.Index(d.lowering, o); i >= 0 {
 		d.lowering[i], s.lowering = s, true
