@@ -1,0 +1,50 @@
+package parent
+
+import (
+	"github.com/rvrrpd/rvrrpd/ipc"
+	"golang.org/x/sys/unix"
+)
+
+// signalled acts on caught signals.
+func (d *daemon) signalled(fd int) error {
+	var b [16]byte
+	n, err := unix.Read(fd, b[:])
+	if err != nil {
+		return nil
+	}
+	for _, s := range b[:max(n, 0)] {
+		switch unix.Signal(s) {
+		case unix.SIGHUP:
+			d.reload()
+			continue
+		case unix.SIGUSR1:
+			if d.reopen != nil {
+				if err := d.reopen(); err != nil {
+					d.log.Error("log files", "error", err)
+				}
+			}
+			continue
+		case unix.SIGUSR2:
+			d.manager.tell("STOPPING=1")
+			return d.leave()
+		}
+		d.log.Info("stopping", "signal", unix.SignalName(unix.Signal(s)))
+		if err := d.stop(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stop has the child hand over every virtual router, and ends at once where
+// there is none that could.
+func (d *daemon) stop() error {
+	d.manager.tell("STOPPING=1")
+	if d.stopping || d.child == nil || d.child.phase != ipc.PhaseRun {
+		return errStopped
+	}
+	d.stopping = true
+	d.send(ipc.Header{Slot: ipc.NoSlot}, ipc.Stop{})
+	d.child.phase, d.child.deadline = ipc.PhaseStop, d.now+stopTime
+	return nil
+}
