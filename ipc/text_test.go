@@ -13,7 +13,7 @@ import (
 func enumerations(t *testing.T) map[string][]string {
 	t.Helper()
 	all := make(map[string][]string)
-	for _, file := range []string{"type.go", "message.go"} {
+	for _, file := range []string{"type.go", "word.go"} {
 		f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
 		if err != nil {
 			t.Fatal(err)
