@@ -32,6 +32,7 @@ var errAgain = errors.New("no packet")
 type receiver struct {
 	family  ipc.Family
 	sock    int
+	members []int // sockets that hear nothing, joined where that one has no room
 	oob     []byte
 	from    unix.RawSockaddrInet6
 	drained int64 // when the socket was last seen empty, or its last packet arrived, CLOCK_MONOTONIC
@@ -74,7 +75,11 @@ func openReceiver(family ipc.Family, vrids []uint8, filtered bool) (*receiver, e
 
 func (r *receiver) fd() int { return r.sock }
 
-func (r *receiver) close() { unix.Close(r.sock) }
+func (r *receiver) close() {
+	for _, sock := range append(r.members, r.sock) {
+		unix.Close(sock)
+	}
+}
 
 // hears says whether its filter is the one for these virtual routers.
 func (r *receiver) hears(vrids []uint8, filtered bool) bool {
@@ -83,25 +88,58 @@ func (r *receiver) hears(vrids []uint8, filtered bool) bool {
 
 func sorted(vrids []uint8) []uint8 { return slices.Compact(slices.Sorted(slices.Values(vrids))) }
 
-// join makes the socket hear the group on an interface.
-func (r *receiver) join(index int) error {
-	err := r.membership(unix.IP_ADD_MEMBERSHIP, unix.IPV6_JOIN_GROUP, index)
+// join makes the socket hear the group on an interface. A socket may join on 20
+// of them, unless net.ipv4.igmp_max_memberships says otherwise: beyond that
+// others join, and it hears the group wherever anybody has joined it.
+func (r *receiver) join(index int) (err error) {
+	for _, sock := range append([]int{r.sock}, r.members...) {
+		if err = r.membership(sock, unix.IP_ADD_MEMBERSHIP, unix.IPV6_JOIN_GROUP, index); err != unix.ENOBUFS {
+			break
+		}
+	}
+	if err == unix.ENOBUFS && r.family == ipc.IPv4 {
+		var sock int
+		if sock, err = deafSocket(); err == nil {
+			r.members = append(r.members, sock)
+			err = errors.Join(unix.SetsockoptInt(r.sock, unix.IPPROTO_IP, unix.IP_MULTICAST_ALL, 1),
+				r.membership(sock, unix.IP_ADD_MEMBERSHIP, unix.IPV6_JOIN_GROUP, index))
+		}
+	}
 	if err != nil && err != unix.EADDRINUSE {
 		return fmt.Errorf("join group on interface %d: %w", index, err)
 	}
 	return nil
 }
 
-// leave undoes join; the interface may be gone, and the membership with it.
-func (r *receiver) leave(index int) {
-	_ = r.membership(unix.IP_DROP_MEMBERSHIP, unix.IPV6_LEAVE_GROUP, index)
+// deafSocket opens a socket for memberships alone: its filter passes nothing.
+func deafSocket() (int, error) {
+	sock, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, protocolVRRP)
+	if err != nil {
+		return -1, err
+	}
+	nothing := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K}
+	err = errors.Join(unix.SetsockoptInt(sock, unix.IPPROTO_IP, unix.IP_MULTICAST_ALL, 0),
+		unix.SetsockoptSockFprog(sock, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &nothing}),
+		unix.SetsockoptInt(sock, unix.SOL_SOCKET, unix.SO_LOCK_FILTER, 1))
+	if err != nil {
+		unix.Close(sock)
+		return -1, err
+	}
+	return sock, nil
 }
 
-func (r *receiver) membership(option4, option6, index int) error {
-	if r.family == ipc.IPv6 {
-		return unix.SetsockoptIPv6Mreq(r.sock, unix.IPPROTO_IPV6, option6, &unix.IPv6Mreq{Multiaddr: groupIPv6.As16(), Interface: uint32(index)})
+// leave undoes join; the interface may be gone, and the membership with it.
+func (r *receiver) leave(index int) {
+	for _, sock := range append([]int{r.sock}, r.members...) {
+		_ = r.membership(sock, unix.IP_DROP_MEMBERSHIP, unix.IPV6_LEAVE_GROUP, index)
 	}
-	return unix.SetsockoptIPMreqn(r.sock, unix.IPPROTO_IP, option4, &unix.IPMreqn{Multiaddr: groupIPv4, Ifindex: int32(index)})
+}
+
+func (r *receiver) membership(sock, option4, option6, index int) error {
+	if r.family == ipc.IPv6 {
+		return unix.SetsockoptIPv6Mreq(sock, unix.IPPROTO_IPV6, option6, &unix.IPv6Mreq{Multiaddr: groupIPv6.As16(), Interface: uint32(index)})
+	}
+	return unix.SetsockoptIPMreqn(sock, unix.IPPROTO_IP, option4, &unix.IPMreqn{Multiaddr: groupIPv4, Ifindex: int32(index)})
 }
 
 // read reads one packet from its IP header on, the index of the interface it
