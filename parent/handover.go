@@ -84,6 +84,7 @@ func (d *daemon) leave() error {
 		d.drain(l)
 	}
 	d.confirm()
+	d.renew() // what this turn has prolonged: the next one needs its time
 	if d.child != nil {
 		d.end()
 	}
@@ -97,6 +98,7 @@ func (d *daemon) leave() error {
 		d.lower()
 	}
 	held := 0
+	var written []string
 	for name := range d.locks {
 		h := d.bequest(name)
 		for _, s := range h.Slots {
@@ -106,9 +108,13 @@ func (d *daemon) leave() error {
 		}
 		path, err := handoverFile(name)
 		if err == nil {
+			written = append(written, path)
 			err = writeHandover(path, h)
 		}
-		if err != nil {
+		if err != nil { // everything is undone, and nobody may believe otherwise
+			for _, w := range written {
+				os.Remove(w)
+			}
 			return fmt.Errorf("handover: %w", err)
 		}
 	}
