@@ -106,7 +106,7 @@ func goodbye(n *lab.Node) func(lab.Frame) bool {
 func awaitAdverts(l *lab.Lab, n *lab.Node, r lab.Router, count int) (f lab.Frame) {
 	l.Helper()
 	for range count {
-		f = l.Tap.Await(l.Tap.Len(), 3*r.AdverInterval(), n.Name+"'s next advertisement", advertisement(n))
+		f = l.Tap.Await(l.Tap.Len(), max(3*r.AdverInterval(), time.Second), n.Name+"'s next advertisement", advertisement(n))
 	}
 	return f
 }

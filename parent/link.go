@@ -59,8 +59,9 @@ func (d *daemon) compare() error {
 		return err
 	}
 	byName := make(map[string]linkInfo, len(infos))
+	d.called = make(map[int]string, len(infos))
 	for _, i := range infos {
-		byName[i.Name] = i
+		byName[i.Name], d.called[i.Index] = i, i.Name
 	}
 	var errs []error
 	for _, l := range d.links {

@@ -73,6 +73,7 @@ type daemon struct {
 	correcting    rate             // lines about that, and about routes
 	settingsNext  int64            // when to look at them
 	settingsAt    int              // the slot whose were looked at last
+	called        map[int]string   // interfaces, when all were looked at
 	dump          func() ([]linkInfo, []addrInfo, error)
 	resyncAgain   int64     // when to look at everything once more, 0 for not
 	resyncTrouble complaint // about that

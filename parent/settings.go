@@ -207,8 +207,14 @@ func (d *daemon) checkSettings() {
 	}
 	for range min(settingsChunk, len(d.slots)) {
 		d.settingsAt = (d.settingsAt + 1) % len(d.slots)
-		if s := d.slots[d.settingsAt]; s != nil && s.own && s.index != 0 && !s.lowering {
-			d.correct(s)
+		s := d.slots[d.settingsAt]
+		if s == nil || !s.own || s.index == 0 || s.lowering {
+			continue
+		}
+		// To ask for the name would be to wait for whoever changes interfaces just
+		// now, in whatever namespace, and that may take longer than an interval.
+		if name := d.called[s.index]; name != "" {
+			d.putBack(s.name, d.furnish(d.links[s.link], s, name))
 		}
 	}
 }
