@@ -164,10 +164,8 @@ func (l *leases) fill(t *nftables.Table, iface string, addrs []netip.Addr, alive
 			}
 		}
 		for set, elements := range map[*nftables.Set][]nftables.SetElement{all: virtual, may: living} {
-			for chunk := range slices.Chunk(elements, elementsChunk) {
-				if err := l.tables.SetAddElements(set, chunk); err != nil {
-					return err
-				}
+			if err := l.add(set, elements); err != nil {
+				return err
 			}
 		}
 		for _, match := range f.matches {
@@ -175,6 +173,16 @@ func (l *leases) fill(t *nftables.Table, iface string, addrs []netip.Addr, alive
 				&expr.Lookup{SourceRegister: 1, SetName: all.Name, SetID: all.ID},
 				&expr.Lookup{SourceRegister: 1, SetName: may.Name, SetID: may.ID, Invert: true},
 				&expr.Verdict{Kind: expr.VerdictDrop})})
+		}
+	}
+	return nil
+}
+
+// add adds elements to a set, in messages of a size that the kernel takes.
+func (l *leases) add(set *nftables.Set, elements []nftables.SetElement) error {
+	for chunk := range slices.Chunk(elements, elementsChunk) {
+		if err := l.tables.SetAddElements(set, chunk); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -195,10 +203,8 @@ func (l *leases) hear(t *nftables.Table, in *nftables.Chain, addrs []netip.Addr)
 			elements = append(elements, nftables.SetElement{Key: append(a.AsSlice(), a.AsSlice()...)})
 		}
 	}
-	for chunk := range slices.Chunk(elements, elementsChunk) {
-		if err := l.tables.SetAddElements(twice, chunk); err != nil {
-			return err
-		}
+	if err := l.add(twice, elements); err != nil {
+		return err
 	}
 	l.tables.AddRule(&nftables.Rule{Table: t, Chain: in, Exprs: []expr.Any{
 		&expr.Payload{DestRegister: unix.NFT_REG_1, Base: expr.PayloadBaseNetworkHeader, Offset: 14, Len: 4},    // sender
