@@ -33,9 +33,12 @@ func (d *daemon) put(s *slot, addrs []vaddr) error {
 }
 
 // remove takes addresses off the slot's device.
-func (d *daemon) remove(s *slot, addrs []vaddr, setDown bool) error {
-	if !s.ioctl || len(addrs) == 0 {
-		return d.kernel.release(s.index, setDown, addrs)
+func (d *daemon) remove(s *slot, addrs []vaddr) error {
+	switch {
+	case s.own:
+		return d.kernel.release(s.index, false, addrs)
+	case !s.ioctl || len(addrs) == 0:
+		return d.kernel.withdraw(s.index, addrs)
 	}
 	return d.kernel.ioctlRemove(s.label(d.links[s.link].name))
 }

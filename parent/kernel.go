@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"syscall"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
@@ -68,6 +69,7 @@ type kernel struct {
 	buf      []byte
 	// destinations are those of our routes.
 	destinations map[netip.Prefix]bool
+	theirs       theirs
 }
 
 func openKernel() (*kernel, error) {
@@ -94,6 +96,9 @@ func openKernel() (*kernel, error) {
 		return nil, fmt.Errorf("socket for ioctl: %w", err)
 	}
 	k.marks = k.keepsMarks()
+	if self, err := unix.Getsockname(k.requests); err == nil {
+		k.theirs.port = self.(*unix.SockaddrNetlink).Pid
+	}
 	return k, nil
 }
 
@@ -381,19 +386,18 @@ func (k *kernel) acknowledged(first uint32, n int, ignore []unix.Errno, errs *[]
 		if err != nil {
 			return fmt.Errorf("netlink: %w", err)
 		}
-		for b := k.buf[:got]; len(b) >= unix.NLMSG_HDRLEN+4; {
-			size := int(binary.NativeEndian.Uint32(b))
-			if size < unix.NLMSG_HDRLEN+4 || size > len(b) {
-				return errors.New("netlink: malformed acknowledgement")
+		answers, err := syscall.ParseNetlinkMessage(k.buf[:got])
+		if err != nil {
+			return errors.New("netlink: malformed acknowledgement")
+		}
+		for _, m := range answers {
+			if m.Header.Type != unix.NLMSG_ERROR || m.Header.Seq-first >= 1<<31 || len(m.Data) < 4 {
+				continue // what an earlier exchange that timed out left is passed over
 			}
-			// What an earlier exchange that timed out left is passed over.
-			if seq := binary.NativeEndian.Uint32(b[8:]); binary.NativeEndian.Uint16(b[4:]) == unix.NLMSG_ERROR && seq-first < 1<<31 {
-				n--
-				if errno := unix.Errno(-int32(binary.NativeEndian.Uint32(b[16:]))); errno != 0 && !slices.Contains(ignore, errno) {
-					*errs = append(*errs, errno)
-				}
+			n--
+			if errno := unix.Errno(-int32(binary.NativeEndian.Uint32(m.Data))); errno != 0 && !slices.Contains(ignore, errno) {
+				*errs = append(*errs, errno)
 			}
-			b = b[min(len(b), (size+3)&^3):]
 		}
 	}
 	return nil

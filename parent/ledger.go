@@ -49,7 +49,7 @@ func (d *daemon) take(s *slot) error {
 	s.held, s.placed = true, slices.Concat(want, gone)
 	// What is gone goes first: with the first address of a subnet the kernel
 	// takes all others of it away.
-	err := errors.Join(d.wearMAC(s), d.remove(s, gone, false))
+	err := errors.Join(d.wearMAC(s), d.remove(s, gone))
 	if err == nil {
 		s.placed = want
 		err = d.put(s, want)
@@ -154,7 +154,7 @@ func (d *daemon) give(s *slot) error {
 	if !s.held {
 		return nil
 	}
-	if err := errors.Join(d.remove(s, s.placed, false), d.shedMAC(s)); err != nil {
+	if err := errors.Join(d.remove(s, s.placed), d.shedMAC(s)); err != nil {
 		return err // still held: the next attempt may succeed
 	}
 	if d.verbose(LevelLow) {
@@ -276,6 +276,11 @@ func (d *daemon) undo() error {
 	}
 	for _, l := range d.links {
 		errs = append(errs, d.detach(l))
+	}
+	if d.kernel != nil {
+		_, err := d.kernel.changed()
+		errs = append(errs, err)
+		d.giveBack()
 	}
 	if d.leases != nil {
 		errs = append(errs, d.leases.apply(nil, nil))

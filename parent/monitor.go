@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/netip"
+	"slices"
+	"syscall"
 
 	"github.com/rvrrpd/rvrrpd/conf"
 	"golang.org/x/sys/unix"
@@ -24,25 +26,18 @@ func (k *kernel) watchRoutes(routes []conf.Route) error {
 		unix.SetsockoptInt(k.monitor, unix.SOL_NETLINK, option, unix.RTNLGRP_IPV6_ROUTE))
 }
 
-// concerns says whether a datagram of reports has anything for us: of routes,
-// those to destinations of ours.
-func (k *kernel) concerns(b []byte) bool {
-	for len(b) >= unix.NLMSG_HDRLEN {
-		size := int(binary.NativeEndian.Uint32(b))
-		if size < unix.NLMSG_HDRLEN || size > len(b) {
+// read follows the reports in a datagram, and says whether they have anything
+// for us: of routes, those to destinations of ours.
+func (k *kernel) read(b []byte) bool {
+	reports, err := syscall.ParseNetlinkMessage(b)
+	k.theirs.follow(reports)
+	return err != nil || slices.ContainsFunc(reports, func(m syscall.NetlinkMessage) bool {
+		if m.Header.Type != unix.RTM_NEWROUTE && m.Header.Type != unix.RTM_DELROUTE {
 			return true
 		}
-		switch binary.NativeEndian.Uint16(b[4:]) {
-		case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
-			if to, ok := destination(b[unix.NLMSG_HDRLEN:size]); !ok || k.destinations[to] {
-				return true
-			}
-		default:
-			return true
-		}
-		b = b[min(len(b), (size+3)&^3):]
-	}
-	return false
+		to, ok := destination(m.Data)
+		return !ok || k.destinations[to]
+	})
 }
 
 // destination is where a reported route leads: there may be a million of
@@ -87,7 +82,7 @@ func (k *kernel) changed() (bool, error) {
 			return any, err
 		default:
 			sa, ok := from.(*unix.SockaddrNetlink)
-			any = any || (ok && sa.Pid == 0 && k.concerns(k.buf[:n]))
+			any = ok && sa.Pid == 0 && k.read(k.buf[:n]) || any
 		}
 	}
 }

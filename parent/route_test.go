@@ -53,7 +53,7 @@ func TestConcerns(t *testing.T) {
 		{"malformed", []byte{200, 0, 0, 0, 24, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, true},
 		{"malformed attribute", message(24, 186, "10.65.0.0/16")[:40], true},
 	} {
-		if got := k.concerns(tt.b); got != tt.want {
+		if got := k.read(tt.b); got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)
 		}
 	}

@@ -358,6 +358,7 @@ func (d *daemon) watch(reported bool) error {
 		if err != nil {
 			return fmt.Errorf("interfaces: %w", err)
 		}
+		d.giveBack()
 		changed = changed || reported
 	}
 	for _, l := range d.links {

@@ -1,0 +1,115 @@
+package parent
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"syscall"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// On an interface that is not our own device somebody else may make an address
+// theirs, with "ip addr replace", in the very moment in which we remove it or
+// prolong it: the kernel cannot be asked to do that only if it still is ours.
+// And with the first address of a subnet it may remove all others of it. But
+// it reports everything in the order in which it happened, and the addresses
+// as they were. So what we have taken from somebody is given back.
+
+// theirs follows the reports of addresses, from one look at the monitor to the
+// next. What the kernel had no room to report cannot be given back.
+type theirs struct {
+	port    uint32             // of the socket of our requests
+	removed []placed           // by us, and they were there
+	changed map[placed]addrMsg // as somebody else has made them
+	lost    map[placed]addrMsg // and as they were before we took them
+}
+
+// placed is an address with its length on an interface, addrMsg the body of
+// the kernel's message about it.
+type (
+	placed struct {
+		index  int
+		prefix netip.Prefix
+	}
+	addrMsg []byte
+)
+
+// withdraw takes addresses off an interface that is not our own device, one by
+// one, so as to know which of them were there.
+func (k *kernel) withdraw(dev int, addrs []vaddr) error {
+	var errs []error
+	for _, a := range addrs {
+		switch err := k.exchange([]*nl.NetlinkRequest{addrRequest(unix.RTM_DELADDR, 0, dev, a)}); {
+		case err == nil:
+			k.theirs.removed = append(k.theirs.removed, placed{dev, a.Prefix})
+		case !errors.Is(err, unix.EADDRNOTAVAIL) && !errors.Is(err, unix.ENODEV) && !errors.Is(err, unix.ENXIO):
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// follow reads reports.
+func (t *theirs) follow(reports []syscall.NetlinkMessage) {
+	for _, m := range reports {
+		if m.Header.Type == unix.RTM_NEWADDR || m.Header.Type == unix.RTM_DELADDR {
+			t.note(m.Header.Type, t.port != 0 && m.Header.Pid == t.port, m.Data)
+		}
+	}
+}
+
+// note takes one report of an address. Of IPv4 it says whether a request of
+// ours was the cause.
+func (t *theirs) note(kind uint16, requested bool, report addrMsg) {
+	if len(report) < unix.SizeofIfAddrmsg {
+		return
+	}
+	a, err := parseAddress(report)
+	if err != nil || !a.Prefix.IsValid() {
+		return
+	}
+	key, ours := placed{a.Index, a.Prefix}, a.Proto == protoRVRRPD
+	if t.changed == nil {
+		t.changed, t.lost = make(map[placed]addrMsg), make(map[placed]addrMsg)
+	}
+	switch was := t.changed[key]; {
+	case kind == unix.RTM_NEWADDR && !ours: // and whatever we did before, they have it now
+		t.changed[key] = slices.Clone(report)
+		delete(t.lost, key)
+	case kind == unix.RTM_NEWADDR && was != nil:
+		t.lost[key] = was
+	case kind == unix.RTM_DELADDR:
+		delete(t.changed, key)
+		delete(t.lost, key)
+		if !ours && (requested || slices.Contains(t.removed, key)) {
+			t.lost[key] = slices.Clone(report)
+		}
+	}
+}
+
+// take returns what was lost, and begins anew.
+func (t *theirs) take() map[placed]addrMsg {
+	lost := t.lost
+	t.removed, t.changed, t.lost = nil, nil, nil
+	return lost
+}
+
+// giveBack gives back what we have taken from somebody, but for what they had
+// put on a device of our own.
+func (d *daemon) giveBack() {
+	for key, report := range d.kernel.theirs.take() {
+		if slices.ContainsFunc(d.generations(), func(s *slot) bool { return s.own && s.index == key.index }) {
+			continue
+		}
+		req := nl.NewNetlinkRequest(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE|unix.NLM_F_ACK)
+		req.AddRawData(report)
+		switch err := d.kernel.exchange([]*nl.NetlinkRequest{req}); {
+		case err == nil:
+			d.log.Warn("given back an address that is somebody else's", "address", key.prefix, "link", d.called[key.index])
+		case !errors.Is(err, unix.ENODEV):
+			d.log.Error("cannot give back an address that is somebody else's", "address", key.prefix, "link", d.called[key.index], "error", err)
+		}
+	}
+}

@@ -1,0 +1,95 @@
+//go:build lab
+
+package parent
+
+import (
+	"log/slog"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestGivenBack: what somebody else has made theirs in the moment in which we
+// remove or prolong it, and what the kernel removes along with ours, is there
+// afterwards as they had it; what is ours, or what they have removed
+// themselves, is not.
+func TestGivenBack(t *testing.T) {
+	const four, six = "10.8.0.254/24", "2001:db8:8::254/64"
+	type step func(d *daemon, s *slot) error
+	run := func(command string) step { return func(*daemon, *slot) error { return ip(command + " dev eth0") } }
+	give := func(d *daemon, s *slot) error { return d.give(s) }
+	revive := func(d *daemon, s *slot) error { return d.kernel.revive(s.index, s.placed) }
+	for _, tt := range []struct {
+		name, ours string
+		steps      []step
+		want       string // theirs in the end, "" for none
+	}{
+		{"ours is removed", four, []step{give}, ""},
+		{"ours is removed", six, []step{give}, ""},
+		{"ours is prolonged", six, []step{revive}, ""},
+		{"replaced", four, []step{run("addr replace " + four), give}, four},
+		{"replaced", six, []step{run("addr replace " + six), give}, six},
+		{"replaced for a time", six, []step{run("addr replace " + six + " valid_lft 1000 preferred_lft 900"), give}, six},
+		{"replaced, then prolonged", four, []step{run("addr replace " + four), revive}, four},
+		{"replaced, then prolonged", six, []step{run("addr replace " + six), revive}, six},
+		{"prolonged, then replaced", six, []step{revive, run("addr replace " + six)}, six},
+		{"replaced, then removed by them", four, []step{run("addr replace " + four), run("addr del " + four), give}, ""},
+		{"replaced, then removed by them", six, []step{run("addr replace " + six), run("addr del " + six), give}, ""},
+		{"removed, then added by them", six, []step{give, run("addr add " + six)}, six},
+		{"of the same subnet, after ours", four, []step{run("addr add 10.8.0.9/24"), give}, "10.8.0.9/24"},
+	} {
+		t.Run(tt.name+" "+tt.ours, func(t *testing.T) {
+			inNamespace(t, func(t *testing.T) {
+				k, err := openKernel()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				var said strings.Builder
+				index := find(t, k, "eth0").Index
+				s := &slot{index: index, held: true, placed: []vaddr{{Prefix: netip.MustParsePrefix(tt.ours)}}}
+				d := &daemon{kernel: k, slots: []*slot{s}, links: []*link{{index: index}}, log: slog.New(slog.NewTextHandler(&said, nil))}
+				theirs := func() []addrInfo {
+					all, err := k.addresses()
+					if err != nil {
+						t.Error(err)
+					}
+					return slices.DeleteFunc(all, func(a addrInfo) bool { return a.Index != index || a.Prefix.Addr().IsLinkLocalUnicast() })
+				}
+				before := theirs()
+				if err := k.acquire(index, false, s.placed); err != nil {
+					t.Error(err)
+				}
+				if _, err := k.changed(); err != nil {
+					t.Error(err)
+				}
+				d.giveBack()
+				for _, step := range tt.steps {
+					if err := step(d, s); err != nil {
+						t.Error(err)
+					}
+				}
+				if _, err := k.changed(); err != nil {
+					t.Error(err)
+				}
+				d.giveBack()
+				after := slices.DeleteFunc(theirs(), func(a addrInfo) bool {
+					return slices.ContainsFunc(before, func(b addrInfo) bool { return a.Prefix == b.Prefix })
+				})
+				var got []string
+				for _, a := range after {
+					switch {
+					case a.Proto != protoRVRRPD:
+						got = append(got, a.Prefix.String())
+					case !s.held:
+						t.Errorf("%v is still there", a.Prefix)
+					}
+				}
+				if strings.Join(got, " ") != tt.want {
+					t.Errorf("theirs are %q, want %q; it said %s", got, tt.want, said.String())
+				}
+			})
+		})
+	}
+}
