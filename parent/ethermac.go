@@ -1,12 +1,9 @@
 package parent
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"strings"
 
 	"github.com/vishvananda/netlink"
 )
@@ -14,8 +11,6 @@ import (
 // The hardware address that an interface had before it took a virtual one
 // stands in its lock's file, which a kill -9 does not remove: the next daemon
 // on the interface gives it back.
-
-const macLine = "mac "
 
 // isVirtualMAC says whether an address is one of VRRP's (RFC 9568 §7.3): only
 // such a one is ever replaced by what a lock's file says.
@@ -42,10 +37,12 @@ func (d *daemon) wearMAC(s *slot) error {
 	if isVirtualMAC(own) {
 		return fmt.Errorf("%s: has a virtual hardware address already, %v", l.name, own)
 	}
-	if err := rewrite(d.locks[l.name], macLine+own.String()+"\n"); err != nil {
+	l.worn = own
+	if err := d.record(l.name); err != nil {
+		l.worn = nil
 		return err
 	}
-	l.worn, s.wears = own, true
+	s.wears = true
 	if err := setMAC(l.index, s.mac[:]); err != nil {
 		return errors.Join(err, d.shedMAC(s))
 	}
@@ -61,41 +58,5 @@ func (d *daemon) shedMAC(s *slot) error {
 	}
 	own := l.worn
 	s.wears, l.worn, l.mac = false, nil, [6]byte(own)
-	return errors.Join(setMAC(l.index, own), rewrite(d.locks[l.name], ""))
-}
-
-// rewrite replaces what a lock's file says.
-func rewrite(f *os.File, text string) error {
-	if f == nil {
-		return nil
-	}
-	err := f.Truncate(0)
-	if err == nil {
-		_, err = f.WriteAt([]byte(text), 0)
-	}
-	return err
-}
-
-// returnMACs gives interfaces back the hardware address that a killed daemon
-// has left their lock's file.
-func (d *daemon) returnMACs(infos []linkInfo) error {
-	var errs []error
-	for name, f := range d.locks {
-		line, err := bufio.NewReader(f).ReadString('\n')
-		if err != nil {
-			continue // there is none
-		}
-		own, err := net.ParseMAC(strings.TrimSpace(strings.TrimPrefix(line, macLine)))
-		if err != nil || !strings.HasPrefix(line, macLine) {
-			continue
-		}
-		for _, i := range infos {
-			if i.Name == name && isVirtualMAC(i.MAC) {
-				d.log.Warn("sweeping a hardware address left behind", "link", name, "mac", i.MAC)
-				errs = append(errs, setMAC(i.Index, own))
-			}
-		}
-		errs = append(errs, rewrite(f, ""))
-	}
-	return errors.Join(errs...)
+	return errors.Join(setMAC(l.index, own), d.record(l.name))
 }

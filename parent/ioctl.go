@@ -10,9 +10,7 @@ import (
 )
 
 // netdrv = "ioctl": the address is put on the interface with ioctl(2), under a
-// label of its own, and not with netlink. The interface's own address stays
-// where it is, because advertisements come from it (RFC 9568 §7.2) and a crash
-// would lose it.
+// label of its own, in place of the interface's own (aside.go).
 
 // ourLabel matches the labels that mark such addresses as ours, as IFA_PROTO
 // does for others.
@@ -22,6 +20,13 @@ func (s *slot) label(iface string) string { return fmt.Sprintf("%s:rvr%d", iface
 
 // put puts addresses on the slot's device, in the way that is configured.
 func (d *daemon) put(s *slot, addrs []vaddr) error {
+	if l := d.links[s.link]; s.ioctl && d.displaces(l, addrs) {
+		return d.displace(l, func() error { return d.lay(s, addrs) })
+	}
+	return d.lay(s, addrs)
+}
+
+func (d *daemon) lay(s *slot, addrs []vaddr) error {
 	if !s.ioctl {
 		return d.kernel.acquire(s.index, s.own, addrs)
 	}
@@ -40,7 +45,18 @@ func (d *daemon) remove(s *slot, addrs []vaddr) error {
 	case !s.ioctl || len(addrs) == 0:
 		return d.kernel.withdraw(s.index, addrs)
 	}
-	return d.kernel.ioctlRemove(s.label(d.links[s.link].name))
+	l, name := d.links[s.link], d.kernel.nameOf(s.index) // it may have another by now, and the label with it
+	switch {
+	case name == "":
+		l.aside = nil
+		return d.record(l.name)
+	case l.aside == nil:
+		return d.kernel.ioctlRemove(s.label(name))
+	}
+	if err := d.kernel.setAnchor(s.index); err != nil { // somebody may have removed it
+		return err
+	}
+	return errors.Join(d.kernel.ioctlRemove(s.label(name)), d.bringBack(l, s), d.replant(l, s))
 }
 
 // ioctlAddress sets the address of a label, and its mask.

@@ -144,17 +144,9 @@ func (k *kernel) nameOf(index int) string {
 	return l.Attrs().Name
 }
 
-// addresses lists the addresses of all interfaces. The library's own
-// listing does not show who added an address.
+// addresses lists the addresses of all interfaces.
 func (k *kernel) addresses() (out []addrInfo, err error) {
-	var msgs [][]byte
-	for range dumpTries {
-		req := nl.NewNetlinkRequest(unix.RTM_GETADDR, unix.NLM_F_DUMP)
-		req.AddData(nl.NewIfAddrmsg(unix.AF_UNSPEC))
-		if msgs, err = req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWADDR); !errors.Is(err, nl.ErrDumpInterrupted) {
-			break
-		}
-	}
+	msgs, err := k.addressMessages(unix.AF_UNSPEC)
 	if err != nil {
 		return nil, err
 	}
@@ -166,6 +158,23 @@ func (k *kernel) addresses() (out []addrInfo, err error) {
 		}
 	}
 	return out, nil
+}
+
+// addressMessages lists them as the kernel does. The library's own listing
+// does not show who added an address.
+func (k *kernel) addressMessages(family int) (all []addrMsg, err error) {
+	var msgs [][]byte
+	for range dumpTries {
+		req := nl.NewNetlinkRequest(unix.RTM_GETADDR, unix.NLM_F_DUMP)
+		req.AddData(nl.NewIfAddrmsg(family))
+		if msgs, err = req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWADDR); !errors.Is(err, nl.ErrDumpInterrupted) {
+			break
+		}
+	}
+	for _, m := range msgs {
+		all = append(all, m)
+	}
+	return all, err
 }
 
 func parseAddress(m []byte) (a addrInfo, err error) {
@@ -195,7 +204,9 @@ func parseAddress(m []byte) (a addrInfo, err error) {
 	if !local.IsValid() {
 		local = peer
 	}
-	a.Prefix = netip.PrefixFrom(local, int(msg.Prefixlen))
+	if a.Prefix = netip.PrefixFrom(local, int(msg.Prefixlen)); a.Prefix == anchor.Prefix {
+		a.Proto = protoRVRRPD
+	}
 	if local.Is4() {
 		a.Primary = msg.Scope == unix.RT_SCOPE_UNIVERSE && msg.Flags&unix.IFA_F_SECONDARY == 0
 	} else {
@@ -333,6 +344,9 @@ func addrRequest(kind, flags, dev int, a vaddr) *nl.NetlinkRequest {
 	}
 	msg := nl.NewIfAddrmsg(family)
 	msg.Index, msg.Prefixlen = uint32(dev), uint8(a.Prefix.Bits())
+	if a == anchor {
+		msg.Scope = unix.RT_SCOPE_HOST // nothing is sent from it
+	}
 	req.AddData(msg)
 	ip := a.Prefix.Addr().AsSlice()
 	req.AddData(nl.NewRtAttr(unix.IFA_LOCAL, ip))

@@ -32,6 +32,7 @@ type link struct {
 	cause    string           // why it is not usable, "" while it is
 	trouble  complaint        // about attaching it
 	worn     net.HardwareAddr // its own hardware address, while it has a virtual one
+	aside    *aside           // its own addresses, while a virtual one is in their place
 	upSince  int64            // it has been up since then, 0 while it is down
 	wasUp    bool             // it was up once
 	out      outbox           // what waits to leave it
@@ -269,6 +270,12 @@ func (d *daemon) wanted() (r rules) {
 func (l *link) facts(info linkInfo, addrs []addrInfo) ipc.LinkState {
 	l.prefixes = l.prefixes[:0]
 	state := ipc.LinkState{Link: l.id}
+	if l.aside != nil && l.index != 0 { // they are its own, though not there
+		l.prefixes = append(l.prefixes, l.aside.prefixes...)
+		if info.Up {
+			state.Up, state.Primary = true, l.aside.primary
+		}
+	}
 	for _, a := range addrs {
 		if l.index == 0 || a.Index != l.index || a.Proto == protoRVRRPD || a.Prefix.Addr().Is4() != (l.family == ipc.IPv4) {
 			continue

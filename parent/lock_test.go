@@ -2,9 +2,12 @@ package parent
 
 import (
 	"errors"
+	"net"
 	"os"
 	"testing"
 	"time"
+
+	"github.com/rvrrpd/rvrrpd/ipc"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,7 +29,8 @@ func TestLocks(t *testing.T) {
 	if other.orphaned("eth0") || other.alone() || !ours.orphaned("eth0") || !ours.alone() || !other.orphaned("eth1") {
 		t.Error("held: not told whose it is")
 	}
-	if err := rewrite(f, macLine+"02:00:00:00:00:01\n"); err != nil {
+	ours.links = []*link{{linkName: linkName{"eth0", ipc.IPv4}, worn: net.HardwareAddr{2, 0, 0, 0, 0, 1}}, {linkName: linkName{"eth1", ipc.IPv4}, worn: net.HardwareAddr{2, 0, 0, 0, 0, 2}}}
+	if err := ours.record("eth0"); err != nil {
 		t.Error(err)
 	}
 	f.Close() // as a death does

@@ -97,10 +97,13 @@ func (t *theirs) take() map[placed]addrMsg {
 }
 
 // giveBack gives back what we have taken from somebody, but for what they had
-// put on a device of our own.
+// put on a device of our own, and what is put aside.
 func (d *daemon) giveBack() {
 	for key, report := range d.kernel.theirs.take() {
-		if slices.ContainsFunc(d.generations(), func(s *slot) bool { return s.own && s.index == key.index }) {
+		if slices.ContainsFunc(d.generations(), func(s *slot) bool { return s.own && s.index == key.index }) ||
+			slices.ContainsFunc(d.links, func(l *link) bool {
+				return l.aside != nil && l.index == key.index && slices.Contains(l.aside.prefixes, key.prefix)
+			}) {
 			continue
 		}
 		req := nl.NewNetlinkRequest(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE|unix.NLM_F_ACK)

@@ -1,0 +1,84 @@
+package parent
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/ipc"
+)
+
+// TestRecord: what an interface is without is read from its lock's file as it
+// was written, and whatever else stands there is passed over.
+func TestRecord(t *testing.T) {
+	t.Parallel()
+	f, err := os.OpenFile(filepath.Join(t.TempDir(), "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	mac := net.HardwareAddr{2, 0, 0, 0, 0, 1}
+	want := &aside{addrs: []addrMsg{{2, 24, 0, 0, 3, 0, 0, 0}, {2, 16, 0, 0, 3, 0, 0, 0, 8, 0, 1, 0, 10, 9, 0, 1}}, routes: [][]byte{make([]byte, 12)}}
+	l := &link{linkName: linkName{"eth0", ipc.IPv4}, aside: want}
+	d := &daemon{locks: map[string]*os.File{"eth0": f}, links: []*link{
+		{linkName: linkName{"eth1", ipc.IPv4}, worn: net.HardwareAddr{2, 0, 0, 0, 0, 2}, aside: &aside{addrs: want.addrs[:1]}},
+		l, {linkName: linkName{"eth0", ipc.IPv6}, worn: mac},
+	}}
+	for range 2 {
+		if err := d.record("eth0"); err != nil {
+			t.Error(err)
+		}
+		gotMAC, got := recorded(f)
+		if gotMAC.String() != mac.String() || !gocmp.Equal(got.addrs, want.addrs) || !gocmp.Equal(got.routes, want.routes) {
+			t.Errorf("%v, %+v", gotMAC, got)
+		}
+	}
+	if _, err := fmt.Fprint(f, "address 02\naddress zz\nroute 0\nmac x\n\nnothing\n"); err != nil {
+		t.Error(err)
+	}
+	if _, got := recorded(f); !gocmp.Equal(got.addrs, want.addrs) || !gocmp.Equal(got.routes, want.routes) {
+		t.Errorf("with more in the file: %+v", got)
+	}
+	l.aside, d.links[2].worn = nil, nil
+	if err := d.record("eth0"); err != nil {
+		t.Error(err)
+	}
+	if info, err := f.Stat(); err != nil || info.Size() != 0 {
+		t.Errorf("nothing is lent, and the file has %d bytes, %v", info.Size(), err)
+	}
+	if err := d.record("eth2"); err != nil {
+		t.Errorf("without a lock: %v", err)
+	}
+}
+
+// TestDisplaces: which virtual address takes the place of the interface's own.
+func TestDisplaces(t *testing.T) {
+	t.Parallel()
+	own := []netip.Prefix{netip.MustParsePrefix("10.9.0.1/24"), netip.MustParsePrefix("172.31.0.1/16")}
+	at := func(s string) []vaddr { return []vaddr{{Prefix: netip.MustParsePrefix(s)}} }
+	for _, tt := range []struct {
+		name     string
+		addrs    []vaddr
+		aside    *aside
+		neighbor string // address of another virtual router
+		want     bool
+	}{
+		{"in the subnet", at("10.9.0.254/24"), nil, "10.9.0.253", true},
+		{"away already", at("10.9.0.254/24"), &aside{}, "10.9.0.253", false},
+		{"in another subnet", at("192.0.2.1/32"), nil, "10.9.0.253", false},
+		{"in another subnet of the interface", at("172.31.0.254/16"), nil, "10.9.0.253", false},
+		{"beside an owner", at("10.9.0.254/24"), nil, "172.31.0.1", false},
+		{"none: the interface has it", nil, nil, "10.9.0.253", false},
+	} {
+		l := &link{aside: tt.aside, prefixes: own, told: ipc.LinkState{Up: true, Primary: own[0].Addr()}}
+		l.slots = []*slot{{grant: grant{addrs: []conf.Address{{Addr: netip.MustParseAddr(tt.neighbor)}}}}}
+		if got := (&daemon{}).displaces(l, tt.addrs); got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
+}
