@@ -307,7 +307,8 @@ func (k *kernel) acquireMany(all []placement) error {
 }
 
 // revive puts addresses again that are ours, for their lifetime to begin anew.
-func (k *kernel) revive(dev int, addrs []vaddr) error {
+func (k *kernel) revive(dev int, own bool, addrs []vaddr) error {
+	k.theirs.armed = k.theirs.armed || !own
 	var reqs []*nl.NetlinkRequest
 	for _, a := range addrs {
 		reqs = append(reqs, addrRequest(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, dev, a))

@@ -106,7 +106,7 @@ func (d *daemon) prolong(s *slot, at int64) {
 func (d *daemon) renew() {
 	for _, s := range d.reviving {
 		if s = d.successor(s); s != nil && s.held {
-			if err := d.kernel.revive(s.index, s.placed); err != nil {
+			if err := d.kernel.revive(s.index, s.own, s.placed); err != nil {
 				d.log.Error("lease not renewed in the kernel", "vr", s.name, "error", err)
 			}
 		}

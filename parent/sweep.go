@@ -47,14 +47,16 @@ func (d *daemon) sweep() (err error) {
 			back.left = append(back.left, one)
 		default:
 			d.log.Warn("sweeping an address left behind", "address", a.Prefix, "link", names[a.Index])
-			errs = append(errs, d.kernel.release(a.Index, false, []vaddr{one}))
+			errs = append(errs, d.kernel.withdraw(a.Index, []vaddr{one}))
 		}
 	}
 	for index, back := range lenders {
 		d.log.Warn("sweeping addresses left in the place of others", "link", names[index], "addresses", len(back.left), "others", len(back.addrs))
 		errs = append(errs, d.kernel.setAnchor(index), d.kernel.release(index, false, back.left), d.kernel.restore(index, &back.aside))
 	}
-	errs = append(errs, d.sweepRoutes(orphan))
+	_, err = d.kernel.changed()
+	d.giveBack()
+	errs = append(errs, err, d.sweepRoutes(orphan))
 	if d.leases != nil {
 		left, err := d.leases.left()
 		errs = append(errs, err)

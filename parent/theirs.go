@@ -21,6 +21,7 @@ import (
 // next. What the kernel had no room to report cannot be given back.
 type theirs struct {
 	port    uint32             // of the socket of our requests
+	armed   bool               // we have removed or prolonged something
 	removed []placed           // by us, and they were there
 	changed map[placed]addrMsg // as somebody else has made them
 	lost    map[placed]addrMsg // and as they were before we took them
@@ -40,6 +41,7 @@ type (
 // one, so as to know which of them were there.
 func (k *kernel) withdraw(dev int, addrs []vaddr) error {
 	var errs []error
+	k.theirs.armed = true
 	for _, a := range addrs {
 		switch err := k.exchange([]*nl.NetlinkRequest{addrRequest(unix.RTM_DELADDR, 0, dev, a)}); {
 		case err == nil:
@@ -51,8 +53,11 @@ func (k *kernel) withdraw(dev int, addrs []vaddr) error {
 	return errors.Join(errs...)
 }
 
-// follow reads reports.
+// follow reads reports. A takeover of a thousand addresses makes thousands.
 func (t *theirs) follow(reports []syscall.NetlinkMessage) {
+	if !t.armed {
+		return
+	}
 	for _, m := range reports {
 		if m.Header.Type == unix.RTM_NEWADDR || m.Header.Type == unix.RTM_DELADDR {
 			t.note(m.Header.Type, t.port != 0 && m.Header.Pid == t.port, m.Data)
@@ -92,7 +97,7 @@ func (t *theirs) note(kind uint16, requested bool, report addrMsg) {
 // take returns what was lost, and begins anew.
 func (t *theirs) take() map[placed]addrMsg {
 	lost := t.lost
-	t.removed, t.changed, t.lost = nil, nil, nil
+	*t = theirs{port: t.port}
 	return lost
 }
 

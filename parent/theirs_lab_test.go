@@ -3,8 +3,11 @@
 package parent
 
 import (
+	"errors"
 	"log/slog"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -19,7 +22,12 @@ func TestGivenBack(t *testing.T) {
 	type step func(d *daemon, s *slot) error
 	run := func(command string) step { return func(*daemon, *slot) error { return ip(command + " dev eth0") } }
 	give := func(d *daemon, s *slot) error { return d.give(s) }
-	revive := func(d *daemon, s *slot) error { return d.kernel.revive(s.index, s.placed) }
+	revive := func(d *daemon, s *slot) error { return d.kernel.revive(s.index, s.own, s.placed) }
+	sweep := func(d *daemon, s *slot) error {
+		f, err := os.Create(filepath.Join(t.TempDir(), "lock"))
+		d.locks, s.held = map[string]*os.File{"eth0": f}, false
+		return errors.Join(err, d.sweep(), f.Close())
+	}
 	for _, tt := range []struct {
 		name, ours string
 		steps      []step
@@ -38,6 +46,8 @@ func TestGivenBack(t *testing.T) {
 		{"replaced, then removed by them", six, []step{run("addr replace " + six), run("addr del " + six), give}, ""},
 		{"removed, then added by them", six, []step{give, run("addr add " + six)}, six},
 		{"of the same subnet, after ours", four, []step{run("addr add 10.8.0.9/24"), give}, "10.8.0.9/24"},
+		{"of the same subnet, swept", four, []step{run("addr add 10.8.0.9/24"), sweep}, "10.8.0.9/24"},
+		{"swept", six, []step{sweep}, ""},
 	} {
 		t.Run(tt.name+" "+tt.ours, func(t *testing.T) {
 			inNamespace(t, func(t *testing.T) {
