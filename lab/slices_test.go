@@ -3,6 +3,7 @@
 package lab_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -10,23 +11,35 @@ import (
 	"github.com/rvrrpd/rvrrpd/lab"
 )
 
-// TestManyDevicesBeside: two hundred macvlans are made and removed, by a reload
-// and because their interface is renamed, and the virtual router on another
-// link advertises on. Not in parallel: gaps are measured to half an interval.
+// TestManyDevicesBeside: two hundred macvlans on four links are made and removed,
+// by a reload and because their interfaces are renamed, and the virtual router on
+// another link advertises on. Not in parallel: gaps are measured to half an interval.
 func TestManyDevicesBeside(t *testing.T) {
-	const count = 200
+	const links, count = 4, 200
 	l := lab.New(t)
-	l.MoreLinks(1)
+	l.MoreLinks(links)
 	one := lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, Priority: high}.Configuration("")
-	both := one + scaled(1, count, high)
+	both := one + scaled(links, count/links, high)
 	a := startReloaded(t, l.R1, both)
 	devices := func() (n int) {
 		for name := range l.R1.Links() {
-			if strings.HasPrefix(name, "v0-") {
+			if strings.HasPrefix(name, "v") && strings.Contains(name, "-") {
 				n++
 			}
 		}
 		return n
+	}
+	rename := func(from, to string, up ...string) (commands []string) {
+		for i := range links {
+			if len(up) == 0 {
+				commands = append(commands, fmt.Sprintf("link set %s%d down", from, i))
+			}
+			commands = append(commands, fmt.Sprintf("link set %s%d name %s%d", from, i, to, i))
+			for _, u := range up {
+				commands = append(commands, fmt.Sprintf("link set %s%d %s", to, i, u))
+			}
+		}
+		return commands
 	}
 	awaitAll(t, a.Process, 0, "backup->active", count+1, 20*time.Second)
 	for _, step := range []struct {
@@ -36,8 +49,8 @@ func TestManyDevicesBeside(t *testing.T) {
 	}{
 		{"removed", func() { a.reload(one, "configuration loaded") }, 0},
 		{"made", func() { a.reload(both, "configuration loaded") }, count},
-		{"interface renamed", func() { l.R1.IP("link set link0 down", "link set link0 name other") }, 0},
-		{"and back", func() { l.R1.IP("link set other name link0", "link set link0 up") }, count},
+		{"interfaces renamed", func() { l.R1.IP(rename("link", "other")...) }, 0},
+		{"and back", func() { l.R1.IP(rename("other", "link", "up")...) }, count},
 	} {
 		mark, said := l.Tap.Len(), a.Len()
 		awaitAdverts(l, l.R1, lab.Router{Interval: interval3}, 3)
