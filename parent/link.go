@@ -370,6 +370,6 @@ func (d *daemon) detach(l *link) error {
 		l.tx.close()
 	}
 	delete(d.byIndex, arrival{l.index, l.family})
-	l.index, l.tx, l.saved, l.settled, l.out = 0, nil, nil, false, outbox{}
+	l.index, l.tx, l.saved, l.settled, l.aside, l.out = 0, nil, nil, false, nil, outbox{}
 	return errors.Join(errs...)
 }
