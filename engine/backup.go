@@ -83,11 +83,13 @@ func (vr *VirtualRouter) bears(arrival Instant) bool {
 }
 
 // activeLeaves sets the Active_Down_Timer to Skew_Time. Only the first
-// priority-0 advertisement does: repeating it cannot hold off the takeover.
+// priority-0 advertisement does: repeating it cannot hold off the takeover. But
+// each is news, which an older advertisement that is read late does not undo.
 func (vr *VirtualRouter) activeLeaves(arrival Instant) {
+	vr.heard = arrival
 	if vr.leaving {
 		return
 	}
 	vr.activeDown = timerAt(arrival.Add(vr.skewTime()))
-	vr.heard, vr.doubted, vr.leaving = arrival, false, true
+	vr.doubted, vr.leaving = false, true
 }
