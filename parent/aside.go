@@ -7,32 +7,37 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
 // With netdrv = "ioctl" the virtual address takes the place of the interface's
-// own, as with rVRRPd. Those are put aside meanwhile, in their order and with
-// all that the kernel knows of them, and written into the lock's file first:
-// the next daemon puts back what one that was killed has put aside. The
-// advertisements still come from the address that the interface has lent us.
+// own, as with rVRRPd. Those are put aside meanwhile, on the loopback interface,
+// so that no route from one of them is lost and the host keeps them. The lock's
+// file says first what they were, in their order and with all that the kernel
+// knows of them: the next daemon puts back what one that was killed has put
+// aside. Advertisements still come from the interface's first address.
 
 // aside is what an interface is without while a virtual address is in its place.
 type aside struct {
 	addrs    []addrMsg
 	prefixes []netip.Prefix
-	routes   [][]byte   // those that name one of the addresses as their source
-	primary  netip.Addr // the interface's, which advertisements come from
+	primary  netip.Addr // which advertisements come from
 }
+
+// loopback is the index of lo, the first in every network namespace.
+const loopback = 1
 
 // anchor is on an interface without its own addresses. Without any address the
 // kernel drops all its routes, those to the Internet among them; the order of
 // addresses is that of their arrival; and the first loses its label when the
-// interface is renamed.
-var anchor = vaddr{Prefix: netip.MustParsePrefix("127.112.112.112/32"), NoPrefixRoute: true}
+// interface is renamed. Who removes the anchor has taken over the interface.
+var anchor = vaddr{Prefix: netip.MustParsePrefix("127.112.112.112/32"), NoPrefixRoute: true, Host: true}
 
 func (k *kernel) setAnchor(index int) error {
 	return k.acquire(index, false, []vaddr{anchor})
@@ -43,30 +48,42 @@ func around(addrs []vaddr, ip netip.Addr) bool {
 	return len(addrs) == 1 && addrs[0].Prefix.Masked().Contains(ip)
 }
 
-// displaces says whether a virtual address takes the place of the interface's
-// own: if it is of the same subnet, for advertisements from another could not
-// be heard (rp_filter), and if another virtual router does not need those.
-func (d *daemon) displaces(l *link, addrs []vaddr) bool {
-	return l.aside == nil && around(addrs, l.told.Primary) && !slices.ContainsFunc(l.prefixes, func(p netip.Prefix) bool { return l.virtual(p.Addr()) })
+// ownedOf says whether another virtual router of the link has one of these
+// addresses: it is, or may be, their owner.
+func (l *link) ownedOf(prefixes []netip.Prefix) bool {
+	return slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return l.virtual(p.Addr()) })
 }
 
-// displace puts the interface's own addresses aside, and something in their place.
+// displaces says whether a virtual address takes the place of the interface's
+// own: if it is of the same subnet, for advertisements from another could not
+// be heard (rp_filter), and if no virtual router has one of those.
+func (d *daemon) displaces(l *link, addrs []vaddr) bool {
+	return l.aside == nil && around(addrs, l.told.Primary) && !l.ownedOf(l.prefixes)
+}
+
+// displace puts the interface's own addresses aside, and something in their
+// place; beside them if they are not all its own for good (DHCP).
 func (d *daemon) displace(l *link, place func() error) error {
 	all, err := d.kernel.addressMessages(unix.AF_INET)
 	if err != nil {
 		return err
 	}
 	a := &aside{primary: l.told.Primary}
+	stay := true
 	for _, m := range all {
-		if info, err := parseAddress(m); err == nil && info.Index == l.index && info.Proto != protoRVRRPD {
-			a.addrs, a.prefixes = append(a.addrs, m), append(a.prefixes, info.Prefix)
+		info, err := parseAddress(m)
+		if err != nil || info.Index != l.index || info.Proto == protoRVRRPD {
+			continue
 		}
+		if m[2]&unix.IFA_F_PERMANENT == 0 {
+			d.log.Info("the interface's own addresses stay, for one has a lifetime", "link", l.name, "address", info.Prefix)
+			return place()
+		}
+		stay = stay && info.Prefix.Addr() != a.primary
+		a.addrs, a.prefixes = append(a.addrs, m), append(a.prefixes, info.Prefix)
 	}
-	if !slices.ContainsFunc(a.prefixes, func(p netip.Prefix) bool { return p.Addr() == a.primary }) {
-		return place() // somebody has just removed it
-	}
-	if a.routes, err = d.kernel.routesFrom(a.prefixes); err != nil {
-		return err
+	if stay {
+		return place() // somebody has just removed the first
 	}
 	l.aside = a
 	if err := d.record(l.name); err != nil {
@@ -74,98 +91,113 @@ func (d *daemon) displace(l *link, place func() error) error {
 		return err
 	}
 	d.log.Info("the interface's own addresses are put aside", "link", l.name, "addresses", a.prefixes)
-	if err := d.kernel.setAnchor(l.index); err != nil {
+	err = errors.Join(d.kernel.setAnchor(l.index), d.kernel.acquire(loopback, false, a.copies()))
+	if err != nil {
 		return err
 	}
-	var gone []vaddr
-	for _, p := range slices.Backward(a.prefixes) { // the first of a subnet last
-		gone = append(gone, vaddr{Prefix: p})
+	d.settle(nil)
+	d.kernel.theirs.armed = true // what the kernel takes along is not ours to take
+	for _, s := range d.laidOn(l, nil) {
+		err = errors.Join(err, d.kernel.release(l.index, false, s.placed)) // or it would have the route of the subnet
 	}
-	return errors.Join(d.kernel.release(l.index, false, gone), place(), d.replant(l, nil))
+	for _, m := range slices.Backward(a.addrs) { // the first of a subnet last
+		err = errors.Join(err, d.kernel.say(unix.RTM_DELADDR, 0, m, unix.EADDRNOTAVAIL))
+	}
+	d.settle(func(key placed) bool { return key.index == l.index && slices.Contains(a.prefixes, key.prefix) })
+	return errors.Join(err, place(), d.replant(l, nil))
+}
+
+// copies are the addresses as the loopback interface has them meanwhile.
+func (a *aside) copies() (all []vaddr) {
+	for _, p := range a.prefixes {
+		all = append(all, vaddr{Prefix: netip.PrefixFrom(p.Addr(), 32), NoPrefixRoute: true, Host: true})
+	}
+	return all
+}
+
+// laidOn lists the slots whose addresses are on an interface itself, but for one.
+func (d *daemon) laidOn(l *link, but *slot) []*slot {
+	return slices.DeleteFunc(d.generations(), func(s *slot) bool {
+		return s == but || !s.held || s.index != l.index || d.links[s.link] != l
+	})
 }
 
 // replant puts the virtual addresses of an interface again that may have gone
 // with another of their subnet, but for a slot's.
 func (d *daemon) replant(l *link, but *slot) error {
 	var errs []error
-	for _, s := range d.generations() {
-		if s != but && s.held && s.index == l.index && d.links[s.link] == l {
-			errs = append(errs, d.lay(s, s.placed))
-		}
+	for _, s := range d.laidOn(l, but) {
+		errs = append(errs, d.lay(s, s.placed))
 	}
 	return errors.Join(errs...)
 }
 
-// bringBack puts the interface's own addresses back, if no virtual address but
-// a slot's is in their place.
-func (d *daemon) bringBack(l *link, but *slot) error {
-	a := l.aside
-	if slices.ContainsFunc(d.generations(), func(s *slot) bool {
-		return s != but && s.held && s.ioctl && d.links[s.link] == l && around(s.placed, a.primary)
-	}) {
+// reconsider looks at an interface whose addresses are aside: whether they are
+// still to be, and whether somebody else has taken it over since.
+func (d *daemon) reconsider(l *link) error {
+	if l.aside == nil || l.index == 0 {
 		return nil
 	}
-	if err := d.kernel.restore(l.index, a); err != nil {
+	addrs, err := d.kernel.addresses()
+	if err != nil {
 		return err
 	}
-	l.aside = nil
-	d.log.Info("the interface's own addresses are back", "link", l.name, "addresses", a.prefixes)
+	if !slices.ContainsFunc(addrs, func(a addrInfo) bool { return a.Index == l.index && a.Prefix == anchor.Prefix }) {
+		d.log.Warn("somebody else has flushed the interface: its own addresses do not come back", "link", l.name, "addresses", l.aside.prefixes)
+		err := d.kernel.release(loopback, false, l.aside.copies())
+		l.aside = nil
+		return errors.Join(err, d.record(l.name))
+	}
+	return d.bringBack(l, nil)
+}
+
+// bringBack puts the interface's own addresses back, if no virtual address but
+// a slot's is in their place, or if another virtual router has one of them.
+// What cannot be put back stays aside, and is tried again.
+func (d *daemon) bringBack(l *link, but *slot) error {
+	a := l.aside
+	inPlace := func(s *slot) bool { return s.ioctl && around(s.placed, a.primary) }
+	if !l.ownedOf(a.prefixes) && slices.ContainsFunc(d.laidOn(l, but), inPlace) {
+		return nil
+	}
+	var errs []error
+	for _, s := range d.laidOn(l, but) { // or the interface's would be second in their subnet
+		errs = append(errs, d.kernel.release(l.index, false, s.placed))
+	}
+	err := errors.Join(append(errs, d.kernel.restore(l.index, a), d.replant(l, but))...)
+	if l.aside = nil; err != nil {
+		l.aside = a
+		l.lookAt(d.now + attachRetry)
+		d.log.Error("an address of the interface cannot be put back", "link", l.name, "error", err)
+	} else {
+		d.log.Info("the interface's own addresses are back", "link", l.name, "addresses", a.prefixes)
+	}
 	return d.record(l.name)
 }
 
-// restore puts addresses back, and the routes that went with them. A route that
-// the kernel does not take any more, because the interface is down, say, is
-// lost to whoever made it down.
+// restore puts addresses back, all that the kernel takes.
 func (k *kernel) restore(index int, a *aside) error {
-	message := func(kind int, body []byte) []*nl.NetlinkRequest {
-		req := nl.NewNetlinkRequest(kind, unix.NLM_F_CREATE|unix.NLM_F_EXCL|unix.NLM_F_ACK)
-		req.AddRawData(body)
-		return []*nl.NetlinkRequest{req}
-	}
+	var errs []error
 	for _, m := range a.addrs {
-		if err := k.exchange(message(unix.RTM_NEWADDR, m), unix.EEXIST, unix.ENODEV); err != nil {
-			return err
-		}
+		errs = append(errs, k.say(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, m, unix.EEXIST, unix.ENODEV))
 	}
-	for _, m := range a.routes {
-		_ = k.exchange(message(unix.RTM_NEWROUTE, m), unix.EEXIST)
+	if err := errors.Join(errs...); err != nil {
+		return err
 	}
-	return k.release(index, false, []vaddr{anchor})
+	return errors.Join(k.release(loopback, false, a.copies()), k.release(index, false, []vaddr{anchor}))
 }
 
-// routesFrom lists the routes that name one of the addresses as their source:
-// they go with it. The kernel's own come back with it, too.
-func (k *kernel) routesFrom(addrs []netip.Prefix) (out [][]byte, err error) {
-	var all [][]byte
-	for range dumpTries {
-		req := nl.NewNetlinkRequest(unix.RTM_GETROUTE, unix.NLM_F_DUMP)
-		req.AddData(nl.NewRtMsg())
-		if all, err = req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWROUTE); !errors.Is(err, nl.ErrDumpInterrupted) {
-			break
-		}
-	}
-	for _, m := range all {
-		msg := nl.DeserializeRtMsg(m)
-		attrs, err := nl.ParseRouteAttr(m[msg.Len():])
-		if err != nil {
-			return nil, err
-		}
-		for _, attr := range attrs {
-			source, _ := netip.AddrFromSlice(attr.Value)
-			if attr.Attr.Type == unix.RTA_PREFSRC && msg.Family == unix.AF_INET && msg.Protocol != unix.RTPROT_KERNEL && slices.ContainsFunc(addrs, func(p netip.Prefix) bool { return p.Addr() == source }) {
-				msg.Flags &= unix.RTNH_F_ONLINK // the others tell how it is
-				out = append(out, slices.Clone(m))
-			}
-		}
-	}
-	return out, err
+// say sends a message about an address back to the kernel.
+func (k *kernel) say(kind, flags int, m addrMsg, ignore ...unix.Errno) error {
+	req := nl.NewNetlinkRequest(kind, flags|unix.NLM_F_ACK)
+	req.AddRawData(m)
+	return k.exchange([]*nl.NetlinkRequest{req}, ignore...)
 }
 
 // What a lock's file says of its interface, a line each.
 const (
 	macLine     = "mac "
 	addressLine = "address "
-	routeLine   = "route "
 )
 
 // record writes down what an interface is without.
@@ -183,16 +215,10 @@ func (d *daemon) record(name string) error {
 			for _, m := range l.aside.addrs {
 				text.WriteString(addressLine + hex.EncodeToString(m) + "\n")
 			}
-			for _, m := range l.aside.routes {
-				text.WriteString(routeLine + hex.EncodeToString(m) + "\n")
-			}
 		}
 	}
-	err := f.Truncate(0)
-	if err == nil {
-		_, err = f.WriteAt([]byte(text.String()), 0)
-	}
-	return err
+	_, err := f.WriteAt([]byte(text.String()), 0)
+	return errors.Join(err, f.Truncate(int64(text.Len())))
 }
 
 // recorded reads what a lock's file says: what the interface is without.
@@ -202,75 +228,86 @@ func recorded(f *os.File) (mac net.HardwareAddr, a *aside) {
 		return nil, a
 	}
 	for in := bufio.NewScanner(f); in.Scan(); {
-		line := in.Text()
-		if own, ok := strings.CutPrefix(line, macLine); ok {
+		if own, ok := strings.CutPrefix(in.Text(), macLine); ok {
 			mac, _ = net.ParseMAC(own)
-		} else if text, ok := strings.CutPrefix(line, addressLine); ok {
-			if m, err := hex.DecodeString(text); err == nil && len(m) >= unix.SizeofIfAddrmsg {
-				a.addrs = append(a.addrs, m)
-			}
-		} else if text, ok := strings.CutPrefix(line, routeLine); ok {
-			if m, err := hex.DecodeString(text); err == nil && len(m) >= unix.SizeofRtMsg {
-				a.routes = append(a.routes, m)
-			}
 		}
+		text, ok := strings.CutPrefix(in.Text(), addressLine)
+		m, err := hex.DecodeString(text)
+		if !ok || err != nil || len(m) < unix.SizeofIfAddrmsg {
+			continue
+		}
+		if info, err := parseAddress(m); err == nil && info.Prefix.Addr().Is4() {
+			a.addrs, a.prefixes = append(a.addrs, m), append(a.prefixes, info.Prefix)
+		}
+	}
+	if len(a.prefixes) > 0 {
+		a.primary = a.prefixes[0].Addr()
 	}
 	return mac, a
 }
 
-// lent is what a daemon that was killed has left an interface without.
-type lent struct {
-	aside
-	left []vaddr // ours, in their place
-}
-
-// lenders gives interfaces back the hardware address that their lock's file
-// tells of, and returns what addresses are to follow, by interface. Until done
-// the locks that dead daemons have left with such a file are ours, too.
-func (d *daemon) lenders(infos []linkInfo) (all map[int]*lent, done func() error, err error) {
-	all = make(map[int]*lent)
-	var errs []error
-	var dead []string
-	for _, i := range infos {
-		if d.locks[i.Name] == nil {
-			f := lockLeft(i.Name)
-			if f == nil {
+// repay gives interfaces back what a daemon that was killed has left them
+// without, as the lock's files tell. What is in the place of their addresses has
+// been swept.
+func (d *daemon) repay(infos []linkInfo, addrs []addrInfo) error {
+	pattern, err := lockFile("*")
+	if err != nil {
+		return err
+	}
+	paths, err := filepath.Glob(pattern)
+	errs := []error{err}
+	for _, path := range paths {
+		_, name, _ := strings.Cut(strings.TrimSuffix(filepath.Base(path), ".lock"), ".")
+		f := d.locks[name]
+		if f == nil {
+			if f = lockLeft(path, name); f == nil {
 				continue
 			}
-			d.locks[i.Name], dead = f, append(dead, i.Name)
+			defer unlock(f)
 		}
-		mac, a := recorded(d.locks[i.Name])
-		if mac != nil && isVirtualMAC(i.MAC) {
-			d.log.Warn("sweeping a hardware address left behind", "link", i.Name, "mac", i.MAC)
-			errs = append(errs, setMAC(i.Index, mac))
+		mac, a := recorded(f)
+		if err := d.repayAddresses(addrs, name, a); err != nil {
+			d.log.Error("an address of the interface cannot be put back", "link", name, "error", err)
+			for _, l := range d.links { // it is tried again
+				if l.name == name && l.family == ipc.IPv4 {
+					l.aside = a
+				}
+			}
+			continue
 		}
-		a.addrs = slices.DeleteFunc(a.addrs, func(m addrMsg) bool {
-			info, err := parseAddress(m)
-			return err != nil || info.Index != i.Index
-		})
-		if len(a.addrs) > 0 {
-			all[i.Index] = &lent{aside: *a}
-		}
+		errs = append(errs, d.repayMAC(infos, name, mac), f.Truncate(0))
 	}
-	return all, func() (err error) {
-		for _, name := range dead {
-			unlock(d.locks[name])
-			delete(d.locks, name)
-		}
-		for name := range d.locks {
-			err = errors.Join(err, d.record(name))
-		}
+	return errors.Join(errs...)
+}
+
+func (d *daemon) repayMAC(infos []linkInfo, name string, mac net.HardwareAddr) error {
+	i := slices.IndexFunc(infos, func(i linkInfo) bool { return i.Name == name && isVirtualMAC(i.MAC) })
+	if mac == nil || i < 0 {
+		return nil
+	}
+	d.log.Warn("sweeping a hardware address left behind", "link", name, "mac", infos[i].MAC)
+	return setMAC(infos[i].Index, mac)
+}
+
+// repayAddresses does so unless somebody else has furnished the interface since.
+func (d *daemon) repayAddresses(addrs []addrInfo, name string, a *aside) error {
+	if len(a.addrs) == 0 {
+		return nil
+	}
+	first, err := parseAddress(a.addrs[0])
+	if err != nil {
 		return err
-	}, errors.Join(errs...)
+	}
+	if !slices.ContainsFunc(addrs, func(a addrInfo) bool { return a.Index == first.Index && a.Prefix == anchor.Prefix }) {
+		return d.kernel.release(loopback, false, a.copies())
+	}
+	d.log.Warn("putting back addresses that were put aside", "link", name, "addresses", a.prefixes)
+	return d.kernel.restore(first.Index, a)
 }
 
 // lockLeft takes the lock of an interface that a dead daemon has left a record
 // of, nil if there is none.
-func lockLeft(name string) *os.File {
-	path, err := lockFile(name)
-	if err != nil {
-		return nil
-	}
+func lockLeft(path, name string) *os.File {
 	if info, err := os.Lstat(path); err != nil || info.Size() == 0 || locked(path) {
 		return nil
 	}

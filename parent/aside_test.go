@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
@@ -23,7 +24,10 @@ func TestRecord(t *testing.T) {
 	}
 	defer f.Close()
 	mac := net.HardwareAddr{2, 0, 0, 0, 0, 1}
-	want := &aside{addrs: []addrMsg{{2, 24, 0, 0, 3, 0, 0, 0}, {2, 16, 0, 0, 3, 0, 0, 0, 8, 0, 1, 0, 10, 9, 0, 1}}, routes: [][]byte{make([]byte, 12)}}
+	want := &aside{addrs: []addrMsg{
+		{2, 24, 0x80, 0, 3, 0, 0, 0, 8, 0, 1, 0, 10, 9, 0, 1, 8, 0, 2, 0, 10, 9, 0, 1},
+		{2, 16, 0x80, 0, 3, 0, 0, 0, 8, 0, 1, 0, 172, 31, 0, 1, 8, 0, 2, 0, 172, 31, 0, 1},
+	}, prefixes: []netip.Prefix{netip.MustParsePrefix("10.9.0.1/24"), netip.MustParsePrefix("172.31.0.1/16")}}
 	l := &link{linkName: linkName{"eth0", ipc.IPv4}, aside: want}
 	d := &daemon{locks: map[string]*os.File{"eth0": f}, links: []*link{
 		{linkName: linkName{"eth1", ipc.IPv4}, worn: net.HardwareAddr{2, 0, 0, 0, 0, 2}, aside: &aside{addrs: want.addrs[:1]}},
@@ -34,14 +38,14 @@ func TestRecord(t *testing.T) {
 			t.Error(err)
 		}
 		gotMAC, got := recorded(f)
-		if gotMAC.String() != mac.String() || !gocmp.Equal(got.addrs, want.addrs) || !gocmp.Equal(got.routes, want.routes) {
+		if gotMAC.String() != mac.String() || !gocmp.Equal(got.addrs, want.addrs) || !slices.Equal(got.prefixes, want.prefixes) {
 			t.Errorf("%v, %+v", gotMAC, got)
 		}
 	}
-	if _, err := fmt.Fprint(f, "address 02\naddress zz\nroute 0\nmac x\n\nnothing\n"); err != nil {
+	if _, err := fmt.Fprint(f, "address 02\naddress zz\naddress 0a18800003000000\naddress 0218800003000000ff\nmac x\n\nnothing\n"); err != nil {
 		t.Error(err)
 	}
-	if _, got := recorded(f); !gocmp.Equal(got.addrs, want.addrs) || !gocmp.Equal(got.routes, want.routes) {
+	if _, got := recorded(f); !gocmp.Equal(got.addrs, want.addrs) || !slices.Equal(got.prefixes, want.prefixes) {
 		t.Errorf("with more in the file: %+v", got)
 	}
 	l.aside, d.links[2].worn = nil, nil

@@ -74,7 +74,7 @@ func (d *daemon) leave() error {
 		return d.stop()
 	}
 	for _, s := range d.slots {
-		if s != nil && (s.etherMAC || s.ioctl) {
+		if s != nil && (s.etherMAC || s.ioctl || d.links[s.link].aside != nil) {
 			d.log.Warn("cannot hand over to the next daemon: stopping instead", "vr", s.name)
 			return d.stop()
 		}

@@ -39,24 +39,22 @@ func (d *daemon) lay(s *slot, addrs []vaddr) error {
 
 // remove takes addresses off the slot's device.
 func (d *daemon) remove(s *slot, addrs []vaddr) error {
-	switch {
-	case s.own:
+	if s.own {
 		return d.kernel.release(s.index, false, addrs)
-	case !s.ioctl || len(addrs) == 0:
+	}
+	l := d.links[s.link]
+	if l.aside == nil {
 		return d.kernel.withdraw(s.index, addrs)
 	}
-	l, name := d.links[s.link], d.kernel.nameOf(s.index) // it may have another by now, and the label with it
-	switch {
-	case name == "":
-		l.aside = nil
-		return d.record(l.name)
-	case l.aside == nil:
-		return d.kernel.ioctlRemove(s.label(name))
-	}
-	if err := d.kernel.setAnchor(s.index); err != nil { // somebody may have removed it
+	if err := errors.Join(d.kernel.setAnchor(s.index), d.kernel.withdraw(s.index, addrs)); err != nil {
+		if errors.Is(err, unix.ENODEV) {
+			l.aside = nil
+			err = d.record(l.name)
+		}
 		return err
 	}
-	return errors.Join(d.kernel.ioctlRemove(s.label(name)), d.bringBack(l, s), d.replant(l, s))
+	d.settle(nil)
+	return errors.Join(d.bringBack(l, s), d.replant(l, s))
 }
 
 // ioctlAddress sets the address of a label, and its mask.
@@ -76,20 +74,6 @@ func (k *kernel) ioctlAddress(label string, a vaddr) error {
 		if err != nil {
 			return fmt.Errorf("%s: ioctl: %w", label, err)
 		}
-	}
-	return nil
-}
-
-// ioctlRemove sets a label down, which removes it and its address; one that
-// is gone already is no error.
-func (k *kernel) ioctlRemove(label string) error {
-	r, err := unix.NewIfreq(label)
-	if err == nil {
-		r.SetUint16(0)
-		err = unix.IoctlIfreq(k.inet, unix.SIOCSIFFLAGS, r)
-	}
-	if err != nil && err != unix.EADDRNOTAVAIL && err != unix.ENODEV {
-		return fmt.Errorf("%s: ioctl: %w", label, err)
 	}
 	return nil
 }

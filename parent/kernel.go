@@ -46,6 +46,7 @@ type addrInfo struct {
 	Index  int
 	Prefix netip.Prefix
 	Proto  uint8
+	Host   bool // of scope host
 	// Primary: an advertisement may come from it (RFC 9568 §7.2): IPv4, the
 	// interface's own of a subnet; IPv6, link-local and not tentative.
 	Primary bool
@@ -56,6 +57,7 @@ type vaddr struct {
 	Prefix        netip.Prefix
 	NoPrefixRoute bool
 	Lifetime      uint32 // seconds until the kernel removes it, 0 for ever
+	Host          bool   // of scope host: nothing is sent from it
 }
 
 // kernel is the netlink edge, and the only user of netlink.
@@ -183,7 +185,7 @@ func parseAddress(m []byte) (a addrInfo, err error) {
 	if err != nil {
 		return a, err
 	}
-	a = addrInfo{Index: int(msg.Index)}
+	a = addrInfo{Index: int(msg.Index), Host: msg.Scope == unix.RT_SCOPE_HOST}
 	var local, peer netip.Addr
 	for _, attr := range attrs {
 		switch attr.Attr.Type {
@@ -345,8 +347,8 @@ func addrRequest(kind, flags, dev int, a vaddr) *nl.NetlinkRequest {
 	}
 	msg := nl.NewIfAddrmsg(family)
 	msg.Index, msg.Prefixlen = uint32(dev), uint8(a.Prefix.Bits())
-	if a == anchor {
-		msg.Scope = unix.RT_SCOPE_HOST // nothing is sent from it
+	if a.Host {
+		msg.Scope = unix.RT_SCOPE_HOST
 	}
 	req.AddData(msg)
 	ip := a.Prefix.Addr().AsSlice()

@@ -278,9 +278,7 @@ func (d *daemon) undo() error {
 		errs = append(errs, d.detach(l))
 	}
 	if d.kernel != nil {
-		_, err := d.kernel.changed()
-		errs = append(errs, err)
-		d.giveBack()
+		d.settle(nil)
 	}
 	if d.leases != nil {
 		errs = append(errs, d.leases.apply(nil, nil))

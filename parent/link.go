@@ -47,14 +47,19 @@ const attachRetry = int64(time.Second)
 // a full dump each time, so that a lost report loses nothing. After an error
 // it is tried again.
 func (d *daemon) resync() error {
+	d.resyncAgain = 0
 	err := d.compare()
-	if d.resyncAgain = 0; err != nil {
+	if err != nil && d.resyncAgain == 0 {
 		d.resyncAgain = d.now + attachRetry
 	}
 	return err
 }
 
 func (d *daemon) compare() error {
+	var errs []error
+	for _, l := range d.links {
+		errs = append(errs, d.reconsider(l))
+	}
 	infos, addrs, err := d.dump()
 	if err != nil {
 		return err
@@ -64,7 +69,6 @@ func (d *daemon) compare() error {
 	for _, i := range infos {
 		byName[i.Name], d.called[i.Index] = i, i.Name
 	}
-	var errs []error
 	for _, l := range d.links {
 		info := d.wideEnough(l, byName[l.name])
 		l.mtu = info.MTU

@@ -81,9 +81,12 @@ func lockInterface(name string) (*os.File, error) {
 	}
 }
 
-// unlock removes a lock while it is still held.
+// unlock removes a lock while it is still held, unless it still says what its
+// interface is without.
 func unlock(f *os.File) {
-	os.Remove(f.Name())
+	if info, err := f.Stat(); err != nil || info.Size() == 0 {
+		os.Remove(f.Name())
+	}
 	f.Close()
 }
 

@@ -41,7 +41,6 @@ const (
 	netlinkRoute  = 0
 	netlinkFilter = 12
 
-	setFlags   = 0x8914 // SIOCSIFFLAGS
 	setAddress = 0x8916 // SIOCSIFADDR
 	setMask    = 0x891c // SIOCSIFNETMASK
 	outQueue   = 0x5411 // SIOCOUTQ
@@ -131,7 +130,6 @@ var ParentRules = append(append([]SyscallRule{
 	{Call: "socket", Args: []SyscallArg{intArg(0, familyINET6), intArg(2, protocolVRRP)}, Reason: "receive VRRP"},
 	{Call: "ioctl", Args: []SyscallArg{intArg(1, setAddress)}, Reason: "put an address (netdrv = \"ioctl\"), on a socket that is open already"},
 	{Call: "ioctl", Args: []SyscallArg{intArg(1, setMask)}, Reason: "its prefix"},
-	{Call: "ioctl", Args: []SyscallArg{intArg(1, setFlags)}, Reason: "remove it"},
 	{Call: "ioctl", Args: []SyscallArg{intArg(1, outQueue)}, Reason: "whether what a socket has sent has left the interface"},
 	{Call: "socketpair", Args: []SyscallArg{intArg(0, familyUnix)}, Reason: "lanes of a child"},
 	{Call: "bind", Reason: "packet and netlink sockets"},

@@ -354,11 +354,12 @@ func (d *daemon) watch(reported bool) error {
 	changed := d.resyncAgain > 0 && d.now >= d.resyncAgain
 	if reported {
 		var err error
+		d.kernel.theirs.armed = d.kernel.theirs.armed || d.old != nil
 		reported, err = d.kernel.changed()
 		if err != nil {
 			return fmt.Errorf("interfaces: %w", err)
 		}
-		d.giveBack()
+		d.giveBack(nil)
 		changed = changed || reported
 	}
 	for _, l := range d.links {

@@ -3,13 +3,12 @@ package parent
 import (
 	"errors"
 	"net/netip"
-	"slices"
 )
 
 // sweep removes what an earlier daemon left behind: devices with our alias
 // and addresses with our protocol number, on interfaces that no living
 // daemon holds the lock of. Nothing else.
-func (d *daemon) sweep() (err error) {
+func (d *daemon) sweep() error {
 	infos, err := d.kernel.links()
 	if err != nil {
 		return err
@@ -29,34 +28,20 @@ func (d *daemon) sweep() (err error) {
 		lower, stacked := below[index]
 		return d.locks[names[index]] != nil || d.orphaned(names[index]) && (!stacked || d.orphaned(lower))
 	}
-	lenders, done, err := d.lenders(infos)
-	defer func() { err = errors.Join(err, done()) }()
-	errs := []error{err, d.sweepDevices(infos, names)}
+	errs := []error{d.sweepDevices(infos, names)}
 	addrs, err := d.kernel.addresses()
-	errs = append(errs, err)
-	for index := range lenders { // unless somebody else has furnished it since
-		if !slices.ContainsFunc(addrs, func(a addrInfo) bool { return a.Index == index && a.Prefix == anchor.Prefix }) {
-			delete(lenders, index)
-		}
+	if err != nil {
+		return errors.Join(append(errs, err)...)
 	}
 	for _, a := range addrs {
-		one := vaddr{Prefix: a.Prefix, NoPrefixRoute: a.Prefix == anchor.Prefix}
-		switch back := lenders[a.Index]; {
-		case a.Proto != protoRVRRPD || d.inheritedOn(a.Index, a.Prefix) || !orphan(a.Index) || back != nil && one == anchor:
-		case back != nil:
-			back.left = append(back.left, one)
-		default:
+		if a.Proto == protoRVRRPD && !a.Host && !d.inheritedOn(a.Index, a.Prefix) && orphan(a.Index) {
 			d.log.Warn("sweeping an address left behind", "address", a.Prefix, "link", names[a.Index])
-			errs = append(errs, d.kernel.withdraw(a.Index, []vaddr{one}))
+			errs = append(errs, d.kernel.withdraw(a.Index, []vaddr{{Prefix: a.Prefix}}))
 		}
 	}
-	for index, back := range lenders {
-		d.log.Warn("sweeping addresses left in the place of others", "link", names[index], "addresses", len(back.left), "others", len(back.addrs))
-		errs = append(errs, d.kernel.setAnchor(index), d.kernel.release(index, false, back.left), d.kernel.restore(index, &back.aside))
-	}
-	_, err = d.kernel.changed()
-	d.giveBack()
-	errs = append(errs, err, d.sweepRoutes(orphan))
+	d.settle(nil)
+	errs = append(errs, d.repay(infos, addrs))
+	errs = append(errs, d.sweepRoutes(orphan))
 	if d.leases != nil {
 		left, err := d.leases.left()
 		errs = append(errs, err)

@@ -77,7 +77,10 @@ func (t *theirs) note(kind uint16, requested bool, report addrMsg) {
 	}
 	key, ours := placed{a.Index, a.Prefix}, a.Proto == protoRVRRPD
 	if t.changed == nil {
-		t.changed, t.lost = make(map[placed]addrMsg), make(map[placed]addrMsg)
+		t.changed = make(map[placed]addrMsg)
+	}
+	if t.lost == nil {
+		t.lost = make(map[placed]addrMsg)
 	}
 	switch was := t.changed[key]; {
 	case kind == unix.RTM_NEWADDR && !ours: // and whatever we did before, they have it now
@@ -88,32 +91,43 @@ func (t *theirs) note(kind uint16, requested bool, report addrMsg) {
 	case kind == unix.RTM_DELADDR:
 		delete(t.changed, key)
 		delete(t.lost, key)
-		if !ours && (requested || slices.Contains(t.removed, key)) {
+		if i := slices.Index(t.removed, key); i >= 0 {
+			t.removed, requested = slices.Delete(t.removed, i, i+1), true
+		}
+		if !ours && requested {
 			t.lost[key] = slices.Clone(report)
 		}
 	}
 }
 
-// take returns what was lost, and begins anew.
-func (t *theirs) take() map[placed]addrMsg {
+// take returns what was lost, and begins anew. During a reload nobody looks at
+// the interfaces: what somebody has made theirs meanwhile stays remembered.
+func (t *theirs) take(reloading bool) map[placed]addrMsg {
 	lost := t.lost
-	*t = theirs{port: t.port}
+	if t.removed, t.lost = nil, nil; reloading {
+		t.armed = true
+	} else {
+		t.armed, t.changed = false, nil
+	}
 	return lost
 }
 
-// giveBack gives back what we have taken from somebody, but for what they had
-// put on a device of our own, and what is put aside.
-func (d *daemon) giveBack() {
-	for key, report := range d.kernel.theirs.take() {
-		if slices.ContainsFunc(d.generations(), func(s *slot) bool { return s.own && s.index == key.index }) ||
-			slices.ContainsFunc(d.links, func(l *link) bool {
-				return l.aside != nil && l.index == key.index && slices.Contains(l.aside.prefixes, key.prefix)
-			}) {
+// settle reads what the kernel has reported, and gives back what we have taken
+// from somebody, but for what they had put on a device of our own, and what is
+// taken on purpose.
+func (d *daemon) settle(meant func(placed) bool) {
+	if reported, err := d.kernel.changed(); reported || err != nil {
+		d.resyncAgain = max(d.now, 1)
+	}
+	d.giveBack(meant)
+}
+
+func (d *daemon) giveBack(meant func(placed) bool) {
+	for key, report := range d.kernel.theirs.take(d.old != nil) {
+		if meant != nil && meant(key) || slices.ContainsFunc(d.generations(), func(s *slot) bool { return s.own && s.index == key.index }) {
 			continue
 		}
-		req := nl.NewNetlinkRequest(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE|unix.NLM_F_ACK)
-		req.AddRawData(report)
-		switch err := d.kernel.exchange([]*nl.NetlinkRequest{req}); {
+		switch err := d.kernel.say(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, report); {
 		case err == nil:
 			d.log.Warn("given back an address that is somebody else's", "address", key.prefix, "link", d.called[key.index])
 		case !errors.Is(err, unix.ENODEV):

@@ -23,6 +23,11 @@ func TestGivenBack(t *testing.T) {
 	run := func(command string) step { return func(*daemon, *slot) error { return ip(command + " dev eth0") } }
 	give := func(d *daemon, s *slot) error { return d.give(s) }
 	revive := func(d *daemon, s *slot) error { return d.kernel.revive(s.index, s.own, s.placed) }
+	reloading := func(d *daemon, s *slot) error { // nobody looks at the interfaces
+		d.old = []*slot{s}
+		defer func() { d.old = nil }()
+		return d.watch(true)
+	}
 	sweep := func(d *daemon, s *slot) error {
 		f, err := os.Create(filepath.Join(t.TempDir(), "lock"))
 		d.locks, s.held = map[string]*os.File{"eth0": f}, false
@@ -48,6 +53,10 @@ func TestGivenBack(t *testing.T) {
 		{"of the same subnet, after ours", four, []step{run("addr add 10.8.0.9/24"), give}, "10.8.0.9/24"},
 		{"of the same subnet, swept", four, []step{run("addr add 10.8.0.9/24"), sweep}, "10.8.0.9/24"},
 		{"swept", six, []step{sweep}, ""},
+		{"removed, added and removed by them", four, []step{give, run("addr add " + four), run("addr del " + four)}, ""},
+		{"removed, added and removed by them", six, []step{give, run("addr add " + six), run("addr del " + six)}, ""},
+		{"replaced during a reload, then prolonged", four, []step{run("addr replace " + four), reloading, revive}, four},
+		{"replaced during a reload, then prolonged", six, []step{run("addr replace " + six), reloading, revive}, six},
 	} {
 		t.Run(tt.name+" "+tt.ours, func(t *testing.T) {
 			inNamespace(t, func(t *testing.T) {
@@ -74,7 +83,7 @@ func TestGivenBack(t *testing.T) {
 				if _, err := k.changed(); err != nil {
 					t.Error(err)
 				}
-				d.giveBack()
+				d.giveBack(nil)
 				for _, step := range tt.steps {
 					if err := step(d, s); err != nil {
 						t.Error(err)
@@ -83,7 +92,7 @@ func TestGivenBack(t *testing.T) {
 				if _, err := k.changed(); err != nil {
 					t.Error(err)
 				}
-				d.giveBack()
+				d.giveBack(nil)
 				after := slices.DeleteFunc(theirs(), func(a addrInfo) bool {
 					return slices.ContainsFunc(before, func(b addrInfo) bool { return a.Prefix == b.Prefix })
 				})
