@@ -39,6 +39,7 @@ func TestIOCTLRoutes(t *testing.T) {
 		{"multipath, one down", []string{"link add d0 type veth peer name d1", "link set d0 up", "addr add 10.8.0.1/24 dev d0",
 			"route add 198.51.100.0/24 src 10.9.0.1 nexthop via 10.9.0.98 dev eth0 nexthop via 10.8.0.9 dev d0"}, []string{"198.51.100.0/24"}},
 		{"two of one metric", []string{"route append 198.51.100.0/24 via 10.9.0.98 src 10.9.0.1", "route append 198.51.100.0/24 via 10.9.0.99 src 10.9.0.1"}, []string{"10.9.0.98", "10.9.0.99"}},
+		{"beside one on the loopback interface", []string{"addr add 10.9.0.1/32 dev lo", "route add 198.51.100.0/24 via 10.9.0.99 src 10.9.0.1"}, []string{"198.51.100.0/24"}},
 		{"point to point", onIt("addr add 10.7.0.1 peer 10.7.0.2/32", "route add 198.51.100.0/24 via 10.7.0.2 src 10.7.0.1"), []string{"198.51.100.0/24"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -236,6 +237,9 @@ func TestIOCTLTwoDaemons(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t)
 	l.R1.IP("link add d0 type veth peer name d1", "link set d0 up", "link set d1 up", "addr add 10.8.0.1/24 dev d0")
+	if !lab.Until(5*time.Second, func() bool { return len(l.R1.Addresses("d0")) == 2 && len(l.R1.Addresses("d1")) == 1 }) {
+		t.Fatal("d0 does not come up")
+	}
 	conf := func(dev, vip, more string, n int) (text string) {
 		for i := range n {
 			text += fmt.Sprintf("[[vrouter]]\ngroup = %d\ninterface = %q\nvip = %q\npriority = 200\nversion = 3\ntimers = { advert = 0.1 }\n%s", i+1, dev, fmt.Sprintf(vip, i+100), more)

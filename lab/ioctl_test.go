@@ -16,7 +16,7 @@ import (
 
 const byIOCTL = "netdrv = \"ioctl\"\n"
 
-// addressesAndRoutes is what a node has of IPv4, in the kernel's order.
+// addressesAndRoutes is what a node has of IPv4, addresses in the kernel's order.
 func addressesAndRoutes(t *testing.T, n *lab.Node) (text string) {
 	t.Helper()
 	for _, args := range []string{"-4 addr show", "-4 route show table all"} {
@@ -24,7 +24,11 @@ func addressesAndRoutes(t *testing.T, n *lab.Node) (text string) {
 		if err != nil {
 			t.Fatalf("ip %s: %v: %s", args, err, out)
 		}
-		text += string(out)
+		lines := slices.Collect(strings.Lines(string(out)))
+		if strings.Contains(args, "route") {
+			slices.Sort(lines)
+		}
+		text += strings.Join(lines, "")
 	}
 	return text
 }

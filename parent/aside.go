@@ -28,6 +28,7 @@ type aside struct {
 	addrs    []addrMsg
 	prefixes []netip.Prefix
 	primary  netip.Addr // which advertisements come from
+	trouble  complaint  // about putting them back
 }
 
 // loopback is the index of lo, the first in every network namespace.
@@ -144,7 +145,7 @@ func (d *daemon) reconsider(l *link) error {
 	}
 	if !slices.ContainsFunc(addrs, func(a addrInfo) bool { return a.Index == l.index && a.Prefix == anchor.Prefix }) {
 		d.log.Warn("somebody else has flushed the interface: its own addresses do not come back", "link", l.name, "addresses", l.aside.prefixes)
-		err := d.kernel.release(loopback, false, l.aside.copies())
+		err := d.kernel.dropCopies(l.aside)
 		l.aside = nil
 		return errors.Join(err, d.record(l.name))
 	}
@@ -167,8 +168,9 @@ func (d *daemon) bringBack(l *link, but *slot) error {
 	err := errors.Join(append(errs, d.kernel.restore(l.index, a), d.replant(l, but))...)
 	if l.aside = nil; err != nil {
 		l.aside = a
-		l.lookAt(d.now + attachRetry)
-		d.log.Error("an address of the interface cannot be put back", "link", l.name, "error", err)
+		if l.lookAt(d.now + attachRetry); a.trouble.about(err, d.now) {
+			d.log.Error("an address of the interface cannot be put back", "link", l.name, "error", err)
+		}
 	} else {
 		d.log.Info("the interface's own addresses are back", "link", l.name, "addresses", a.prefixes)
 	}
@@ -184,7 +186,19 @@ func (k *kernel) restore(index int, a *aside) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	return errors.Join(k.release(loopback, false, a.copies()), k.release(index, false, []vaddr{anchor}))
+	return errors.Join(k.dropCopies(a), k.release(index, false, []vaddr{anchor}))
+}
+
+// dropCopies removes what the loopback interface had of it, but for what an
+// operator has put there.
+func (k *kernel) dropCopies(a *aside) error {
+	addrs, err := k.addresses()
+	copies := slices.DeleteFunc(a.copies(), func(c vaddr) bool {
+		return !slices.ContainsFunc(addrs, func(a addrInfo) bool {
+			return a.Index == loopback && a.Prefix == c.Prefix && a.Proto == protoRVRRPD
+		})
+	})
+	return errors.Join(err, k.release(loopback, false, copies))
 }
 
 // say sends a message about an address back to the kernel.
@@ -299,7 +313,7 @@ func (d *daemon) repayAddresses(addrs []addrInfo, name string, a *aside) error {
 		return err
 	}
 	if !slices.ContainsFunc(addrs, func(a addrInfo) bool { return a.Index == first.Index && a.Prefix == anchor.Prefix }) {
-		return d.kernel.release(loopback, false, a.copies())
+		return d.kernel.dropCopies(a)
 	}
 	d.log.Warn("putting back addresses that were put aside", "link", name, "addresses", a.prefixes)
 	return d.kernel.restore(first.Index, a)

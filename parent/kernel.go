@@ -361,6 +361,9 @@ func addrRequest(kind, flags, dev int, a vaddr) *nl.NetlinkRequest {
 		}
 		req.AddData(nl.NewRtAttr(unix.IFA_FLAGS, binary.NativeEndian.AppendUint32(nil, f)))
 		req.AddData(nl.NewRtAttr(ifaProto, []byte{protoRVRRPD}))
+		if a.Host { // a kernel that knows no mark shall tell it, too
+			req.AddData(nl.NewRtAttr(unix.IFA_LABEL, nl.ZeroTerminated("host:rvr0")))
+		}
 		if a.Lifetime > 0 { // struct ifa_cacheinfo: preferred, valid, and two times
 			info := binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint32(nil, a.Lifetime), a.Lifetime)
 			req.AddData(nl.NewRtAttr(unix.IFA_CACHEINFO, append(info, make([]byte, 8)...)))
