@@ -101,7 +101,7 @@ func TestLinkedPackages(t *testing.T) {
 
 // rootLines is the most code, without comments and blank lines, that an
 // auditor of the root process reads in an afternoon.
-const rootLines = 9100
+const rootLines = 9200
 
 func TestRootCodeIsShort(t *testing.T) {
 	t.Parallel()

@@ -96,6 +96,7 @@ func TestIOCTLOthers(t *testing.T) {
 				l.R1.IP(tt.before...)
 				a := runText(t, l.R1, tt.conf)
 				a.AwaitLine(0, 5*time.Second, "backup->active")
+				laid(t, l.R1)
 				if tt.killed {
 					a.Kill()
 				}
@@ -141,6 +142,7 @@ func TestIOCTLRefused(t *testing.T) {
 			conf := text(high, []movable{{vrid: 10, vips: lab.VIP.String()}}) + byIOCTL
 			a := runText(t, l.R1, conf)
 			a.AwaitLine(0, 5*time.Second, "backup->active")
+			laid(t, l.R1)
 			l.R1.IP(onIt("addr add 172.31.0.7/16 scope link")...)
 			if killed {
 				a.Kill()
@@ -219,6 +221,7 @@ func TestIOCTLRenamed(t *testing.T) {
 	l := lab.New(t)
 	a := runText(t, l.R1, text(high, []movable{{vrid: 200, vips: lab.VIP.String()}})+byIOCTL)
 	a.AwaitLine(0, 5*time.Second, "backup->active")
+	laid(t, l.R1)
 	l.R1.IP("link set " + lab.Interface + " name enp0s31f6")
 	a.AwaitLine(0, 5*time.Second, "active->initialize")
 	if !lab.Until(time.Second, func() bool { return !slices.Contains(l.R1.Addresses("enp0s31f6"), lab.VIP) }) {
@@ -252,6 +255,7 @@ func TestIOCTLTwoDaemons(t *testing.T) {
 		a, b := runText(t, l.R1, one), runText(t, l.R1, two)
 		a.AwaitLine(0, 5*time.Second, "backup->active vr=eth0/40/")
 		b.AwaitLine(0, 5*time.Second, "backup->active vr=d0/1/")
+		laid(t, l.R1)
 		a.Kill()
 		b.Kill()
 		a = runText(t, l.R1, one)

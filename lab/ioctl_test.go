@@ -50,6 +50,14 @@ func furnish(l *lab.Lab, n *lab.Node) (own []netip.Addr) {
 	return own
 }
 
+// laid waits until a node has a virtual address by ioctl: the log is ahead of it.
+func laid(t *testing.T, n *lab.Node) {
+	t.Helper()
+	if !lab.Until(2*time.Second, func() bool { return strings.Contains(addressesAndRoutes(t, n), ":rvr") }) {
+		t.Errorf("%s has no virtual address:\n%s", n.Name, addressesAndRoutes(t, n))
+	}
+}
+
 // is checks what a node has of IPv4, in the end.
 func is(t *testing.T, n *lab.Node, want, when string) {
 	t.Helper()
@@ -123,12 +131,14 @@ func testIOCTL(t *testing.T, l *lab.Lab) {
 	b.Kill()
 	only(t, l.R2, "killed", lab.VIP)
 	a.AwaitLine(mark, 5*time.Second, "backup->active")
+	laid(t, l.R1)
 	again := runText(t, l.R2, config(low))
 	again.AwaitLine(0, 5*time.Second, "putting back addresses that were put aside")
 	only(t, l.R2, "swept", l.R2.Addr)
 	again.AwaitLine(0, 5*time.Second, "initialize->backup")
 	a.Terminate(5 * time.Second)
 	again.AwaitLine(0, 5*time.Second, "backup->active")
+	laid(t, l.R2)
 	again.Kill()
 	l.R2.IP("addr flush dev "+lab.Interface, "addr add 10.9.0.200/24 dev "+lab.Interface)
 	again = runText(t, l.R2, config(low))

@@ -279,7 +279,7 @@ func TestServiceRestart(t *testing.T) {
 			if signal := settings["RestartKillSignal"]; len(signal) != 1 || signal[0] != "SIGUSR2" || len(settings["KillSignal"]) > 0 {
 				t.Fatalf("%s: a restart sends %q, a stop %q", name, signal, settings["KillSignal"])
 			}
-			if preserved := settings["RuntimeDirectoryPreserve"]; len(preserved) != 1 || preserved[0] != "restart" {
+			if preserved := settings["RuntimeDirectoryPreserve"]; len(preserved) != 1 || preserved[0] != "yes" {
 				t.Fatalf("%s: RuntimeDirectoryPreserve=%q: what one daemon leaves to the next is lost", name, preserved)
 			}
 			l := lab.New(t)

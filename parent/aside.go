@@ -29,6 +29,7 @@ type aside struct {
 	prefixes []netip.Prefix
 	primary  netip.Addr // which advertisements come from
 	trouble  complaint  // about putting them back
+	retry    int64      // the kernel has refused one: no attempt before
 }
 
 // loopback is the index of lo, the first in every network namespace.
@@ -71,6 +72,9 @@ func (d *daemon) displace(l *link, place func() error) error {
 	}
 	a := &aside{primary: l.told.Primary}
 	stay := true
+	if master, err := d.kernel.enslaved(l.index); err != nil || master {
+		return errors.Join(err, place()) // in a VRF the loopback interface holds no route
+	}
 	for _, m := range all {
 		info, err := parseAddress(m)
 		if err != nil || info.Index != l.index || info.Proto == protoRVRRPD {
@@ -96,7 +100,7 @@ func (d *daemon) displace(l *link, place func() error) error {
 	if err != nil {
 		return err
 	}
-	d.settle(nil)
+	d.giveBack(d.collect(), nil)
 	d.kernel.theirs.armed = true // what the kernel takes along is not ours to take
 	for _, s := range d.laidOn(l, nil) {
 		err = errors.Join(err, d.kernel.release(l.index, false, s.placed)) // or it would have the route of the subnet
@@ -104,8 +108,11 @@ func (d *daemon) displace(l *link, place func() error) error {
 	for _, m := range slices.Backward(a.addrs) { // the first of a subnet last
 		err = errors.Join(err, d.kernel.say(unix.RTM_DELADDR, 0, m, unix.EADDRNOTAVAIL))
 	}
-	d.settle(func(key placed) bool { return key.index == l.index && slices.Contains(a.prefixes, key.prefix) })
-	return errors.Join(err, place(), d.replant(l, nil))
+	lost := d.collect()
+	err = errors.Join(err, place())
+	d.replant(l, nil)
+	d.giveBack(lost, func(key placed) bool { return key.index == l.index && slices.Contains(a.prefixes, key.prefix) })
+	return err
 }
 
 // copies are the addresses as the loopback interface has them meanwhile.
@@ -124,32 +131,39 @@ func (d *daemon) laidOn(l *link, but *slot) []*slot {
 }
 
 // replant puts the virtual addresses of an interface again that may have gone
-// with another of their subnet, but for a slot's.
-func (d *daemon) replant(l *link, but *slot) error {
-	var errs []error
+// with another of their subnet, but for a slot's. What fails is missing at the
+// next look at the interfaces.
+func (d *daemon) replant(l *link, but *slot) {
 	for _, s := range d.laidOn(l, but) {
-		errs = append(errs, d.lay(s, s.placed))
+		if d.lay(s, s.placed) != nil {
+			l.lookAt(d.now)
+		}
 	}
-	return errors.Join(errs...)
 }
 
 // reconsider looks at an interface whose addresses are aside: whether they are
-// still to be, and whether somebody else has taken it over since.
+// still to be.
 func (d *daemon) reconsider(l *link) error {
+	if err := d.moored(l); err != nil || l.aside == nil || l.index == 0 || d.now < l.aside.retry {
+		return err
+	}
+	return d.bringBack(l, nil)
+}
+
+// moored forgets what is aside of an interface that has lost its anchor: it is
+// gone, or somebody else has taken it over.
+func (d *daemon) moored(l *link) error {
 	if l.aside == nil || l.index == 0 {
 		return nil
 	}
 	addrs, err := d.kernel.addresses()
-	if err != nil {
+	if err != nil || slices.ContainsFunc(addrs, func(a addrInfo) bool { return a.Index == l.index && a.Prefix == anchor.Prefix }) {
 		return err
 	}
-	if !slices.ContainsFunc(addrs, func(a addrInfo) bool { return a.Index == l.index && a.Prefix == anchor.Prefix }) {
-		d.log.Warn("somebody else has flushed the interface: its own addresses do not come back", "link", l.name, "addresses", l.aside.prefixes)
-		err := d.kernel.dropCopies(l.aside)
-		l.aside = nil
-		return errors.Join(err, d.record(l.name))
-	}
-	return d.bringBack(l, nil)
+	d.log.Warn("the interface is gone, or somebody else has flushed it: its own addresses do not come back", "link", l.name, "addresses", l.aside.prefixes)
+	err = d.kernel.dropCopies(l.aside)
+	l.aside = nil
+	return errors.Join(err, d.record(l.name))
 }
 
 // bringBack puts the interface's own addresses back, if no virtual address but
@@ -161,14 +175,19 @@ func (d *daemon) bringBack(l *link, but *slot) error {
 	if !l.ownedOf(a.prefixes) && slices.ContainsFunc(d.laidOn(l, but), inPlace) {
 		return nil
 	}
-	var errs []error
+	d.kernel.theirs.armed = true
 	for _, s := range d.laidOn(l, but) { // or the interface's would be second in their subnet
-		errs = append(errs, d.kernel.release(l.index, false, s.placed))
+		if err := d.kernel.release(l.index, false, s.placed); err != nil {
+			return err
+		}
 	}
-	err := errors.Join(append(errs, d.kernel.restore(l.index, a), d.replant(l, but))...)
+	lost := d.collect()
+	err := d.kernel.restore(l.index, a)
+	d.replant(l, but)
+	d.giveBack(lost, nil)
 	if l.aside = nil; err != nil {
-		l.aside = a
-		if l.lookAt(d.now + attachRetry); a.trouble.about(err, d.now) {
+		l.aside, a.retry = a, d.now+attachRetry
+		if l.lookAt(a.retry); a.trouble.about(err, d.now) {
 			d.log.Error("an address of the interface cannot be put back", "link", l.name, "error", err)
 		}
 	} else {
@@ -263,7 +282,7 @@ func recorded(f *os.File) (mac net.HardwareAddr, a *aside) {
 // repay gives interfaces back what a daemon that was killed has left them
 // without, as the lock's files tell. What is in the place of their addresses has
 // been swept.
-func (d *daemon) repay(infos []linkInfo, addrs []addrInfo) error {
+func (d *daemon) repay(infos []linkInfo, addrs []addrInfo, swept func(string) bool) error {
 	pattern, err := lockFile("*")
 	if err != nil {
 		return err
@@ -273,25 +292,38 @@ func (d *daemon) repay(infos []linkInfo, addrs []addrInfo) error {
 	for _, path := range paths {
 		_, name, _ := strings.Cut(strings.TrimSuffix(filepath.Base(path), ".lock"), ".")
 		f := d.locks[name]
+		if !swept(name) {
+			continue
+		}
 		if f == nil {
 			if f = lockLeft(path, name); f == nil {
 				continue
 			}
-			defer unlock(f)
 		}
-		mac, a := recorded(f)
-		if err := d.repayAddresses(addrs, name, a); err != nil {
-			d.log.Error("an address of the interface cannot be put back", "link", name, "error", err)
-			for _, l := range d.links { // it is tried again
-				if l.name == name && l.family == ipc.IPv4 {
-					l.aside = a
-				}
-			}
-			continue
+		errs = append(errs, d.repayOne(infos, addrs, name, f))
+		if d.locks[name] == nil {
+			unlock(f)
 		}
-		errs = append(errs, d.repayMAC(infos, name, mac), f.Truncate(0))
 	}
 	return errors.Join(errs...)
+}
+
+func (d *daemon) repayOne(infos []linkInfo, addrs []addrInfo, name string, f *os.File) error {
+	mac, a := recorded(f)
+	if err := d.repayMAC(infos, name, mac); err != nil {
+		return err
+	}
+	err := d.repayAddresses(addrs, name, a)
+	if err == nil {
+		return f.Truncate(0)
+	}
+	d.log.Error("an address of the interface cannot be put back", "link", name, "error", err)
+	for _, l := range d.links { // it is tried again
+		if l.name == name && l.family == ipc.IPv4 {
+			l.aside = a
+		}
+	}
+	return nil
 }
 
 func (d *daemon) repayMAC(infos []linkInfo, name string, mac net.HardwareAddr) error {

@@ -31,6 +31,9 @@ func (d *daemon) lay(s *slot, addrs []vaddr) error {
 		return d.kernel.acquire(s.index, s.own, addrs)
 	}
 	var errs []error
+	if name := d.links[s.link].name; d.kernel.nameOf(s.index) != name { // another may have it
+		return fmt.Errorf("%s: %w", name, unix.ENODEV)
+	}
 	for _, a := range addrs {
 		errs = append(errs, d.kernel.ioctlAddress(s.label(d.links[s.link].name), a))
 	}
@@ -43,18 +46,17 @@ func (d *daemon) remove(s *slot, addrs []vaddr) error {
 		return d.kernel.release(s.index, false, addrs)
 	}
 	l := d.links[s.link]
-	if l.aside == nil {
-		return d.kernel.withdraw(s.index, addrs)
-	}
-	if err := errors.Join(d.kernel.setAnchor(s.index), d.kernel.withdraw(s.index, addrs)); err != nil {
-		if errors.Is(err, unix.ENODEV) {
-			l.aside = nil
-			err = d.record(l.name)
-		}
+	if err := d.moored(l); err != nil {
 		return err
 	}
-	d.settle(nil)
-	return errors.Join(d.bringBack(l, s), d.replant(l, s))
+	if err := d.kernel.withdraw(s.index, addrs); err != nil || l.aside == nil {
+		return err
+	}
+	lost := d.collect() // and given back behind the interface's own
+	err := d.bringBack(l, s)
+	d.replant(l, s)
+	d.giveBack(lost, nil)
+	return err
 }
 
 // ioctlAddress sets the address of a label, and its mask.

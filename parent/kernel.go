@@ -217,6 +217,12 @@ func parseAddress(m []byte) (a addrInfo, err error) {
 	return a, nil
 }
 
+// enslaved says whether a device has a master, a VRF perhaps.
+func (k *kernel) enslaved(index int) (bool, error) {
+	l, err := netlink.LinkByIndex(index)
+	return err == nil && l.Attrs().MasterIndex != 0, err
+}
+
 // createMACVLAN makes a macvlan above an interface and leaves it down. Its
 // mode is VEPA: like private it passes nothing on to its siblings, so that a
 // broadcast costs one frame and not one for each virtual router; unlike

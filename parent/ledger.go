@@ -278,7 +278,7 @@ func (d *daemon) undo() error {
 		errs = append(errs, d.detach(l))
 	}
 	if d.kernel != nil {
-		d.settle(nil)
+		d.giveBack(d.collect(), nil)
 	}
 	if d.leases != nil {
 		errs = append(errs, d.leases.apply(nil, nil))

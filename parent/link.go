@@ -76,6 +76,7 @@ func (d *daemon) compare() error {
 			errs = append(errs, d.detach(l))
 			l.upSince = 0
 			if was != 0 {
+				l.aside = nil // as far as that one is there, it has its own again
 				// Another interface, even if it is as usable as the one before: what
 				// the child had on that one is gone.
 				d.tell(l, ipc.LinkState{Link: l.id}, l.unusable(info, false))
@@ -374,6 +375,6 @@ func (d *daemon) detach(l *link) error {
 		l.tx.close()
 	}
 	delete(d.byIndex, arrival{l.index, l.family})
-	l.index, l.tx, l.saved, l.settled, l.aside, l.out = 0, nil, nil, false, nil, outbox{}
+	l.index, l.tx, l.saved, l.settled, l.out = 0, nil, nil, false, outbox{}
 	return errors.Join(errs...)
 }

@@ -250,6 +250,11 @@ func (d *daemon) prepare(c *conf.Config) error {
 		return err
 	}
 	d.warn(c)
+	if len(locked) > 0 { // where a daemon may have been killed
+		if err := d.sweep(locked...); err != nil {
+			d.log.Error("reload", "error", err)
+		}
+	}
 	d.vault, d.oldVault = v, d.vault
 	d.setRoutes(c.Routes)
 	d.stateNext = 0 // what may go is written before

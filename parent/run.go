@@ -359,7 +359,7 @@ func (d *daemon) watch(reported bool) error {
 		if err != nil {
 			return fmt.Errorf("interfaces: %w", err)
 		}
-		d.giveBack(nil)
+		d.giveBack(d.kernel.theirs.take(d.old != nil), nil)
 		changed = changed || reported
 	}
 	for _, l := range d.links {

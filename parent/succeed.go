@@ -49,10 +49,17 @@ func (d *daemon) succeed(old []*slot) error {
 		if o == nil || slices.Contains(d.slots, o) {
 			continue
 		}
-		s, held := d.find(o.link, o.vrid), o.held
-		if s != nil && s.liesAs(o) {
+		if s := d.find(o.link, o.vrid); s != nil && s.liesAs(o) {
 			d.inheritPage(s, o)
 			kept = append(kept, s)
+		}
+	}
+	for _, o := range old { // once all that stays is known
+		if o == nil || slices.Contains(d.slots, o) {
+			continue
+		}
+		s, held := d.find(o.link, o.vrid), o.held
+		if s != nil && s.liesAs(o) {
 			continue
 		}
 		errs = append(errs, d.give(o))

@@ -3,12 +3,13 @@ package parent
 import (
 	"errors"
 	"net/netip"
+	"slices"
 )
 
 // sweep removes what an earlier daemon left behind: devices with our alias
 // and addresses with our protocol number, on interfaces that no living
-// daemon holds the lock of. Nothing else.
-func (d *daemon) sweep() error {
+// daemon holds the lock of, or on certain ones of those. Nothing else.
+func (d *daemon) sweep(certain ...string) error {
 	infos, err := d.kernel.links()
 	if err != nil {
 		return err
@@ -24,11 +25,15 @@ func (d *daemon) sweep() error {
 	}
 	// What is on a device of a daemon's is under the lock of the interface
 	// below it; on any other interface, under its own.
+	swept := func(name string) bool { return len(certain) == 0 || slices.Contains(certain, name) }
 	orphan := func(index int) bool {
 		lower, stacked := below[index]
+		if !swept(names[index]) && !(stacked && swept(lower)) {
+			return false
+		}
 		return d.locks[names[index]] != nil || d.orphaned(names[index]) && (!stacked || d.orphaned(lower))
 	}
-	errs := []error{d.sweepDevices(infos, names)}
+	errs := []error{d.sweepDevices(infos, names, swept)}
 	addrs, err := d.kernel.addresses()
 	if err != nil {
 		return errors.Join(append(errs, err)...)
@@ -39,14 +44,16 @@ func (d *daemon) sweep() error {
 			errs = append(errs, d.kernel.withdraw(a.Index, []vaddr{{Prefix: a.Prefix}}))
 		}
 	}
-	d.settle(nil)
-	errs = append(errs, d.repay(infos, addrs))
-	errs = append(errs, d.sweepRoutes(orphan))
+	d.giveBack(d.collect(), nil)
+	errs = append(errs, d.repay(infos, addrs, swept))
+	if len(certain) == 0 {
+		errs = append(errs, d.sweepRoutes(orphan))
+	}
 	if d.leases != nil {
 		left, err := d.leases.left()
 		errs = append(errs, err)
 		for _, iface := range left {
-			if !d.heirs(iface) && d.orphaned(iface) {
+			if swept(iface) && !d.heirs(iface) && d.orphaned(iface) {
 				errs = append(errs, d.leases.remove(iface))
 			}
 		}
@@ -56,14 +63,14 @@ func (d *daemon) sweep() error {
 
 // sweepDevices removes the devices of dead daemons, a daemon's all at once
 // where nobody else's are in its group.
-func (d *daemon) sweepDevices(infos []linkInfo, names map[int]string) error {
+func (d *daemon) sweepDevices(infos []linkInfo, names map[int]string, swept func(string) bool) error {
 	var errs []error
 	orphans, foreign := make(map[uint32][]linkInfo), make(map[uint32]bool)
 	settings := make(map[setting]bool)
 	for _, i := range infos {
 		saved, ours := parseAlias(i.Alias, names[i.Lower])
 		marked := i.Group&^0xffffff == deviceGroup
-		if i.Kind != "macvlan" || !ours && !marked || d.inheritedOn(i.Index, netip.Prefix{}) || !d.orphaned(names[i.Lower]) {
+		if i.Kind != "macvlan" || !ours && !marked || d.inheritedOn(i.Index, netip.Prefix{}) || !swept(names[i.Lower]) || !d.orphaned(names[i.Lower]) {
 			foreign[i.Group] = true
 			continue
 		}

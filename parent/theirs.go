@@ -112,18 +112,19 @@ func (t *theirs) take(reloading bool) map[placed]addrMsg {
 	return lost
 }
 
-// settle reads what the kernel has reported, and gives back what we have taken
-// from somebody, but for what they had put on a device of our own, and what is
-// taken on purpose.
-func (d *daemon) settle(meant func(placed) bool) {
+// collect reads what the kernel has reported, and returns what we have taken
+// from somebody.
+func (d *daemon) collect() map[placed]addrMsg {
 	if reported, err := d.kernel.changed(); reported || err != nil {
 		d.resyncAgain = max(d.now, 1)
 	}
-	d.giveBack(meant)
+	return d.kernel.theirs.take(d.old != nil)
 }
 
-func (d *daemon) giveBack(meant func(placed) bool) {
-	for key, report := range d.kernel.theirs.take(d.old != nil) {
+// giveBack gives it back, but for what they had put on a device of our own, and
+// what is taken on purpose.
+func (d *daemon) giveBack(lost map[placed]addrMsg, meant func(placed) bool) {
+	for key, report := range lost {
 		if meant != nil && meant(key) || slices.ContainsFunc(d.generations(), func(s *slot) bool { return s.own && s.index == key.index }) {
 			continue
 		}

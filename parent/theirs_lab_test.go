@@ -83,7 +83,7 @@ func TestGivenBack(t *testing.T) {
 				if _, err := k.changed(); err != nil {
 					t.Error(err)
 				}
-				d.giveBack(nil)
+				d.giveBack(k.theirs.take(false), nil)
 				for _, step := range tt.steps {
 					if err := step(d, s); err != nil {
 						t.Error(err)
@@ -92,7 +92,7 @@ func TestGivenBack(t *testing.T) {
 				if _, err := k.changed(); err != nil {
 					t.Error(err)
 				}
-				d.giveBack(nil)
+				d.giveBack(k.theirs.take(false), nil)
 				after := slices.DeleteFunc(theirs(), func(a addrInfo) bool {
 					return slices.ContainsFunc(before, func(b addrInfo) bool { return a.Prefix == b.Prefix })
 				})
