@@ -71,7 +71,7 @@ func (l *link) near(peer netip.Addr) bool {
 	if l.index == 0 || peer.Is4() != (l.family == ipc.IPv4) {
 		return false
 	}
-	return peer.Is6() && peer.IsLinkLocalUnicast() || peer.Is4() && slices.ContainsFunc(l.prefixes, func(p netip.Prefix) bool { return p.Contains(peer) })
+	return (peer.Is4() || peer.IsLinkLocalUnicast()) && slices.ContainsFunc(l.prefixes, func(p netip.Prefix) bool { return p.Contains(peer) })
 }
 
 // ask has the kernel resolve a neighbor anew: what it learned before says
