@@ -47,7 +47,7 @@ func TestIOCTLRoutes(t *testing.T) {
 			l := lab.New(t)
 			l.R1.IP(tt.commands...)
 			was := addressesAndRoutes(t, l.R1)
-			a := runText(t, l.R1, text(high, []movable{{vrid: 10, vips: lab.VIP.String()}})+byIOCTL)
+			a := runText(t, l.R1, byLabel(10, high, lab.VIP.String()))
 			a.AwaitLine(0, 5*time.Second, "backup->active")
 			only(t, l.R1, "Active", lab.VIP)
 			for _, route := range tt.routes {
@@ -68,7 +68,7 @@ func TestIOCTLRoutes(t *testing.T) {
 func TestIOCTLOthers(t *testing.T) {
 	t.Parallel()
 	vip := lab.VIP.String()
-	virtual := text(high, []movable{{vrid: 10, vips: vip}}) + byIOCTL
+	virtual := byLabel(10, high, vip)
 	for _, tt := range []struct {
 		name          string
 		before        []string
@@ -79,7 +79,7 @@ func TestIOCTLOthers(t *testing.T) {
 	}{
 		{"one of the subnet", nil, virtual, onIt("addr add 10.9.0.50/24"), false, "10.9.0.1/24", "10.9.0.50/24", vip},
 		{"one of the subnet, after a kill", nil, virtual, onIt("addr add 10.9.0.50/24"), true, "10.9.0.1/24", "10.9.0.50/24", vip},
-		{"one of the subnet of one beside", nil, text(high, []movable{{vrid: 10, vips: "192.0.2.1/24"}}) + byIOCTL, onIt("addr add 192.0.2.50/24"), false, "10.9.0.1/24", "192.0.2.50/24", "192.0.2.1/24"},
+		{"one of the subnet of one beside", nil, byLabel(10, high, "192.0.2.1/24"), onIt("addr add 192.0.2.50/24"), false, "10.9.0.1/24", "192.0.2.50/24", "192.0.2.1/24"},
 		{"the virtual one", nil, virtual, onIt("addr del "+vip+"/24", "addr add "+vip+"/24"), false, "10.9.0.1/24", "127.0.0.1/8", "127.112.112.112"},
 		{"one of another scope", onIt("addr add 172.31.0.1/16", "addr add 172.30.0.1/16"), virtual, onIt("addr add 172.31.0.7/16 scope link"), false, "10.9.0.1/24", "172.30.0.1/16", vip},
 		{"renumbered", nil, virtual, onIt("addr flush", "addr add 10.9.0.200/24"), false, "10.9.0.200/24", "127.0.0.1/8", "10.9.0.1/24"},
@@ -139,7 +139,7 @@ func TestIOCTLRefused(t *testing.T) {
 			l := lab.New(t)
 			l.R1.IP(onIt("addr add 172.31.0.1/16", "addr add 172.30.0.1/16")...)
 			was := addressesAndRoutes(t, l.R1)
-			conf := text(high, []movable{{vrid: 10, vips: lab.VIP.String()}}) + byIOCTL
+			conf := byLabel(10, high, lab.VIP.String())
 			a := runText(t, l.R1, conf)
 			a.AwaitLine(0, 5*time.Second, "backup->active")
 			laid(t, l.R1)
@@ -172,7 +172,7 @@ func TestIOCTLOwner(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t)
 	l.R1.IP(onIt("addr add 10.9.0.77/24")...)
-	one := text(high, []movable{{vrid: 10, vips: lab.VIP.String()}}) + byIOCTL
+	one := byLabel(10, high, lab.VIP.String())
 	a := startReloaded(t, l.R1, one)
 	a.AwaitLine(0, 5*time.Second, "backup->active vr=eth0/10/")
 	only(t, l.R1, "Active", lab.VIP)
@@ -191,27 +191,22 @@ func TestIOCTLOwner(t *testing.T) {
 // first of the subnet for the kernel: the subnet can be reached.
 func TestIOCTLMixed(t *testing.T) {
 	t.Parallel()
-	for _, promote := range []string{"0", "1"} {
-		t.Run("promote_secondaries "+promote, func(t *testing.T) {
-			t.Parallel()
-			l := lab.New(t)
-			l.R1.Set("net/ipv4/conf/all/promote_secondaries", promote)
-			was := addressesAndRoutes(t, l.R1)
-			one := text(high, []movable{{vrid: 11, vips: "10.9.0.253"}})
-			two := text(high, []movable{{vrid: 10, vips: lab.VIP.String()}}) + byIOCTL
-			a := startReloaded(t, l.R1, one)
-			a.AwaitLine(0, 5*time.Second, "backup->active vr=eth0/11/")
-			for _, step := range []string{one + two, two} {
-				a.reload(step, "configuration loaded")
-				a.AwaitLine(0, 5*time.Second, "->active vr=eth0/10/")
-				if !lab.Until(time.Second, func() bool { return strings.Contains(addressesAndRoutes(t, l.R1), "10.9.0.0/24 dev") }) {
-					t.Errorf("no route to the subnet:\n%s", addressesAndRoutes(t, l.R1))
-				}
+	promoting(t, func(t *testing.T, l *lab.Lab) {
+		was := addressesAndRoutes(t, l.R1)
+		one := text(high, []movable{{vrid: 11, vips: "10.9.0.253"}})
+		two := byLabel(10, high, lab.VIP.String())
+		a := startReloaded(t, l.R1, one)
+		a.AwaitLine(0, 5*time.Second, "backup->active vr=eth0/11/")
+		for _, step := range []string{one + two, two} {
+			a.reload(step, "configuration loaded")
+			a.AwaitLine(0, 5*time.Second, "->active vr=eth0/10/")
+			if !lab.Until(time.Second, func() bool { return strings.Contains(addressesAndRoutes(t, l.R1), "10.9.0.0/24 dev") }) {
+				t.Errorf("no route to the subnet:\n%s", addressesAndRoutes(t, l.R1))
 			}
-			a.Terminate(5 * time.Second)
-			is(t, l.R1, was, "stopped")
-		})
-	}
+		}
+		a.Terminate(5 * time.Second)
+		is(t, l.R1, was, "stopped")
+	})
 }
 
 // TestIOCTLRenamed: an interface that gets a longer name, for which the label
@@ -219,7 +214,7 @@ func TestIOCTLMixed(t *testing.T) {
 func TestIOCTLRenamed(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t)
-	a := runText(t, l.R1, text(high, []movable{{vrid: 200, vips: lab.VIP.String()}})+byIOCTL)
+	a := runText(t, l.R1, byLabel(200, high, lab.VIP.String()))
 	a.AwaitLine(0, 5*time.Second, "backup->active")
 	laid(t, l.R1)
 	l.R1.IP("link set " + lab.Interface + " name enp0s31f6")
@@ -239,10 +234,7 @@ func TestIOCTLRenamed(t *testing.T) {
 func TestIOCTLTwoDaemons(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t)
-	l.R1.IP("link add d0 type veth peer name d1", "link set d0 up", "link set d1 up", "addr add 10.8.0.1/24 dev d0")
-	if !lab.Until(5*time.Second, func() bool { return len(l.R1.Addresses("d0")) == 2 && len(l.R1.Addresses("d1")) == 1 }) {
-		t.Fatal("d0 does not come up")
-	}
+	second(t, l.R1)
 	conf := func(dev, vip, more string, n int) (text string) {
 		for i := range n {
 			text += fmt.Sprintf("[[vrouter]]\ngroup = %d\ninterface = %q\nvip = %q\npriority = 200\nversion = 3\ntimers = { advert = 0.1 }\n%s", i+1, dev, fmt.Sprintf(vip, i+100), more)

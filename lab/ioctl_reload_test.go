@@ -13,37 +13,27 @@ import (
 	"github.com/rvrrpd/rvrrpd/lab"
 )
 
-// byLabel is a virtual router of VRID vrid with netdrv = "ioctl".
-func byLabel(vrid, priority int, vip string) string {
-	return text(priority, []movable{{vrid: vrid, vips: vip}}) + byIOCTL
-}
-
 // TestIOCTLReloads: a reload that alters one of two virtual routers in place of
 // the interface's addresses, and the way of the other, costs neither its role.
 func TestIOCTLReloads(t *testing.T) {
 	t.Parallel()
-	for _, promote := range []string{"0", "1"} {
-		t.Run("promote_secondaries "+promote, func(t *testing.T) {
-			t.Parallel()
-			l := lab.New(t)
-			l.R1.Set("net/ipv4/conf/all/promote_secondaries", promote)
-			was := addressesAndRoutes(t, l.R1)
-			a := startReloaded(t, l.R1, byLabel(10, high, lab.VIP.String())+byLabel(11, high, "10.9.0.253"))
-			a.AwaitLine(0, 5*time.Second, "backup->active vr=eth0/10/")
-			a.AwaitLine(0, 5*time.Second, "backup->active vr=eth0/11/")
-			mark := a.Len()
-			a.reload(text(high, []movable{{vrid: 10, vips: lab.VIP.String()}})+byLabel(11, high+1, "10.9.0.253"), "configuration loaded")
-			awaitAdverts(l, l.R1, lab.Router{Interval: interval3}, 3)
-			if got := l.R1.Addresses(lab.Interface); slices.Contains(got, l.R1.Addr) || !slices.Contains(got, lab.VIP) || !slices.Contains(got, netip.MustParseAddr("10.9.0.253")) {
-				t.Errorf("r1 has %v", got)
-			}
-			if a.Said(mark, "->initialize") || a.Said(mark, "link down") || a.Said(mark, "level=ERROR") {
-				t.Errorf("it said\n%s", a.Output())
-			}
-			a.Terminate(5 * time.Second)
-			is(t, l.R1, was, "stopped")
-		})
-	}
+	promoting(t, func(t *testing.T, l *lab.Lab) {
+		was := addressesAndRoutes(t, l.R1)
+		a := startReloaded(t, l.R1, byLabel(10, high, lab.VIP.String())+byLabel(11, high, "10.9.0.253"))
+		a.AwaitLine(0, 5*time.Second, "backup->active vr=eth0/10/")
+		a.AwaitLine(0, 5*time.Second, "backup->active vr=eth0/11/")
+		mark := a.Len()
+		a.reload(text(high, []movable{{vrid: 10, vips: lab.VIP.String()}})+byLabel(11, high+1, "10.9.0.253"), "configuration loaded")
+		awaitAdverts(l, l.R1, lab.Router{Interval: interval3}, 3)
+		if got := l.R1.Addresses(lab.Interface); slices.Contains(got, l.R1.Addr) || !slices.Contains(got, lab.VIP) || !slices.Contains(got, netip.MustParseAddr("10.9.0.253")) {
+			t.Errorf("r1 has %v", got)
+		}
+		if a.Said(mark, "->initialize") || a.Said(mark, "link down") || a.Said(mark, "level=ERROR") {
+			t.Errorf("it said\n%s", a.Output())
+		}
+		a.Terminate(5 * time.Second)
+		is(t, l.R1, was, "stopped")
+	})
 }
 
 // TestIOCTLRefusedBeside: what the kernel refuses is tried once a second, and no
@@ -188,10 +178,7 @@ func TestReloadAdopts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := lab.New(t)
-			l.R1.IP("link add d0 type veth peer name d1", "link set d0 up", "link set d1 up", "addr add 10.8.0.1/24 dev d0")
-			if !lab.Until(5*time.Second, func() bool { return len(l.R1.Addresses("d0")) == 2 && len(l.R1.Addresses("d1")) == 1 }) {
-				t.Fatal("d0 does not come up")
-			}
+			second(t, l.R1)
 			was := addressesAndRoutes(t, l.R1)
 			one := strings.ReplaceAll(text(high, []movable{{vrid: 1, vips: "10.8.0.9"}}), lab.Interface, "d0")
 			a := startReloaded(t, l.R1, one)

@@ -16,6 +16,35 @@ import (
 
 const byIOCTL = "netdrv = \"ioctl\"\n"
 
+// byLabel is a virtual router of VRID vrid whose address goes through ioctl(2).
+func byLabel(vrid, priority int, vip string) string {
+	return text(priority, []movable{{vrid: vrid, vips: vip}}) + byIOCTL
+}
+
+// promoting runs a test in a lab whose routers lose the other addresses of a
+// subnet with its first, as is the kernel's default, and in one where they do not.
+func promoting(t *testing.T, test func(t *testing.T, l *lab.Lab)) {
+	for _, promote := range []string{"0", "1"} {
+		t.Run("promote_secondaries "+promote, func(t *testing.T) {
+			t.Parallel()
+			l := lab.New(t)
+			for _, n := range []*lab.Node{l.R1, l.R2} {
+				n.Set("net/ipv4/conf/all/promote_secondaries", promote)
+			}
+			test(t, l)
+		})
+	}
+}
+
+// second gives a node another interface, d0 with 10.8.0.1/24.
+func second(t *testing.T, n *lab.Node) {
+	t.Helper()
+	n.IP("link add d0 type veth peer name d1", "link set d0 up", "link set d1 up", "addr add 10.8.0.1/24 dev d0")
+	if !lab.Until(5*time.Second, func() bool { return len(n.Addresses("d0")) == 2 && len(n.Addresses("d1")) == 1 }) {
+		t.Fatal("d0 does not come up")
+	}
+}
+
 // addressesAndRoutes is what a node has of IPv4, addresses in the kernel's order.
 func addressesAndRoutes(t *testing.T, n *lab.Node) (text string) {
 	t.Helper()
@@ -84,16 +113,7 @@ func only(t *testing.T, n *lab.Node, when string, want ...netip.Addr) {
 // come from the interface's address all the time.
 func TestIOCTL(t *testing.T) {
 	t.Parallel()
-	for _, promote := range []string{"0", "1"} {
-		t.Run("promote_secondaries "+promote, func(t *testing.T) {
-			t.Parallel()
-			l := lab.New(t)
-			for _, n := range []*lab.Node{l.R1, l.R2} {
-				n.Set("net/ipv4/conf/all/promote_secondaries", promote)
-			}
-			testIOCTL(t, l)
-		})
-	}
+	promoting(t, testIOCTL)
 }
 
 func testIOCTL(t *testing.T, l *lab.Lab) {
@@ -179,8 +199,8 @@ func TestIOCTLPair(t *testing.T) {
 		return slices.DeleteFunc(l.R1.Addresses("other"), func(a netip.Addr) bool { return !a.Is4() })
 	}
 	x, y := lab.VIP, netip.MustParseAddr("10.9.0.253")
-	one := text(high, []movable{{vrid: 10, vips: x.String()}}) + byIOCTL
-	two := text(high, []movable{{vrid: 11, vips: y.String()}}) + byIOCTL
+	one := byLabel(10, high, x.String())
+	two := byLabel(11, high, y.String())
 	a := startReloaded(t, l.R1, one+two)
 	a.AwaitLine(0, 5*time.Second, "backup->active vr=eth0/10/")
 	a.AwaitLine(0, 5*time.Second, "backup->active vr=eth0/11/")
@@ -209,7 +229,7 @@ func TestIOCTLPair(t *testing.T) {
 	l.R1.IP("link set other name " + lab.Interface)
 	a.AwaitLine(mark, 5*time.Second, "backup->active")
 	only(t, l.R1, "Active again", y)
-	beside := text(high, []movable{{vrid: 12, vips: "192.0.2.1"}}) + byIOCTL
+	beside := byLabel(12, high, "192.0.2.1")
 	a.reload(beside, "configuration loaded")
 	a.AwaitLine(0, 5*time.Second, "backup->active vr=eth0/12/")
 	if got := l.R1.Addresses(lab.Interface); !slices.Contains(got, netip.MustParseAddr("192.0.2.1")) || !slices.Contains(got, l.R1.Addr) {

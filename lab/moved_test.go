@@ -207,7 +207,7 @@ func TestReloadMoveFails(t *testing.T) {
 // any.
 func TestReloadMeans(t *testing.T) {
 	t.Parallel()
-	means := []string{"", "ether_mac = true\n", "netdrv = \"ioctl\"\n", "ether_mac = true\nnetdrv = \"ioctl\"\n"}
+	means := []string{"", "ether_mac = true\n", byIOCTL, "ether_mac = true\n" + byIOCTL}
 	for i, from := range means {
 		for j, to := range means {
 			if i == j {
@@ -263,7 +263,7 @@ func TestReloadExchange(t *testing.T) {
 	pair := func(first, second, one, two string) string {
 		return text(high, []movable{{vrid: 10, vips: first}}) + one + text(high, []movable{{vrid: 11, vips: second}}) + two
 	}
-	const x, y, ioctl, mac = "10.9.0.254/24", "10.9.0.253/24", "netdrv = \"ioctl\"\n", "ether_mac = true\n"
+	const x, y, ioctl, mac = "10.9.0.254/24", "10.9.0.253/24", byIOCTL, "ether_mac = true\n"
 	a := startReloaded(t, l.R1, pair(x, y, ioctl, ioctl+mac))
 	a.AwaitLine(0, 5*time.Second, "backup->active vr=eth0/10/")
 	a.AwaitLine(0, 5*time.Second, "backup->active vr=eth0/11/")

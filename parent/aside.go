@@ -41,8 +41,9 @@ const loopback = 1
 // interface is renamed. Who removes the anchor has taken over the interface.
 var anchor = vaddr{Prefix: netip.MustParsePrefix("127.112.112.112/32"), NoPrefixRoute: true, Host: true}
 
-func (k *kernel) setAnchor(index int) error {
-	return k.acquire(index, false, []vaddr{anchor})
+// anchored says whether the anchor is on an interface.
+func anchored(addrs []addrInfo, index int) bool {
+	return slices.ContainsFunc(addrs, func(a addrInfo) bool { return a.Index == index && a.Prefix == anchor.Prefix })
 }
 
 // around says whether addresses are one in the subnet of another.
@@ -59,22 +60,21 @@ func (l *link) ownedOf(prefixes []netip.Prefix) bool {
 // displaces says whether a virtual address takes the place of the interface's
 // own: if it is of the same subnet, for advertisements from another could not
 // be heard (rp_filter), and if no virtual router has one of those.
-func (d *daemon) displaces(l *link, addrs []vaddr) bool {
+func (l *link) displaces(addrs []vaddr) bool {
 	return l.aside == nil && around(addrs, l.told.Primary) && !l.ownedOf(l.prefixes)
 }
 
-// displace puts the interface's own addresses aside, and something in their
-// place; beside them if they are not all its own for good (DHCP).
-func (d *daemon) displace(l *link, place func() error) error {
+// displace puts the interface's own addresses aside, and a slot's in their place;
+// beside them if they are not all its own for good (DHCP).
+func (d *daemon) displace(l *link, s *slot, addrs []vaddr) error {
+	if master, err := d.kernel.enslaved(l.index); err != nil || master {
+		return errors.Join(err, d.lay(s, addrs)) // in a VRF the loopback interface holds no route
+	}
 	all, err := d.kernel.addressMessages(unix.AF_INET)
 	if err != nil {
 		return err
 	}
 	a := &aside{primary: l.told.Primary}
-	stay := true
-	if master, err := d.kernel.enslaved(l.index); err != nil || master {
-		return errors.Join(err, place()) // in a VRF the loopback interface holds no route
-	}
 	for _, m := range all {
 		info, err := parseAddress(m)
 		if err != nil || info.Index != l.index || info.Proto == protoRVRRPD {
@@ -82,13 +82,12 @@ func (d *daemon) displace(l *link, place func() error) error {
 		}
 		if m[2]&unix.IFA_F_PERMANENT == 0 {
 			d.log.Info("the interface's own addresses stay, for one has a lifetime", "link", l.name, "address", info.Prefix)
-			return place()
+			return d.lay(s, addrs)
 		}
-		stay = stay && info.Prefix.Addr() != a.primary
 		a.addrs, a.prefixes = append(a.addrs, m), append(a.prefixes, info.Prefix)
 	}
-	if stay {
-		return place() // somebody has just removed the first
+	if !slices.ContainsFunc(a.prefixes, func(p netip.Prefix) bool { return p.Addr() == a.primary }) {
+		return d.lay(s, addrs) // somebody has just removed the first
 	}
 	l.aside = a
 	if err := d.record(l.name); err != nil {
@@ -96,21 +95,21 @@ func (d *daemon) displace(l *link, place func() error) error {
 		return err
 	}
 	d.log.Info("the interface's own addresses are put aside", "link", l.name, "addresses", a.prefixes)
-	err = errors.Join(d.kernel.setAnchor(l.index), d.kernel.acquire(loopback, false, a.copies()))
+	err = errors.Join(d.kernel.acquire(l.index, false, []vaddr{anchor}), d.kernel.acquire(loopback, false, a.copies()))
 	if err != nil {
 		return err
 	}
 	d.giveBack(d.collect(), nil)
 	d.kernel.theirs.armed = true // what the kernel takes along is not ours to take
-	for _, s := range d.laidOn(l, nil) {
-		err = errors.Join(err, d.kernel.release(l.index, false, s.placed)) // or it would have the route of the subnet
+	for _, other := range d.laidOn(l, s) {
+		err = errors.Join(err, d.kernel.release(l.index, false, other.placed)) // or it would have the route of the subnet
 	}
 	for _, m := range slices.Backward(a.addrs) { // the first of a subnet last
 		err = errors.Join(err, d.kernel.say(unix.RTM_DELADDR, 0, m, unix.EADDRNOTAVAIL))
 	}
 	lost := d.collect()
-	err = errors.Join(err, place())
-	d.replant(l, nil)
+	err = errors.Join(err, d.lay(s, addrs))
+	d.replant(l, s)
 	d.giveBack(lost, func(key placed) bool { return key.index == l.index && slices.Contains(a.prefixes, key.prefix) })
 	return err
 }
@@ -157,7 +156,7 @@ func (d *daemon) moored(l *link) error {
 		return nil
 	}
 	addrs, err := d.kernel.addresses()
-	if err != nil || slices.ContainsFunc(addrs, func(a addrInfo) bool { return a.Index == l.index && a.Prefix == anchor.Prefix }) {
+	if err != nil || anchored(addrs, l.index) {
 		return err
 	}
 	d.log.Warn("the interface is gone, or somebody else has flushed it: its own addresses do not come back", "link", l.name, "addresses", l.aside.prefixes)
@@ -344,7 +343,7 @@ func (d *daemon) repayAddresses(addrs []addrInfo, name string, a *aside) error {
 	if err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(addrs, func(a addrInfo) bool { return a.Index == first.Index && a.Prefix == anchor.Prefix }) {
+	if !anchored(addrs, first.Index) {
 		return d.kernel.dropCopies(a)
 	}
 	d.log.Warn("putting back addresses that were put aside", "link", name, "addresses", a.prefixes)

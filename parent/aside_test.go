@@ -81,7 +81,7 @@ func TestDisplaces(t *testing.T) {
 	} {
 		l := &link{aside: tt.aside, prefixes: own, told: ipc.LinkState{Up: true, Primary: own[0].Addr()}}
 		l.slots = []*slot{{grant: grant{addrs: []conf.Address{{Addr: netip.MustParseAddr(tt.neighbor)}}}}}
-		if got := (&daemon{}).displaces(l, tt.addrs); got != tt.want {
+		if got := l.displaces(tt.addrs); got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)
 		}
 	}

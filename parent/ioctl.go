@@ -20,12 +20,13 @@ func (s *slot) label(iface string) string { return fmt.Sprintf("%s:rvr%d", iface
 
 // put puts addresses on the slot's device, in the way that is configured.
 func (d *daemon) put(s *slot, addrs []vaddr) error {
-	if l := d.links[s.link]; s.ioctl && d.displaces(l, addrs) {
-		return d.displace(l, func() error { return d.lay(s, addrs) })
+	if l := d.links[s.link]; s.ioctl && l.displaces(addrs) {
+		return d.displace(l, s, addrs)
 	}
 	return d.lay(s, addrs)
 }
 
+// lay puts them beside what is there.
 func (d *daemon) lay(s *slot, addrs []vaddr) error {
 	if !s.ioctl {
 		return d.kernel.acquire(s.index, s.own, addrs)

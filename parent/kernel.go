@@ -164,8 +164,7 @@ func (k *kernel) addresses() (out []addrInfo, err error) {
 
 // addressMessages lists them as the kernel does. The library's own listing
 // does not show who added an address.
-func (k *kernel) addressMessages(family int) (all []addrMsg, err error) {
-	var msgs [][]byte
+func (k *kernel) addressMessages(family int) (msgs []addrMsg, err error) {
 	for range dumpTries {
 		req := nl.NewNetlinkRequest(unix.RTM_GETADDR, unix.NLM_F_DUMP)
 		req.AddData(nl.NewIfAddrmsg(family))
@@ -173,10 +172,7 @@ func (k *kernel) addressMessages(family int) (all []addrMsg, err error) {
 			break
 		}
 	}
-	for _, m := range msgs {
-		all = append(all, m)
-	}
-	return all, err
+	return msgs, err
 }
 
 func parseAddress(m []byte) (a addrInfo, err error) {
@@ -324,6 +320,10 @@ func (k *kernel) revive(dev int, own bool, addrs []vaddr) error {
 	return k.exchange(reqs)
 }
 
+// goneAlready is what the kernel says of an address or a device that is not
+// there to be removed.
+var goneAlready = []unix.Errno{unix.EADDRNOTAVAIL, unix.ENODEV, unix.ENXIO}
+
 // release takes addresses off a device and sets it down. What is gone
 // already is no error.
 func (k *kernel) release(dev int, setDown bool, addrs []vaddr) error {
@@ -334,7 +334,7 @@ func (k *kernel) release(dev int, setDown bool, addrs []vaddr) error {
 	if setDown {
 		reqs = append(reqs, upRequest(dev, 0))
 	}
-	return k.exchange(reqs, unix.EADDRNOTAVAIL, unix.ENODEV, unix.ENXIO)
+	return k.exchange(reqs, goneAlready...)
 }
 
 func upRequest(dev int, flags uint32) *nl.NetlinkRequest {

@@ -43,7 +43,7 @@ func (d *daemon) finish() {
 func (d *daemon) succeed(old []*slot) error {
 	var errs []error
 	var devices []int
-	var kept []*slot
+	var kept, gone []*slot
 	moved := make(map[*slot]bool)
 	for _, o := range old {
 		if o == nil || slices.Contains(d.slots, o) {
@@ -52,16 +52,12 @@ func (d *daemon) succeed(old []*slot) error {
 		if s := d.find(o.link, o.vrid); s != nil && s.liesAs(o) {
 			d.inheritPage(s, o)
 			kept = append(kept, s)
+		} else {
+			gone = append(gone, o)
 		}
 	}
-	for _, o := range old { // once all that stays is known
-		if o == nil || slices.Contains(d.slots, o) {
-			continue
-		}
+	for _, o := range gone { // once all that stays is known
 		s, held := d.find(o.link, o.vrid), o.held
-		if s != nil && s.liesAs(o) {
-			continue
-		}
 		errs = append(errs, d.give(o))
 		switch {
 		case !o.own || o.index == 0:

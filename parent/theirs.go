@@ -34,7 +34,7 @@ type (
 		index  int
 		prefix netip.Prefix
 	}
-	addrMsg []byte
+	addrMsg = []byte
 )
 
 // withdraw takes addresses off an interface that is not our own device, one by
@@ -43,10 +43,10 @@ func (k *kernel) withdraw(dev int, addrs []vaddr) error {
 	var errs []error
 	k.theirs.armed = true
 	for _, a := range addrs {
-		switch err := k.exchange([]*nl.NetlinkRequest{addrRequest(unix.RTM_DELADDR, 0, dev, a)}); {
-		case err == nil:
+		err := k.exchange([]*nl.NetlinkRequest{addrRequest(unix.RTM_DELADDR, 0, dev, a)})
+		if err == nil {
 			k.theirs.removed = append(k.theirs.removed, placed{dev, a.Prefix})
-		case !errors.Is(err, unix.EADDRNOTAVAIL) && !errors.Is(err, unix.ENODEV) && !errors.Is(err, unix.ENXIO):
+		} else if !slices.ContainsFunc(goneAlready, func(e unix.Errno) bool { return errors.Is(err, e) }) {
 			errs = append(errs, err)
 		}
 	}
