@@ -38,7 +38,7 @@ sbom:
 	  app -json -std -licenses -noserial -main cmd/$$p -output bin/$$p.cdx.json . 2>bin/sbom.log && echo bin/$$p.cdx.json || { cat bin/sbom.log >&2; exit 1; }; done
 
 setup:
-	@./lab/setup.sh iproute2 procps gcc libc6-dev pkg-config libseccomp-dev keepalived frr radvd tcpdump tshark nftables strace systemd mmdebstrap
+	@./lab/setup.sh iproute2 procps gcc libc6-dev pkg-config libseccomp-dev keepalived frr radvd tcpdump tshark nftables strace systemd systemd-container mmdebstrap
 
 setup-demo:
 	@./lab/setup.sh iproute2

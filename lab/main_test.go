@@ -35,7 +35,7 @@ func prepare() error {
 	if os.Geteuid() != 0 {
 		return fmt.Errorf("needs root, for network namespaces")
 	}
-	for _, tool := range []string{"ip", "tcpdump", "tshark", "keepalived", "/usr/lib/frr/vrrpd", "setpriv", "nft", "strace", "systemd-analyze"} {
+	for _, tool := range []string{"ip", "tcpdump", "tshark", "keepalived", "/usr/lib/frr/vrrpd", "setpriv", "nft", "strace", "systemd-analyze", "systemd-nspawn"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			return fmt.Errorf("%w (make setup installs it)", err)
 		}

@@ -37,6 +37,37 @@ pivot_root . mnt
 /bin/umount -l /mnt
 exec "$@"`
 
+// packageName is where our package lies in a system.
+const packageName = "var/tmp/rvrrpd.deb"
+
+// newSystem makes a Debian that has nothing but its essential packages, to be
+// seen from a node, and finds our package.
+func newSystem(t *testing.T, n *lab.Node) (s system, file string) {
+	t.Helper()
+	s = system{t.TempDir(), n}
+	if out, err := exec.Command("tar", "-C", s.root, "-xf", filepath.Join(lab.Root(), "bin/clean-root.tar"), "--exclude=./dev/*").CombinedOutput(); err != nil {
+		t.Fatalf("bin/clean-root.tar (make clean-root makes it): %v\n%s", err, out)
+	}
+	packages, err := filepath.Glob(filepath.Join(lab.Root(), "bin/rvrrpd_*.deb"))
+	if err != nil || len(packages) != 1 {
+		t.Fatalf("packages %q (make deb makes one): %v", packages, err)
+	}
+	os.Remove(filepath.Join(s.root, "etc/resolv.conf"))
+	return s, packages[0]
+}
+
+// add puts our package where dpkg finds it.
+func (s system) add(t *testing.T, file string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(s.root, packageName), text, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // run runs a command in the system to its end.
 func (s system) run(argv ...string) (status int, said string) {
 	cmd := exec.Command("ip", append([]string{"netns", "exec", s.n.Namespace, "unshare", "--mount", "sh", "-c", inside, s.root}, argv...)...)
@@ -104,25 +135,11 @@ func (s system) files(t *testing.T) map[string]string {
 func TestPackage(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t)
-	s := system{t.TempDir(), l.R1}
-	if out, err := exec.Command("tar", "-C", s.root, "-xf", filepath.Join(lab.Root(), "bin/clean-root.tar"), "--exclude=./dev/*").CombinedOutput(); err != nil {
-		t.Fatalf("bin/clean-root.tar (make clean-root makes it): %v\n%s", err, out)
-	}
-	packages, err := filepath.Glob(filepath.Join(lab.Root(), "bin/rvrrpd_*.deb"))
-	if err != nil || len(packages) != 1 {
-		t.Fatalf("packages %q (make deb makes one): %v", packages, err)
-	}
-	text, err := os.ReadFile(packages[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	os.Remove(filepath.Join(s.root, "etc/resolv.conf"))
+	s, file := newSystem(t, l.R1)
 	before := s.files(t)
 	network := l.R1.Snapshot()
-	if err := os.WriteFile(filepath.Join(s.root, "tmp/rvrrpd.deb"), text, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	s.must(t, "dpkg", "-i", "/tmp/rvrrpd.deb")
+	s.add(t, file)
+	s.must(t, "dpkg", "-i", "/"+packageName)
 
 	if said := s.must(t, "getent", "passwd", "rvrrpd"); !strings.HasSuffix(strings.TrimSpace(said), "/nologin") {
 		t.Errorf("the user: %s", said)
@@ -171,7 +188,7 @@ func TestPackage(t *testing.T) {
 	}
 
 	mark = peer.Len()
-	s.must(t, "dpkg", "-i", "/tmp/rvrrpd.deb")
+	s.must(t, "dpkg", "-i", "/"+packageName)
 	if text, err := os.ReadFile(filepath.Join(s.root, "etc/rvrrpd/rvrrpd.conf")); err != nil || string(text) != conf {
 		t.Errorf("the configuration after another installation: %v\n%s", err, text)
 	}
@@ -194,7 +211,7 @@ func TestPackage(t *testing.T) {
 		t.Errorf("removed, and not purged: %v", err)
 	}
 	s.must(t, "dpkg", "--purge", "rvrrpd")
-	if err := os.Remove(filepath.Join(s.root, "tmp/rvrrpd.deb")); err != nil {
+	if err := os.Remove(filepath.Join(s.root, packageName)); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(before, s.files(t)); diff != "" {

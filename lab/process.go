@@ -41,21 +41,28 @@ func (n *Node) Start(argv ...string) *Process {
 	n.lab.Helper()
 	p := &Process{name: argv[0] + " on " + n.Name, lab: n.lab, done: make(chan struct{})}
 	n.watch(p, argv)
+	p.start(append([]string{"ip", "netns", "exec", n.Namespace}, argv...))
+	return p
+}
+
+// start executes a command line, and reads what it prints until its end.
+func (p *Process) start(argv []string) {
+	p.lab.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
-		n.lab.Fatalf("%s: %v", p.name, err)
+		p.lab.Fatalf("%s: %v", p.name, err)
 	}
-	cmd := exec.Command("ip", append([]string{"netns", "exec", n.Namespace}, argv...)...)
+	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stdout, cmd.Stderr = w, w
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	err = cmd.Start()
 	w.Close()
 	if err != nil {
 		r.Close()
-		n.lab.Fatalf("%s: %v", p.name, err)
+		p.lab.Fatalf("%s: %v", p.name, err)
 	}
 	p.PID = cmd.Process.Pid
-	n.lab.Cleanup(p.end)
+	p.lab.Cleanup(p.end)
 	read := make(chan struct{})
 	go func() { p.read(r); close(read) }()
 	go func() {
@@ -66,7 +73,6 @@ func (n *Node) Start(argv ...string) *Process {
 		}
 		close(p.done)
 	}()
-	return p
 }
 
 func (p *Process) read(r *os.File) {

@@ -90,7 +90,7 @@ func TestUnitsStayDown(t *testing.T) {
 	if err := wrong.Run(); wrong.ProcessState == nil {
 		t.Fatal(err)
 	}
-	want := []string{strconv.Itoa(wrong.ProcessState.ExitCode()), strconv.Itoa(violationStatus)}
+	want := []string{strconv.Itoa(violationStatus), strconv.Itoa(wrong.ProcessState.ExitCode())}
 	for _, name := range []string{"rvrrpd.service", "rvrrpd-unprivileged.service"} {
 		settings := unit(t, name)
 		if got := strings.Fields(strings.Join(settings["RestartPreventExitStatus"], " ")); !slices.Equal(got, want) {

@@ -41,6 +41,8 @@ const (
 	netlinkRoute  = 0
 	netlinkFilter = 12
 
+	signalQuit = 3 // SIGQUIT
+
 	setAddress = 0x8916 // SIOCSIFADDR
 	setMask    = 0x891c // SIOCSIFNETMASK
 	outQueue   = 0x5411 // SIOCOUTQ
@@ -62,6 +64,7 @@ var runtimeRules = []SyscallRule{
 	{Call: "gettid", Reason: "a new thread's own id"},
 	{Call: "getpid", Reason: "preemption signals, names of what is ours"},
 	{Call: "tgkill", Reason: "preemption signals; Landlock's scope and the user id keep others"},
+	{Call: "kill", Args: []SyscallArg{intArg(1, signalQuit)}, Reason: "last words: the runtime asks the other threads for theirs, or waits ten seconds"},
 	{Call: "sigaltstack", Reason: "a new thread's signal stack"},
 	{Call: "rt_sigprocmask", Reason: "a new thread's signal mask"},
 	{Call: "rt_sigaction", Reason: "signals"},

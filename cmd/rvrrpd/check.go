@@ -45,12 +45,12 @@ func load(file, format string, stderr io.Writer) *conf.Config {
 func check(o options, stdout, stderr io.Writer) int {
 	c := load(o.file, o.format, stderr)
 	if c == nil {
-		return exitUsage
+		return exitConfig
 	}
 	defer c.Wipe()
 	if err := c.Print(stdout); err != nil {
 		fmt.Fprintln(stderr, err)
-		return exitUsage
+		return exitFailure
 	}
 	fmt.Fprintln(stdout)
 	if err := parent.DescribeGrants(c, stdout); err != nil {
@@ -78,7 +78,7 @@ func plan(o options, stdout, stderr io.Writer) int {
 	}
 	old, next := load(o.file, format, stderr), load(o.plan, formatOf(o.plan, o.format), stderr)
 	if old == nil || next == nil {
-		return exitUsage
+		return exitConfig
 	}
 	defer old.Wipe()
 	defer next.Wipe()

@@ -240,7 +240,7 @@ func foreground(o options, stderr io.Writer) int {
 	c, err := read()
 	if err != nil {
 		fmt.Fprintln(stderr, err)
-		return exitUsage
+		return exitConfig
 	}
 	s := newStyle(c, o.debug)
 	h := s.handler(stderr, true)
@@ -256,7 +256,7 @@ func daemon(o options, args []string, stderr io.Writer) int {
 	c, err := conf.Load(o.file, conf.Format(o.format))
 	if err != nil {
 		fmt.Fprintln(stderr, err)
-		return exitUsage
+		return exitConfig
 	}
 	c.Wipe()
 	return launch(args, stderr)

@@ -246,7 +246,7 @@ func TestCheckPrints(t *testing.T) {
 	}
 	write(printed)
 	errs.Reset()
-	if code := run([]string{"--check", "-c", again}, &bytes.Buffer{}, &errs); code != exitUsage || !strings.Contains(errs.String(), "auth_secret: is what is printed in the place of a secret, and none") {
+	if code := run([]string{"--check", "-c", again}, &bytes.Buffer{}, &errs); code != exitConfig || !strings.Contains(errs.String(), "auth_secret: is what is printed in the place of a secret, and none") {
 		t.Errorf("as it is printed: code %d: %s", code, errs.String())
 	}
 	write(strings.Replace(printed, "redacted", "hushhus2", 1))

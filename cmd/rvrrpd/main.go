@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"runtime/debug"
 
 	"github.com/rvrrpd/rvrrpd/audit"
 	"github.com/rvrrpd/rvrrpd/conf"
@@ -24,17 +25,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Exit codes.
+// Exit codes. Go ends a program that panics, or whose runtime fails, with 2: a
+// service manager must not be told to leave such a daemon down.
 const (
-	exitFailure   = 1 // the daemon could not go on
-	exitUsage     = 2 // command line or configuration
-	exitViolation = 3 // the network process has broken its confinement, or tried
+	exitFailure   = 1  // the daemon could not go on
+	exitUsage     = 2  // command line
+	exitViolation = 3  // the network process has broken its confinement, or tried
+	exitConfig    = 78 // configuration; EX_CONFIG of sysexits(3)
 )
 
 // The child dies with the thread that started it: stay on the main one.
 func init() { runtime.LockOSThread() }
 
 func main() {
+	// A daemon that dies of an error of its own dies of a signal, which no
+	// service manager takes for a decision.
+	debug.SetTraceback("crash")
 	if os.Args[0] == parent.SpawnerName {
 		if err := parent.Spawner(os.Args[1:]); err != nil {
 			fmt.Fprintln(os.Stderr, err)

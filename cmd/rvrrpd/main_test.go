@@ -97,7 +97,7 @@ func TestOwnAddresses(t *testing.T) {
 }
 
 // TestRunRefuses: what is wrong with the command line or the configuration is
-// told at once, all of it, with exit code 2, and nothing is started.
+// told at once, all of it, with an exit code of its own, and nothing is started.
 func TestRunRefuses(t *testing.T) {
 	t.Parallel()
 	bad := filepath.Join(t.TempDir(), "bad.conf")
@@ -114,21 +114,22 @@ func TestRunRefuses(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		args []string
+		code int
 		want []string
 	}{
-		{nil, []string{"usage:"}},
-		{[]string{"-m9"}, []string{"accepted: 0, 1, 2", "usage:"}},
-		{[]string{"-m1", "-i", "eth0", "-c", bad}, []string{"warning: -i has no effect", bad + ":2:1:"}},
-		{[]string{"-m2", "-c", bad}, []string{bad + ":2:1:"}},
-		{[]string{"--check", "-c", bad}, []string{bad + ":2:1:"}},
-		{[]string{"--plan", bad, "-c", open}, []string{bad + ":2:1:", open}},
-		{[]string{"-m1", "-c", "/nonexistent"}, []string{"/nonexistent"}},
-		{[]string{"-m1", "-c", bad}, []string{bad + ":2:1:", "vrouter[1].group", "1..255", bad + ":5:1:", "prioritty", "priority"}},
-		{[]string{"-m1", "-c", open}, []string{open, "666"}},
+		{nil, exitUsage, []string{"usage:"}},
+		{[]string{"-m9"}, exitUsage, []string{"accepted: 0, 1, 2", "usage:"}},
+		{[]string{"-m1", "-i", "eth0", "-c", bad}, exitConfig, []string{"warning: -i has no effect", bad + ":2:1:"}},
+		{[]string{"-m2", "-c", bad}, exitConfig, []string{bad + ":2:1:"}},
+		{[]string{"--check", "-c", bad}, exitConfig, []string{bad + ":2:1:"}},
+		{[]string{"--plan", bad, "-c", open}, exitConfig, []string{bad + ":2:1:", open}},
+		{[]string{"-m1", "-c", "/nonexistent"}, exitConfig, []string{"/nonexistent"}},
+		{[]string{"-m1", "-c", bad}, exitConfig, []string{bad + ":2:1:", "vrouter[1].group", "1..255", bad + ":5:1:", "prioritty", "priority"}},
+		{[]string{"-m1", "-c", open}, exitConfig, []string{open, "666"}},
 	} {
 		var out, errs bytes.Buffer
-		if code := run(tt.args, &out, &errs); code != exitUsage {
-			t.Errorf("%v: exit code %d", tt.args, code)
+		if code := run(tt.args, &out, &errs); code != tt.code {
+			t.Errorf("%v: exit code %d, want %d", tt.args, code, tt.code)
 		}
 		for _, want := range tt.want {
 			if !strings.Contains(errs.String(), want) {

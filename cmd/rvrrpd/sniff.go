@@ -26,7 +26,7 @@ func sniff(o options, stdout, stderr io.Writer) int {
 	}
 	if o.given {
 		if s.Config = load(o.file, o.format, stderr); s.Config == nil {
-			return exitUsage
+			return exitConfig
 		}
 	}
 	if err := parent.Sniff(s); err != nil {

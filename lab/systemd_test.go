@@ -1,0 +1,416 @@
+//go:build lab
+
+package lab_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rvrrpd/rvrrpd/audit"
+	"github.com/rvrrpd/rvrrpd/lab"
+)
+
+// booted is our package in a Debian with a systemd of its own, one of its
+// units, and a peer in the same LAN that holds every advertisement to an HMAC.
+type booted struct {
+	*testing.T
+	l             *lab.Lab
+	m             *lab.Machine
+	peer          *lab.Daemon
+	profile, unit string
+}
+
+const (
+	// settle bounds what systemd does: it may stop, start and look at what died.
+	settle = 40 * time.Second
+	// hmacKey stands in a credential inside, and in the peer's configuration.
+	hmacKey = key1
+)
+
+// systemdConfiguration is one virtual router at 1 s; value says where its key is.
+func systemdConfiguration(priority int, value string) string {
+	return fmt.Sprintf("[[vrouter]]\ngroup = %d\ninterface = %q\nvip = \"%s/24\"\npriority = %d\npreemption = true\nversion = 3\niftype = \"macvlan\"\nvifname = %q\naccept_mode = false\n"+
+		"auth_type = \"hmac\"\n[vrouter.hmac]\nactive_key = 1\nmode = \"enforce\"\n[[vrouter.hmac.key]]\nid = 1\nvalue = %q\n",
+		lab.VRID, lab.Interface, lab.VIP, priority, lab.Device, value)
+}
+
+// TestSystemd: the package, installed into a clean Debian with a real systemd,
+// does by its units what an operator asks of it, in both profiles: it starts,
+// reloads, restarts and is upgraded without a missed advertisement, survives the death of each
+// of its processes, is started again by the watchdog, stays down with a
+// configuration that is wrong, says goodbye at a stop and at a reboot, and
+// comes back after it. Every process is as the audit promises, and nothing
+// that a unit forbids is in its way.
+func TestSystemd(t *testing.T) {
+	t.Parallel()
+	for profile, unit := range map[string]string{"root": "rvrrpd", "user": "rvrrpd-unprivileged"} {
+		t.Run(profile, func(t *testing.T) {
+			t.Parallel()
+			l := lab.New(t)
+			s, file := newSystem(t, l.R1)
+			s.add(t, file)
+			s.must(t, "dpkg", "-i", "/"+packageName)
+			b := &booted{T: t, l: l, profile: profile, unit: unit}
+			b.peer = l.R2.Run(lab.Router{Kind: lab.Rvrrpd, Priority: low, Version: 3, Text: systemdConfiguration(low, hmacKey)})
+			b.peer.AwaitActive(0)
+			before := l.R1.Snapshot()
+			b.m = l.R1.Boot(s.root)
+			t.Cleanup(func() {
+				if t.Failed() {
+					t.Logf("the machine's log:\n%s\nthe peer said\n%s", b.m.Journal(), b.peer.Output())
+				}
+			})
+			b.configure(high)
+			b.write("etc/rvrrpd/lan.key", hmacKey+"\n", 0o600)
+			b.write("etc/systemd/system/"+unit+".service.d/key.conf", "[Service]\nLoadCredential=lan:/etc/rvrrpd/lan.key\n", 0o644)
+			b.m.Must("systemctl", "daemon-reload")
+
+			b.starts()
+			b.exposed()
+			b.audited()
+			b.reloads()
+			b.restarts("systemctl", "restart", unit)
+			b.restarts("dpkg", "--install", "/"+packageName)
+			b.losesChild()
+			b.loses("rvrrpd-spawn")
+			b.loses("rvrrpd")
+			b.hangs()
+			b.staysDown()
+			b.stops()
+			if diff := before.Diff(l.R1.Snapshot()); diff != "" {
+				t.Errorf("left behind by a stop (-before +after):\n%s", diff)
+			}
+			b.reboots()
+			b.unhindered()
+			b.leaves("poweroff")
+			if b.m.AwaitOff(settle) {
+				t.Error("poweroff asks for another boot")
+			}
+			if diff := before.Diff(l.R1.Snapshot()); diff != "" {
+				t.Errorf("left behind by a shutdown (-before +after):\n%s", diff)
+			}
+		})
+	}
+}
+
+// write writes a file of the machine's.
+func (b *booted) write(name, text string, mode os.FileMode) {
+	b.Helper()
+	path := filepath.Join(b.m.Root, name)
+	err := os.MkdirAll(filepath.Dir(path), 0o755)
+	if err == nil {
+		err = os.WriteFile(path, []byte(text), mode)
+	}
+	if err == nil {
+		err = os.Chmod(path, mode)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+func (b *booted) configure(priority int) {
+	b.Helper()
+	b.write("etc/rvrrpd/rvrrpd.conf", systemdConfiguration(priority, "credential:lan"), 0o644)
+}
+
+// show is a property of the unit.
+func (b *booted) show(property string) string {
+	b.Helper()
+	return b.m.Must("systemctl", "show", "--value", "--property="+property, b.unit)
+}
+
+// advertises waits for an advertisement of the machine's from a mark on.
+func (b *booted) advertises(mark, priority int, what string) lab.Frame {
+	b.Helper()
+	f, ok := b.l.Tap.Wait(mark, settle, lab.From(b.l.R1, lab.AdvertOf(b.l.R1, priority)))
+	if !ok {
+		b.Fatalf("%s: no advertisement of priority %d", what, priority)
+	}
+	return f
+}
+
+// nextAdvert waits for an advertisement, and returns a mark before it.
+func (b *booted) nextAdvert(what string) (mark int) {
+	b.Helper()
+	mark = b.l.Tap.Len()
+	b.advertises(mark, high, what)
+	return mark
+}
+
+// alone checks that from a mark on only the machine has advertised, and
+// nothing is missing. It returns the longest gap.
+func (b *booted) alone(mark int, what string) (longest time.Duration) {
+	b.Helper()
+	var last time.Time
+	for _, f := range lab.Select(b.l.Tap.From(mark), func(f lab.Frame) bool { return f.VRRP != nil }) {
+		if f.Port != b.l.R1.Name || f.VRRP.Priority == 0 {
+			b.Errorf("%s: a role changed: %s", what, f)
+		}
+		if !last.IsZero() {
+			longest = max(longest, f.Time.Sub(last))
+		}
+		last = f.Time
+	}
+	if longest >= 2*lab.AdverInterval {
+		b.Errorf("%s: nothing for %v of an interval of %v", what, longest, lab.AdverInterval)
+	}
+	return longest
+}
+
+// processes are the daemon's own three, by name.
+func (b *booted) process(name string) int {
+	b.Helper()
+	var pids []int
+	if !lab.Until(settle, func() bool { pids = b.m.Processes(name); return len(pids) == 1 }) {
+		b.Fatalf("%d processes %s", len(pids), name)
+	}
+	return pids[0]
+}
+
+func (b *booted) starts() {
+	b.Helper()
+	mark := b.l.Tap.Len()
+	b.m.Must("systemctl", "start", b.unit)
+	f := b.advertises(mark, high, "start")
+	if f.Src != lab.VirtualMAC(lab.VRID) {
+		b.Errorf("start: advertised from %s", f.Src)
+	}
+	b.peer.AwaitStepBack(0)
+	if status := b.show("StatusText"); !strings.HasSuffix(status, "of 1 virtual routers Active") {
+		b.Errorf("the unit's status: %q", status)
+	}
+}
+
+// exposed holds what really runs against what the units say of themselves.
+func (b *booted) exposed() {
+	b.Helper()
+	instance := strings.Fields(b.m.Must("systemctl", "list-units", "--plain", "--no-legend", b.unit+"-spawn@*"))[0]
+	overall := regexp.MustCompile(`Overall exposure level for \S+: ([0-9.]+)`)
+	for name, unit := range map[string]string{b.unit + ".service": b.unit + ".service", b.unit + "-spawn@.service": instance} {
+		said := b.m.Must("systemd-analyze", "security", "--no-pager", unit)
+		m := overall.FindStringSubmatch(said)
+		if m == nil {
+			b.Fatalf("security of %s: %s", unit, said)
+		}
+		score, _ := strconv.ParseFloat(m[1], 64)
+		b.Logf("exposure of %s, running: %.1f", unit, score)
+		if score > units[name] {
+			b.Errorf("exposure of %s, running: %.1f, want at most %.1f", unit, score, units[name])
+		}
+	}
+}
+
+// audited runs the audit inside, where nobody else's daemon is.
+func (b *booted) audited() {
+	b.Helper()
+	status, said := b.m.Run("rvrrpd", "--audit", "--json")
+	var report struct{ Daemons []audit.Daemon }
+	if err := json.NewDecoder(bytes.NewReader([]byte(said))).Decode(&report); err != nil || len(report.Daemons) != 1 {
+		b.Fatalf("audit: status %d, %v:\n%s", status, err, said)
+	}
+	d := report.Daemons[0]
+	if broken := failures(d); status != 0 || !d.Pass || !d.Activated || d.Profile != b.profile || len(broken) > 0 {
+		b.Errorf("audit: status %d, pass %v as %s, activated %v, broken: %q", status, d.Pass, d.Profile, d.Activated, broken)
+	}
+}
+
+// reloads: what has changed is on the wire, and what is wrong changes nothing.
+func (b *booted) reloads() {
+	b.Helper()
+	pid, mark := b.process("rvrrpd"), b.l.Tap.Len()
+	b.configure(high + 1)
+	b.m.Must("systemctl", "reload", b.unit)
+	b.advertises(mark, high+1, "reload")
+	b.write("etc/rvrrpd/rvrrpd.conf", "[[vrouter]]\ngroup = 300\n", 0o644)
+	b.m.Must("systemctl", "reload", b.unit)
+	b.logged("reload refused.*vrouter\\[1\\].group")
+	b.advertises(b.l.Tap.Len(), high+1, "a refused reload")
+	b.configure(high)
+	mark = b.l.Tap.Len()
+	b.m.Must("systemctl", "reload", b.unit)
+	b.advertises(mark, high, "reload back")
+	if now := b.process("rvrrpd"); now != pid {
+		b.Errorf("reload: process %d is now %d", pid, now)
+	}
+}
+
+// logged waits for a line of the unit's log since the boot.
+func (b *booted) logged(expression string) {
+	b.Helper()
+	re := regexp.MustCompile(expression)
+	if !lab.Until(settle, func() bool { return re.MatchString(b.m.Must("journalctl", "--boot", "--no-pager", "--unit="+b.unit)) }) {
+		b.Fatalf("no line %q in the log", expression)
+	}
+}
+
+// restarts: the peer does not notice, and everything is another process; by an
+// upgrade of the package, too.
+func (b *booted) restarts(command ...string) {
+	b.Helper()
+	what := command[0]
+	mark, pids := b.nextAdvert("before " + what), []int{b.process("rvrrpd"), b.process("rvrrpd-spawn"), b.process("rvrrpd-netproc")}
+	b.m.Must(command...)
+	b.nextAdvert(what)
+	b.logged("taken over from the daemon before")
+	b.Logf("%s: the longest gap was %v of an interval of %v", what, b.alone(mark, what), lab.AdverInterval)
+	for i, name := range []string{"rvrrpd", "rvrrpd-spawn", "rvrrpd-netproc"} {
+		if now := b.process(name); now == pids[i] {
+			b.Errorf("%s: %s is still process %d", what, name, now)
+		}
+	}
+	if n := b.show("NRestarts"); n != "0" {
+		b.Errorf("%s: systemd has started it again %s times", what, n)
+	}
+}
+
+// losesChild: another one goes on, and nobody notices.
+func (b *booted) losesChild() {
+	b.Helper()
+	mark, pid := b.nextAdvert("before the death of the network process"), b.process("rvrrpd-netproc")
+	if wait := lab.KillChild(pid); !wait(settle) {
+		b.Fatal("the network process survives SIGKILL")
+	}
+	b.process("rvrrpd-netproc")
+	b.nextAdvert("death of the network process")
+	b.alone(mark, "death of the network process")
+}
+
+// loses: systemd starts the daemon again, which takes over again.
+func (b *booted) loses(name string) {
+	b.Helper()
+	b.m.Must("systemctl", "reset-failed", b.unit) // the count of starts, too
+	mark, pid, died := b.peer.Len(), b.process("rvrrpd"), b.process(name)
+	if wait := lab.KillChild(died); !wait(settle) {
+		b.Fatalf("%s survives SIGKILL", name)
+	}
+	b.back("death of "+name, mark, pid)
+	if n := b.show("NRestarts"); n != "1" {
+		b.Errorf("death of %s: systemd has started it again %s times", name, n)
+	}
+}
+
+// back waits until another daemon is Active and the peer Backup.
+func (b *booted) back(what string, mark, pid int) {
+	b.Helper()
+	if !lab.Until(settle, func() bool { now := b.m.Processes("rvrrpd"); return len(now) == 1 && now[0] != pid }) {
+		b.Fatalf("%s: no other daemon", what)
+	}
+	b.advertises(b.l.Tap.Len(), high, what)
+	if !lab.Until(settle, func() bool { return lastRole(b.peer, mark) != "active" }) {
+		b.Errorf("%s: the peer stays Active", what)
+	}
+}
+
+// lastRole is what a daemon of ours became last, from a line on.
+func lastRole(d *lab.Daemon, mark int) (role string) {
+	re := regexp.MustCompile(`"?\w+->(\w+)"? `)
+	for _, line := range d.From(mark) {
+		if m := re.FindStringSubmatch(line.Text); m != nil {
+			role = m[1]
+		}
+	}
+	return role
+}
+
+// hangs: a parent that makes no progress dies of the watchdog, and is started
+// again: by a signal, which no unit takes for a mistake in the configuration.
+func (b *booted) hangs() {
+	b.Helper()
+	b.m.Must("systemctl", "reset-failed", b.unit)
+	mark, pid := b.peer.Len(), b.process("rvrrpd")
+	syscall.Kill(pid, syscall.SIGSTOP)
+	b.logged("Watchdog timeout")
+	b.back("the watchdog", mark, pid)
+	b.logged(`code=(killed|dumped), status=6/ABRT`)
+	if n := b.show("NRestarts"); n != "1" {
+		b.Errorf("the watchdog: systemd has started it again %s times", n)
+	}
+}
+
+// staysDown: a mistake in the configuration is told, and not tried again.
+func (b *booted) staysDown() {
+	b.Helper()
+	b.m.Must("systemctl", "stop", b.unit) // and systemd forgets how often it has started it
+	b.write("etc/rvrrpd/rvrrpd.conf", "[[vrouter]]\ngroup = 300\n", 0o644)
+	if status, said := b.m.Run("systemctl", "start", b.unit); status == 0 {
+		b.Errorf("a wrong configuration: started; %s", said)
+	}
+	b.logged(`vrouter\[1\].group`)
+	if result := b.m.Must("systemctl", "show", "--property=ActiveState,Result,NRestarts,ExecMainStatus", b.unit); !slices.Equal(sorted(strings.Fields(result)), []string{"ActiveState=failed", "ExecMainStatus=78", "NRestarts=0", "Result=exit-code"}) {
+		b.Errorf("a wrong configuration: %s", result)
+	}
+	b.m.Must("systemctl", "reset-failed", b.unit)
+	b.configure(high)
+	mark := b.l.Tap.Len()
+	b.m.Must("systemctl", "start", b.unit)
+	b.advertises(mark, high, "the next start")
+}
+
+func sorted(words []string) []string { slices.Sort(words); return words }
+
+// stops: with a goodbye, and without anything left.
+func (b *booted) stops() {
+	b.Helper()
+	mark := b.l.Tap.Len()
+	b.m.Must("systemctl", "stop", b.unit)
+	b.advertises(mark, 0, "goodbye at a stop")
+	for _, name := range []string{"rvrrpd", "rvrrpd-spawn", "rvrrpd-netproc"} {
+		if !lab.Until(settle, func() bool { return len(b.m.Processes(name)) == 0 }) {
+			b.Errorf("stop: %s is left behind", name)
+		}
+	}
+	if result := b.show("Result"); result != "success" {
+		b.Errorf("stop: %s", result)
+	}
+}
+
+// reboots: an enabled unit says goodbye before the machine goes, although
+// systemd stops both of them at once, and is there again with the machine.
+func (b *booted) reboots() {
+	b.Helper()
+	b.m.Must("systemctl", "enable", "--now", b.unit)
+	b.advertises(b.l.Tap.Len(), high, "enabled")
+	b.unhindered()
+	b.leaves("reboot")
+	if !b.m.AwaitOff(settle) {
+		b.Fatal("reboot does not ask for another boot")
+	}
+	mark := b.l.Tap.Len()
+	b.m.Again()
+	b.advertises(mark, high, "after the reboot")
+	b.audited()
+}
+
+// leaves has the machine end, and waits for the goodbye.
+func (b *booted) leaves(command string) {
+	b.Helper()
+	mark := b.l.Tap.Len()
+	b.m.Must("systemctl", command)
+	b.advertises(mark, 0, "goodbye at a "+command)
+}
+
+// unhindered: nothing of the daemon's was refused to it since the boot, by any
+// directive of the units, and systemd has understood all of them.
+func (b *booted) unhindered() {
+	b.Helper()
+	re := regexp.MustCompile(`(?i)not permitted|permission denied|read-only file|bad system call|SIGSYS|unknown (key|section|lvalue)|\.(service|socket):\d+: |ordering cycle|level=(WARN|ERROR)`)
+	for line := range strings.Lines(b.m.Journal()) {
+		if strings.Contains(line, "rvrrpd") && re.MatchString(line) && !expected.MatchString(line) {
+			b.Errorf("in the log: %s", line)
+		}
+	}
+}
+
+// expected are the errors that the test makes itself.
+var expected = regexp.MustCompile(`reload refused|network process (crashed|lost)|msg=ended error=.*spawner|sweeping devices left behind|rvrrpd.conf:\d+`)
