@@ -12,6 +12,7 @@ COMMIT   ?= $(shell $(OURS) && git describe --always --abbrev=12 --exclude '*' -
 BUILD    := $(shell find . -name '*.go' -o -name go.mod -o -name go.sum | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c1-24)
 LDFLAGS  := -s -w -buildid= -X github.com/rvrrpd/rvrrpd/ipc.build=$(BUILD) -X github.com/rvrrpd/rvrrpd/ipc.release=$(RELEASE) -X github.com/rvrrpd/rvrrpd/ipc.commit=$(COMMIT)
 STATIC   := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
+GOTESTSUM := $(GO) run gotest.tools/gotestsum@v1.13.0 --format=pkgname --format-hide-empty-pkg --rerun-fails=2
 FUZZTIME ?= 60s
 SOAK     ?= 100000h
 
@@ -59,9 +60,13 @@ unit:
 # runs in the test's own process and needs every thread of it cannot have the
 # race detector, which wants cgo. One package after the other, because
 # compiling beside it would spoil what is measured.
+# A test that fails is run again, twice at most, and told of: needing that is a
+# defect of the test or of the daemon.
 lab-test: build deb clean-root
-	CGO_ENABLED=1 $(GO) test -race -p 1 -tags lab -count=1 -timeout 30m ./lab/...
-	CGO_ENABLED=0 $(GO) test -p 1 -tags lab -count=1 -timeout 15m ./parent/... ./netproc/sandbox/...
+	@rm -f bin/rerun-*.txt
+	CGO_ENABLED=1 $(GOTESTSUM) --rerun-fails-report=bin/rerun-lab.txt --packages=./lab/... -- -race -p 1 -tags lab -count=1 -timeout 30m
+	CGO_ENABLED=0 $(GOTESTSUM) --rerun-fails-report=bin/rerun-walls.txt --packages="./parent/... ./netproc/sandbox/..." -- -p 1 -tags lab -count=1 -timeout 15m
+	@for f in bin/rerun-*.txt; do test ! -s $$f || { echo "NEEDED ANOTHER RUN, which is a defect to mend:"; cat $$f; }; done
 
 generate:
 	$(GO) generate ./...

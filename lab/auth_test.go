@@ -151,7 +151,7 @@ func (r rollOut) steady(t *testing.T, frames []lab.Frame, n *lab.Node, count int
 			interval = time.Second
 		}
 		which := [2]int{f.VRRP.Version, f.VRRP.VRID}
-		if before, seen := last[which]; seen && f.Time.Sub(before) > interval*2 {
+		if before, seen := last[which]; seen && over(before, f.Time, interval*2) {
 			t.Errorf("%v: no advertisement for %v", which, f.Time.Sub(before))
 		}
 		last[which] = f.Time

@@ -46,6 +46,8 @@ type Lab struct {
 	Switch, R1, R2, Client *Node
 	// Tap sees every VRRP and ARP frame that a node sends.
 	Tap *Tap
+	// started are the processes of the test, in order.
+	started Record[*Process]
 }
 
 // Node is a network namespace.
@@ -75,6 +77,8 @@ func New(t TB) *Lab {
 	}
 	sweep()
 	l := &Lab{TB: t}
+	began := time.Now()
+	t.Cleanup(func() { l.explain(began) })
 	name := fmt.Sprintf("%s%d.%d", prefix, os.Getpid(), labs.Add(1))
 	l.Switch = l.node(name, "switch", "")
 	l.R1 = l.node(name, "r1", "10.9.0.1")
@@ -83,6 +87,30 @@ func New(t TB) *Lab {
 	l.build()
 	l.Tap = newTap(l)
 	return l
+}
+
+// explain shows, of a test that has failed, what each of its processes said
+// and when, and what the machine was like.
+func (l *Lab) explain(began time.Time) {
+	if !failed(l.TB) {
+		return
+	}
+	longest, sum := withheld(began, time.Now())
+	l.Logf("the machine has withheld a processor for %v of %v, at most %v at a stretch", sum, time.Since(began), longest)
+	for _, p := range l.started.From(0) {
+		if lines := p.From(0); len(lines) > 0 {
+			l.Logf("%s said\n%s", p.name, said(lines))
+		}
+	}
+}
+
+// said shows the last lines of a process, with the time at which they were read.
+func said(lines []Line) (s string) {
+	const most = 200
+	for _, line := range lines[max(0, len(lines)-most):] {
+		s += "\t" + line.Time.Format("15:04:05.000000") + " " + line.Text + "\n"
+	}
+	return s
 }
 
 // Nodes lists what hangs on the switch.

@@ -77,15 +77,6 @@ func (m *Machine) systemd() int {
 	return 0
 }
 
-func (m *Machine) ended() bool {
-	select {
-	case <-m.done:
-		return true
-	default:
-		return false
-	}
-}
-
 // Run runs a command inside to its end, as root. What it said is without the
 // space around it.
 func (m *Machine) Run(argv ...string) (status int, said string) {

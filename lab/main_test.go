@@ -3,6 +3,7 @@
 package lab_test
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -17,8 +18,7 @@ import (
 const inParallel = "6"
 
 func TestMain(m *testing.M) {
-	flag.Parse()
-	if err := prepare(); err != nil {
+	if err := errors.Join(lab.Measure(), prepare()); err != nil {
 		fmt.Fprintln(os.Stderr, "lab:", err)
 		os.Exit(1)
 	}
@@ -32,6 +32,7 @@ func TestMain(m *testing.M) {
 
 // prepare refuses what would only fail later, and builds what is tested.
 func prepare() error {
+	flag.Parse()
 	if os.Geteuid() != 0 {
 		return fmt.Errorf("needs root, for network namespaces")
 	}

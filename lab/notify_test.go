@@ -63,13 +63,13 @@ func TestServiceManager(t *testing.T) {
 	}
 	p := l.R1.Start("env", "NOTIFY_SOCKET="+m.path, "WATCHDOG_USEC=4000000", lab.Binary("rvrrpd"), "-m1", "-c", file)
 	ready := m.await(t, 0, 5*time.Second, "READY=1")
-	if first := p.AwaitLine(0, time.Second, "initialize->backup"); ready.Time.Before(first.Time.Add(-50 * time.Millisecond)) {
-		t.Errorf("ready %v before the first state", first.Time.Sub(ready.Time))
+	if first := p.AwaitLine(0, time.Second, "initialize->backup"); ready.Time.Before(first.Said()) {
+		t.Errorf("ready %v before the first state", first.Said().Sub(ready.Time))
 	}
 	m.await(t, 0, 5*time.Second, "STATUS=1 of 1 virtual routers Active")
 	fed := m.await(t, 0, 5*time.Second, "WATCHDOG=1")
 	mark := m.Len()
-	if next := m.await(t, mark, 5*time.Second, "WATCHDOG=1"); next.Time.Sub(fed.Time) > 4*time.Second {
+	if next := m.await(t, mark, 5*time.Second, "WATCHDOG=1"); over(fed.Time, next.Time, 4*time.Second) {
 		t.Errorf("the watchdog was fed after %v", next.Time.Sub(fed.Time))
 	}
 
@@ -90,9 +90,9 @@ func TestServiceManager(t *testing.T) {
 	old := lab.Children(p.PID)[0]
 	syscall.Kill(old, syscall.SIGSTOP)
 	stopped := time.Now()
-	p.AwaitLine(0, 15*time.Second, "network process hangs")
-	for _, line := range m.From(0) {
-		if line.Text == "WATCHDOG=1" && line.Time.After(stopped.Add(1500*time.Millisecond)) {
+	hangs := p.AwaitLine(0, 15*time.Second, "network process hangs").Said()
+	for _, line := range m.From(0) { // once that is said the parent alone makes progress
+		if line.Text == "WATCHDOG=1" && line.Time.Before(hangs) && over(stopped, line.Time, 1500*time.Millisecond) {
 			t.Errorf("the watchdog was fed %v after the network process was stopped", line.Time.Sub(stopped))
 		}
 	}

@@ -19,6 +19,20 @@ type Line struct {
 	Text string
 }
 
+// stamp is the time that a daemon of ours writes before a line.
+var stamp = regexp.MustCompile(`^time=(\S+) `)
+
+// Said is when it was written, to the millisecond, by the daemon's own clock;
+// Time where it does not say.
+func (l Line) Said() time.Time {
+	if m := stamp.FindStringSubmatch(l.Text); m != nil {
+		if at, err := time.Parse(time.RFC3339Nano, m[1]); err == nil {
+			return at
+		}
+	}
+	return l.Time
+}
+
 // Process runs in a node's namespace, in a process group of its own, and dies
 // with us.
 type Process struct {
@@ -62,6 +76,7 @@ func (p *Process) start(argv []string) {
 		p.lab.Fatalf("%s: %v", p.name, err)
 	}
 	p.PID = cmd.Process.Pid
+	p.lab.started.Add(p)
 	p.lab.Cleanup(p.end)
 	read := make(chan struct{})
 	go func() { p.read(r); close(read) }()
@@ -123,9 +138,7 @@ func (p *Process) Exited() <-chan struct{} { return p.done }
 // signal; a process that goes on ends the test.
 func (p *Process) AwaitExit(timeout time.Duration) int {
 	p.lab.Helper()
-	select {
-	case <-p.done:
-	case <-time.After(timeout):
+	if !Until(timeout, p.ended) {
 		p.lab.Fatalf("%s: has not ended within %v; it said\n%s", p.name, timeout, p.Output())
 	}
 	if ws, ok := p.state().(syscall.WaitStatus); ok && ws.Signaled() {
@@ -134,6 +147,16 @@ func (p *Process) AwaitExit(timeout time.Duration) int {
 		return ws.ExitStatus()
 	}
 	return 0
+}
+
+// ended says whether it has.
+func (p *Process) ended() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // state is how it ended; nil for in order.

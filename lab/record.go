@@ -50,8 +50,10 @@ func (r *Record[T]) after(mark int) ([]T, <-chan struct{}) {
 }
 
 // Wait returns the first item from a mark on that matches, waiting for it;
-// false when none has come in time.
+// false when none has come in time. Time that the machine has withheld does
+// not count.
 func (r *Record[T]) Wait(mark int, timeout time.Duration, match func(T) bool) (item T, ok bool) {
+	begin := time.Now()
 	deadline := time.NewTimer(timeout)
 	defer deadline.Stop()
 	for {
@@ -65,17 +67,21 @@ func (r *Record[T]) Wait(mark int, timeout time.Duration, match func(T) bool) (i
 		select {
 		case <-changed:
 		case <-deadline.C:
-			return item, false
+			left := time.Until(patience(begin, timeout))
+			if left <= 0 {
+				return item, false
+			}
+			deadline.Reset(left)
 		}
 	}
 }
 
 // Until calls poll every few milliseconds until it says true; false when it
-// has not in time. For what cannot be subscribed to.
+// has not in time, as Wait counts it. For what cannot be subscribed to.
 func Until(timeout time.Duration, poll func() bool) bool {
-	deadline := time.Now().Add(timeout)
+	begin := time.Now()
 	for !poll() {
-		if time.Now().After(deadline) {
+		if time.Since(begin) > timeout && time.Now().After(patience(begin, timeout)) {
 			return false
 		}
 		time.Sleep(2 * time.Millisecond)

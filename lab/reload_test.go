@@ -77,7 +77,7 @@ func steady(t *testing.T, frames []lab.Frame, n *lab.Node, count int) {
 			t.Errorf("a role changed: %s", f)
 			return
 		}
-		if before, seen := last[r]; seen && f.Time.Sub(before) > interval3*3/2 {
+		if before, seen := last[r]; seen && over(before, f.Time, interval3*3/2) {
 			t.Errorf("VRID %d: no advertisement for %v", f.VRRP.VRID, f.Time.Sub(before))
 		}
 		last[r] = f.Time

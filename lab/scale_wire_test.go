@@ -64,12 +64,11 @@ func spoken(tap *lab.Tap, mark int, node string) (n int) {
 func awaitSpoken(t *testing.T, tap *lab.Tap, mark int, node string, timeout time.Duration) {
 	t.Helper()
 	const count = scaleLinks * scaleRouters
-	deadline := time.Now().Add(timeout)
-	for n := spoken(tap, mark, node); n < count; n = spoken(tap, mark, node) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s advertises %d of %d virtual routers within %v", node, n, count, timeout)
-		}
-		time.Sleep(50 * time.Millisecond) // looking costs the daemons the processor
+	n := 0
+	looks := time.NewTicker(50 * time.Millisecond) // looking costs the daemons the processor
+	defer looks.Stop()
+	if !lab.Until(timeout, func() bool { <-looks.C; n = spoken(tap, mark, node); return n == count }) {
+		t.Fatalf("%s advertises %d of %d virtual routers within %v", node, n, count, timeout)
 	}
 }
 
@@ -86,7 +85,7 @@ const halfAnnounced, allAnnounced = 60 * time.Millisecond, 500 * time.Millisecon
 // advertised by the node, and by nobody else.
 func oneActive(t *testing.T, tap *lab.Tap, node string) {
 	t.Helper()
-	time.Sleep(besideLimit) // until the last has stepped back
+	lab.Until(besideLimit, func() bool { return false }) // until the last has stepped back
 	mark := tap.Len()
 	time.Sleep(lab.AdverInterval * 5 / 2)
 	wrong := 0
@@ -145,7 +144,8 @@ func reportTakeover(t *testing.T, what string, frames []lab.Frame, node string, 
 		}
 	}
 	slices.SortFunc(firsts, time.Time.Compare)
-	if m, last := latencies[len(latencies)/2], latencies[len(latencies)-1]; m > halfAnnounced || last > allAnnounced {
+	slack := lab.Slack(firsts[0], firsts[len(firsts)-1].Add(allAnnounced))
+	if m, last := latencies[len(latencies)/2], latencies[len(latencies)-1]; m > halfAnnounced+slack || last > allAnnounced+slack {
 		t.Errorf("%s: from advertisement to announcement median %v, last %v, want at most %v and %v", what, m, last, halfAnnounced, allAnnounced)
 	}
 	t.Logf("%s: from advertisement to announcement median %v, 99 %% %v, last %v; first advertisements %v to %v after the cause", what,
@@ -154,7 +154,7 @@ func reportTakeover(t *testing.T, what string, frames []lab.Frame, node string, 
 }
 
 // overlap is how long the other router went on beside the node that took
-// over, where that was longest.
+// over, where that was longest, less what the machine may be blamed for.
 func overlap(frames []lab.Frame, node string) (longest time.Duration) {
 	since := actives(frames)
 	for _, f := range frames {
@@ -163,7 +163,7 @@ func overlap(frames []lab.Frame, node string) (longest time.Duration) {
 		}
 		who, i := speaker(f)
 		if from, ok := since[i][node]; ok && who != node && f.Time.After(from) {
-			longest = max(longest, f.Time.Sub(from))
+			longest = max(longest, f.Time.Sub(from)-lab.Slack(from, f.Time))
 		}
 	}
 	return longest

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,7 +19,7 @@ func (l *Lab) Solicit(ip netip.Addr) []Frame {
 	if _, err := socket.Write(solicitation(l.Client.MAC, l.Client.LinkLocal, ip)); err != nil {
 		l.Fatalf("neighbor solicitation: %v", err)
 	}
-	time.Sleep(answerTime)
+	Until(answerTime, func() bool { return false })
 	return Select(l.Tap.From(mark), func(f Frame) bool {
 		return f.ND != nil && f.ND.Type == NeighborAdvertisement && f.ND.Solicited && f.ND.Target == ip
 	})

@@ -27,7 +27,7 @@ func TestStartupDelay(t *testing.T) {
 	b := &lab.Daemon{Node: l.R2, Router: r}
 	started := startReloaded(t, l.R2, text)
 	b.Process = started.Process
-	begun := b.AwaitLine(0, 5*time.Second, "msg=ready").Time
+	begun := b.AwaitLine(0, 5*time.Second, "msg=ready").Said()
 
 	// respawned kills the network process and waits for the next.
 	respawned := func() (mark int) {
@@ -41,10 +41,8 @@ func TestStartupDelay(t *testing.T) {
 		t.Fatal("half of the delay does not pass")
 	}
 	respawned()
-	first := b.AwaitLine(0, 2*delay, "initialize->backup").Time.Sub(begun)
-	if first < delay-100*time.Millisecond || first > delay+delay/4 {
-		t.Errorf("it begins after %v, want %v", first, delay)
-	}
+	first := b.AwaitLine(0, 2*delay, "initialize->backup").Said()
+	between(t, "the delay", begun, first, delay-100*time.Millisecond, delay+delay/4)
 	b.AwaitLine(respawned(), delay/4, "initialize->backup")
 
 	b.Signal(syscall.SIGUSR2)
@@ -62,7 +60,7 @@ func TestStartupDelay(t *testing.T) {
 	takeover := l.Tap.Await(seen, 2*delay, "r2's advertisement", advertisement(l.R2))
 	before := last(t, l.Tap.From(0), killed, "r1's last advertisement", advertisement(l.R1))
 	// A fresh Backup has heard nobody yet.
-	if took := takeover.Time.Sub(before.Time); took > 2*time.Second {
-		t.Errorf("the takeover took %v", took)
+	if over(before.Time, takeover.Time, 2*time.Second) {
+		t.Errorf("the takeover took %v", takeover.Time.Sub(before.Time))
 	}
 }

@@ -259,7 +259,7 @@ func (b *booted) logged(expression string) {
 func (b *booted) restarts(command ...string) {
 	b.Helper()
 	what := command[0]
-	mark, pids := b.nextAdvert("before " + what), []int{b.process("rvrrpd"), b.process("rvrrpd-spawn"), b.process("rvrrpd-netproc")}
+	mark, pids := b.nextAdvert("before "+what), []int{b.process("rvrrpd"), b.process("rvrrpd-spawn"), b.process("rvrrpd-netproc")}
 	b.m.Must(command...)
 	b.nextAdvert(what)
 	b.logged("taken over from the daemon before")

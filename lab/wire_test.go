@@ -3,6 +3,7 @@
 package lab_test
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"testing"
@@ -59,15 +60,12 @@ func TestWireFormat(t *testing.T) {
 	if len(garps) != 10 {
 		t.Fatalf("%d announcements, want 5 and 5 again", len(garps))
 	}
-	if d := garps[0].Time.Sub(adverts[0].Time); d < 0 || d > announceLimit {
-		t.Errorf("first announcement %v after the first advertisement", d)
+	if !garps[0].Time.After(adverts[0].Time) {
+		t.Errorf("announced before the first advertisement: %s", garps[0])
 	}
-	if d := garps[4].Time.Sub(garps[0].Time); d > announceLimit {
-		t.Errorf("the first five announcements take %v", d)
-	}
-	if d := garps[5].Time.Sub(garps[0].Time) - secondRound; d.Abs() > announceLimit {
-		t.Errorf("the announcements are repeated %v off their time", d)
-	}
+	between(t, "the first announcement", adverts[0].Time, garps[0].Time, 0, announceLimit)
+	between(t, "the first five announcements", garps[0].Time, garps[4].Time, 0, announceLimit)
+	between(t, "the repetition", garps[0].Time, garps[5].Time, secondRound-announceLimit, secondRound+announceLimit)
 	onlyVirtual(t, frames, lab.VIP)
 }
 
@@ -92,10 +90,8 @@ func checkAdvert(t *testing.T, l *lab.Lab, f lab.Frame) {
 func checkPeriod(t *testing.T, adverts []lab.Frame) {
 	t.Helper()
 	for i := 2; i < len(adverts)-1; i++ {
-		due := adverts[1].Time.Add(time.Duration(i-1) * lab.AdverInterval)
-		if d := adverts[i].Time.Sub(due); d.Abs() > tolerance {
-			t.Errorf("advertisement %d is %v off its time", i, d)
-		}
+		due := time.Duration(i-1) * lab.AdverInterval
+		between(t, fmt.Sprintf("advertisement %d", i), adverts[1].Time, adverts[i].Time, due-tolerance, due+tolerance)
 	}
 }
 
