@@ -42,7 +42,7 @@ func manyConfig(six bool, count, priority int, more string) string {
 	for _, ip := range manyIPs(six, count) {
 		list = append(list, fmt.Sprintf("%q", ip))
 	}
-	return fmt.Sprintf("[[vrouter]]\ngroup = %d\ninterface = %q\nvip = [%s]\npriority = %d\nversion = 3\niftype = \"macvlan\"\nvifname = %q\ntimers = { advert = 0.1 }\n%s\n",
+	return fmt.Sprintf("[[vrouter]]\ngroup = %d\ninterface = %q\nvip = [%s]\npriority = %d\nversion = 3\niftype = \"macvlan\"\nvifname = %q\n"+timers3+"\n%s\n",
 		vrid, lab.Interface, strings.Join(list, ", "), priority, device, more)
 }
 
@@ -208,7 +208,7 @@ func manyOfKeepalived(count, priority int) lab.Router {
 func TestMTU(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t)
-	before := l.R1.Snapshot()
+	before := l.R1.AtRest()
 	text := manyConfig(false, most, high, "") + manyConfig(true, 80, high, "")
 	a := startReloaded(t, l.R1, text)
 	ofWidth := func(six bool, widest int) func(lab.Frame) bool {

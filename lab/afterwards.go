@@ -43,10 +43,7 @@ func (n *Node) watch(p *Process, argv []string) {
 	p.daemon, p.argv = n, argv
 	if !n.past.watched {
 		n.past.watched = true
-		Until(5*time.Second, func() bool { // until the kernel is done with its own addresses
-			n.past.before = n.Snapshot()
-			return !slices.ContainsFunc(n.past.before, func(fact string) bool { return strings.Contains(fact, `"tentative":true`) })
-		})
+		n.past.before = n.AtRest()
 		n.lab.Cleanup(n.compare)
 	}
 }

@@ -54,7 +54,7 @@ type rollOut struct {
 
 var rollOuts = []rollOut{
 	{"version 3", strings.NewReplacer(), interval3, 14 + 20, map[int]int{3: 12}},
-	{"version 2", strings.NewReplacer("version = 3", "version = 2", "advert = 0.1", "advert = 1"), time.Second, 14 + 20, map[int]int{2: 20}},
+	{"version 2", strings.NewReplacer("version = 3", "version = 2", timers3, "timers = { advert = 1 }"), time.Second, 14 + 20, map[int]int{2: 20}},
 	{"versions 2 and 3", strings.NewReplacer("version = 3", "version = \"2+3\""), interval3, 14 + 20, map[int]int{3: 12, 2: 20}},
 	{"IPv6", strings.NewReplacer("vip = \"10.9.0.2", "vip = \"fe80::2", "/24\"", "/64\""), interval3, 14 + 40, map[int]int{3: 24}},
 }
@@ -180,7 +180,7 @@ func TestHMACFlood(t *testing.T) {
 	marks := map[*lab.Process]int{a: a.Len(), b: b.Len()}
 	const rate, lasting = 20_000, 5 * time.Second
 	from := l.Tap.Len()
-	sent := l.Client.Flood(rate, lasting, interval3, forged)
+	sent := l.Client.Pour(rate, lasting, interval3, forged)
 	if sent < rate*int(lasting/time.Second)*95/100 {
 		t.Errorf("only %d packets could be sent", sent)
 	}

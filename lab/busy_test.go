@@ -31,7 +31,7 @@ func TestStalledLink(t *testing.T) {
 	vip := netip.MustParseAddr("10.100.1.1")
 	config := func(priority int) string {
 		r := lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, Priority: priority}
-		return r.Configuration("") + scaled(1, 1, priority) + "timers = { advert = 0.1 }\n"
+		return r.Configuration("") + scaled(1, 1, priority) + timers3 + "\n"
 	}
 	a := runText(t, l.R1, config(high))
 	if !lab.Until(10*time.Second, func() bool { return len(transitions(a, 0, "backup->active")) == 2 }) {
@@ -89,7 +89,7 @@ func TestSlowLink(t *testing.T) {
 			for i := range addresses {
 				vips = append(vips, fmt.Sprintf("\"10.9.%d.%d\"", 100+v, 1+i))
 			}
-			fmt.Fprintf(&s, "[[vrouter]]\ngroup = %d\ninterface = %q\nvip = [%s]\niftype = \"macvlan\"\nvifname = \"v%d\"\nversion = 3\npreemption = true\npriority = %d\ntimers = { advert = 0.1 }\n",
+			fmt.Fprintf(&s, "[[vrouter]]\ngroup = %d\ninterface = %q\nvip = [%s]\niftype = \"macvlan\"\nvifname = \"v%d\"\nversion = 3\npreemption = true\npriority = %d\n"+timers3+"\n",
 				v+1, lab.Interface, strings.Join(vips, ","), v+1, priority)
 		}
 		return s.String()

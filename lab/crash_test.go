@@ -52,7 +52,7 @@ func TestChildCrash(t *testing.T) {
 	}
 }
 
-// TestCrashGap: at 100 ms a crash of the network process delays an
+// TestCrashGap: at 300 ms a crash of the network process delays an
 // advertisement by less than 30 ms.
 func TestCrashGap(t *testing.T) {
 	r := lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, Priority: high}
@@ -87,7 +87,7 @@ func TestParentCrash(t *testing.T) {
 		"link add mine link eth0 type macvlan mode private", "link set mine alias mine up", "addr add 10.9.7.1/32 dev mine",
 		"link add other type veth peer name far", "link set far up", "link set other up", "addr add 10.9.8.1/24 dev other", "route add 10.9.9.0/24 dev other",
 	)
-	before := l.R1.Snapshot()
+	before := l.R1.AtRest()
 	a := l.R1.Run(lab.Router{Kind: lab.Rvrrpd, Priority: high})
 	a.AwaitActive(0)
 	if changed := "net/ipv4/conf/eth0/arp_ignore"; l.R1.Setting(changed) == "0" {
@@ -130,7 +130,7 @@ func TestUndo(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := lab.New(t)
-			before1, before2 := l.R1.Snapshot(), l.R2.Snapshot()
+			before1, before2 := l.R1.AtRest(), l.R2.AtRest()
 			p := start(t, l, lab.Router{Kind: lab.Rvrrpd, Priority: high, OnInterface: onInterface},
 				lab.Router{Kind: lab.Rvrrpd, Priority: low, OnInterface: onInterface})
 			for _, d := range []*lab.Daemon{p.b, p.a} {
@@ -153,7 +153,7 @@ func TestUndo(t *testing.T) {
 func TestStopDuringStart(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t)
-	before := l.R1.Snapshot()
+	before := l.R1.AtRest()
 	router := lab.Router{Kind: lab.Rvrrpd, Priority: high}
 	d := l.R1.Run(router)
 	d.AwaitBackup()

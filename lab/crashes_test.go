@@ -19,7 +19,7 @@ import (
 const gapLimit = interval3 + 30*time.Millisecond
 
 // TestHitless kills the network process of an Active, and of a Backup, at an
-// interval of 100 ms: the wire hardly shows it. Not in parallel: it measures
+// interval of 300 ms: the wire hardly shows it. Not in parallel: it measures
 // milliseconds.
 func TestHitless(t *testing.T) {
 	for _, family := range families {
@@ -91,7 +91,7 @@ func TestCrashLoop(t *testing.T) {
 		t.Run(fmt.Sprintf("IPv6 %v, on the interface %v", r.IPv6, r.OnInterface), func(t *testing.T) {
 			t.Parallel()
 			v := newVictim(t, r, "r1")
-			before := v.Snapshot()
+			before := v.AtRest()
 			a, b := v.run(t)
 			from, seen := b.Len(), v.Tap.Len()
 			for _, wait := range waits {
@@ -148,7 +148,7 @@ func TestOwnersParentCrash(t *testing.T) {
 						v.Node.IP(fmt.Sprintf("addr add %v/24 brd + dev eth0", vip))
 					}
 				}
-				before := v.Snapshot()
+				before := v.AtRest()
 				a, b := v.run(t)
 				seen := v.Tap.Len()
 				gone := lab.WatchExit(a.Child())

@@ -32,7 +32,7 @@ func TestCredential(t *testing.T) {
 				}
 			}
 			configure := func(id int, name string) {
-				text := fmt.Sprintf("[[vrouter]]\ngroup = 7\ninterface = \"eth0\"\nvip = \"10.9.0.254/24\"\nversion = 3\ntimers = { advert = 0.1 }\n"+
+				text := fmt.Sprintf("[[vrouter]]\ngroup = 7\ninterface = \"eth0\"\nvip = \"10.9.0.254/24\"\nversion = 3\n"+timers3+"\n"+
 					"auth_type = \"hmac\"\n[vrouter.hmac]\nactive_key = %d\nmode = \"enforce\"\n[[vrouter.hmac.key]]\nid = %d\nvalue = \"credential:%s\"\n", id, id, name)
 				owned(conf, os.WriteFile(conf, []byte(text), 0o600))
 			}

@@ -149,11 +149,42 @@ func Root() string {
 	return "." // built with -trimpath, and run from the sources
 }
 
-// Binary is where make build puts a program.
+// binaries is where programs are found; "" stands for where make build puts them.
+var binaries string
+
+// Binary is the path of a program of ours.
 func Binary(name string) string {
+	if binaries != "" {
+		return filepath.Join(binaries, name)
+	}
 	path, err := filepath.Abs(filepath.Join(Root(), "bin", name))
 	if err != nil {
 		return name
 	}
 	return path
+}
+
+// Install copies the programs that were built to where every user can execute
+// them: the sources may be in a directory that root alone can enter. The
+// function that it returns removes them.
+func Install(names ...string) (remove func(), err error) {
+	dir, err := os.MkdirTemp("/run", "rvrrpd-lab-bin-")
+	if err != nil {
+		return nil, err
+	}
+	remove = func() { os.RemoveAll(dir) }
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return remove, err
+	}
+	for _, name := range names {
+		text, err := os.ReadFile(Binary(name))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), text, 0o755)
+		}
+		if err != nil {
+			return remove, err
+		}
+	}
+	binaries = dir
+	return remove, nil
 }

@@ -57,7 +57,7 @@ func (b background) await(t *testing.T, name, words string) {
 func TestDaemonMode(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t)
-	before := l.R1.Snapshot()
+	before := l.R1.AtRest()
 	b := background{t.TempDir(), l.R1}
 	conf := filepath.Join(b.dir, "rvrrpd.conf")
 	write := func(top, rest string) {

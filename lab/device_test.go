@@ -41,7 +41,7 @@ func TestDeviceOfBackup(t *testing.T) {
 				l := lab.New(t)
 				r := family.router
 				r.Interval = lab.AdverInterval // a busy machine is no reason to take over
-				before := l.R2.Snapshot()
+				before := l.R2.AtRest()
 				a, b := activeAndBackup(t, l, r)
 				command := strings.Replace(tt.command, "elsewhere", l.Client.Namespace, 1)
 				for i := range 3 {
@@ -186,7 +186,7 @@ func TestReadOnlySettings(t *testing.T) {
 			r := family.router
 			r.Priority = high
 			l.R1.Set("net/ipv4/conf/all/arp_announce", "2") // as is possible for a container
-			before := l.R1.Snapshot()
+			before := l.R1.AtRest()
 			second := strings.NewReplacer("group = 10", "group = 11", ":254", ":253", ".254", ".253", lab.Device, "vrrp11").Replace(r.Configuration(""))
 			file := writeConfig(t, r.Configuration("")+second)
 			a := l.R1.Start("unshare", "-m", "sh", "-c", "mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys && exec "+lab.Binary("rvrrpd")+" -m1 -c "+file)

@@ -36,7 +36,7 @@ func TestEtherMAC(t *testing.T) {
 			t.Errorf("who has %v: %v", lab.VIP, l.WhoHas(lab.VIP))
 		}
 	}
-	before := l.R1.Snapshot()
+	before := l.R1.AtRest()
 	a := runText(t, l.R1, config(high))
 	a.AwaitLine(0, 5*time.Second, "backup->active")
 	has(l.R1, virtual, "Active")

@@ -95,6 +95,18 @@ func (n *Node) Flood(rate int, lasting, interval time.Duration, forgeries ...For
 	return sent
 }
 
+// Pour floods until as many packets are sent as a machine sends that has
+// nothing else to do.
+func (n *Node) Pour(rate int, lasting, interval time.Duration, forgeries ...Forgery) (sent int) {
+	n.lab.Helper()
+	begin, all := time.Now(), int(int64(rate)*int64(lasting)/int64(time.Second))
+	for sent < all && !time.Now().After(patience(begin, lasting)) {
+		left := time.Duration(all-sent) * time.Second / time.Duration(rate)
+		sent += n.Flood(rate, left, interval, forgeries...)
+	}
+	return sent
+}
+
 // Frame is the forgery as a frame of Ethernet from a node, to be changed.
 func (f Forgery) Frame(from *Node) []byte { return f.frame(from, AdverInterval) }
 

@@ -118,7 +118,7 @@ func pour(t *testing.T, l *lab.Lab, r lab.Router, forgeries ...lab.Forgery) (sen
 	for i := range forgeries {
 		forgeries[i].Version, forgeries[i].IPv6 = r.Version, r.IPv6
 	}
-	sent = l.Client.Flood(floodRate, floodTime, r.AdverInterval(), forgeries...)
+	sent = l.Client.Pour(floodRate, floodTime, r.AdverInterval(), forgeries...)
 	if sent < floodRate*int(floodTime/time.Second)*9/10 {
 		t.Errorf("only %d packets could be sent", sent)
 	}

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -84,19 +85,51 @@ func handBack(t *testing.T, ipv6 bool) {
 	if !lab.Until(5*time.Second, func() bool { offer(); return len(arrived) > count }) {
 		t.Fatal("the Active does not forward")
 	}
+	first := a.Len()
 	b := runText(t, l.R2, config(high))
-	awaitAll(t, b, 0, "backup->active", count, 20*time.Second)
-	awaitAll(t, a, 0, "active->backup", count, 20*time.Second)
-	// A moment for what is under way, and for the turn that released the last.
-	lab.Until(besideLimit, func() bool { return false })
-	still, mark := up(), sent
+	// Released is who has no address any more and, in IPv6, takes none of that.
+	released := func() bool {
+		for name, ips := range l.R1.AllAddresses() {
+			if strings.HasPrefix(name, "v0-") && len(ips) > 0 {
+				return false
+			}
+		}
+		for name, link := range l.R1.Links() {
+			if ipv6 && strings.HasPrefix(name, "v0-") && link.Up && l.R1.Setting("net/ipv6/conf/"+name+"/disable_ipv6") != "1" {
+				return false
+			}
+		}
+		return true
+	}
+	a.AwaitLine(first, 20*time.Second, "active->backup")
+	// The kernel sets many down in a moment where it waits for no processor: r1 is
+	// stopped now and again, until it is in that moment.
+	still := 0
+	if !lab.Until(30*time.Second, func() bool {
+		signal(t, syscall.SIGSTOP, a.PID)
+		if released() {
+			still = up()
+			return true
+		}
+		signal(t, syscall.SIGCONT, a.PID)
+		return false
+	}) {
+		t.Fatalf("r1 does not step back; it said\n%s", a.Output())
+	}
+	mark := sent
 	if still == 0 {
 		t.Error("all devices are down at once: this shows nothing")
 	}
+	for range 10 {
+		offer()
+	}
+	signal(t, syscall.SIGCONT, a.PID)
 	began := time.Now()
 	if !lab.Until(30*time.Second, func() bool { offer(); return up() == 0 }) {
 		t.Errorf("%d devices are still up", up())
 	}
+	awaitAll(t, b, 0, "backup->active", count, 20*time.Second)
+	awaitAll(t, a, 0, "active->backup", count, 20*time.Second)
 	t.Logf("%d devices were up; all down after %v more; %d frames offered", still, time.Since(began), sent-mark)
 	forwarded := 0
 	for range len(arrived) {

@@ -30,10 +30,10 @@ func nextRelease(t *testing.T) string {
 	return filepath.Join(dir, "rvrrpd")
 }
 
-// both are virtual routers over IPv4 and IPv6 at 100 ms with HMAC, two of each
+// both are virtual routers over IPv4 and IPv6 at 300 ms with HMAC, two of each
 // number, or the same in another order.
 func both(count, priority int, reversed bool) string {
-	const ipv6 = "[[vrouter]]\ngroup = %d\ninterface = %q\nvip = [\"fe80::9:%x\", \"2001:db8:9::%x/64\"]\npriority = %d\npreemption = true\nversion = 3\niftype = \"macvlan\"\ntimers = { advert = 0.1 }\n" +
+	const ipv6 = "[[vrouter]]\ngroup = %d\ninterface = %q\nvip = [\"fe80::9:%x\", \"2001:db8:9::%x/64\"]\npriority = %d\npreemption = true\nversion = 3\niftype = \"macvlan\"\n" + timers3 + "\n" +
 		"auth_type = \"hmac\"\n[vrouter.hmac]\nactive_key = 1\nmode = \"enforce\"\nanti_replay = \"monotonic\"\n[[vrouter.hmac.key]]\nid = 1\nvalue = %q\n"
 	four, six := hmacConfig(count, priority, "enforce", 1, "1", "anti_replay = \"monotonic\"\n"), ""
 	for i := range count {
@@ -45,7 +45,7 @@ func both(count, priority int, reversed bool) string {
 	return four + six
 }
 
-// TestHandover: another release takes the place of a daemon at 100 ms, and
+// TestHandover: another release takes the place of a daemon at 300 ms, and
 // nobody on the LAN notices: the Backup hears no gap and no goodbye, devices
 // and addresses stay where they are, and hosts are answered; whatever the
 // order of the file has become meanwhile. Not in parallel: what is measured is
@@ -80,7 +80,7 @@ func TestHandover(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			l := lab.New(t)
 			next := nextRelease(t)
-			before := l.R1.Snapshot()
+			before := l.R1.AtRest()
 			state := "state_dir = " + strconv.Quote(t.TempDir()) + "\n"
 			a := startReloaded(t, l.R1, state+tt.text(high, false))
 			b := startReloaded(t, l.R2, "state_dir = "+strconv.Quote(t.TempDir())+"\n"+tt.text(low, false))
@@ -165,7 +165,7 @@ func replaced(t *testing.T, l *lab.Lab, mark, count int, p *lab.Process) {
 func TestHandoverRefused(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t)
-	before := l.R1.Snapshot()
+	before := l.R1.AtRest()
 	b := startReloaded(t, l.R2, reloads(1, low, ""))
 	a := startReloaded(t, l.R1, reloads(1, high, ""))
 	a.AwaitLine(0, 10*time.Second, "backup->active")
@@ -202,7 +202,7 @@ func TestHandoverRefused(t *testing.T) {
 func TestHandoverToNobody(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t)
-	before := l.R1.Snapshot()
+	before := l.R1.AtRest()
 	a := startReloaded(t, l.R1, reloads(2, high, ""))
 	b := startReloaded(t, l.R2, reloads(2, low, ""))
 	for i := range 2 {

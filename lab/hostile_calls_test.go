@@ -39,7 +39,7 @@ func TestHostileCalls(t *testing.T) {
 				if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 					t.Fatal(err)
 				}
-				before := l.R1.Snapshot()
+				before := l.R1.AtRest()
 				argv := []string{parent, "-m1", "-c", conf}
 				if profile == "user" {
 					argv = l.R1.AsService(dir, argv)

@@ -100,7 +100,7 @@ func suffer(t *testing.T, parent, profile string, on prey, a attack.Attack, vrid
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	before := l.R1.Snapshot()
+	before := l.R1.AtRest()
 	argv := []string{parent, "-m1", "-c", conf}
 	if profile == "user" {
 		argv = l.R1.AsService(dir, argv)
@@ -200,7 +200,7 @@ func TestStormWithoutEnd(t *testing.T) {
 			if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			before := l.R1.Snapshot()
+			before := l.R1.AtRest()
 			p := l.R1.Start(parent, "-m1", "-c", conf)
 			watch(t, l, p, preys[0], time.Minute)
 			if !p.Said(0, "does not read its messages") {

@@ -237,7 +237,7 @@ func TestIOCTLTwoDaemons(t *testing.T) {
 	second(t, l.R1)
 	conf := func(dev, vip, more string, n int) (text string) {
 		for i := range n {
-			text += fmt.Sprintf("[[vrouter]]\ngroup = %d\ninterface = %q\nvip = %q\npriority = 200\nversion = 3\ntimers = { advert = 0.1 }\n%s", i+1, dev, fmt.Sprintf(vip, i+100), more)
+			text += fmt.Sprintf("[[vrouter]]\ngroup = %d\ninterface = %q\nvip = %q\npriority = 200\nversion = 3\n"+timers3+"\n%s", i+1, dev, fmt.Sprintf(vip, i+100), more)
 		}
 		return text
 	}

@@ -126,7 +126,7 @@ func TestTenCrashes(t *testing.T) {
 	t.Parallel()
 	r := lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, Priority: high}
 	l := lab.New(t)
-	before := l.R1.Snapshot()
+	before := l.R1.AtRest()
 	a := l.R1.Run(r)
 	l.Tap.Await(0, 5*time.Second, "r1's advertisement", advertisement(l.R1))
 	to := r

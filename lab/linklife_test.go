@@ -154,7 +154,7 @@ func TestActiveLosesLink(t *testing.T) {
 		if !lab.Until(5*time.Second, func() bool { return len(v.Addresses(lab.Interface)) == 2 }) {
 			t.Fatal("the interface does not come back")
 		}
-		before := v.Snapshot()
+		before := v.AtRest()
 		l := v.Lab
 		a, b := v.run(t)
 		holdsAll(t, l, l.R1, r)

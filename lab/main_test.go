@@ -22,7 +22,13 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "lab:", err)
 		os.Exit(1)
 	}
+	remove, err := lab.Install("rvrrpd", "rvrrpd-netproc")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "lab:", err)
+		os.Exit(1)
+	}
 	code := m.Run()
+	remove()
 	if left := lab.Leftovers(os.Getpid()); len(left) > 0 {
 		fmt.Fprintln(os.Stderr, "lab: namespaces left behind:", left)
 		code = 1

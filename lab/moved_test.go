@@ -25,7 +25,7 @@ type movable struct {
 	vifname bool   // device stands in the file
 }
 
-// text is the configuration of virtual routers at 100 ms.
+// text is the configuration of virtual routers at 300 ms.
 func text(priority int, routers []movable) string {
 	var b strings.Builder
 	for _, r := range routers {
@@ -33,7 +33,7 @@ func text(priority int, routers []movable) string {
 		for i, v := range vips {
 			vips[i] = fmt.Sprintf("%q", v)
 		}
-		fmt.Fprintf(&b, "[[vrouter]]\ngroup = %d\ninterface = %q\nvip = [%s]\npriority = %d\npreemption = true\nversion = 3\ntimers = { advert = 0.1 }\niftype = %q\n",
+		fmt.Fprintf(&b, "[[vrouter]]\ngroup = %d\ninterface = %q\nvip = [%s]\npriority = %d\npreemption = true\nversion = 3\n"+timers3+"\niftype = %q\n",
 			r.vrid, lab.Interface, strings.Join(vips, ", "), priority, map[bool]string{true: "ether", false: "macvlan"}[r.device == ""])
 		if r.vifname {
 			fmt.Fprintf(&b, "vifname = %q\n", r.device)
@@ -71,7 +71,7 @@ func found(n *lab.Node, want map[string]string) map[string]string {
 // Not in parallel: gaps are measured to half an interval.
 func TestReloadMoves(t *testing.T) {
 	l := lab.New(t)
-	before := l.R1.Snapshot()
+	before := l.R1.AtRest()
 	var many, flat []movable
 	for i := range 40 {
 		many = append(many, movable{vrid: 50 + i, vips: fmt.Sprintf("10.9.0.%d/24", 50+i), device: fmt.Sprintf("standby%d", 50+i)})
@@ -217,7 +217,7 @@ func TestReloadMeans(t *testing.T) {
 				t.Parallel()
 				l := lab.New(t)
 				router := text(high, []movable{{vrid: lab.VRID, vips: lab.VIP.String() + "/24"}})
-				before := l.R1.Snapshot()
+				before := l.R1.AtRest()
 				a := startReloaded(t, l.R1, router+from)
 				a.AwaitLine(0, 5*time.Second, "backup->active")
 				mark := l.Tap.Len()
@@ -259,7 +259,7 @@ func TestReloadMeans(t *testing.T) {
 func TestReloadExchange(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t)
-	before := l.R1.Snapshot()
+	before := l.R1.AtRest()
 	pair := func(first, second, one, two string) string {
 		return text(high, []movable{{vrid: 10, vips: first}}) + one + text(high, []movable{{vrid: 11, vips: second}}) + two
 	}
@@ -324,7 +324,7 @@ func TestReloadThereAndBack(t *testing.T) {
 // parallel: a crash has the time of an advertisement.
 func TestReloadMovesInACrash(t *testing.T) {
 	l := lab.New(t)
-	before := l.R1.Snapshot()
+	before := l.R1.AtRest()
 	flat, devices := []movable{{vrid: 10, vips: "10.9.0.254/24"}}, []movable{{vrid: 10, vips: "10.9.0.254/24", device: "standby10"}}
 	a := startReloaded(t, l.R1, text(high, flat))
 	a.AwaitLine(0, 5*time.Second, "backup->active")

@@ -154,7 +154,7 @@ func TestOwner(t *testing.T) {
 			}
 			l := lab.New(t)
 			own(l, "add")
-			before := l.R1.Snapshot()
+			before := l.R1.AtRest()
 			b := l.R2.Run(higher)
 			b.AwaitActive(0)
 			a := l.R1.Run(lower)
@@ -200,7 +200,7 @@ func TestOwnerOfSome(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t)
 	l.R1.IP(fmt.Sprintf("addr add %v/24 dev %s", lab.VIP, lab.Interface))
-	text := fmt.Sprintf("[[vrouter]]\ngroup = %d\ninterface = %q\nvip = [\"%v\", \"10.9.0.253\"]\nversion = 3\niftype = \"macvlan\"\ntimers = { advert = 0.1 }\n",
+	text := fmt.Sprintf("[[vrouter]]\ngroup = %d\ninterface = %q\nvip = [\"%v\", \"10.9.0.253\"]\nversion = 3\niftype = \"macvlan\"\n"+timers3+"\n",
 		lab.VRID, lab.Interface, lab.VIP)
 	p := runText(t, l.R1, text)
 	p.AwaitLine(0, 5*time.Second, "some of the virtual addresses, not all")
@@ -224,7 +224,7 @@ vip = "10.9.0.254/24"
 priority = %[1]d
 preemption = true
 version = 3
-timers = { advert = 0.1 }
+` + timers3 + `
 iftype = "macvlan"
 
 [[vrouter]]
@@ -233,7 +233,7 @@ interface = "eth0"
 vip = "2001:db8:9::254/64"
 priority = %[2]d
 preemption = true
-timers = { advert = 0.1 }
+` + timers3 + `
 iftype = "macvlan"
 `
 	p1 := runText(t, l.R1, fmt.Sprintf(text, high, low))

@@ -52,7 +52,7 @@ func TestOwnerOnInterface(t *testing.T) {
 			forward(l.R1)
 			forward(l.R2)
 			l.R1.IP(adding("add", r)...)
-			before := l.R1.Snapshot()
+			before := l.R1.AtRest()
 			b := l.R2.Run(higher)
 			l.Tap.Await(0, 5*time.Second, "r2's advertisement", advertOf(l.R2, high))
 			a := l.R1.Run(lower)

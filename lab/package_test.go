@@ -137,7 +137,7 @@ func TestPackage(t *testing.T) {
 	l := lab.New(t)
 	s, file := newSystem(t, l.R1)
 	before := s.files(t)
-	network := l.R1.Snapshot()
+	network := l.R1.AtRest()
 	s.add(t, file)
 	s.must(t, "dpkg", "-i", "/"+packageName)
 

@@ -124,7 +124,7 @@ func echo(id, sequence uint16) []byte {
 func (p *Pinger) answer(sequence int, source string, at time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if sequence >= len(p.sent) || p.answered[sequence] || at.Sub(p.sent[sequence]) > PingTimeout {
+	if sequence >= len(p.sent) || p.answered[sequence] || at.Sub(p.sent[sequence]) > PingTimeout+Slack(p.sent[sequence], at) {
 		return
 	}
 	p.answered[sequence] = true
@@ -138,7 +138,7 @@ func (p *Pinger) answer(sequence int, source string, at time.Time) {
 func (p *Pinger) judge(now time.Time) {
 	p.mu.Lock()
 	var notify []func()
-	for ; p.judged < len(p.sent) && now.Sub(p.sent[p.judged]) > PingTimeout; p.judged++ {
+	for ; p.judged < len(p.sent) && now.Sub(p.sent[p.judged]) > PingTimeout+Slack(p.sent[p.judged], now); p.judged++ {
 		switch i := p.judged; {
 		case !p.answered[i]:
 			p.lost++

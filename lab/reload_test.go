@@ -18,11 +18,11 @@ import (
 	"github.com/rvrrpd/rvrrpd/lab"
 )
 
-// reloads is a configuration of many virtual routers at 100 ms.
+// reloads is a configuration of many virtual routers at 300 ms.
 func reloads(count, priority int, extra string) string {
 	var b strings.Builder
 	for i := range count {
-		fmt.Fprintf(&b, "[[vrouter]]\ngroup = %d\ninterface = %q\nvip = \"10.9.0.%d/24\"\npriority = %d\npreemption = true\nversion = 3\niftype = \"macvlan\"\ntimers = { advert = 0.1 }\n%s\n",
+		fmt.Fprintf(&b, "[[vrouter]]\ngroup = %d\ninterface = %q\nvip = \"10.9.0.%d/24\"\npriority = %d\npreemption = true\nversion = 3\niftype = \"macvlan\"\n"+timers3+"\n%s\n",
 			i+1, lab.Interface, 21+i, priority, extra)
 	}
 	return b.String()
@@ -159,7 +159,7 @@ func TestReload(t *testing.T) {
 	l.Tap.Await(mark, time.Second, "the new priority", lab.AdvertOf(l.R1, high+1))
 
 	t.Log("another interval: both learn it")
-	a.reload(strings.ReplaceAll(reloads(count, high+1, ""), "advert = 0.1", "advert = 0.05"), "configuration loaded")
+	a.reload(strings.ReplaceAll(reloads(count, high+1, ""), timers3, fmt.Sprintf("timers = { advert = %v }", (interval3/2).Seconds())), "configuration loaded")
 	l.Tap.Await(l.Tap.Len(), time.Second, "the new interval", lab.From(l.R1, func(f lab.Frame) bool { return f.VRRP != nil && f.VRRP.Inter == 5 }))
 	a.reload(reloads(count, high+1, ""), "configuration loaded")
 	l.Tap.Await(l.Tap.Len(), time.Second, "the old interval", lab.From(l.R1, func(f lab.Frame) bool { return f.VRRP != nil && f.VRRP.Inter == 10 }))

@@ -64,7 +64,7 @@ func TestRoutesAcrossReloads(t *testing.T) {
 func TestReloadWhileALinkAppears(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t)
-	before := l.R1.Snapshot()
+	before := l.R1.AtRest()
 	config := func(priority int) string {
 		r := lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, Priority: priority}
 		return r.Configuration("")

@@ -68,7 +68,7 @@ func TestScale(t *testing.T) {
 	const count = scaleLinks * scaleRouters
 	l := lab.New(t)
 	cables(l, scaleLinks)
-	before1, before2 := l.R1.Snapshot(), l.R2.Snapshot()
+	before1, before2 := l.R1.AtRest(), l.R2.AtRest()
 	start := time.Now()
 	a := runText(t, l.R1, scaled(scaleLinks, scaleRouters, high))
 	awaitAll(t, a, 0, "backup->active", count, 20*time.Second)

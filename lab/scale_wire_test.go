@@ -187,7 +187,7 @@ func TestScaleOnTheWire(t *testing.T) {
 	if !lab.Until(5*time.Second, func() bool { return len(l.R1.Addresses("link3")) == 2 && len(l.R2.Addresses("link3")) == 2 }) {
 		t.Fatal("the links do not come up")
 	}
-	before1, before2 := l.R1.Snapshot(), l.R2.Snapshot()
+	before1, before2 := l.R1.AtRest(), l.R2.AtRest()
 	activeDown := lab.Router{Version: 3, Priority: low}.ActiveDown()
 
 	began := time.Now()

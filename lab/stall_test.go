@@ -22,7 +22,7 @@ func TestStall(t *testing.T) {
 		router lab.Router
 	}{
 		{"v2 1s", lab.Router{Kind: lab.Rvrrpd, Version: 2}},
-		{"v3 100ms", lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3}},
+		{"v3 300ms", lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3}},
 	} {
 		for _, stopped := range []struct {
 			name string

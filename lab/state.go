@@ -9,8 +9,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Snapshot is the network state of a namespace, one fact a line: interfaces,
@@ -44,6 +46,44 @@ func (n *Node) Snapshot() Snapshot {
 		facts["nft "+line] = true
 	}
 	return slices.Sorted(maps.Keys(facts))
+}
+
+// AtRest reads the state when the kernel has done what it does by itself: a
+// moment after an interface has come up it adds addresses, and after these
+// their routes.
+func (n *Node) AtRest() (s Snapshot) {
+	n.lab.Helper()
+	Until(5*time.Second, func() bool {
+		before := s
+		s = n.Snapshot()
+		return slices.Equal(before, s) && !s.underWay()
+	})
+	return s
+}
+
+var (
+	carrying  = regexp.MustCompile(`^link (\S+) .*"UP","LOWER_UP"`)
+	linkLocal = regexp.MustCompile(`^address (\S+) .*"family":"inet6".*"scope":"link"`)
+)
+
+// underWay says whether an address is being looked for, or one that the kernel
+// gives an interface is not there yet.
+func (s Snapshot) underWay() bool {
+	waiting := make(map[string]bool)
+	for _, fact := range s {
+		if strings.Contains(fact, `"tentative":true`) {
+			return true
+		}
+		if m := carrying.FindStringSubmatch(fact); m != nil && !strings.Contains(fact, `"LOOPBACK"`) && !strings.Contains(fact, `"inet6_addr_gen_mode":"none"`) {
+			waiting[m[1]] = true
+		}
+	}
+	for _, fact := range s {
+		if m := linkLocal.FindStringSubmatch(fact); m != nil {
+			delete(waiting, m[1])
+		}
+	}
+	return len(waiting) > 0
 }
 
 // ruleset is what nft(8) lists, nothing where it is not installed: the demo
@@ -172,12 +212,29 @@ func (n *Node) Holds(ip netip.Addr) bool {
 func (n *Node) Addresses(device string) (ips []netip.Addr) {
 	n.lab.Helper()
 	for _, link := range n.json("addr", "show", "dev", device) {
-		infos, _ := link["addr_info"].([]any)
-		for _, info := range infos {
-			m, _ := info.(map[string]any)
-			if ip, err := netip.ParseAddr(fmt.Sprint(m["local"])); err == nil {
-				ips = append(ips, ip)
-			}
+		ips = append(ips, addressesOf(link)...)
+	}
+	return ips
+}
+
+// AllAddresses lists the addresses on all interfaces, by name.
+func (n *Node) AllAddresses() map[string][]netip.Addr {
+	n.lab.Helper()
+	all := make(map[string][]netip.Addr)
+	for _, link := range n.json("addr", "show") {
+		name, _ := link["ifname"].(string)
+		all[name] = addressesOf(link)
+	}
+	return all
+}
+
+// addressesOf reads an object of ip(8)'s.
+func addressesOf(link map[string]any) (ips []netip.Addr) {
+	infos, _ := link["addr_info"].([]any)
+	for _, info := range infos {
+		m, _ := info.(map[string]any)
+		if ip, err := netip.ParseAddr(fmt.Sprint(m["local"])); err == nil {
+			ips = append(ips, ip)
 		}
 	}
 	return ips

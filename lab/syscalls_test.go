@@ -64,7 +64,7 @@ func traceLife(t *testing.T) (file string) {
 		var b strings.Builder
 		fmt.Fprintf(&b, "state_dir = %q\n", filepath.Join(dir, "state"))
 		for i := range routers {
-			fmt.Fprintf(&b, "[[vrouter]]\ngroup = %d\ninterface = \"eth0\"\nvip = \"10.9.1.%d/24\"\nversion = 3\ntimers = { advert = 0.1 }\n", i+1, i+1)
+			fmt.Fprintf(&b, "[[vrouter]]\ngroup = %d\ninterface = \"eth0\"\nvip = \"10.9.1.%d/24\"\nversion = 3\n"+timers3+"\n", i+1, i+1)
 			switch i {
 			case 1:
 				b.WriteString("netdrv = \"ioctl\"\n")

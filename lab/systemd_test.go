@@ -63,7 +63,7 @@ func TestSystemd(t *testing.T) {
 			b := &booted{T: t, l: l, profile: profile, unit: unit}
 			b.peer = l.R2.Run(lab.Router{Kind: lab.Rvrrpd, Priority: low, Version: 3, Text: systemdConfiguration(low, hmacKey)})
 			b.peer.AwaitActive(0)
-			before := l.R1.Snapshot()
+			before := l.R1.AtRest()
 			b.m = l.R1.Boot(s.root)
 			t.Cleanup(func() {
 				if t.Failed() {

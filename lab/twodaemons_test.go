@@ -28,7 +28,7 @@ vip = "10.7.0.254/24"
 iftype = "ether"
 version = 3
 priority = 200
-timers = { advert = 0.1 }
+` + timers3 + `
 [[protocols.static]]
 route = "10.64.0.0/16"
 nh = "172.16.5.9"

@@ -217,7 +217,7 @@ func TestService(t *testing.T) {
 	for _, profile := range []string{"root", "user"} {
 		t.Run(profile, func(t *testing.T) {
 			l := lab.New(t)
-			before := l.R1.Snapshot()
+			before := l.R1.AtRest()
 			p, manager := service(t, l, profile, auditConfiguration, nil, nil)
 			p.AwaitLine(0, 10*time.Second, "backup->active")
 			spawner := lab.Descendants(manager.PID)[0]
@@ -267,7 +267,7 @@ func install(t *testing.T, from, to string) {
 
 // TestServiceRestart: under the units of either profile the programs on disk
 // are replaced by those of another release while the daemon advertises at
-// 100 ms, and "systemctl restart" is what the peer does not notice: the signal
+// 300 ms, and "systemctl restart" is what the peer does not notice: the signal
 // of the unit to the old daemon, then a new one with a new spawner. Not in
 // parallel: what is measured is time.
 func TestServiceRestart(t *testing.T) {
@@ -283,7 +283,7 @@ func TestServiceRestart(t *testing.T) {
 				t.Fatalf("%s: RuntimeDirectoryPreserve=%q: what one daemon leaves to the next is lost", name, preserved)
 			}
 			l := lab.New(t)
-			before := l.R1.Snapshot()
+			before := l.R1.AtRest()
 			dir, err := os.MkdirTemp("/run", "rvrrpd-bin-")
 			if err != nil {
 				t.Fatal(err)

@@ -20,7 +20,7 @@ func TestUnprivileged(t *testing.T) {
 			t.Run(map[bool]string{false: "IPv4", true: "IPv6"}[ipv6]+map[bool]string{false: " macvlan", true: " interface"}[onInterface], func(t *testing.T) {
 				t.Parallel()
 				l := lab.New(t)
-				before := l.R1.Snapshot()
+				before := l.R1.AtRest()
 				r := lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, Priority: low, IPv6: ipv6, OnInterface: onInterface, Unprivileged: true}
 				peer := r
 				peer.Priority, peer.Unprivileged = high, false

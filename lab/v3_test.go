@@ -10,10 +10,16 @@ import (
 	"github.com/rvrrpd/rvrrpd/lab"
 )
 
-// interval3 is the Advertisement_Interval of the tests of version 3.
-const interval3 = 100 * time.Millisecond
+// interval3 is the Advertisement_Interval of the tests of version 3, and timers3
+// how it is configured: below a second, and so long that a busy machine starts a
+// process well before anybody is missed. What can be done at shorter ones is for
+// the benchmarks.
+const (
+	interval3 = 300 * time.Millisecond
+	timers3   = "timers = { advert = 0.3 }"
+)
 
-// TestVersion3 lets VRRPv3 routers with an interval of 100 ms take over from
+// TestVersion3 lets VRRPv3 routers with an interval of 300 ms take over from
 // each other: after a hard kill, by preemption, and after a goodbye.
 func TestVersion3(t *testing.T) {
 	t.Parallel()
@@ -50,7 +56,7 @@ func TestVersion3(t *testing.T) {
 			before := last(t, frames, killed, "r1's last advertisement", lab.AdvertOf(l.R1, high))
 			within(t, "the takeover", before.Time, takeover.Time, r.ActiveDown())
 			for _, f := range lab.Select(frames, func(f lab.Frame) bool { return f.VRRP != nil }) {
-				if f.VRRP.Version != 3 || f.VRRP.TTL != 255 || f.VRRP.Count != 1 || f.VRRP.Inter != 10 || f.Src != lab.VirtualMAC(lab.VRID) {
+				if f.VRRP.Version != 3 || f.VRRP.TTL != 255 || f.VRRP.Count != 1 || f.VRRP.Inter != centiseconds(interval3) || f.Src != lab.VirtualMAC(lab.VRID) {
 					t.Errorf("advertisement %+v from %s", f.VRRP, f.Src)
 				}
 			}
@@ -77,3 +83,5 @@ func TestVersion3(t *testing.T) {
 		})
 	}
 }
+
+func centiseconds(d time.Duration) int { return int(d / (10 * time.Millisecond)) }

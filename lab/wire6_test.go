@@ -37,7 +37,7 @@ func TestWireFormat6(t *testing.T) {
 		if f.Src != lab.VirtualMAC6(lab.VRID) || f.Dst != lab.GroupMAC6 || v.Src != l.R1.LinkLocal || v.Dst != groupAddr6 || v.TTL != vrrpTTL || v.DSField != cs6 {
 			t.Errorf("from %s to %s, IPv6 header %+v", f.Src, f.Dst, *v)
 		}
-		if v.Version != 3 || v.VRID != lab.VRID || v.Inter != 10 || v.Count != 2 || !slices.Equal(v.Addrs, lab.IPv6VIPs) || !v.ChecksumGood {
+		if v.Version != 3 || v.VRID != lab.VRID || v.Inter != centiseconds(interval3) || v.Count != 2 || !slices.Equal(v.Addrs, lab.IPv6VIPs) || !v.ChecksumGood {
 			t.Errorf("VRRP: %+v", *v)
 		}
 	}

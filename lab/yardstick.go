@@ -16,17 +16,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What a test measures is the daemon's and the machine's doing. The yardstick
-// tells them apart: a process on each processor, scheduled like the daemons,
-// that asks to be woken every few milliseconds and writes down how late it was.
+// What a test measures is the daemon's and the machine's doing. Yardsticks tell
+// them apart: a process on each processor, scheduled like the daemons, that asks
+// to be woken every few milliseconds and writes down how late it was; and one
+// that asks the kernel for a change of an interface that changes nothing, and
+// writes down how long that took: the kernel makes such changes one after the
+// other, for all namespaces, and removing those of another test takes a while.
 
 // Implementation constants.
 const (
 	// yardstickVariable makes this program a yardstick; its value is the
-	// processor to measure.
+	// processor to measure, or changes.
 	yardstickVariable = "RVRRPD_LAB_YARDSTICK"
+	// changes measures the kernel's changes of interfaces.
+	changes = "changes"
 	// pace is the time from one waking to the next.
 	pace = 2 * time.Millisecond
+	// changePace is the time from the end of one change to the next.
+	changePace = 10 * time.Millisecond
 	// notable is the lateness that is written down: the kernel's timer is not
 	// exact to less.
 	notable = time.Millisecond
@@ -40,7 +47,7 @@ const (
 // stall is a time during which a processor was withheld.
 type stall struct{ from, to time.Time }
 
-// yardsticks are the stalls of each processor, the latest last.
+// yardsticks are the stalls that each has seen, the latest last.
 var yardsticks struct {
 	sync.Mutex
 	stalls [][]stall
@@ -50,9 +57,9 @@ var yardsticks struct {
 // function, because they are processes of the same program. Without it, or
 // while they have nothing to tell, no time was withheld.
 func Measure() error {
-	if cpu, err := strconv.Atoi(os.Getenv(yardstickVariable)); err == nil {
-		err := measure(cpu, os.Stdout)
-		fmt.Fprintln(os.Stderr, "yardstick:", err)
+	if what := os.Getenv(yardstickVariable); what != "" {
+		runtime.LockOSThread()
+		fmt.Fprintln(os.Stderr, "yardstick:", measure(what, os.Stdout))
 		os.Exit(1)
 	}
 	self, err := os.Executable()
@@ -63,13 +70,18 @@ func Measure() error {
 	if err := unix.SchedGetaffinity(0, &allowed); err != nil {
 		return fmt.Errorf("processors: %w", err)
 	}
+	subjects := []string{changes}
 	for cpu := range 1024 {
-		if !allowed.IsSet(cpu) {
-			continue
+		if allowed.IsSet(cpu) {
+			subjects = append(subjects, strconv.Itoa(cpu))
 		}
+	}
+	yardsticks.stalls = make([][]stall, len(subjects))
+	for i, what := range subjects {
 		cmd := exec.Command(self)
-		cmd.Env = append(os.Environ(), yardstickVariable+"="+strconv.Itoa(cpu), "GOMAXPROCS=1")
+		cmd.Env = append(os.Environ(), yardstickVariable+"="+what, "GOMAXPROCS=1")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		cmd.Stderr = os.Stderr
 		out, err := cmd.StdoutPipe()
 		if err == nil {
 			err = cmd.Start()
@@ -77,35 +89,103 @@ func Measure() error {
 		if err != nil {
 			return fmt.Errorf("yardstick: %w", err)
 		}
-		yardsticks.stalls = append(yardsticks.stalls, nil)
-		go collect(out, len(yardsticks.stalls)-1)
+		go collect(out, i)
 	}
 	return nil
 }
 
-// measure writes each stall of a processor down: when it ended, and how long
-// it was, in nanoseconds.
-func measure(cpu int, out io.Writer) error {
-	runtime.LockOSThread()
-	var set unix.CPUSet
-	set.Set(cpu)
-	if err := unix.SchedSetaffinity(0, &set); err != nil {
+// measure writes each stall down: when it ended, and how long it was, in
+// nanoseconds.
+func measure(what string, out io.Writer) error {
+	late := wake
+	if what == changes {
+		c, err := newChange()
+		if err != nil {
+			return err
+		}
+		late = c.make
+	} else if err := stayOn(what); err != nil {
 		return err
 	}
 	for {
-		due := time.Now().Add(pace)
-		request := unix.NsecToTimespec(int64(pace))
-		_ = unix.ClockNanosleep(unix.CLOCK_MONOTONIC, 0, &request, nil)
-		now := time.Now()
-		late := now.Sub(due)
-		if late < notable {
+		d, err := late()
+		if err != nil {
+			return err
+		}
+		if d < notable {
 			continue
 		}
-		b := binary.NativeEndian.AppendUint64(nil, uint64(now.UnixNano()))
-		if _, err := out.Write(binary.NativeEndian.AppendUint64(b, uint64(late))); err != nil {
+		b := binary.NativeEndian.AppendUint64(nil, uint64(time.Now().UnixNano()))
+		if _, err := out.Write(binary.NativeEndian.AppendUint64(b, uint64(d))); err != nil {
 			return err
 		}
 	}
+}
+
+func sleep(d time.Duration) {
+	request := unix.NsecToTimespec(int64(d))
+	_ = unix.ClockNanosleep(unix.CLOCK_MONOTONIC, 0, &request, nil)
+}
+
+// wake sleeps once, and says how late it was woken.
+func wake() (late time.Duration, err error) {
+	due := time.Now().Add(pace)
+	sleep(pace)
+	return time.Since(due), nil
+}
+
+// stayOn keeps the thread on a processor.
+func stayOn(cpu string) error {
+	n, err := strconv.Atoi(cpu)
+	if err != nil {
+		return err
+	}
+	var set unix.CPUSet
+	set.Set(n)
+	return unix.SchedSetaffinity(0, &set)
+}
+
+// change asks for a change of the loopback interface in a namespace of its own.
+type change struct {
+	fd             int
+	request, reply []byte
+}
+
+func newChange() (*change, error) {
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		return nil, fmt.Errorf("namespace: %w", err)
+	}
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, fmt.Errorf("netlink: %w", err)
+	}
+	const size, loopback = unix.SizeofNlMsghdr + unix.SizeofIfInfomsg, 1
+	b := make([]byte, size)
+	binary.NativeEndian.PutUint32(b, size)
+	binary.NativeEndian.PutUint16(b[4:], unix.RTM_SETLINK)
+	binary.NativeEndian.PutUint16(b[6:], unix.NLM_F_REQUEST|unix.NLM_F_ACK)
+	binary.NativeEndian.PutUint32(b[unix.SizeofNlMsghdr+4:], loopback)
+	return &change{fd: fd, request: b, reply: make([]byte, 4096)}, nil
+}
+
+// make makes it once, after a while, and says how long it took.
+func (c *change) make() (late time.Duration, err error) {
+	sleep(changePace)
+	begin := time.Now()
+	if err := unix.Sendto(c.fd, c.request, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return 0, fmt.Errorf("netlink: %w", err)
+	}
+	n, _, err := unix.Recvfrom(c.fd, c.reply, 0)
+	if err != nil {
+		return 0, fmt.Errorf("netlink: %w", err)
+	}
+	if n < unix.SizeofNlMsghdr+4 {
+		return 0, fmt.Errorf("netlink: %d bytes", n)
+	}
+	if errno := int32(binary.NativeEndian.Uint32(c.reply[unix.SizeofNlMsghdr:])); errno != 0 {
+		return 0, fmt.Errorf("netlink: %w", unix.Errno(-errno))
+	}
+	return time.Since(begin), nil
 }
 
 func collect(in io.Reader, which int) {
@@ -121,8 +201,8 @@ func collect(in io.Reader, which int) {
 	}
 }
 
-// withheld is, of the processor that was withheld most, the longest time at a
-// stretch, and all of it together, between two instants.
+// withheld is, of what was withheld most, the longest time at a stretch, and
+// all of it together, between two instants.
 func withheld(from, to time.Time) (longest, sum time.Duration) {
 	yardsticks.Lock()
 	defer yardsticks.Unlock()
