@@ -1,0 +1,45 @@
+# Debian's kernels for emulated machines; to be sourced.
+
+# Where kernels are kept: they are the same for every checkout.
+cache=${RVRRPD_VM_CACHE:-/var/cache/rvrrpd-lab}
+
+# kernel ARCHITECTURE fetches the kernel that Debian's users have, once, and sets
+# image, modules and version.
+kernel() {
+	local dir=$cache/$1
+	if [ ! -e "$dir/done" ]; then
+		rm -rf "$dir"
+		mkdir -p "$dir/deb"
+		local package
+		package=$(apt-cache depends "linux-image-$1:$1" 2>/dev/null | sed -n 's/ *Depends: \(linux-image-[0-9][^: ]*\).*/\1/p' | head -n 1)
+		[ -n "$package" ] || { echo "no kernel for $1 is known: apt-get update" >&2; return 1; }
+		(cd "$dir/deb" && apt-get download -qq "$package:$1" && dpkg-deb -x ./*.deb "$dir/tree")
+		rm -rf "$dir/deb"
+		depmod -b "$dir/tree" "$(ls "$dir/tree/lib/modules")"
+		touch "$dir/done"
+	fi
+	version=$(ls "$dir/tree/lib/modules")
+	modules=$dir/tree/lib/modules/$version
+	image=$dir/tree/boot/vmlinuz-$version
+}
+
+# initramfs DIRECTORY BUSYBOX MODULE... prepares one with modules, which the
+# command load in it loads.
+initramfs() {
+	local dir=$1 busybox=$2 module file
+	shift 2
+	mkdir -p "$dir/"{bin,proc,sys,dev,modules,mnt}
+	cp "$busybox" "$dir/bin/busybox"
+	for module; do
+		file=$(find "$modules" -name "$module.ko*" | head -n 1)
+		[ -z "$file" ] || cp "$file" "$dir/modules/"
+	done
+	printf '#!/bin/busybox sh\ncd /modules\nfor round in 1 2 3 4; do for m in *.ko; do /bin/busybox insmod $m 2>/dev/null; done; done\n' >"$dir/bin/load"
+	chmod +x "$dir/bin/load"
+}
+
+# pack DIRECTORY FILE makes the archive of an initramfs.
+pack() {
+	chmod +x "$1/init"
+	(cd "$1" && find . | cpio --quiet -o -H newc | gzip -1) >"$2"
+}
