@@ -147,16 +147,31 @@ func serve(o options, b *boot) int {
 	}
 	defer remove()
 	s := newStyle(c, o.debug)
+	mainQueue, mainLog := newQueue(all, s.stamped)
+	errorQueue, errorLog := newQueue(errs, s.stamped)
+	bootQueue, bootLog := newQueue(b, s.stamped)
 	log := slog.New(split{
-		{lowest, highest, s.handler(all, true)},
-		{slog.LevelWarn, highest, s.handler(errs, true)},
-		{slog.LevelWarn, highest, s.handler(b, true)},
+		{lowest, highest, mainLog},
+		{slog.LevelWarn, highest, errorLog},
+		{slog.LevelWarn, highest, bootLog},
 	})
 	p := s.options(c, o, read, log)
-	p.Ready = b.ready
-	p.Reopen = func() error { return errors.Join(all.reopen(), errs.reopen()) }
+	p.Ready = func() { bootQueue.do(b.ready) }
+	// Opening a file may take as long as writing it.
+	p.Reopen = func() error {
+		mainQueue.do(func() { tellReopened(log, "main_log", all.reopen()) })
+		errorQueue.do(func() { tellReopened(log, "error_log", errs.reopen()) })
+		return nil
+	}
 	p.LogDirs, p.RemoveDirs = []string{directory(c.MainLog), directory(c.ErrorLog)}, []string{directory(c.PIDFile)}
-	return runParent(p, log)
+	return runParent(p, log, queues{mainQueue, errorQueue, bootQueue})
+}
+
+// tellReopened tells of a log file that could not be opened anew.
+func tellReopened(log *slog.Logger, key string, err error) {
+	if err != nil {
+		log.Error("log files", "error", named(key, err))
+	}
 }
 
 func named(key string, err error) error {
@@ -243,12 +258,13 @@ func foreground(o options, stderr io.Writer) int {
 		return exitConfig
 	}
 	s := newStyle(c, o.debug)
-	h := s.handler(stderr, true)
+	format := s.stamped
 	if inJournal(stderr) {
-		h = s.journal(stderr)
+		format = s.journal
 	}
+	q, h := newQueue(stderr, format)
 	log := slog.New(h)
-	return runParent(s.options(c, o, read, log), log)
+	return runParent(s.options(c, o, read, log), log, queues{q})
 }
 
 // daemon is -m2: the configuration is checked before anything is started.

@@ -82,6 +82,9 @@ func (s *style) handler(w io.Writer, stamped bool) slog.Handler {
 	return slog.NewTextHandler(w, o)
 }
 
+// stamped is handler with timestamps.
+func (s *style) stamped(w io.Writer) slog.Handler { return s.handler(w, true) }
+
 // branch is a handler for the levels from least on and below limit.
 type branch struct {
 	least, limit slog.Level

@@ -140,8 +140,9 @@ func (s *style) options(c *conf.Config, o options, read func() (*conf.Config, er
 	return parent.Options{Config: c, File: full(o.file), Load: read, Log: log, Applied: s.apply}
 }
 
-// runParent runs the parent to its end.
-func runParent(p parent.Options, log *slog.Logger) int {
+// runParent runs the parent to its end, and then writes what it has logged.
+func runParent(p parent.Options, log *slog.Logger, logs queues) int {
+	defer logs.flush()
 	if err := parent.Run(p); err != nil {
 		log.Error("ended", "error", err)
 		if errors.Is(err, parent.ErrViolation) {
