@@ -60,6 +60,8 @@ type vaddr struct {
 	Host          bool   // of scope host: nothing is sent from it
 }
 
+func (a vaddr) String() string { return a.Prefix.String() }
+
 // kernel is the netlink edge, and the only user of netlink.
 type kernel struct {
 	requests int // batches; blocking, with a timeout

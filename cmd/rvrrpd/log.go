@@ -74,7 +74,7 @@ func (s *style) handler(w io.Writer, stamped bool) slog.Handler {
 				return slog.String(a.Key, "DEBUG")
 			}
 		}
-		return a
+		return plain(a)
 	}}
 	if s.json {
 		return slog.NewJSONHandler(w, o)
