@@ -107,7 +107,7 @@ install: build
 	install -D -m 0644 packaging/completion/rvrrpd.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/rvrrpd
 	install -D -m 0644 packaging/sysusers/rvrrpd.conf $(DESTDIR)$(SYSUSERSDIR)/rvrrpd.conf
 	install -d -m 0755 $(DESTDIR)/etc/rvrrpd
-	test -e $(DESTDIR)/etc/rvrrpd/rvrrpd.conf || install -m 0644 conf/rvrrpd.conf $(DESTDIR)/etc/rvrrpd/rvrrpd.conf
+	test -e $(DESTDIR)/etc/rvrrpd/rvrrpd.conf || install -m 0600 conf/rvrrpd.conf $(DESTDIR)/etc/rvrrpd/rvrrpd.conf
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/sbin/rvrrpd $(DESTDIR)$(PREFIX)/share/man/man8/rvrrpd.8 $(DESTDIR)$(PREFIX)/share/man/man5/rvrrpd.conf.5 \

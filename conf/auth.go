@@ -15,8 +15,21 @@ const (
 	leastWindow, mostWindow = 5 * time.Second, 300 * time.Second
 )
 
-// maxShared is the longest auth_secret, in bytes.
-const maxShared = 4096
+// maxShared is the longest auth_secret, in bytes; maxPassword is how much of it
+// rfc2338-simple sends (RFC 2338 §5.3.10).
+const maxShared, maxPassword = 4096, 8
+
+// Warnings of secrets that are valid, and perhaps not what was meant.
+const (
+	longPassword = "is longer than 8 bytes: only the first 8 count"
+	bareDigits   = `is 64 hexadecimal digits without "hex:": the key is these characters, and not the 32 bytes that they may stand for`
+)
+
+// looksHexadecimal tells whether a text is a key in two ways, as it is, and
+// with "hex:" in front of it.
+func looksHexadecimal(text []byte) bool {
+	return len(text) == 2*minKey && !bytes.ContainsFunc(text, func(r rune) bool { return !strings.ContainsRune("0123456789abcdefABCDEF", r) })
+}
 
 // printedSecret is what is wrong with a value that Print has put in the place
 // of a secret.
@@ -27,6 +40,8 @@ func sharedProblem(s string) string {
 	switch {
 	case s == redacted:
 		return printedSecret
+	case isPlace(s):
+		return placeProblem(s)
 	case len(s) > maxShared:
 		return fmt.Sprintf("has %d bytes", len(s))
 	}
@@ -40,20 +55,31 @@ const (
 	fromCredential = "credential:"
 )
 
+// isPlace tells whether a value says where a secret is kept.
+func isPlace(s string) bool {
+	return strings.HasPrefix(s, fromFile) || strings.HasPrefix(s, fromCredential)
+}
+
+// placeProblem says what is wrong with such a value, "" for nothing.
+func placeProblem(s string) string {
+	if path, is := strings.CutPrefix(s, fromFile); is && !isFullPath(path) {
+		return "is no full path"
+	}
+	name, is := strings.CutPrefix(s, fromCredential)
+	if is && (!isPath(name) || strings.Contains(name, "/") || name == "." || name == "..") {
+		return "is no name of a credential"
+	}
+	return ""
+}
+
 // keyProblem says what is wrong with the value of a key, "" for nothing. It
 // never tells the value.
 func keyProblem(s string) string {
-	path, file := strings.CutPrefix(s, fromFile)
-	name, credential := strings.CutPrefix(s, fromCredential)
 	switch {
 	case s == redacted:
 		return printedSecret
-	case file && !isFullPath(path):
-		return "is no full path"
-	case credential && (!isPath(name) || strings.Contains(name, "/") || name == "." || name == ".."):
-		return "is no name of a credential"
-	case file || credential:
-		return ""
+	case isPlace(s):
+		return placeProblem(s)
 	}
 	b := []byte(s)
 	key, problem := keyBytes(b)
@@ -111,17 +137,24 @@ func (b *builder) auth(s *section, v *Router) {
 		b.fail(n.line, join(s.label, "auth_type"), `%s authenticates version 2 alone; accepted: "none", "hmac", or version = 2`, n.shown())
 	}
 	if n := s.values["auth_secret"]; n != nil {
-		switch v.Secret = []byte(n.text); {
+		if isPlace(n.text) {
+			v.SecretSource = strings.Clone(n.text)
+		} else {
+			v.Secret = []byte(n.text)
+		}
+		switch {
+		case legacy && v.Auth == AuthSimple && len(v.Secret) > maxPassword:
+			b.warn(n, join(s.label, "auth_secret"), longPassword)
 		case legacy:
 		case v.Auth == AuthNone && (s.values["auth_type"] == nil || s.values["auth_type"].kind == integerKind):
 			clear(v.Secret)
-			v.Secret = nil
+			v.Secret, v.SecretSource = nil, ""
 			b.warn(n, join(s.label, "auth_secret"), "has no effect without auth_type: nothing is authenticated")
 		default:
 			b.fail(n.line, join(s.label, "auth_secret"), "has no meaning with auth_type = %q; accepted: auth_secret with \"rfc2338-simple\", \"p0-t8-sha256\" and \"p1-b8-shake256\"", string(v.Auth))
 		}
 	}
-	if legacy && len(v.Secret) == 0 && !s.invalid("auth_secret") {
+	if legacy && len(v.Secret) == 0 && v.SecretSource == "" && !s.invalid("auth_secret") {
 		at := Error{File: b.file, Line: s.line, Key: join(s.label, "auth_secret"), Problem: "is empty: everybody knows it"}
 		b.warnings = append(b.warnings, at.Error())
 	}
@@ -156,12 +189,15 @@ func (b *builder) hmac(s *section, interval time.Duration) *HMAC {
 		}
 		lines[id.integer] = id.line
 		key := Key{ID: uint8(id.integer)}
-		if strings.HasPrefix(value.text, fromFile) || strings.HasPrefix(value.text, fromCredential) {
+		if isPlace(value.text) {
 			key.Source = strings.Clone(value.text)
 		} else {
-			b := []byte(value.text)
-			key.Value, _ = keyBytes(b)
-			clear(b)
+			text := []byte(value.text)
+			if looksHexadecimal(text) {
+				b.warn(value, join(k.label, "value"), bareDigits)
+			}
+			key.Value, _ = keyBytes(text)
+			clear(text)
 		}
 		h.Keys = append(h.Keys, key)
 	}

@@ -184,8 +184,11 @@ type Router struct {
 	SocketFilter bool
 	// Auth says how advertisements are authenticated.
 	Auth AuthType
-	// Secret of the types for VRRPv2, perhaps empty.
+	// Secret of the types for VRRPv2, perhaps empty. Parse leaves it empty where
+	// there is a SecretSource; Load reads it from there.
 	Secret []byte
+	// SecretSource is file:PATH or credential:NAME, "" for a secret in the file.
+	SecretSource string
 	// HMAC with AuthHMAC, else nil.
 	HMAC *HMAC
 }

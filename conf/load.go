@@ -60,7 +60,7 @@ func Load(path string, format Format) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.resolve(path, info.Mode()); err != nil {
+	if err := c.resolve(path, info); err != nil {
 		c.Wipe()
 		return nil, err
 	}

@@ -106,7 +106,10 @@ func (p *printer) router(v *Router) {
 	p.set("vrouter.socket_filter", strconv.FormatBool(v.SocketFilter))
 	p.initial("vrouter.rfc3768")
 	p.set("vrouter.auth_type", tomlString(string(v.Auth)))
-	if len(v.Secret) > 0 {
+	switch {
+	case v.SecretSource != "":
+		p.set("vrouter.auth_secret", tomlString(v.SecretSource))
+	case len(v.Secret) > 0:
 		p.set("vrouter.auth_secret", tomlString(redacted))
 	}
 	if v.HMAC != nil {

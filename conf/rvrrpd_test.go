@@ -77,6 +77,7 @@ func TestFilesOfRVRRPd(t *testing.T) {
 	want := []string{
 		`f:27:1: api: has no effect: there is no interface for clients, and no port is opened`,
 		`f:6:1: client_api: has no effect: there is no interface for clients, and no port is opened`,
+		`f:19:1: vrouter[1].auth_secret: is longer than 8 bytes: only the first 8 count`,
 	}
 	if diff := cmp.Diff(want, c.Warnings); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)

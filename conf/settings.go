@@ -94,8 +94,9 @@ const (
 	acceptedNextHop = "a unicast address of the family of the route"
 	acceptedMask    = "an IPv4 network mask, as in \"255.255.255.0\""
 	acceptedSecret  = "at least one character"
-	acceptedShared  = "up to 4096 bytes"
-	acceptedKey     = "32..64 bytes: " + acceptedHex + ", printable ASCII characters, \"file:\" and a path that begins with /, or \"credential:\" and a name"
+	acceptedShared  = "up to 4096 bytes, " + acceptedPlace
+	acceptedPlace   = "\"file:\" and a path that begins with /, or \"credential:\" and a name"
+	acceptedKey     = "32..64 bytes: " + acceptedHex + ", printable ASCII characters, " + acceptedPlace
 	acceptedKeyText = "32..64 bytes: " + acceptedHex + ", or printable ASCII characters"
 	acceptedHex     = "\"hex:\" and 64 to 128 hexadecimal digits"
 )

@@ -150,6 +150,7 @@ func TestPackage(t *testing.T) {
 	if said := s.must(t, "rvrrpd", "--check"); !strings.Contains(said, "192.0.2.254/24") {
 		t.Errorf("the example: %s", said)
 	}
+	s.keepsSecrets(t)
 	s.must(t, "bash", "-ec", `source /usr/share/bash-completion/completions/rvrrpd
 		COMP_WORDS=(rvrrpd --pl) COMP_CWORD=1; _rvrrpd rvrrpd --pl rvrrpd; test "${COMPREPLY[*]}" = --plan
 		_rvrrpd rvrrpd "" -d; test "${COMPREPLY[*]}" = "0 1 2 3 5"`)
@@ -216,6 +217,38 @@ func TestPackage(t *testing.T) {
 	}
 	if diff := cmp.Diff(before, s.files(t)); diff != "" {
 		t.Errorf("left behind (-before +after):\n%s", diff)
+	}
+}
+
+// keepsSecrets checks that the packaged configuration may have secrets in it,
+// for both services, and that nobody else reads it.
+func (s system) keepsSecrets(t *testing.T) {
+	t.Helper()
+	const file = "/etc/rvrrpd/rvrrpd.conf"
+	if said := strings.TrimSpace(s.must(t, "stat", "-c", "%U:%G %a", file)); said != "root:rvrrpd 640" {
+		t.Errorf("%s: %s", file, said)
+	}
+	path := filepath.Join(s.root, file)
+	example, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secretive := lab.Router{Kind: lab.Rvrrpd, Priority: high}.Configuration("r1") + "auth_type = \"rfc2338-simple\"\nauth_secret = \"hushhush\"\n"
+	if err := os.WriteFile(path, []byte(secretive), 0); err != nil {
+		t.Fatal(err)
+	}
+	s.must(t, "rvrrpd", "--check")
+	s.must(t, "setpriv", "--reuid", "rvrrpd", "--regid", "rvrrpd", "--clear-groups", "rvrrpd", "--check")
+	if status, said := s.run("setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups", "rvrrpd", "--check"); status == 0 || !strings.Contains(said, "permission denied") {
+		t.Errorf("nobody reads it: %s", said)
+	}
+	s.must(t, "chgrp", "daemon", file)
+	if status, said := s.run("rvrrpd", "--check"); status != 78 || !strings.Contains(said, "holds secrets and can be read by others (mode 0640)") {
+		t.Errorf("with another group: status %d: %s", status, said)
+	}
+	s.must(t, "chgrp", "rvrrpd", file)
+	if err := os.WriteFile(path, example, 0); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -121,7 +121,7 @@ func (b *booted) write(name, text string, mode os.FileMode) {
 
 func (b *booted) configure(priority int) {
 	b.Helper()
-	b.write("etc/rvrrpd/rvrrpd.conf", systemdConfiguration(priority, "credential:lan"), 0o644)
+	b.write("etc/rvrrpd/rvrrpd.conf", systemdConfiguration(priority, "credential:lan"), 0o640)
 }
 
 // show is a property of the unit.

@@ -4,11 +4,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/landlock-lsm/go-landlock/landlock"
 	llsyscall "github.com/landlock-lsm/go-landlock/landlock/syscall"
-	"github.com/rvrrpd/rvrrpd/conf"
 	"golang.org/x/sys/unix"
 )
 
@@ -43,7 +41,7 @@ func (d *daemon) restrict(o Options) error {
 func readable(o Options) (dirs []string) {
 	files := []string{o.File}
 	for _, r := range o.Config.Routers {
-		files = append(files, keyFiles(r.HMAC)...)
+		files = append(files, r.SecretFiles()...)
 	}
 	for _, f := range files {
 		if f == "" {
@@ -58,16 +56,4 @@ func readable(o Options) (dirs []string) {
 		dirs = append(dirs, dir)
 	}
 	return dirs
-}
-
-func keyFiles(h *conf.HMAC) (files []string) {
-	if h == nil {
-		return nil
-	}
-	for _, k := range h.Keys {
-		if path, is := strings.CutPrefix(k.Source, "file:"); is {
-			files = append(files, path)
-		}
-	}
-	return files
 }

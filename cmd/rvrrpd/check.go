@@ -57,7 +57,20 @@ func check(o options, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, err)
 		return exitFailure
 	}
+	printFingerprints(c, stdout)
 	return 0
+}
+
+// printFingerprints prints by what the keys of two routers can be compared.
+func printFingerprints(c *conf.Config, stdout io.Writer) {
+	for _, r := range c.Routers {
+		if r.HMAC == nil {
+			continue
+		}
+		for _, k := range r.HMAC.Keys {
+			fmt.Fprintf(stdout, "# key %d of %s: fingerprint %s\n", k.ID, r.Name(), k.Fingerprint())
+		}
+	}
 }
 
 // formatOf is the format that the name of a file says, or else another.

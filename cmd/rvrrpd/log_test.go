@@ -217,6 +217,31 @@ func TestLockPID(t *testing.T) {
 	}
 }
 
+// TestCheckFingerprints: keys are compared by what --check prints of them, and
+// what is doubtful about them is told.
+func TestCheckFingerprints(t *testing.T) {
+	t.Parallel()
+	digits := strings.Repeat("0123456789abcdef", 4)
+	printed := func(value string) (line, warnings string) {
+		file := filepath.Join(t.TempDir(), "conf")
+		text := "[[vrouter]]\ngroup = 7\ninterface = \"eth0\"\nvip = \"192.0.2.1\"\nauth_type = \"hmac\"\n[vrouter.hmac]\nactive_key = 3\n[[vrouter.hmac.key]]\nid = 3\nvalue = \"" + value + "\"\n"
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var out, errs bytes.Buffer
+		if code := run([]string{"--check", "-c", file}, &out, &errs); code != 0 || strings.Contains(out.String()+errs.String(), digits[:16]) {
+			t.Fatalf("code %d: %s%s", code, out.String(), errs.String())
+		}
+		m := regexp.MustCompile(`(?m)^# key 3 of eth0/7/ipv4: fingerprint [0-9a-f]{8}$`).FindString(out.String())
+		return m, errs.String()
+	}
+	asHex, quiet := printed("hex:" + digits)
+	asText, warned := printed(digits)
+	if asHex == "" || asText == "" || asHex == asText || quiet != "" || !strings.Contains(warned, "64 hexadecimal digits") {
+		t.Errorf("%q, %q; %q, %q", asHex, asText, quiet, warned)
+	}
+}
+
 // TestCheckPrints: what --check prints is a configuration, and the same one.
 func TestCheckPrints(t *testing.T) {
 	t.Parallel()
