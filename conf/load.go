@@ -128,6 +128,9 @@ func Parse(name string, data []byte, format Format) (*Config, error) {
 	default:
 		return fail(0, "", fmt.Sprintf("format %q is unknown; accepted: %q, %q", string(format), string(TOML), string(JSON)))
 	}
+	if line := keepalivedLine(data); root == nil && line > 0 {
+		return fail(line, "", "is a file of keepalived's; accepted: TOML or JSON with the keys of rvrrpd.conf(5), for which docs/keepalived.md has keepalived's words")
+	}
 	if root == nil {
 		return nil, errs
 	}

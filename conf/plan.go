@@ -68,8 +68,57 @@ func (r *Router) Name() string {
 	return fmt.Sprintf("%s/%d/%s", r.Interface, r.VRID, family)
 }
 
-// shared are the keys that all routers of a group must agree on.
-var shared = []string{"version", "auth_type", "auth_secret", "hmac.active_key", "hmac.key"}
+// Remarks behind a change that concerns the other routers of the group.
+const (
+	agree    = "(the other routers must agree, or drop what it says)"
+	abandon  = "(the other routers must not sign with it any more)"
+	mustSign = "(it drops what the other routers do not sign)"
+)
+
+// remark says what a changed key asks of the other routers, "" for nothing.
+func remark(key string, old, next *Router) string {
+	speaks2 := next.Version == 2 || next.Migration
+	switch {
+	case key == "version" && !next.Migration, // "2+3" speaks with both
+		(key == "vip" || key == "timers") && speaks2, // version 3 learns and tolerates them
+		key == "auth_type" && !(old.unsigned() && next.unsigned()):
+		return agree
+	case key == "hmac.mode" && old.HMAC != nil && next.HMAC != nil:
+		switch {
+		case next.HMAC.Mode == "enforce":
+			return mustSign
+		case old.HMAC.Mode == "receive-only" || next.HMAC.Mode == "receive-only":
+			return agree
+		}
+	}
+	return ""
+}
+
+// unsigned tells whether a router sends advertisements that everybody takes.
+func (r *Router) unsigned() bool {
+	return r.Auth == AuthNone || r.Auth == AuthHMAC && r.HMAC.Mode == "receive-only"
+}
+
+// keyRemark says what other keys of HMAC ask of the other routers. A key that
+// is added asks nothing, nor does another that signs: all verify.
+func keyRemark(old, next *HMAC) string {
+	if old == nil || next == nil {
+		return ""
+	}
+	values, what := map[uint8][]byte{}, ""
+	for _, k := range next.Keys {
+		values[k.ID] = k.Value
+	}
+	for _, k := range old.Keys {
+		switch value, there := values[k.ID]; {
+		case there && !bytes.Equal(value, k.Value):
+			return agree
+		case !there:
+			what = abandon
+		}
+	}
+	return what
+}
 
 func effect(old, next *Router) Effect {
 	e := Effect{Router: next.Name(), Kind: New}
@@ -80,6 +129,9 @@ func effect(old, next *Router) Effect {
 	a, b := old.keys(), next.keys()
 	if !bytes.Equal(old.Secret, next.Secret) {
 		e.change("auth_secret")
+		if old.Auth == next.Auth { // else it is said of that
+			e.change(agree)
+		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(merged(a, b))) {
 		if a[key] == b[key] || key == "auth_secret" {
@@ -96,14 +148,16 @@ func effect(old, next *Router) Effect {
 		default:
 			e.change(key + " = " + a[key] + " -> " + b[key])
 		}
-		if slices.Contains(shared, key) || key == "vip" && next.Version == 2 || key == "timers" && next.Version == 2 {
-			e.change("(the other routers must agree, or drop what it says)")
+		if what := remark(key, old, next); what != "" {
+			e.change(what)
 		}
 	}
-	if sameKeys(old.HMAC, next.HMAC) {
-		return e
+	if a["hmac.key"] == b["hmac.key"] && !sameKeys(old.HMAC, next.HMAC) {
+		e.change("hmac.key: other values")
 	}
-	e.change("hmac.key: other values")
+	if what := keyRemark(old.HMAC, next.HMAC); what != "" {
+		e.change(what)
+	}
 	return e
 }
 

@@ -30,6 +30,10 @@ func TestPlan(t *testing.T) {
 		}
 		return text
 	}
+	const agree, second = ", (the other routers must agree, or drop what it says)", "[[vrouter.hmac.key]]\nid = 2\nvalue = \"KEYz\"\n"
+	mode := func(mode string) string {
+		return strings.Replace(hmac, "active_key = 1\n", "active_key = 1\nmode = \""+mode+"\"\n", 1)
+	}
 	for _, tt := range []struct{ name, old, next, want string }{
 		{"nothing", router("7", ""), "debug = 0\n" + router("7", "priority = 100"), "eth0/7/ipv4 unchanged"},
 		{"priority", router("7", ""), router("7", "priority = 150"), "eth0/7/ipv4 updated: priority = 100 -> 150"},
@@ -43,8 +47,25 @@ func TestPlan(t *testing.T) {
 		{"another VRID", router("7", "") + router("8", ""), router("9", "") + router("8", ""),
 			"eth0/9/ipv4 new; eth0/8/ipv4 unchanged; eth0/7/ipv4 will fail over: it is not in the new configuration"},
 		{"password", router("7", "auth_type = \"rfc2338-simple\"\nauth_secret = \"one\""), router("7", "auth_type = \"rfc2338-simple\"\nauth_secret = \"two\""),
-			"eth0/7/ipv4 updated: auth_secret"},
-		{"key", router("7", hmac), router("7", strings.Replace(hmac, "KEY", "KEYx", 1)), "eth0/7/ipv4 updated: hmac.key: other values"},
+			"eth0/7/ipv4 updated: auth_secret" + agree},
+		{"version", router("7", ""), router("7", "version = 3"), `eth0/7/ipv4 updated: checksum = "rfc9568", version = 2 -> 3` + agree},
+		{"version for a migration", router("7", "version = 3"), router("7", "version = \"2+3\""), `eth0/7/ipv4 updated: version = 3 -> "2+3"`},
+		{"interval of a migration", router("7", "version = \"2+3\""), router("7", "version = \"2+3\"\ntimers = { advert = 2 }"),
+			"eth0/7/ipv4 updated: timers = { advert = 1 } -> { advert = 2 }" + agree},
+		{"interval of version 3", router("7", "version = 3"), router("7", "version = 3\ntimers = { advert = 2 }"), "eth0/7/ipv4 updated: timers = { advert = 1 } -> { advert = 2 }"},
+		{"kind of authentication", router("7", "auth_type = \"p0-t8-sha256\"\nauth_secret = \"one\""), router("7", "auth_type = \"p1-b8-shake256\"\nauth_secret = \"one\""),
+			`eth0/7/ipv4 updated: auth_type = "p0-t8-sha256" -> "p1-b8-shake256"` + agree},
+		{"HMAC that only listens", router("7", ""), router("7", mode("receive-only")),
+			`eth0/7/ipv4 updated: auth_type = "none" -> "hmac", hmac.active_key = 1, hmac.anti_replay = "time", hmac.key = 1 "redacted", hmac.mode = "receive-only", hmac.time_window = 5`},
+		{"HMAC at once", router("7", ""), router("7", mode("permissive")),
+			`eth0/7/ipv4 updated: auth_type = "none" -> "hmac"` + agree + `, hmac.active_key = 1, hmac.anti_replay = "time", hmac.key = 1 "redacted", hmac.mode = "permissive", hmac.time_window = 5`},
+		{"HMAC that signs", router("7", mode("receive-only")), router("7", mode("permissive")), `eth0/7/ipv4 updated: hmac.mode = "receive-only" -> "permissive"` + agree},
+		{"HMAC that wants it", router("7", mode("permissive")), router("7", mode("enforce")), `eth0/7/ipv4 updated: hmac.mode = "permissive" -> "enforce", (it drops what the other routers do not sign)`},
+		{"HMAC that relents", router("7", mode("enforce")), router("7", mode("permissive")), `eth0/7/ipv4 updated: hmac.mode = "enforce" -> "permissive"`},
+		{"key", router("7", hmac), router("7", strings.Replace(hmac, "KEY", "KEYx", 1)), "eth0/7/ipv4 updated: hmac.key: other values" + agree},
+		{"second key", router("7", hmac), router("7", hmac+second), `eth0/7/ipv4 updated: hmac.key = 1 "redacted" -> 1 "redacted" 2 "redacted"`},
+		{"another key signs", router("7", hmac+second), router("7", strings.Replace(hmac, "active_key = 1", "active_key = 2", 1)+second), "eth0/7/ipv4 updated: hmac.active_key = 1 -> 2"},
+		{"the first key goes", router("7", hmac+second), router("7", hmac), `eth0/7/ipv4 updated: hmac.key = 1 "redacted" 2 "redacted" -> 1 "redacted", (the other routers must not sign with it any more)`},
 		{"same key", router("7", hmac), router("7", hmac), "eth0/7/ipv4 unchanged"},
 		{"top", "debug = 1\nuser = \"a\"\npid = \"/a\"\n" + router("7", ""), "debug = 2\nuser = \"b\"\npid = \"/b\"\n" + router("7", ""),
 			`eth0/7/ipv4 unchanged| debug = 1 -> 2| pid = "/a" -> "/b": without effect until a restart| user = "a" -> "b": the reload is refused, this needs a restart`},

@@ -62,6 +62,10 @@ func (r *reader) table(n *node, path, label string) *section {
 		}
 		known, ok := byKey[dotted(path, key)]
 		if !ok || strings.Contains(key, ".") {
+			if here := ofKeepalived[key]; here != "" {
+				r.fail(child.line, join(label, key), "keepalived's name; here: %s", here)
+				continue
+			}
 			r.fail(child.line, join(label, key), "unknown key; %s", suggest(path, key))
 			continue
 		}
