@@ -100,7 +100,7 @@ func TestLinkedPackages(t *testing.T) {
 }
 
 // rootLines is the most code, without comments and blank lines, that an
-// auditor of the root process reads in an afternoon.
+// auditor of the root process has to read.
 const rootLines = 9200
 
 func TestRootCodeIsShort(t *testing.T) {

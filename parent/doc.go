@@ -2,7 +2,7 @@
 // netlink, and does what the network process asks for only where the
 // configuration granted it before that process existed. It parses no packet.
 //
-// For a reader with one afternoon: grant.go says what may happen at all,
+// For a reader: grant.go says what may happen at all,
 // policy.go decides on each request, ops.go does it, ledger.go remembers it
 // so that it is undone. run.go is the loop around them; child.go, verify.go
 // and confine.go build and check the walls.

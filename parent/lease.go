@@ -46,11 +46,11 @@ type renewed struct {
 func openLeases() (*leases, error) {
 	tables, err := nftables.New(nftables.AsLasting(), nftables.WithSockOptions(func(c *netlink.Conn) error { return c.SetWriteBuffer(batchBuffer) }))
 	if err != nil {
-		return nil, fmt.Errorf("nftables: %w", err)
+		return nil, fmt.Errorf("nftables (key lease; kernel module nf_tables): %w", err)
 	}
 	renewal, err := dialRenewal()
 	if err != nil {
-		return nil, fmt.Errorf("nftables: %w", err)
+		return nil, fmt.Errorf("nftables (key lease; kernel module nf_tables): %w", err)
 	}
 	return &leases{tables: tables, renewal: renewal, applied: make(map[string][]netip.Addr), anew: running().before(renewsSince)}, nil
 }
@@ -90,11 +90,11 @@ func (l *leases) apply(want map[string][]netip.Addr, alive []renewed) error {
 			l.tables.DelTable(t)
 			l.tables.AddTable(t)
 			if err := l.fill(t, iface, addrs, alive); err != nil {
-				return fmt.Errorf("nftables: %w", err)
+				return fmt.Errorf("nftables (key lease; kernel module nf_tables): %w", err)
 			}
 		}
 		if err := l.tables.Flush(); err != nil {
-			return fmt.Errorf("nftables: %w", err)
+			return fmt.Errorf("nftables (key lease; kernel module nf_tables): %w", err)
 		}
 		l.applied[iface] = addrs
 	}
@@ -109,7 +109,7 @@ func (l *leases) remove(iface string) error {
 	}
 	delete(l.applied, iface)
 	if err := l.tables.Flush(); err != nil {
-		return fmt.Errorf("nftables: %w", err)
+		return fmt.Errorf("nftables (key lease; kernel module nf_tables): %w", err)
 	}
 	return nil
 }
@@ -121,7 +121,7 @@ func (l *leases) forget() { clear(l.applied) }
 func (l *leases) left() (ifaces []string, err error) {
 	all, err := l.tables.ListTablesOfFamily(nftables.TableFamilyINet)
 	if err != nil {
-		return nil, fmt.Errorf("nftables: %w", err)
+		return nil, fmt.Errorf("nftables (key lease; kernel module nf_tables): %w", err)
 	}
 	for _, t := range all {
 		if iface, ours := strings.CutPrefix(t.Name, leasePrefix); ours {
@@ -254,20 +254,20 @@ const (
 // because one that is not there cannot be deleted.
 func (l *leases) renew(what []renewed) error {
 	if l.renewal == nil {
-		return errors.New("nftables: no socket")
+		return errors.New("nftables (key lease): no socket")
 	}
 	batch, err := renewal(what, l.anew)
 	if err != nil {
-		return fmt.Errorf("nftables: %w", err)
+		return fmt.Errorf("nftables (key lease; kernel module nf_tables): %w", err)
 	}
 	n := len(batch) - 1
 	if _, err := l.renewal.SendMessages(append(batch, subsystem(unix.NFNL_MSG_BATCH_END, 0))); err != nil {
-		return fmt.Errorf("nftables: %w", err)
+		return fmt.Errorf("nftables (key lease; kernel module nf_tables): %w", err)
 	}
 	// Every message is answered, also when one of them spoils the batch.
 	var errs []error
 	if err := l.renewal.SetReadDeadline(time.Now().Add(renewTime)); err != nil {
-		return fmt.Errorf("nftables: %w", err)
+		return fmt.Errorf("nftables (key lease; kernel module nf_tables): %w", err)
 	}
 	for range n {
 		_, err := l.renewal.Receive()
@@ -275,12 +275,12 @@ func (l *leases) renew(what []renewed) error {
 			l.renewal.Close()
 			again, dialled := dialRenewal()
 			l.renewal = again
-			return fmt.Errorf("nftables: %w", errors.Join(err, dialled))
+			return fmt.Errorf("nftables (key lease; kernel module nf_tables): %w", errors.Join(err, dialled))
 		}
 		errs = append(errs, err)
 	}
 	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("nftables: %w", err)
+		return fmt.Errorf("nftables (key lease; kernel module nf_tables): %w", err)
 	}
 	return nil
 }

@@ -107,7 +107,7 @@ func (w *wall) apply(want rules) (err error) {
 	if w.conn == nil {
 		if err := w.open(); err != nil {
 			w.conn = nil
-			return fmt.Errorf("nftables: %w", err)
+			return fmt.Errorf("nftables (accept_mode = false, owners of addresses; kernel module nf_tables): %w", err)
 		}
 	}
 	w.conn.FlushTable(w.inet)
@@ -126,7 +126,7 @@ func (w *wall) apply(want rules) (err error) {
 	}
 	if err != nil {
 		w.chains, w.sets = chains, sets
-		return fmt.Errorf("nftables: %w", err)
+		return fmt.Errorf("nftables (accept_mode = false, owners of addresses; kernel module nf_tables): %w", err)
 	}
 	w.applied = want
 	return nil
