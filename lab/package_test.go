@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -151,6 +152,10 @@ func TestPackage(t *testing.T) {
 		t.Errorf("the example: %s", said)
 	}
 	s.keepsSecrets(t)
+	s.must(t, "sh", "-ec", `cd /usr/share/doc/rvrrpd; umask 077
+		printf 'hex:%064d' 7 >/etc/rvrrpd/lan.key
+		for f in examples/*.conf; do rvrrpd --check -c $f; done; rm /etc/rvrrpd/lan.key`)
+	s.documented(t)
 	s.must(t, "bash", "-ec", `source /usr/share/bash-completion/completions/rvrrpd
 		COMP_WORDS=(rvrrpd --pl) COMP_CWORD=1; _rvrrpd rvrrpd --pl rvrrpd; test "${COMPREPLY[*]}" = --plan
 		_rvrrpd rvrrpd "" -d; test "${COMPREPLY[*]}" = "0 1 2 3 5"`)
@@ -217,6 +222,29 @@ func TestPackage(t *testing.T) {
 	}
 	if diff := cmp.Diff(before, s.files(t)); diff != "" {
 		t.Errorf("left behind (-before +after):\n%s", diff)
+	}
+}
+
+// documented checks that the documents of the package lead to each other: each
+// file that one names with a link is there.
+func (s system) documented(t *testing.T) {
+	t.Helper()
+	links := 0
+	err := filepath.WalkDir(filepath.Join(s.root, "usr/share/doc/rvrrpd"), func(path string, e fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".md" {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, m := range regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`).FindAllStringSubmatch(string(text), -1) {
+			links++
+			if _, err := os.Stat(filepath.Join(filepath.Dir(path), m[1])); err != nil {
+				t.Errorf("%s: %v", filepath.Base(path), err)
+			}
+		}
+		return err
+	})
+	if err != nil || links < 20 {
+		t.Errorf("%d links: %v", links, err)
 	}
 }
 
