@@ -85,11 +85,11 @@ func formatOf(file, otherwise string) string {
 
 // plan is --plan: what a reload would do.
 func plan(o options, stdout, stderr io.Writer) int {
-	format := o.format
-	if !o.formatGiven {
-		format = formatOf(o.file, format)
+	otherwise := string(conf.TOML)
+	if o.formatGiven {
+		otherwise = o.format
 	}
-	old, next := load(o.file, format, stderr), load(o.plan, formatOf(o.plan, o.format), stderr)
+	old, next := load(o.file, o.format, stderr), load(o.plan, formatOf(o.plan, otherwise), stderr)
 	if old == nil || next == nil {
 		return exitConfig
 	}

@@ -79,7 +79,7 @@ func step(stage string, args []string) int {
 		o, err := parse(args)
 		b := newBoot(os.NewFile(bootFD, "launcher"))
 		if err != nil {
-			fmt.Fprintln(b, "rvrrpd:", err)
+			fmt.Fprintf(b, "rvrrpd: %v; see rvrrpd -h\n", err)
 			return exitUsage
 		}
 		return serve(o, b)
@@ -90,14 +90,10 @@ func step(stage string, args []string) int {
 
 // run does what the command line says.
 func run(args []string, stdout, stderr io.Writer) int {
-	if len(args) == 0 {
-		fmt.Fprint(stderr, usage)
-		return exitUsage
-	}
 	o, err := parse(args)
 	switch {
 	case err != nil:
-		fmt.Fprintf(stderr, "rvrrpd: %v\n%s", err, usage)
+		fmt.Fprintf(stderr, "rvrrpd: %v; see rvrrpd -h\n", err)
 		return exitUsage
 	case o.help:
 		fmt.Fprint(stdout, usage)

@@ -21,6 +21,13 @@ func TestParse(t *testing.T) {
 		{"-m2", options{mode: 2}, ""},
 		{"-m 1 -c x.conf -d5 -g json", options{mode: 1, debug: 5, file: "x.conf", given: true, format: "json", formatGiven: true}, ""},
 		{"--mode 1 --conf x.conf --debug 3 --cfg-format toml", options{mode: 1, debug: 3, file: "x.conf", given: true, formatGiven: true}, ""},
+		{"-m1 -m2", options{mode: 2}, ""},
+		{"-m2 -c a.conf -m1 -c b.conf", options{mode: 1, file: "b.conf", given: true}, ""},
+		{"-m1 -c x.json", options{mode: 1, file: "x.json", given: true, format: "json"}, ""},
+		{"-m2 -c x.json", options{mode: 2, file: "x.json", given: true, format: "json"}, ""},
+		{"-m0 -ieth0 -c X.JSON", options{iface: "eth0", file: "X.JSON", given: true, format: "json"}, ""},
+		{"--check -c x.json -g toml", options{mode: -1, check: true, file: "x.json", given: true, formatGiven: true}, ""},
+		{"-g json -m1 -c x.toml", options{mode: 1, file: "x.toml", given: true, format: "json", formatGiven: true}, ""},
 		{"--mode=1 -cx.conf", options{mode: 1, file: "x.conf", given: true}, ""},
 		{"-m0 -ieth0 --json --count 3 --vrid=7 -wx.pcap", options{iface: "eth0", jsonForm: true, count: 3, vrid: 7, write: "x.pcap"}, ""},
 		{"-m0 -r x.pcapng -c x.conf", options{read: "x.pcapng", file: "x.conf", given: true}, ""},
@@ -105,6 +112,10 @@ func TestRunRefuses(t *testing.T) {
 	if err := os.WriteFile(bad, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	object := filepath.Join(t.TempDir(), "bad.json")
+	if err := os.WriteFile(object, []byte(`{"vrouter": [{"group": 300, "interface": "eth0", "vip": "10.0.0.1"}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	open := filepath.Join(t.TempDir(), "open.conf")
 	if err := os.WriteFile(open, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -117,8 +128,11 @@ func TestRunRefuses(t *testing.T) {
 		code int
 		want []string
 	}{
-		{nil, exitUsage, []string{"usage:"}},
-		{[]string{"-m9"}, exitUsage, []string{"accepted: 0, 1, 2", "usage:"}},
+		{nil, exitUsage, []string{"a mode is needed", "; see rvrrpd -h\n"}},
+		{[]string{"-m9"}, exitUsage, []string{"accepted: 0, 1, 2", "; see rvrrpd -h\n"}},
+		{[]string{"--own", "x", "-m0", "-r", "-"}, exitUsage, []string{"--own x", "; see rvrrpd -h\n"}},
+		{[]string{"--check", "-c", object}, exitConfig, []string{object + ":1:", "vrouter[1].group", "1..255"}},
+		{[]string{"--check", "-c", object, "-g", "toml"}, exitConfig, []string{object + ":1:", "TOML"}},
 		{[]string{"-m1", "-i", "eth0", "-c", bad}, exitConfig, []string{"warning: -i has no effect", bad + ":2:1:"}},
 		{[]string{"-m2", "-c", bad}, exitConfig, []string{bad + ":2:1:"}},
 		{[]string{"--check", "-c", bad}, exitConfig, []string{bad + ":2:1:"}},
@@ -130,6 +144,9 @@ func TestRunRefuses(t *testing.T) {
 		var out, errs bytes.Buffer
 		if code := run(tt.args, &out, &errs); code != tt.code {
 			t.Errorf("%v: exit code %d, want %d", tt.args, code, tt.code)
+		}
+		if n := strings.Count(errs.String(), "\n"); tt.code == exitUsage && n != 1 {
+			t.Errorf("%v: a mistake on the command line is told in %d lines:\n%s", tt.args, n, errs.String())
 		}
 		for _, want := range tt.want {
 			if !strings.Contains(errs.String(), want) {

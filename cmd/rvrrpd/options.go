@@ -22,7 +22,8 @@ const usage = `usage: rvrrpd -m1|-m2 [-c FILE] [-g toml|json] [-d LEVEL]
   -m, --mode MODE        0: show VRRP packets, 1: run the virtual routers in the
                          foreground, 2: run them as a daemon
   -c, --conf FILE        configuration (default /etc/rvrrpd/rvrrpd.conf)
-  -g, --cfg-format FMT   its format: toml (default) or json
+  -g, --cfg-format FMT   its format, toml or json, whatever its name; without it
+                         a name that ends in .json is JSON, any other TOML
   -d, --debug LEVEL      0 (default), 1, 2, 3 or 5; overrides the file
       --check            check the configuration, print it and what it grants
       --plan NEW         print what a reload with the file NEW would do; its
@@ -78,7 +79,7 @@ func flags(o *options) *flag.FlagSet {
 	number(&o.count, 0, "count")
 	number(&o.vrid, 0, "vrid")
 	text(&o.file, defaultFile, "c", "conf")
-	text(&o.format, "toml", "g", "cfg-format")
+	text(&o.format, string(conf.TOML), "g", "cfg-format")
 	text(&o.iface, "", "i", "iface")
 	text(&o.read, "", "r", "read")
 	text(&o.write, "", "w", "write")
@@ -118,6 +119,9 @@ func parse(args []string) (o options, err error) {
 		o.given = o.given || f.Name == "c" || f.Name == "conf"
 		o.formatGiven = o.formatGiven || f.Name == "g" || f.Name == "cfg-format"
 	})
+	if !o.formatGiven {
+		o.format = formatOf(o.file, o.format)
+	}
 	if o.help || o.version {
 		return o, nil
 	}

@@ -21,7 +21,7 @@ func sniff(o options, stdout, stderr io.Writer) int {
 	}
 	var err error
 	if s.Own, s.MACs, err = ownAddresses(o.own); err != nil {
-		fmt.Fprintln(stderr, "rvrrpd:", err)
+		fmt.Fprintf(stderr, "rvrrpd: %v; see rvrrpd -h\n", err)
 		return exitUsage
 	}
 	if o.given {
