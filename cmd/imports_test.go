@@ -25,8 +25,9 @@ var mayImport = map[string][]string{
 		"github.com/google/nftables/binaryutil", "github.com/mdlayher/netlink", "github.com/landlock-lsm/go-landlock/landlock", "github.com/landlock-lsm/go-landlock/landlock/syscall"},
 	"audit":              {},
 	"capture":            {},
-	"cmd/rvrrpd":         {module + "audit", module + "parent", module + "conf", module + "ipc", "golang.org/x/sys/unix"},
-	"cmd/rvrrpd-netproc": {module + "netproc", module + "netproc/sandbox", module + "ipc"},
+	"cmd/signals":        {"golang.org/x/sys/unix"},
+	"cmd/rvrrpd":         {module + "cmd/signals", module + "audit", module + "parent", module + "conf", module + "ipc", "golang.org/x/sys/unix"},
+	"cmd/rvrrpd-netproc": {module + "netproc", module + "netproc/sandbox", module + "ipc", "golang.org/x/sys/unix"},
 }
 
 // mustNot are standard packages that are kept out of single packages.

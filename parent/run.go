@@ -133,6 +133,8 @@ type Options struct {
 	// Load gets the next one, on SIGHUP.
 	Load func() (*conf.Config, error)
 	Log  *slog.Logger
+	// Signals are those that the caller has caught, since the start of the process.
+	Signals <-chan os.Signal
 	// Ready, if not nil, is called once, from Run: every virtual router has
 	// reached its first state, but for those whose link is not there yet.
 	Ready func()
@@ -181,7 +183,7 @@ func Run(o Options) (err error) {
 			d.closeState()
 		}
 	}()
-	signals, err := catchSignals()
+	signals, err := readSignals(o.Signals)
 	if err != nil {
 		return err
 	}

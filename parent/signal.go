@@ -37,10 +37,13 @@ func (d *daemon) signalled(fd int) error {
 }
 
 // stop has the child hand over every virtual router, and ends at once where
-// there is none that could.
+// there is none that could. Being told once more cuts no goodbye short.
 func (d *daemon) stop() error {
+	if d.stopping {
+		return nil
+	}
 	d.manager.tell("STOPPING=1")
-	if d.stopping || d.child == nil || d.child.phase != ipc.PhaseRun {
+	if d.child == nil || d.child.phase != ipc.PhaseRun {
 		return errStopped
 	}
 	d.stopping = true

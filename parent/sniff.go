@@ -45,6 +45,8 @@ type SniffOptions struct {
 	Out io.Writer
 	// Log gets what is not a packet.
 	Log *slog.Logger
+	// Signals are those that the caller has caught, since the start of the process.
+	Signals <-chan os.Signal
 }
 
 // sniffing is the state of Sniff. The daemon in it starts the child, in the
@@ -87,7 +89,7 @@ func Sniff(o SniffOptions) (err error) {
 	if s.left == 0 {
 		s.left = -1
 	}
-	signals, err := catchSignals()
+	signals, err := readSignals(o.Signals)
 	if err != nil {
 		return err
 	}

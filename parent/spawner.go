@@ -34,6 +34,7 @@ const (
 	programFD    = 64       // at least: out of the way of the child's own descriptors
 	answerMax    = 8 + 1024 // number, error number, text
 	spawnTimeout = 5        // seconds the parent waits for an answer
+	spawnTries   = 5        // starts of a spawner that a signal kills at once
 )
 
 // spawnerKept are the capabilities a spawner that is root works with: the
@@ -222,11 +223,28 @@ type spawner struct {
 }
 
 // startSpawner starts the spawner, or has it started: before the parent gives up what it takes.
-// The calling thread must stay alive as long as the spawner.
-func startSpawner(uid, gid int) (*spawner, error) {
+// The calling thread must stay alive as long as the spawner. A signal that was
+// sent to all and comes before the spawner can ignore it, while Go prepares
+// its program, costs no more than another start.
+func startSpawner(uid, gid int) (s *spawner, err error) {
 	if path := os.Getenv(spawnerVariable); path != "" {
 		return connectSpawner(path, uid)
 	}
+	for range spawnTries {
+		if s, err = forkSpawner(uid, gid); err != nil {
+			return nil, err
+		}
+		if _, err = s.ask(requestIdentity); err == nil {
+			return s, nil
+		}
+		if ws := s.close(); !ws.Signaled() || ws.Signal() == unix.SIGSYS {
+			break
+		}
+	}
+	return nil, err
+}
+
+func forkSpawner(uid, gid int) (*spawner, error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("spawner: %w", err)
@@ -274,7 +292,7 @@ func (s *spawner) ask(request byte, fds ...int) (number int, err error) {
 	}
 	switch {
 	case err != nil:
-		return 0, fmt.Errorf("spawner: %w", err)
+		return 0, fmt.Errorf("spawner: %w%s", err, s.said())
 	case n < 8:
 		return 0, fmt.Errorf("spawner: has ended%s", s.said())
 	}
@@ -297,14 +315,15 @@ func (s *spawner) said() string {
 }
 
 // close ends the spawner, which ends the child if there is one.
-func (s *spawner) close() {
+func (s *spawner) close() (ws unix.WaitStatus) {
 	unix.Close(s.fd)
 	if s.words >= 0 {
 		unix.Close(s.words)
 	}
 	if s.pid > 0 {
-		unix.Wait4(s.pid, nil, 0, nil)
+		unix.Wait4(s.pid, &ws, 0, nil)
 	}
+	return ws
 }
 
 // capData are capability sets as capset(2) takes them.

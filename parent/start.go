@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"os/user"
 	"strconv"
 
@@ -88,16 +87,14 @@ func isUser(name, uid string) bool {
 	return err == nil && u.Uid == uid
 }
 
-// catchSignals returns a descriptor from which the numbers of caught signals
-// can be read, so that the loop waits for them with everything else.
-func catchSignals() (int, error) {
+// readSignals returns a descriptor from which the numbers of signals can be
+// read that the caller has caught, so that the loop waits for them with
+// everything else.
+func readSignals(caught <-chan os.Signal) (int, error) {
 	var pipe [2]int
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 		return -1, err
 	}
-	signal.Ignore(unix.SIGPIPE)
-	caught := make(chan os.Signal, 8)
-	signal.Notify(caught, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2)
 	go func() {
 		for s := range caught {
 			unix.Write(pipe[1], []byte{byte(s.(unix.Signal))})

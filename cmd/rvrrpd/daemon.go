@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"github.com/rvrrpd/rvrrpd/cmd/signals"
 	"github.com/rvrrpd/rvrrpd/conf"
 	"golang.org/x/sys/unix"
 )
@@ -23,9 +24,6 @@ import (
 // can never get a terminal, is the daemon. Go cannot fork, so each executes
 // the program again.
 
-// stageVariable says which step this process is.
-const stageVariable = "RVRRPD_STAGE"
-
 // bootFD is the launcher's pipe in the other two: lines of text, and a zero
 // byte when the daemon is ready.
 const bootFD = 3
@@ -33,44 +31,62 @@ const bootFD = 3
 // umask keeps others from what the daemon writes, and its group from writing.
 const umask = 0o027
 
-// launch starts a daemon with these arguments and waits until it is ready.
+// launch starts a daemon with these arguments and waits until it is ready, or
+// has ended in order. Signals until then are the daemon's.
 func launch(args []string, stderr io.Writer) int {
 	fail := func(err error) int {
 		fmt.Fprintln(stderr, "rvrrpd:", err)
 		return exitFailure
 	}
+	signals.Launch()
 	r, w, err := os.Pipe()
 	if err != nil {
 		return fail(err)
 	}
 	defer r.Close()
-	pid, err := again("session", args, w.Fd(), true)
+	pid, err := again(signals.Session, args, w.Fd(), true)
 	w.Close()
 	if err != nil {
 		return fail(err)
 	}
+	var told atomic.Bool // to end
+	go func() {
+		for s := range signals.Caught {
+			told.Store(true)
+			_ = unix.Kill(-pid, s.(unix.Signal)) // the daemon's group is that of the one that starts it
+		}
+	}()
 	var ws syscall.WaitStatus
 	for {
 		if _, err = syscall.Wait4(pid, &ws, 0, nil); err != syscall.EINTR {
 			break
 		}
 	}
-	return follow(r, stderr)
+	code, said := follow(r, stderr)
+	switch {
+	case said || code == 0:
+	case told.Load(): // before it had begun
+		return 0
+	default:
+		fmt.Fprintln(stderr, "rvrrpd: the daemon ended before it was ready, without a word: something has killed it")
+	}
+	return code
 }
 
 // follow prints what comes through the pipe, until the daemon is ready or has
-// ended.
-func follow(r io.Reader, stderr io.Writer) int {
+// ended, and says whether anything came.
+func follow(r io.Reader, stderr io.Writer) (code int, said bool) {
 	in := bufio.NewReader(r)
 	for {
 		line, err := in.ReadString('\n')
 		text, ready := strings.CutSuffix(line, "\x00")
+		said = said || text != ""
 		io.WriteString(stderr, text)
 		if ready {
-			return 0
+			return 0, said
 		}
 		if err != nil {
-			return exitFailure
+			return exitFailure, said
 		}
 	}
 }
@@ -86,7 +102,7 @@ func again(stage string, args []string, boot uintptr, session bool) (pid int, er
 	if err != nil {
 		return 0, err
 	}
-	env := append(os.Environ(), stageVariable+"="+stage)
+	env := append(os.Environ(), signals.StageVariable+"="+stage)
 	return syscall.ForkExec(self, append([]string{os.Args[0]}, args...), &syscall.ProcAttr{
 		Env: env, Files: []uintptr{null.Fd(), null.Fd(), null.Fd(), boot}, Sys: &syscall.SysProcAttr{Setsid: session},
 	})

@@ -19,6 +19,7 @@ import (
 	"runtime/debug"
 
 	"github.com/rvrrpd/rvrrpd/audit"
+	"github.com/rvrrpd/rvrrpd/cmd/signals"
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/parent"
@@ -42,6 +43,7 @@ func main() {
 	// service manager takes for a decision.
 	debug.SetTraceback("crash")
 	if os.Args[0] == parent.SpawnerName {
+		signals.Ignore()
 		if err := parent.Spawner(os.Args[1:]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(exitFailure)
@@ -52,8 +54,8 @@ func main() {
 		fmt.Fprintln(os.Stderr, "rvrrpd:", err)
 		os.Exit(exitFailure)
 	}
-	stage, first := os.Getenv(stageVariable), uint(3)
-	os.Unsetenv(stageVariable)
+	stage, first := os.Getenv(signals.StageVariable), uint(3)
+	os.Unsetenv(signals.StageVariable)
 	if stage != "" {
 		first = bootFD + 1
 	}
@@ -68,11 +70,13 @@ func main() {
 // step is what this process does of the start of a daemon; most are none.
 func step(stage string, args []string) int {
 	switch stage {
-	case "session":
-		if _, err := again("daemon", args, bootFD, false); err != nil {
+	case signals.Session:
+		pid, err := again("daemon", args, bootFD, false)
+		if err != nil {
 			fmt.Fprintln(os.NewFile(bootFD, "launcher"), "rvrrpd:", err)
 			return exitFailure
 		}
+		signals.Pass(pid)
 		return 0
 	case "daemon":
 		unix.CloseOnExec(bootFD)
@@ -82,7 +86,11 @@ func step(stage string, args []string) int {
 			fmt.Fprintf(b, "rvrrpd: %v; see rvrrpd -h\n", err)
 			return exitUsage
 		}
-		return serve(o, b)
+		code := serve(o, b)
+		if code == 0 { // a signal has ended it, in order
+			b.ready()
+		}
+		return code
 	default:
 		return run(args, os.Stdout, os.Stderr)
 	}
@@ -91,6 +99,9 @@ func step(stage string, args []string) int {
 // run does what the command line says.
 func run(args []string, stdout, stderr io.Writer) int {
 	o, err := parse(args)
+	if err != nil || o.mode == -1 {
+		signals.Release()
+	}
 	switch {
 	case err != nil:
 		fmt.Fprintf(stderr, "rvrrpd: %v; see rvrrpd -h\n", err)
@@ -133,7 +144,7 @@ func look(o options, stdout, stderr io.Writer) int {
 
 // options are what the parent needs of a configuration and a command line.
 func (s *style) options(c *conf.Config, o options, read func() (*conf.Config, error), log *slog.Logger) parent.Options {
-	return parent.Options{Config: c, File: full(o.file), Load: read, Log: log, Applied: s.apply}
+	return parent.Options{Config: c, File: full(o.file), Load: read, Log: log, Applied: s.apply, Signals: signals.Caught}
 }
 
 // runParent runs the parent to its end, and then writes what it has logged.

@@ -8,7 +8,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/rvrrpd/rvrrpd/cmd/signals"
 )
+
+// TestMain gives signals their usual effect: these tests are no daemon.
+func TestMain(m *testing.M) {
+	signals.Release()
+	os.Exit(m.Run())
+}
 
 func TestParse(t *testing.T) {
 	t.Parallel()

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/rvrrpd/rvrrpd/cmd/signals"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/parent"
 )
@@ -16,7 +17,7 @@ import (
 func sniff(o options, stdout, stderr io.Writer) int {
 	s := parent.SniffOptions{
 		Interface: o.iface, File: o.read, Write: o.write, Count: o.count, VRID: o.vrid,
-		JSON: o.jsonForm, Detail: max(o.debug, 0), Out: stdout,
+		JSON: o.jsonForm, Detail: max(o.debug, 0), Out: stdout, Signals: signals.Caught,
 		Log: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 	var err error

@@ -1,0 +1,84 @@
+// Package signals catches what is sent to the daemon before anything else of
+// the program runs: a reload or a stop that comes a moment after the start is
+// acted upon, and kills nobody. It imports next to nothing, so that Go
+// initialises it among the first.
+package signals
+
+import (
+	"os"
+	"os/signal"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// StageVariable names, in the environment, the step of the start of a daemon
+// that this process is.
+const StageVariable = "RVRRPD_STAGE"
+
+// Session is the step that starts the daemon and ends.
+const Session = "session"
+
+// Signals that the daemon acts upon: those that end it, and others.
+var (
+	ending = []os.Signal{unix.SIGTERM, unix.SIGINT}
+	others = []os.Signal{unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2}
+)
+
+// Caught are those that have come. Whoever starts reading late finds them all:
+// more than these nobody sends in the meantime.
+var Caught = make(chan os.Signal, 256)
+
+func init() {
+	signal.Ignore(unix.SIGPIPE)
+	signal.Notify(Caught, ending...)
+	if os.Getenv(StageVariable) != Session {
+		signal.Notify(Caught, others...)
+	}
+	_ = mask(unix.SIG_BLOCK)
+}
+
+// mask blocks or unblocks the signals on the main thread alone; Go has another
+// that gets them. What the main thread starts inherits the mask until its own
+// runtime is there.
+func mask(how int) error {
+	var set unix.Sigset_t
+	for _, s := range append(append(ending, others...), unix.SIGPIPE) {
+		n := int(s.(unix.Signal)) - 1
+		set.Val[n/wordBits] |= 1 << (n % wordBits)
+	}
+	return unix.PthreadSigmask(how, &set, nil)
+}
+
+// wordBits is the width of a word of a set of signals.
+const wordBits = int(unsafe.Sizeof(unix.Sigset_t{}.Val[0])) * 8
+
+// Ignore makes this process, which works for the daemon, ignore them: they are
+// the parent's to act upon, also when they are sent to all.
+func Ignore() { signal.Ignore(append(append(ending, others...), unix.SIGPIPE)...) }
+
+// Launch is for who starts a daemon: those that do not end it have no meaning
+// before it reads its configuration and opens its logs. Go leaves SIGHUP
+// ignored where it was inherited so, until the daemon wants it.
+func Launch() { signal.Ignore(others...) }
+
+// Release gives signals their usual effect, for what is no daemon. One that
+// has come has it now.
+func Release() {
+	_ = mask(unix.SIG_UNBLOCK)
+	Pass(unix.Getpid())
+	signal.Reset(unix.SIGPIPE)
+}
+
+// Pass catches no more, and sends what has been caught to a process.
+func Pass(pid int) {
+	signal.Stop(Caught)
+	for {
+		select {
+		case s := <-Caught:
+			_ = unix.Kill(pid, s.(unix.Signal))
+		default:
+			return
+		}
+	}
+}
