@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"strings"
 
@@ -10,12 +12,18 @@ import (
 	"github.com/rvrrpd/rvrrpd/parent"
 )
 
-// loader reads the configuration: now, and again on SIGHUP, when the working
-// directory may be another.
+// elsewhere is behind the error of a reload that may not read a file.
+const elsewhere = "the daemon reads its files only where they were at the start, or where a symbolic link leads near that; for a directory that was replaced, or is another one, restart it: systemctl restart, or SIGUSR2, hands over"
+
+// loader reads the configuration again, on SIGHUP, when the working directory
+// may be another.
 func loader(o options) func() (*conf.Config, error) {
-	file := full(o.file)
 	return func() (*conf.Config, error) {
-		return conf.Load(file, conf.Format(o.format))
+		c, err := conf.Load(o.file, conf.Format(o.format))
+		if errors.Is(err, fs.ErrPermission) {
+			err = fmt.Errorf("%w\n%s", err, elsewhere)
+		}
+		return c, err
 	}
 }
 

@@ -139,8 +139,8 @@ func serve(o options, b *boot) int {
 		fmt.Fprintln(b, "rvrrpd:", err)
 		return exitFailure
 	}
-	read := loader(o)
-	c, err := read()
+	o.file = full(o.file)
+	c, err := conf.Load(o.file, conf.Format(o.format))
 	if err != nil {
 		return fail(err)
 	}
@@ -171,7 +171,7 @@ func serve(o options, b *boot) int {
 		{slog.LevelWarn, highest, errorLog},
 		{slog.LevelWarn, highest, bootLog},
 	})
-	p := s.options(c, o, read, log)
+	p := s.options(c, o, log)
 	p.Ready = func() { bootQueue.do(b.ready) }
 	// Opening a file may take as long as writing it.
 	p.Reopen = func() error {
@@ -267,12 +267,12 @@ func removeStale(path string) error {
 
 // foreground is -m1.
 func foreground(o options, stderr io.Writer) int {
-	read := loader(o)
-	c, err := read()
+	c, err := conf.Load(o.file, conf.Format(o.format))
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return exitConfig
 	}
+	o.file = full(o.file)
 	s := newStyle(c, o.debug)
 	format := s.stamped
 	if inJournal(stderr) {
@@ -280,7 +280,7 @@ func foreground(o options, stderr io.Writer) int {
 	}
 	q, h := newQueue(stderr, format)
 	log := slog.New(h)
-	return runParent(s.options(c, o, read, log), log, queues{q})
+	return runParent(s.options(c, o, log), log, queues{q})
 }
 
 // daemon is -m2: the configuration is checked before anything is started.

@@ -143,8 +143,8 @@ func look(o options, stdout, stderr io.Writer) int {
 }
 
 // options are what the parent needs of a configuration and a command line.
-func (s *style) options(c *conf.Config, o options, read func() (*conf.Config, error), log *slog.Logger) parent.Options {
-	return parent.Options{Config: c, File: full(o.file), Load: read, Log: log, Applied: s.apply, Signals: signals.Caught}
+func (s *style) options(c *conf.Config, o options, log *slog.Logger) parent.Options {
+	return parent.Options{Config: c, File: o.file, Load: loader(o), Log: log, Applied: s.apply, Signals: signals.Caught}
 }
 
 // runParent runs the parent to its end, and then writes what it has logged.
