@@ -280,7 +280,7 @@ func TestCheckPrints(t *testing.T) {
 		t.Errorf("code %d; read again it is\n%s", code, out.String())
 	}
 	out.Reset()
-	if code := run([]string{"--plan", again, "-c", file}, &out, &errs); code != 0 || out.String() != "eth0/7/ipv4              updated: auth_secret\n" {
+	if code := run([]string{"--plan", again, "-c", file}, &out, &errs); code != 0 || out.String() != "eth0/7/ipv4              updated: auth_secret, (the other routers must agree, or drop what it says)\n" {
 		t.Errorf("plan: code %d:\n%s", code, out.String())
 	}
 }
