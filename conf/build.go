@@ -133,6 +133,9 @@ func (b *builder) version(s *section, v *Router, ipv6 bool) {
 	default:
 		v.Version = uint8(n.integer)
 	}
+	if ipv6 || v.Version == 2 {
+		v.Checksum = RFC9568
+	}
 	n = s.values["checksum"]
 	switch {
 	case n == nil:

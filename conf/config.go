@@ -58,6 +58,9 @@ const (
 	// RFC5798 covers a pseudo-header too, as keepalived and FRR send it unless
 	// told otherwise.
 	RFC5798 Checksum = "rfc5798"
+	// ChecksumAuto is RFC9568 until another router of the virtual router is
+	// heard, and then what that one sends.
+	ChecksumAuto Checksum = "auto"
 )
 
 // Route is a static route.
@@ -132,7 +135,7 @@ type Router struct {
 	// (RFC 9568 §8.4); the file calls it version = "2+3". IPv4 only.
 	Migration bool
 	// Checksum is the form of the checksum that version 3 sends over IPv4; both
-	// are accepted. In version 2 it is RFC9568 and means nothing.
+	// are accepted. In version 2 and over IPv6 it is RFC9568 and means nothing.
 	Checksum Checksum
 	// Interface is the name of the network interface.
 	Interface string

@@ -83,7 +83,7 @@ func TestRouterErrors(t *testing.T) {
 		{"advert too long for version 3", "timers.advert = 40.96\nversion = 3", `timers.advert: 40.96 is out of range; accepted: 0.01..40.95, with version = 3`},
 		{"advert of 0 in version 3", "timers.advert = 0.00\nversion = 3", `timers.advert: 0 is out of range; accepted: 0.01..40.95, with version = 3`},
 		{"checksum in version 2", `checksum = "rfc5798"`, `checksum: has no meaning with version = 2; accepted: checksum with version = 3`},
-		{"checksum unknown", `checksum = "crc32"`, `checksum: "crc32" is not a valid value; accepted: "rfc9568", "rfc5798"`},
+		{"checksum unknown", `checksum = "crc32"`, `checksum: "crc32" is not a valid value; accepted: "auto", "rfc9568", "rfc5798"`},
 		{"advert too fine", "timers.advert = 0.015\nversion = 3", `timers.advert: 0.015 is not a valid value; accepted: 1..255 in whole seconds with version = 2; 0.01..40.95 in steps of 0.01 with version = 3 and "2+3"`},
 		{"version unknown", `version = 4`, `version: 4 is not a valid value; accepted: 2, 3, "2+3"`},
 		{"auth_type unknown", `auth_type = "simple"`, `auth_type: "simple" is not a valid value; accepted: "none", "rfc2338-simple", "p0-t8-sha256", "p1-b8-shake256", "p1-t8-shake256", "hmac", 0`},

@@ -78,16 +78,19 @@ timers = { advert = 255 }
 			v.SocketFilter, v.AdverInterval = false, 255*time.Second
 		})},
 		{"version 3", least + "version = 3\ntimers = { advert = 0.01 }\n", defaults(func(c *conf.Config) {
-			c.Routers[0].Version, c.Routers[0].AdverInterval = 3, 10*time.Millisecond
+			c.Routers[0].Version, c.Routers[0].Checksum, c.Routers[0].AdverInterval = 3, conf.ChecksumAuto, 10*time.Millisecond
 		})},
 		{"version 3 with the checksum of RFC 5798", least + "version = 3\nchecksum = \"rfc5798\"\n", defaults(func(c *conf.Config) {
 			c.Routers[0].Version, c.Routers[0].Checksum = 3, conf.RFC5798
 		})},
+		{"version 3 with the checksum of RFC 9568", least + "version = 3\nchecksum = \"rfc9568\"\n", defaults(func(c *conf.Config) {
+			c.Routers[0].Version = 3
+		})},
 		{"version 3, longest", least + "version = 3\ntimers = { advert = 40.95 }\n", defaults(func(c *conf.Config) {
-			c.Routers[0].Version, c.Routers[0].AdverInterval = 3, 40950*time.Millisecond
+			c.Routers[0].Version, c.Routers[0].Checksum, c.Routers[0].AdverInterval = 3, conf.ChecksumAuto, 40950*time.Millisecond
 		})},
 		{"version 3, whole seconds", least + "version = 3\ntimers = { advert = 2 }\n", defaults(func(c *conf.Config) {
-			c.Routers[0].Version, c.Routers[0].AdverInterval = 3, 2*time.Second
+			c.Routers[0].Version, c.Routers[0].Checksum, c.Routers[0].AdverInterval = 3, conf.ChecksumAuto, 2*time.Second
 		})},
 		{"whole seconds as a float", least + "timers = { advert = 2.0 }\n", defaults(func(c *conf.Config) {
 			c.Routers[0].AdverInterval = 2 * time.Second

@@ -59,7 +59,7 @@ func random(r *rand.Rand) *conf.Config {
 		}
 		v.Checksum = conf.RFC9568
 		if v.Version = 2; r.IntN(2) == 0 {
-			v.Checksum = []conf.Checksum{conf.RFC9568, conf.RFC5798}[r.IntN(2)]
+			v.Checksum = []conf.Checksum{conf.RFC9568, conf.RFC5798, conf.ChecksumAuto}[r.IntN(3)]
 			v.Version, v.AdverInterval = 3, time.Duration(1+r.IntN(4095))*10*time.Millisecond
 			v.Migration = r.IntN(2) == 0
 		}

@@ -127,7 +127,7 @@ var settings = []setting{
 	{key: "vrouter.interface", form: stringForm, check: isDevice, accepted: acceptedDevice, required: true},
 	{key: "vrouter.vip", form: listForm, min: 1, max: maxAddresses, accepted: acceptedVIP, required: true},
 	{key: "vrouter.version", form: choiceForm, choices: []string{"2", "3", `"2+3"`}},
-	{key: "vrouter.checksum", form: choiceForm, initial: `"rfc9568"`, choices: []string{`"rfc9568"`, `"rfc5798"`}},
+	{key: "vrouter.checksum", form: choiceForm, initial: `"auto"`, choices: []string{`"auto"`, `"rfc9568"`, `"rfc5798"`}},
 	{key: "vrouter.priority", form: integerForm, initial: "100", min: minPriority, max: maxPriority},
 	{key: "vrouter.preemption", form: booleanForm, initial: "false"},
 	{key: "vrouter.preempt_delay", form: secondsForm, initial: "0", accepted: acceptedDelay},

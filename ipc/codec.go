@@ -116,13 +116,13 @@ func Decode(t Type, payload []byte) (Message, error) {
 	case TypeStateChange:
 		m = StateChange{From: r.state(), To: r.state(), Reason: Reason(r.among("reason", 1, uint8(ReasonLeaseLost))),
 			Peer: r.addr(), Priority: r.u8(), Verdict: Verdict(r.among("verdict", 0, uint8(VerdictLower))), Count: r.u32(),
-			Drop: Drop(r.among("drop reason", 0, uint8(NumDrops)-1))}
+			Drop: Drop(r.among("drop reason", 0, uint8(NumDrops)-1)), Hint: r.line()}
 	case TypeDropped:
 		m = Dropped{Link: Link(r.u16()), Reason: Drop(r.among("drop reason", 1, uint8(NumDrops)-1)), VRID: r.u8(),
-			Source: r.addr(), Count: r.u32(), Total: r.u64()}
+			Source: r.addr(), Count: r.u32(), Total: r.u64(), Hint: r.line()}
 	case TypeNoticed:
 		m = Noticed{Link: Link(r.u16()), Notice: Notice(r.among("notice", 1, uint8(NumNotices)-1)), VRID: r.u8(),
-			Source: r.addr(), Count: r.u32(), Total: r.u64(), Plain: r.u64(), Pseudo: r.u64()}
+			Source: r.addr(), Count: r.u32(), Total: r.u64(), Plain: r.u64(), Pseudo: r.u64(), Hint: r.line()}
 	case TypeMissed:
 		m = Missed{Until: r.i64()}
 	default:
@@ -231,7 +231,13 @@ func (r *reader) family() Family {
 
 // text reads printable ASCII, padded with zeros.
 func (r *reader) text(n int) string {
-	field := bytes.TrimRight(r.take(n), "\x00")
+	return r.printable(bytes.TrimRight(r.take(n), "\x00"))
+}
+
+// line reads printable ASCII to the end.
+func (r *reader) line() string { return r.printable(r.rest()) }
+
+func (r *reader) printable(field []byte) string {
 	for _, c := range field {
 		if c < ' ' || c > '~' {
 			r.fail("text with byte %#02x", c)
@@ -278,7 +284,7 @@ func (r *reader) sniff() Sniff {
 func (r *reader) router() Router {
 	m := Router{Link: Link(r.u16()), Family: r.family(), Version: r.among("version", 2, 3), VRID: r.among("VRID", 1, 255),
 		Migration: r.bool(), Priority: r.among("priority", 1, 255), Ownership: r.ownership(), AdverInterval: r.i64(),
-		PreemptMode: r.bool(), PreemptDelay: r.i64(), StartupDelay: r.i64(), Auth: r.auth(), HMAC: r.hmac(), PseudoHeader: r.bool(),
+		PreemptMode: r.bool(), PreemptDelay: r.i64(), StartupDelay: r.i64(), Auth: r.auth(), HMAC: r.hmac(), Checksum: Checksum(r.among("checksum", 0, uint8(ChecksumAuto))),
 		AnnounceRepeat: r.u8(), AnnounceDelay: r.i64(), AnnounceRefresh: r.i64()}
 	if m.AdverInterval <= 0 || m.AnnounceDelay < 0 || m.AnnounceRefresh < 0 || m.PreemptDelay < 0 || m.StartupDelay < 0 {
 		r.fail("interval %d, announce delay %d, preempt delay %d, startup delay %d", m.AdverInterval, m.AnnounceDelay, m.PreemptDelay, m.StartupDelay)
@@ -327,7 +333,7 @@ func (m Router) append(b []byte) []byte {
 	b = le.AppendUint64(b, uint64(m.StartupDelay))
 	b = append(b, byte(m.Auth), m.HMAC.ActiveKey, m.HMAC.Mode)
 	b = le.AppendUint16(appendBool(b, m.HMAC.Monotonic), m.HMAC.Window)
-	b = append(appendBool(b, m.PseudoHeader), m.AnnounceRepeat)
+	b = append(b, byte(m.Checksum), m.AnnounceRepeat)
 	b = le.AppendUint64(b, uint64(m.AnnounceDelay))
 	b = le.AppendUint64(b, uint64(m.AnnounceRefresh))
 	b = append(b, byte(len(m.Addresses)))
@@ -348,18 +354,18 @@ func (m Frame) append(b []byte) []byte {
 
 func (m StateChange) append(b []byte) []byte {
 	b = append(appendAddr(append(b, byte(m.From), byte(m.To), byte(m.Reason)), m.Peer), m.Priority, byte(m.Verdict))
-	return append(le.AppendUint32(b, m.Count), byte(m.Drop))
+	return append(append(le.AppendUint32(b, m.Count), byte(m.Drop)), m.Hint...)
 }
 
 func (m Dropped) append(b []byte) []byte {
 	b = append(le.AppendUint16(b, uint16(m.Link)), byte(m.Reason), m.VRID)
-	return le.AppendUint64(le.AppendUint32(appendAddr(b, m.Source), m.Count), m.Total)
+	return append(le.AppendUint64(le.AppendUint32(appendAddr(b, m.Source), m.Count), m.Total), m.Hint...)
 }
 
 func (m Noticed) append(b []byte) []byte {
 	b = append(le.AppendUint16(b, uint16(m.Link)), byte(m.Notice), m.VRID)
 	b = le.AppendUint64(le.AppendUint32(appendAddr(b, m.Source), m.Count), m.Total)
-	return le.AppendUint64(le.AppendUint64(b, m.Plain), m.Pseudo)
+	return append(le.AppendUint64(le.AppendUint64(b, m.Plain), m.Pseudo), m.Hint...)
 }
 
 func (m Secret) append(b []byte) []byte    { return append(append(b, m.ID), m.Value...) }

@@ -39,6 +39,8 @@ const (
 	// MaxCapture is the most of a captured frame that a Capture carries: a
 	// MaxFrame behind any link-layer header that is understood.
 	MaxCapture = MaxFrame + 64
+	// MaxHint is the longest hint, in bytes.
+	MaxHint = 512
 	// NameLen is the longest name of an interface.
 	NameLen = 15
 	// MaxOwn is the most addresses of either kind in a Sniff.
@@ -91,8 +93,8 @@ type Router struct {
 	Auth                       Auth
 	// HMAC is how, with AuthHMAC.
 	HMAC HMAC
-	// PseudoHeader: a version 3 checksum over IPv4 covers one (RFC 5798).
-	PseudoHeader bool
+	// Checksum over IPv4, in version 3.
+	Checksum Checksum
 	// AnnounceRepeat is the number of announcements of each address at
 	// takeover, and again AnnounceDelay nanoseconds later (0: not again).
 	AnnounceRepeat uint8
@@ -139,11 +141,16 @@ type Secret struct {
 // Mark is the last sequence of a sender that the slot in the header has heard,
 // or of our own (Source invalid): the child tells the parent, which tells a
 // child that is started anew, and with each configuration. From the child,
-// Sequence 0: the sender is forgotten.
+// Sequence 0: the sender is forgotten. With Source FormSource and ChecksumAuto
+// it is how often the slot has changed the form of its checksum: odd while that
+// is ChecksumPseudo.
 type Mark struct {
 	Source   netip.Addr
 	Sequence uint64
 }
+
+// FormSource is the source of the mark of a form: no sender has this address.
+var FormSource = netip.IPv4Unspecified()
 
 // LinkState tells what became of an interface.
 type LinkState struct {
@@ -299,6 +306,8 @@ type StateChange struct {
 	// VerdictDropped.
 	Count uint32
 	Drop  Drop
+	// Hint says in words what Verdict means here: printable ASCII.
+	Hint string
 }
 
 // Dropped reports discarded packets, at a limited rate.
@@ -313,6 +322,9 @@ type Dropped struct {
 	Count uint32
 	// Total of packets discarded for this reason since the start.
 	Total uint64
+	// Hint says what may be the matter with it, where the child knows more than
+	// Reason says: printable ASCII.
+	Hint string
 }
 
 // Noticed reports accepted advertisements that an operator should know of, at
@@ -328,4 +340,6 @@ type Noticed struct {
 	// Plain and Pseudo count the advertisements of Source by the form of their
 	// checksum, with NoticeChecksum.
 	Plain, Pseudo uint64
+	// Hint as in Dropped.
+	Hint string
 }

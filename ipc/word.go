@@ -9,6 +9,16 @@ const (
 	IPv6 Family = 6
 )
 
+// Checksum is the form of the version 3 checksum that is sent over IPv4.
+type Checksum uint8
+
+// Forms of the checksum.
+const (
+	ChecksumPlain  Checksum = iota // of the message alone (RFC 9568 §5.2.8)
+	ChecksumPseudo                 // with a pseudo-header, too (RFC 5798 §5.2.8)
+	ChecksumAuto                   // that of the router heard last
+)
+
 // State is a state of RFC 9568 §6.4.
 type State uint8
 

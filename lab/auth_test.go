@@ -214,7 +214,7 @@ func TestHMACFlood(t *testing.T) {
 func TestLegacyAuthentication(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"rfc2338-simple", "p0-t8-sha256", "p1-t8-shake256"} {
-		for _, other := range []string{"changeme", "changed"} {
+		for _, other := range []string{"changeme", "swordfish"} {
 			t.Run(kind+", "+other, func(t *testing.T) {
 				t.Parallel()
 				l := lab.New(t)
@@ -232,6 +232,19 @@ func TestLegacyAuthentication(t *testing.T) {
 				spoke := len(lab.Select(l.Tap.From(mark), lab.Advert(l.R2))) > 0
 				if spoke != (other != "changeme") {
 					t.Errorf("r2 speaks: %v; it said\n%s", spoke, b.Output())
+				}
+				if !spoke {
+					return
+				}
+				// What it says at the takeover and what a probe has found say the same.
+				drop := map[bool]string{true: "password", false: "digest"}[kind == "rfc2338-simple"]
+				b.AwaitLine(0, 5*time.Second, "backup->active.* drop="+drop+" verdict=dropped .*auth_secret is another at the sender")
+				probed := b.AwaitLine(0, 5*time.Second, "former Active probed")
+				if !strings.Contains(probed.Text, "answers=true") || !strings.Contains(probed.Text, "dropped here, for the reason "+drop+": look for two Actives") {
+					t.Errorf("it was probed: %s", probed.Text)
+				}
+				if out := b.Output(); strings.Contains(out, other) {
+					t.Errorf("the secret is in what it said:\n%s", out)
 				}
 			})
 		}

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -35,7 +36,15 @@ func (n *Node) prepare(r Router) (argv []string) {
 	n.lab.Helper()
 	dir := n.lab.TempDir()
 	file := filepath.Join(dir, "conf")
-	if err := os.WriteFile(file, []byte(r.Configuration(n.Name)), 0o600); err != nil {
+	text := r.Configuration(n.Name)
+	if r.Kind == Rvrrpd && !strings.Contains(text, "state_dir") { // what it learns is nothing to other tests
+		state := filepath.Join(dir, "state")
+		if err := os.Mkdir(state, 0o700); err != nil {
+			n.lab.Fatalf("%v", err)
+		}
+		text = fmt.Sprintf("state_dir = %q\n", state) + text
+	}
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		n.lab.Fatalf("%v", err)
 	}
 	if r.Kind == Keepalived {

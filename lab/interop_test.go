@@ -12,15 +12,17 @@ import (
 	"github.com/rvrrpd/rvrrpd/lab"
 )
 
-// protocols are the rows of the matrix.
+// protocols are the rows of the matrix: with the defaults of both sides, and
+// with each form of the checksum configured.
 var protocols = []struct {
 	name   string
 	router lab.Router
 }{
 	{"v2 IPv4", lab.Router{Version: 2}},
+	{"v3 IPv4", lab.Router{Version: 3, Interval: interval3}},
+	{"v3 IPv6", lab.Router{Version: 3, Interval: interval3, IPv6: true}},
 	{"v3 IPv4 rfc9568", lab.Router{Version: 3, Interval: interval3, Checksum: lab.Plain}},
 	{"v3 IPv4 rfc5798", lab.Router{Version: 3, Interval: interval3, Checksum: lab.Pseudo}},
-	{"v3 IPv6", lab.Router{Version: 3, Interval: interval3, IPv6: true}},
 }
 
 // peers are its columns. Deaf are the checksums over IPv4 with which version 3
@@ -39,7 +41,7 @@ var peers = []struct {
 
 // onTheInterface are the rows with our default, iftype = "ether": addresses
 // that live on the interface, and are answered for with its own MAC address.
-var onTheInterface = []lab.Router{{Version: 2}, {Version: 3, Interval: interval3, IPv6: true}}
+var onTheInterface = []lab.Router{{Version: 2}, {Version: 3, Interval: interval3}, {Version: 3, Interval: interval3, IPv6: true}}
 
 // TestInteropOnInterface is the part of the matrix for them.
 func TestInteropOnInterface(t *testing.T) {
@@ -129,6 +131,11 @@ func exchange(t *testing.T, from, to lab.Router) {
 	l.Tap.Await(0, from.ActiveDown()+10*time.Second, "r1's advertisement", advertisement(l.R1))
 	b := l.R2.Run(to)
 	b.AwaitBackup()
+	from, to = learning(from, to), learning(to, from)
+	began := 0
+	if from.Kind == lab.Rvrrpd && from.Checksum != a.Router.Checksum {
+		began = acquaint(t, l, a, b)
+	}
 	awaitAdverts(l, l.R1, from, 4) // longer than r2's Active_Down_Interval
 	answers(t, l, l.R1, from)
 	purelyVirtual(t, l.R1, from)
@@ -154,12 +161,50 @@ func exchange(t *testing.T, from, to lab.Router) {
 	inTime(t, "the handover", bye.Time, takeover.Time, to.SkewTime(), to)
 	awaitAdverts(l, l.R2, to, 1)
 
-	frames := l.Tap.From(0)
+	frames := l.Tap.From(began)
 	turns(t, frames, "r1 r2 r1 r2")
 	for n, r := range map[*lab.Node]lab.Router{l.R1: from, l.R2: to} {
 		wellFormed(t, frames, n, r)
 		noneDetected(t, frames, n, r)
 	}
+}
+
+// learning is a router with the form of the checksum that it has once it knows
+// the other one: keepalived and FRR send that of RFC 5798.
+func learning(r, other lab.Router) lab.Router {
+	if r.Kind == lab.Rvrrpd && other.Kind != lab.Rvrrpd && r.Version == 3 && !r.IPv6 && r.Checksum == "" {
+		r.Checksum = lab.Pseudo
+	}
+	return r
+}
+
+// acquaint is what happens when a peer that does not understand the checksum of
+// RFC 9568 comes to an Active that has heard nobody yet: it becomes Active, too,
+// says so, and is answered in its own form, so that it steps back. It returns
+// the number of the frame from which on all is as it should be.
+func acquaint(t *testing.T, l *lab.Lab, a, b *lab.Daemon) (began int) {
+	t.Helper()
+	first := l.Tap.Await(0, b.Router.ActiveDown()+5*time.Second, "r2's advertisement, who does not hear r1", advertisement(l.R2))
+	form := func(want string) func(lab.Frame) bool {
+		return lab.From(l.R1, func(f lab.Frame) bool { return f.VRRP != nil && f.VRRP.ChecksumForm() == want })
+	}
+	answer := l.Tap.Await(mark(l, first), a.Router.AdverInterval()+5*time.Second, "r1's answer in r2's form", form(lab.Pseudo))
+	between(t, "r1's answer", first.Time, answer.Time, -haste, a.Router.AdverInterval()+tolerance)
+	for _, f := range lab.Select(l.Tap.From(mark(l, answer)), form(lab.Plain)) {
+		t.Errorf("r1 goes back to its own form: %s", f)
+	}
+	b.AwaitActive(0)
+	said := 0
+	for b.TurnedActive(said + 1) {
+		said++
+	}
+	b.AwaitStepBack(said)
+	l.Tap.Await(l.Tap.Len(), 5*time.Second, "r1's next advertisement", form(lab.Pseudo))
+	a.AwaitLine(0, time.Second, "checksum learned.*checksum=rfc5798")
+	if a.SteppedBack(0) {
+		t.Errorf("r1 has stepped back; it said\n%s", a.Output())
+	}
+	return l.Tap.Len()
 }
 
 // mark is the number of the frame that follows f.

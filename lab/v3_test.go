@@ -30,7 +30,7 @@ func TestVersion3(t *testing.T) {
 		{lab.Rvrrpd, lab.Rvrrpd, "rfc9568"},
 		{lab.Rvrrpd, lab.Rvrrpd, "rfc5798"},
 		{lab.Rvrrpd, lab.Keepalived, "rfc5798"},
-		{lab.Keepalived, lab.Rvrrpd, "rfc5798"},
+		{lab.Keepalived, lab.Rvrrpd, ""},
 	} {
 		t.Run(fmt.Sprintf("%s,%s,%s", tt.active, tt.backup, tt.checksum), func(t *testing.T) {
 			t.Parallel()

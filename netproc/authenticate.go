@@ -188,6 +188,9 @@ func (a *authenticator) resume(marks []ipc.Mark) {
 	var sent uint64
 	var heard []auth.Mark
 	for _, m := range marks {
+		if m.Source == ipc.FormSource {
+			continue
+		}
 		if m.Source.IsValid() {
 			heard = append(heard, auth.Mark{Source: m.Source, Sequence: m.Sequence})
 		} else {

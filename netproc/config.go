@@ -185,10 +185,8 @@ func (p *process) update(r, fresh *router) {
 	if !r.record.Migration {
 		r.migration = migration{}
 	}
-	if primary := r.primary; primary.IsValid() {
-		r.primary = netip.Addr{}
-		r.speakFrom(primary)
-	}
+	r.learned.changes = max(r.learned.changes, fresh.learned.changes)
+	r.remake()
 	if ownership != r.record.Ownership {
 		p.own(r, ownership)
 		return
@@ -289,6 +287,7 @@ func (p *process) build(s *staging, count int) (c configuration, changed map[*ro
 			return c, nil, fmt.Errorf("slot %d: %w", slot, err)
 		}
 		fresh.auth.resume(s.marks[slot])
+		fresh.learned.resume(s.marks[slot])
 		r := p.at(slot)
 		if r == nil || r.key() != fresh.key() {
 			r = fresh

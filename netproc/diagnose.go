@@ -3,6 +3,7 @@ package netproc
 import (
 	"math"
 	"net/netip"
+	"time"
 
 	"github.com/rvrrpd/rvrrpd/engine"
 	"github.com/rvrrpd/rvrrpd/ipc"
@@ -17,19 +18,32 @@ type hearing struct {
 	missed   uint32     // discarded since
 	why      ipc.Drop   // for this reason, the last of them
 	source   netip.Addr
+	hint     string   // about one of them
+	hinted   ipc.Drop // that was discarded for this reason
+	nextHint int64    // no other hint before
 }
+
+// hintEvery is the least time between two hints that are made about what a
+// router hears: in a flood the words would cost more than the packets.
+const hintEvery = int64(time.Second)
 
 // accepted notes an accepted advertisement.
 func (h *hearing) accepted(source netip.Addr, priority uint8, at int64) {
 	*h = hearing{active: source, priority: priority, at: at}
 }
 
-// discarded notes one of our group that was discarded.
-func (h *hearing) discarded(source netip.Addr, why ipc.Drop) {
+// discarded notes one of our group that was discarded, and says whether it is
+// time for a hint.
+func (h *hearing) discarded(source netip.Addr, why ipc.Drop, now int64) (hint bool) {
 	if h.missed < math.MaxUint32 {
 		h.missed++
 	}
 	h.why, h.source = why, source
+	if now < h.nextHint {
+		return false
+	}
+	h.nextHint = now + hintEvery
+	return true
 }
 
 // explain adds to a transition why nothing was heard, when the
@@ -50,6 +64,16 @@ func (r *router) explain(c *ipc.StateChange, now, late int64) {
 		c.Verdict, c.Count, c.Drop, c.Peer = ipc.VerdictDropped, r.heard.missed, r.heard.why, r.heard.source
 	default:
 		c.Verdict = ipc.VerdictSilent
+	}
+	c.Hint = verdictHints[c.Verdict]
+	if c.Verdict == ipc.VerdictDropped {
+		hint := dropHints[r.heard.why]
+		if r.heard.hinted == r.heard.why {
+			hint = r.heard.hint
+		}
+		if hint != "" {
+			c.Hint += ": " + hint
+		}
 	}
 }
 

@@ -44,16 +44,19 @@ func (c *counter) add(at int64, s subject) bool {
 	return true
 }
 
-// drop counts a discarded packet.
-func (p *process) drop(l ipc.Link, why ipc.Drop, vrid uint8, source netip.Addr) {
-	if p.drops[why].add(p.now, subject{l, vrid, source}) {
-		p.reportDrops(why)
+// drop counts a discarded packet, which was for r or for nobody.
+func (p *process) drop(r *router, why ipc.Drop, s subject, message []byte) {
+	if p.drops[why].add(p.now, s) {
+		p.reportDrops(why, p.dropHint(r, message, why))
+	}
+	if r != nil && why != ipc.DropOwnFrame && why != ipc.DropSuperseded && r.heard.discarded(s.source, why, p.now) {
+		r.heard.hint, r.heard.hinted = p.dropHint(r, message, why), why
 	}
 }
 
-func (p *process) reportDrops(why ipc.Drop) {
+func (p *process) reportDrops(why ipc.Drop, hint string) {
 	c := &p.drops[why]
-	p.send(ipc.NoSlot, ipc.Dropped{Link: c.last.link, Reason: why, VRID: c.last.vrid, Source: c.last.source, Count: c.unreported, Total: c.total})
+	p.send(ipc.NoSlot, ipc.Dropped{Link: c.last.link, Reason: why, VRID: c.last.vrid, Source: c.last.source, Count: c.unreported, Total: c.total, Hint: hint})
 	c.unreported = 0
 }
 
@@ -64,7 +67,7 @@ func (p *process) notice(r *router, n ipc.Notice, source netip.Addr) {
 		return
 	}
 	if p.notices[n].add(p.now, subject{r.record.Link, r.record.VRID, source}) {
-		p.reportNotices(n)
+		p.reportNotice(n, p.notices[n].last, p.noticeHint(r, n))
 	}
 }
 
@@ -83,18 +86,13 @@ func (p *process) unsigned(r *router, source netip.Addr) {
 		return
 	}
 	p.named = append(p.named, s)
-	p.reportNotices(ipc.NoticeUnsigned)
-}
-
-func (p *process) reportNotices(n ipc.Notice) {
-	c := &p.notices[n]
-	p.reportNotice(n, c.last)
+	p.reportNotice(ipc.NoticeUnsigned, s, noticeHints[ipc.NoticeUnsigned])
 }
 
 // reportNotice reports what was counted, with one it is about.
-func (p *process) reportNotice(n ipc.Notice, s subject) {
+func (p *process) reportNotice(n ipc.Notice, s subject, hint string) {
 	c := &p.notices[n]
-	m := ipc.Noticed{Link: s.link, Notice: n, VRID: s.vrid, Source: s.source, Count: c.unreported, Total: c.total}
+	m := ipc.Noticed{Link: s.link, Notice: n, VRID: s.vrid, Source: s.source, Count: c.unreported, Total: c.total, Hint: hint}
 	if n == ipc.NoticeChecksum {
 		m.Plain, m.Pseudo = p.formsOf(s)
 	}
@@ -103,26 +101,27 @@ func (p *process) reportNotice(n ipc.Notice, s subject) {
 }
 
 // reportRest reports what was counted since the last reports, and of each peer
-// that does not use our form of the checksum how often it used which.
+// that does not use our form of the checksum how often it used which. Where we
+// use the form of others, one that uses ours by now has used both.
 func (p *process) reportRest() {
 	for _, r := range p.routers {
 		if r == nil {
 			continue
 		}
 		for _, f := range r.forms.peers {
-			if other := f.plain + f.pseudo - *f.of(r.form()); other > 0 {
-				p.reportNotice(ipc.NoticeChecksum, subject{r.record.Link, r.record.VRID, f.source})
+			if other := f.plain + f.pseudo - *f.of(r.form()); other > 0 && !(r.learns() && f.last == r.form()) {
+				p.reportNotice(ipc.NoticeChecksum, subject{r.record.Link, r.record.VRID, f.source}, noticeHints[ipc.NoticeChecksum])
 			}
 		}
 	}
 	for why := range p.drops {
 		if p.drops[why].unreported > 0 {
-			p.reportDrops(ipc.Drop(why))
+			p.reportDrops(ipc.Drop(why), dropHints[why])
 		}
 	}
 	for n := range p.notices {
 		if p.notices[n].unreported > 0 {
-			p.reportNotices(ipc.Notice(n))
+			p.reportNotice(ipc.Notice(n), p.notices[n].last, noticeHints[n])
 		}
 	}
 }

@@ -56,10 +56,7 @@ func (p *process) packet(f ipc.Frame) {
 	r, source, message, why := p.judge(f, arrived)
 	if why != 0 {
 		_, vrid := wire.Peek(message)
-		p.drop(f.Link, why, vrid, source)
-		if r != nil && why != ipc.DropOwnFrame && why != ipc.DropSuperseded {
-			r.heard.discarded(source, why)
-		}
+		p.drop(r, why, subject{f.Link, vrid, source}, message)
 		return
 	}
 	r.heard.accepted(source, p.advert.Priority, arrived)

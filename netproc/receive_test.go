@@ -279,7 +279,7 @@ func TestCountDoesNotWrap(t *testing.T) {
 	d := configured(t, record())
 	d.p.drops[ipc.DropTTL].unreported = math.MaxUint32
 	d.p.drops[ipc.DropTTL].total = 1 << 40
-	d.p.drop(0, ipc.DropTTL, 7, peer)
+	d.p.drop(nil, ipc.DropTTL, subject{0, 7, peer}, nil)
 	if err := d.p.flush(); err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,8 @@ import (
 
 // remark notes what is noteworthy about an advertisement that is accepted:
 // what R12, R14 and R15 tell to log and not to discard, and which form of the
-// checksum its sender uses.
+// checksum its sender uses. What is to be learned of that is, before anything is
+// answered.
 func (p *process) remark(r *router, a *wire.Advertisement, source netip.Addr, arrived int64) {
 	if a.Version == 3 && a.AdverInterval != r.interval { // R12
 		p.notice(r, ipc.NoticeInterval, source)
@@ -23,8 +24,11 @@ func (p *process) remark(r *router, a *wire.Advertisement, source netip.Addr, ar
 	if a.Priority == engine.PriorityOwner && r.priority() == engine.PriorityOwner { // R15
 		p.notice(r, ipc.NoticeOwner, source)
 	}
-	if a.Version == 3 && r.record.Family == ipc.IPv4 && r.forms.count(source, a.Checksum) && a.Checksum != r.form() { // R7
-		p.notice(r, ipc.NoticeChecksum, source)
+	if a.Version == 3 && r.record.Family == ipc.IPv4 { // R7
+		p.learn(r, a, source, arrived)
+		if r.forms.count(source, a.Checksum) && a.Checksum != r.form() {
+			p.notice(r, ipc.NoticeChecksum, source)
+		}
 	}
 	if p.bare {
 		p.unsigned(r, source)
@@ -46,8 +50,9 @@ type forms struct {
 
 type peerForms struct {
 	source netip.Addr // invalid: all the others
-	// plain and pseudo count messages of either form.
+	// plain and pseudo count messages of either form; last is that of the last.
 	plain, pseudo uint64
+	last          wire.Form
 }
 
 // count counts one message; true for the first of this peer in this form.
@@ -65,6 +70,7 @@ func (f *forms) count(source netip.Addr, form wire.Form) (first bool) {
 		}
 		f.peers = append(f.peers, peerForms{source: source})
 	}
+	f.peers[at].last = form
 	n := f.peers[at].of(form)
 	*n++
 	return *n == 1

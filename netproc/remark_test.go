@@ -32,7 +32,7 @@ func TestNotices(t *testing.T) {
 	owner := record3()
 	owner.Ownership = ipc.OwnsAll
 	pseudo := record3()
-	pseudo.PseudoHeader = true
+	pseudo.Checksum = ipc.ChecksumPseudo
 	edit := func(change func(a *wire.Advertisement)) wire.Advertisement {
 		a := good3(200)
 		change(&a)
@@ -159,7 +159,7 @@ func TestForms(t *testing.T) {
 	}
 	f.count(known, wire.FormPlain)
 	want := peerForms{source: known, plain: 3, pseudo: 1}
-	others := peerForms{pseudo: 1000 - (maxPeers - 1)}
+	others := peerForms{pseudo: 1000 - (maxPeers - 1), last: wire.FormPseudoHeader}
 	if len(f.peers) != maxPeers+1 {
 		t.Fatalf("%d peers are remembered, want %d", len(f.peers), maxPeers+1)
 	}

@@ -30,6 +30,7 @@ type router struct {
 	// No announcement because of a healed split, or to refresh, before.
 	nextHeal, nextRefresh int64
 	forms                 forms
+	learned               learned
 	migration             migration
 
 	acquire uint32 // number of its last Acquire, 0 after it was refused
@@ -82,14 +83,6 @@ func (r *router) priority() uint8 {
 	return r.record.Priority
 }
 
-// form is the form of the checksum we send.
-func (r *router) form() wire.Form {
-	if r.record.PseudoHeader {
-		return wire.FormPseudoHeader
-	}
-	return wire.FormPlain
-}
-
 // group is where our advertisements are sent.
 func (r *router) group() netip.Addr {
 	if r.record.Family == ipc.IPv6 {
@@ -112,6 +105,14 @@ func (r *router) speakFrom(primary netip.Addr) {
 	r.primary = primary
 	r.advertise = r.advertisement(r.priority())
 	r.goodbye = r.advertisement(engine.PriorityLeaving)
+}
+
+// remake makes the messages anew, because something in them is another now.
+func (r *router) remake() {
+	if primary := r.primary; primary.IsValid() {
+		r.primary = netip.Addr{}
+		r.speakFrom(primary)
+	}
 }
 
 // advertisement makes the messages of one advertisement: version 3 first, so

@@ -94,9 +94,9 @@ func (d *daemon) heard(h ipc.Header, payload []byte) error {
 		d.answered()
 		return nil
 	case ipc.Dropped:
-		return d.remarked(m.Link, "packets dropped", m.Reason.String(), dropHints[m.Reason], m.Source, m.VRID, m.Count, m.Total)
+		return d.remarked(m.Link, "packets dropped", m.Reason.String(), m.Hint, m.Source, m.VRID, m.Count, m.Total)
 	case ipc.Noticed:
-		return d.remarked(m.Link, "advertisements noticed", m.Notice.String(), noticeHints[m.Notice], m.Source, m.VRID, m.Count, m.Total, formCounts(m)...)
+		return d.remarked(m.Link, "advertisements noticed", m.Notice.String(), m.Hint, m.Source, m.VRID, m.Count, m.Total, formCounts(m)...)
 	default:
 		return d.request(h, m)
 	}
@@ -128,11 +128,11 @@ func (d *daemon) report(h ipc.Header, m ipc.StateChange) error {
 			d.verdicts[s.name] = make(map[ipc.Verdict]int)
 		}
 		d.verdicts[s.name][m.Verdict]++
-		args = append(args, "verdict", m.Verdict.String(), "times", d.verdicts[s.name][m.Verdict], "hint", verdictHints[m.Verdict])
+		args = append(args, "verdict", m.Verdict.String(), "times", d.verdicts[s.name][m.Verdict], "hint", m.Hint)
 	}
 	d.log.Info(m.From.String()+"->"+m.To.String(), args...)
 	if wantsProbe(m) {
-		d.probeActive(s, m.Peer)
+		d.probeActive(s, m)
 	}
 	return nil
 }
@@ -178,33 +178,8 @@ func (d *daemon) tellReady() {
 	d.onReady = nil
 }
 
-// dropHints and noticeHints say what may be the matter where that is not
-// plain from the name.
-var (
-	dropHints = [ipc.NumDrops]string{
-		ipc.DropOwnFrame: "our own source address: another host has it, too, or the network has a loop",
-		ipc.DropVersion:  "the sender speaks another version of VRRP",
-	}
-	noticeHints = [ipc.NumNotices]string{
-		ipc.NoticeInterval:  "the sender has another interval; a Backup learns it",
-		ipc.NoticeAddresses: "the sender has other virtual addresses",
-		ipc.NoticeOwner:     "two routers own the addresses, or say so: one of them is wrong",
-		ipc.NoticeChecksum:  "the sender's checksum has the other form; if it drops ours, set checksum",
-		ipc.NoticeSkew:      "the sender's clock, or ours, is off by more than half the window of the HMAC trailer",
-		ipc.NoticeVersion2:  "the sender does not send version 2 beside version 3",
-		ipc.NoticeUnsigned:  "the sender has not come as far in the roll-out of HMAC; mode = \"enforce\" would drop its advertisements",
-	}
-	// verdictHints say at a takeover what became of the former Active.
-	verdictHints = [...]string{
-		ipc.VerdictSilent:  "nothing arrives from the former Active any more: it is down, or the network between is",
-		ipc.VerdictDropped: "advertisements arrive and are dropped: see the reason; the sender may still be Active",
-		ipc.VerdictAlone:   "no Active has been heard since the start",
-		ipc.VerdictStalled: "this process was not scheduled for longer than an interval: the system is overloaded, or was stopped",
-		ipc.VerdictLower:   "preempting an Active of lower priority",
-	}
-)
-
-// remarked logs a report of packets that were discarded, or are noteworthy.
+// remarked logs a report of packets that were discarded, or are noteworthy. The
+// hint is the child's, as the rest is: it knows what is in the packets.
 func (d *daemon) remarked(l ipc.Link, what, reason, hint string, source netip.Addr, vrid uint8, count uint32, total uint64, more ...any) error {
 	if int(l) >= len(d.links) {
 		return &violation{reason: "report on a link that does not exist"}

@@ -35,7 +35,7 @@ type grant struct {
 	ceiling   uint8 // highest priority that may be advertised: 255 once it owned the addresses
 	preempt   bool
 	accept    bool // Accept_Mode
-	pseudo    bool // checksum with a pseudo-header
+	checksum  ipc.Checksum
 	interval  time.Duration
 	delays    [2]time.Duration // preempt delay, startup delay
 	repeat    int              // announcements of an address, at most
@@ -62,6 +62,9 @@ type grant struct {
 	reached     bool           // its first state has been reported
 	start       start
 }
+
+// checksums translates the forms of the checksum.
+var checksums = map[conf.Checksum]ipc.Checksum{conf.RFC9568: ipc.ChecksumPlain, conf.RFC5798: ipc.ChecksumPseudo, conf.ChecksumAuto: ipc.ChecksumAuto}
 
 // linkName is what an ipc.Link stands for: an interface, and the family that
 // is spoken on it.
@@ -90,7 +93,7 @@ func grants(c *conf.Config) (gs []grant, links []linkName) {
 		g := grant{
 			slot: ipc.Slot(i), link: l,
 			name:   fmt.Sprintf("%s/%d/ipv%d", r.Interface, r.VRID, on.family),
-			family: on.family, version: r.Version, migration: r.Migration, vrid: r.VRID, pseudo: r.Checksum == conf.RFC5798,
+			family: on.family, version: r.Version, migration: r.Migration, vrid: r.VRID, checksum: checksums[r.Checksum],
 			priority: r.Priority, ceiling: r.Priority, preempt: r.PreemptMode, interval: r.AdverInterval,
 			delays: [2]time.Duration{r.PreemptDelay, r.StartupDelay}, accept: r.AcceptMode || r.Priority == priorityOwner,
 			mac: virtualMAC(on.family, r.VRID), addrs: r.Addresses, derived: r.DerivedLinkLocal,
@@ -121,7 +124,7 @@ func grants(c *conf.Config) (gs []grant, links []linkName) {
 func (g *grant) record() ipc.Router {
 	r := ipc.Router{
 		Link: g.link, Family: g.family, Version: g.version, VRID: g.vrid,
-		Migration: g.migration, Priority: g.priority, AdverInterval: int64(g.interval), PseudoHeader: g.pseudo,
+		Migration: g.migration, Priority: g.priority, AdverInterval: int64(g.interval), Checksum: g.checksum,
 		PreemptMode: g.preempt, PreemptDelay: int64(g.delays[0]), StartupDelay: int64(g.delays[1]),
 		Auth: g.auth, HMAC: g.hmac,
 		AnnounceRepeat: uint8(g.repeat), AnnounceDelay: int64(g.again), AnnounceRefresh: int64(g.refresh),

@@ -59,7 +59,7 @@ func TestGrants(t *testing.T) {
 	if r := gs[2].record(); r.Family != ipc.IPv6 || r.PreemptDelay != int64(time.Second) || r.StartupDelay != int64(time.Minute) {
 		t.Errorf("record with delays is %+v", r)
 	}
-	if r := gs[1].record(); r.Version != 3 || !r.PseudoHeader {
+	if r := gs[1].record(); r.Version != 3 || r.Checksum != ipc.ChecksumPseudo {
 		t.Errorf("record of version 3 is %+v", r)
 	}
 	record := gs[0].record()

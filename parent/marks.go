@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/netip"
 
+	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
 )
 
@@ -17,13 +18,17 @@ const marksMax = 32
 // newer compares sequences as RFC 1982 does, so that they may wrap.
 func newer(a, b uint64) bool { return int64(a-b) > 0 }
 
+// isSender says whether a source is another router, not ourselves nor the mark
+// of the form of our checksum.
+func isSender(source netip.Addr) bool { return source.IsValid() && source != ipc.FormSource }
+
 // set remembers a sequence. Where there is no room for another sender, the
 // one with the oldest gives way.
 func (m marks) set(source netip.Addr, sequence uint64) {
-	if _, known := m[source]; !known && source.IsValid() {
+	if _, known := m[source]; !known && isSender(source) {
 		senders, oldest := 0, netip.Addr{}
 		for s := range m {
-			if !s.IsValid() {
+			if !isSender(s) {
 				continue
 			}
 			if senders++; !oldest.IsValid() || newer(m[oldest], m[s]) {
@@ -47,13 +52,14 @@ func (m marks) raise(other marks) {
 }
 
 // marked remembers what the child says that it has sent or heard, or, with
-// sequence 0, forgotten. What is remembered for good never goes back.
+// sequence 0, forgotten, and the form of the checksum that it has learned. What is remembered for good never goes back.
 func (d *daemon) marked(h ipc.Header, m ipc.Mark) error {
 	s := d.slotOf(h)
-	if s == nil || s.auth != ipc.AuthHMAC {
-		return &violation{reason: "mark of a slot without HMAC"}
+	form := m.Source == ipc.FormSource
+	if s == nil || form && s.checksum != ipc.ChecksumAuto || !form && s.auth != ipc.AuthHMAC {
+		return &violation{reason: "mark of a slot that has nothing to remember"}
 	}
-	if s.hmac.Monotonic {
+	if form || s.hmac.Monotonic {
 		if old, known := s.marks[m.Source]; m.Sequence == 0 || known && !newer(m.Sequence, old) {
 			return nil
 		}
@@ -61,6 +67,9 @@ func (d *daemon) marked(h ipc.Header, m ipc.Mark) error {
 	} else if m.Sequence == 0 {
 		delete(s.marks, m.Source)
 		return nil
+	}
+	if form && s.report.take(d.now) {
+		d.log.Info("checksum learned", "vr", s.name, "checksum", [...]conf.Checksum{conf.RFC9568, conf.RFC5798}[m.Sequence&1])
 	}
 	s.marks.set(m.Source, m.Sequence)
 	return nil
@@ -79,7 +88,7 @@ func (d *daemon) idOf(s *slot) vrID { return vrID{d.links[s.link].name, s.family
 // now, or otherwise: it may come back, and old advertisements with it.
 type bygone struct {
 	marks
-	forGood bool // it was monotonic: the state file has it, too
+	forGood bool // it was monotonic: the state file has all of it, too
 }
 
 // recall gives the slots what is remembered of their virtual routers: by the
@@ -92,7 +101,7 @@ func (d *daemon) recall(before []*slot, files map[vrID]marks) {
 		now := d.find(s.link, s.vrid)
 		switch {
 		case now == nil || now.marks == nil:
-			d.bygone[d.idOf(s)] = bygone{s.marks, s.hmac.Monotonic}
+			d.bygone[d.idOf(s)] = bygone{s.marks, s.hmac.Monotonic || s.auth != ipc.AuthHMAC && d.bygone[d.idOf(s)].forGood}
 		case s.hmac.Monotonic && !now.hmac.Monotonic:
 			d.bygone[d.idOf(s)] = bygone{maps.Clone(s.marks), true}
 		}

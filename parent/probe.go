@@ -32,20 +32,21 @@ type probe struct {
 	at     int64 // when to look
 	slots  int   // how many takeovers want to know
 	sample string
+	drop   ipc.Drop // why its advertisements were discarded, 0 if none were
 	tap    tap
 	heard  uint64 // by the raw socket, on this link, before
 }
 
 // probeActive begins a probe after a takeover, unless there is one for the
 // same router.
-func (d *daemon) probeActive(s *slot, peer netip.Addr) {
-	l := d.links[s.link]
+func (d *daemon) probeActive(s *slot, m ipc.StateChange) {
+	l, peer := d.links[s.link], m.Peer
 	if !l.near(peer) {
 		return
 	}
 	for i := range d.probes {
 		if p := &d.probes[i]; p.link == l && p.peer == peer {
-			p.slots++
+			p.slots, p.drop = p.slots+1, max(p.drop, m.Drop)
 			return
 		}
 	}
@@ -57,7 +58,7 @@ func (d *daemon) probeActive(s *slot, peer netip.Addr) {
 		d.log.Debug("former Active not probed", "vr", s.name, "peer", peer, "error", err)
 		return
 	}
-	p := probe{link: l, peer: peer, at: d.now + max(probeTime, int64(s.interval)*3/2), slots: 1, sample: s.name, heard: l.heard}
+	p := probe{link: l, peer: peer, at: d.now + max(probeTime, int64(s.interval)*3/2), slots: 1, sample: s.name, drop: m.Drop, heard: l.heard}
 	var err error
 	if p.tap, err = openTap(l.index, peer); err != nil {
 		d.log.Debug("former Active not probed", "vr", s.name, "peer", peer, "error", err)
@@ -112,15 +113,27 @@ func (d *daemon) probesDue() {
 				answers = n.State&(netlink.NUD_REACHABLE|netlink.NUD_STALE|netlink.NUD_DELAY|netlink.NUD_PROBE) != 0
 			}
 		}
-		hint := "it does not answer: it is down, or the network between is cut"
-		if answers {
-			hint = "it answers, so it is alive: its advertisements do not reach us, or it has given up its role without a word; look for two Actives"
-		}
-		if arrive > 0 && p.link.heard == p.heard {
-			hint = "its advertisements reach the interface, and this host drops them before the daemon hears them: look at nft list ruleset, iptables -S and net.ipv4.conf.*.rp_filter"
-		}
-		d.log.Warn("former Active probed", "link", p.link.linkName, "peer", p.peer, "answers", answers, "arrive", arrive, "takeovers", p.slots, "vr", p.sample, "hint", hint)
+		d.log.Warn("former Active probed", "link", p.link.linkName, "peer", p.peer, "answers", answers, "arrive", arrive, "takeovers", p.slots, "vr", p.sample, "hint", p.hint(answers, arrive))
 	}
+}
+
+// hint says what came of a probe, so that it fits what was said at the
+// takeover. What is dropped here need not be heard: of some the socket's filter
+// passes a sample only.
+func (p *probe) hint(answers bool, arrive int) string {
+	switch {
+	case arrive > 0 && p.drop != 0:
+		return "it is alive and advertises, and that is dropped here, for the reason " + p.drop.String() + ": look for two Actives"
+	case arrive > 0 && p.link.heard == p.heard:
+		return "its advertisements reach the interface, and this host drops them before the daemon hears them: look at nft list ruleset, iptables -S and net.ipv4.conf.*.rp_filter"
+	case arrive > 0:
+		return "its advertisements reach the interface, so it is alive: look for two Actives"
+	case answers && p.drop != 0:
+		return "it answers, so it is alive; it no longer advertises what was dropped here, for the reason " + p.drop.String()
+	case answers:
+		return "it answers, so it is alive: its advertisements do not reach us, or it has given up its role without a word; look for two Actives"
+	}
+	return "it does not answer: it is down, or the network in between has failed"
 }
 
 // wantsProbe says whether a transition leaves open what became of the Active.

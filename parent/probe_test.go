@@ -2,6 +2,7 @@ package parent
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
@@ -45,6 +46,35 @@ func TestWantsProbe(t *testing.T) {
 	} {
 		if got := wantsProbe(tt.m); got != tt.want {
 			t.Errorf("%+v: %v", tt.m, got)
+		}
+	}
+}
+
+// TestProbeHint: what came of a probe does not contradict what was dropped.
+func TestProbeHint(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		drop    ipc.Drop
+		answers bool
+		arrive  int
+		heard   uint64 // meanwhile, by the raw socket
+		want    string
+		not     string
+	}{
+		{"silent and gone", 0, false, 0, 0, "is down, or the network in between", "alive"},
+		{"silent, and answers", 0, true, 0, 0, "do not reach us", "dropped"},
+		{"silent, and back", 0, true, 2, 2, "reach the interface, so it is alive", "do not reach us"},
+		{"nothing arrives but on the wire", 0, true, 2, 0, "this host drops them before the daemon", "do not reach us"},
+		{"dropped, and goes on", ipc.DropPassword, true, 2, 2, "dropped here, for the reason password", "do not reach us"},
+		{"dropped, and goes on, without ARP", ipc.DropPassword, false, 2, 2, "dropped here, for the reason password", "is down"},
+		{"dropped, of which a sample is passed", ipc.DropTTL, true, 2, 0, "dropped here, for the reason ttl", "nft"},
+		{"dropped, and has ceased", ipc.DropHMAC, true, 0, 0, "no longer advertises what was dropped here, for the reason hmac", "do not reach us"},
+		{"dropped, and gone", ipc.DropHMAC, false, 0, 0, "is down", "alive"},
+	} {
+		p := probe{link: &link{heard: 7 + tt.heard}, heard: 7, drop: tt.drop}
+		if got := p.hint(tt.answers, tt.arrive); !strings.Contains(got, tt.want) || strings.Contains(got, tt.not) {
+			t.Errorf("%s: %s", tt.name, got)
 		}
 	}
 }

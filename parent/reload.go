@@ -82,7 +82,7 @@ func (d *daemon) match(c *conf.Config) (next []*slot) {
 
 func newSlot(g *grant) *slot {
 	s := &slot{grant: *g}
-	if s.auth == ipc.AuthHMAC {
+	if s.auth == ipc.AuthHMAC || s.checksum == ipc.ChecksumAuto {
 		s.marks = make(marks)
 	}
 	return s

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -26,49 +27,49 @@ const (
 	// wrote: the state is a second old at the most, but for writing it.
 	stateMargin = 2 << 32
 	// stateMax bounds a file, in bytes: an interface has 2 * 255 virtual
-	// routers, each 33 lines of at most 68 bytes.
+	// routers, each 34 lines of at most 68 bytes.
 	stateMax = 2 << 20
 )
 
 // stateFile keeps, for one interface, the last sequences of HMAC with
 // anti_replay = "monotonic", a line each: family, VRID, source, sequence.
-// Our own have the source "-".
+// Our own have the source "-", and the forms of checksums that were learned
+// 0.0.0.0, ipc.FormSource.
 func stateFile(dir, iface string) string { return filepath.Join(dir, "replay."+iface) }
 
-// keepsState says whether a slot has a state to keep.
-func (s *slot) keepsState() bool {
-	return s != nil && s.auth == ipc.AuthHMAC && s.hmac.Monotonic
+// keepsState says whether a slot has a state to keep; must, whether it cannot
+// do without.
+func (s *slot) keepsState() (keeps, must bool) {
+	must = s != nil && s.auth == ipc.AuthHMAC && s.hmac.Monotonic
+	return must || s != nil && s.checksum == ipc.ChecksumAuto, must
+}
+
+// lasting are the marks that are kept in a file: all, or that of the form.
+func (m marks) lasting(all bool) marks {
+	kept := maps.Clone(m)
+	maps.DeleteFunc(kept, func(source netip.Addr, _ uint64) bool { return !all && source != ipc.FormSource })
+	return kept
 }
 
 // readState reads what this daemon and earlier ones wrote of the interfaces
-// of slots that keep a state.
+// of slots that keep a state. With an error the locks that it has taken are its
+// caller's to release.
 func (d *daemon) readState(next []*slot) (all map[vrID]marks, err error) {
 	all = make(map[vrID]marks)
-	var taken []string
-	defer func() {
-		if err != nil {
-			for _, iface := range taken {
-				d.unlockState(iface)
-			}
-		}
-	}()
-	seen := make(map[string]bool)
+	needed := make(map[string]bool) // the interfaces, and whether they cannot do without
 	for _, s := range next {
-		if !s.keepsState() || seen[d.links[s.link].name] {
-			continue
+		if keeps, must := s.keepsState(); keeps {
+			needed[d.links[s.link].name] = must || needed[d.links[s.link].name]
 		}
-		iface := d.links[s.link].name
-		seen[iface] = true
+	}
+	for iface, must := range needed {
 		fresh := d.stateLocks[iface] == nil
-		if fresh {
-			if err := d.lockState(iface); err != nil {
-				return nil, err
-			}
-			taken = append(taken, iface)
-		}
-		read, err := readStateFile(d.stateDir, iface)
-		if err != nil {
+		read, err := d.openState(iface)
+		switch {
+		case err != nil && must:
 			return nil, err
+		case err != nil:
+			d.log.Info("learned checksums are not kept", "link", iface, "error", err)
 		}
 		for id, m := range read {
 			if own, sent := m[netip.Addr{}]; sent && fresh {
@@ -78,6 +79,21 @@ func (d *daemon) readState(next []*slot) (all map[vrID]marks, err error) {
 		}
 	}
 	return all, nil
+}
+
+// openState makes the state of an interface ours, and reads it.
+func (d *daemon) openState(iface string) (map[vrID]marks, error) {
+	fresh := d.stateLocks[iface] == nil
+	if fresh {
+		if err := d.lockState(iface); err != nil {
+			return nil, err
+		}
+	}
+	read, err := readStateFile(d.stateDir, iface)
+	if err != nil && fresh {
+		d.unlockState(iface)
+	}
+	return read, err
 }
 
 // lockState makes the state of an interface ours: a daemon in another network
@@ -168,24 +184,24 @@ func parseState(r io.Reader, iface string) (map[vrID]marks, error) {
 // snapshot is the state of the interfaces whose state is ours, by file: of
 // the virtual routers there are, and of those that may come back.
 func (d *daemon) snapshot() map[string][]byte {
-	lines := make(map[string][]string)
-	add := func(id vrID, m marks) {
+	all, lines := make(map[vrID]marks), make(map[string][]string)
+	for id, b := range d.bygone {
+		all[id] = b.marks.lasting(b.forGood)
+	}
+	for _, s := range d.slots {
+		if keeps, must := s.keepsState(); keeps {
+			m := s.marks.lasting(must)
+			m.raise(all[d.idOf(s)])
+			all[d.idOf(s)] = m
+		}
+	}
+	for id, m := range all {
 		for source, sequence := range m {
 			name := "-"
 			if source.IsValid() {
 				name = source.String()
 			}
 			lines[id.iface] = append(lines[id.iface], fmt.Sprintf("%d %d %s %d\n", id.family, id.vrid, name, sequence))
-		}
-	}
-	for _, s := range d.slots {
-		if s.keepsState() {
-			add(d.idOf(s), s.marks)
-		}
-	}
-	for id, b := range d.bygone {
-		if b.forGood {
-			add(id, b.marks)
 		}
 	}
 	files := make(map[string][]byte)

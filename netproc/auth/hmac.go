@@ -123,6 +123,16 @@ func New(c Config) (*HMAC, error) {
 	return h, nil
 }
 
+// IDs lists the keys there are, by their numbers.
+func (h *HMAC) IDs() (ids []uint8) {
+	for id, mac := range h.macs {
+		if mac != nil {
+			ids = append(ids, uint8(id))
+		}
+	}
+	return ids
+}
+
 // Signs says whether our advertisements have a trailer.
 func (h *HMAC) Signs() bool { return h.mode != ReceiveOnly }
 

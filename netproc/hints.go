@@ -1,0 +1,165 @@
+package netproc
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/netproc/auth"
+	"github.com/rvrrpd/rvrrpd/netproc/wire"
+)
+
+// Hints say what may be the matter, in words for the log. They name nothing
+// secret: of a key its number, of a password nothing. They are ASCII, and no
+// longer than ipc.MaxHint.
+
+// dropHints say what can be said without the packet, where that is not plain
+// from the reason.
+var dropHints = [ipc.NumDrops]string{
+	ipc.DropOwnFrame:      "our own source address: another host has it, too, or the network has a loop",
+	ipc.DropVersion:       "the sender speaks another version of VRRP",
+	ipc.DropAuthType:      "auth_type is another at the sender",
+	ipc.DropPassword:      "auth_secret is another at the sender",
+	ipc.DropDigest:        "auth_secret is another at the sender, or the advertisement was changed on its way",
+	ipc.DropNoTrailer:     "the sender does not sign with HMAC, and mode = \"enforce\" demands it",
+	ipc.DropTrailer:       "what follows the message is no HMAC trailer of the kind we know",
+	ipc.DropStale:         "the sender's clock or ours is wrong, or an old advertisement was sent again",
+	ipc.DropKey:           "the sender signs with a key that we do not have",
+	ipc.DropHMAC:          "the sender's key has another value than ours, or the advertisement was changed on its way",
+	ipc.DropReplayed:      "an old advertisement was sent again, the sender's clock was set back, or two routers have its address",
+	ipc.DropSenders:       "too many senders: those that are gone are to be removed from the file in state_dir",
+	ipc.DropAdverInterval: "timers.advert is another at the sender, and must be the same in version 2",
+	ipc.DropAddressList:   "the sender has other virtual addresses, and must have the same in version 2",
+}
+
+// noticeHints are the same of notices.
+var noticeHints = [ipc.NumNotices]string{
+	ipc.NoticeInterval:  "the sender has another interval; a Backup learns it",
+	ipc.NoticeAddresses: "the sender has other virtual addresses",
+	ipc.NoticeOwner:     "two routers own the addresses, or say so: one of them is wrong",
+	ipc.NoticeChecksum:  "the sender's checksum has the other form; if it drops ours, set checksum",
+	ipc.NoticeSkew:      "the sender's clock, or ours, is off by more than half the window of the HMAC trailer",
+	ipc.NoticeVersion2:  "the sender does not send version 2 beside version 3",
+	ipc.NoticeUnsigned:  "the sender has not come as far in the roll-out of HMAC; mode = \"enforce\" would drop its advertisements",
+}
+
+// verdictHints say at a takeover what became of the former Active.
+var verdictHints = [...]string{
+	ipc.VerdictSilent:  "nothing arrives from the former Active any more: it is down, or the network in between has failed",
+	ipc.VerdictDropped: "advertisements arrive and are dropped, and the sender may still be Active",
+	ipc.VerdictAlone:   "no Active has been heard since the start",
+	ipc.VerdictStalled: "this process was not scheduled for longer than an interval: the system is overloaded, or was stopped",
+	ipc.VerdictLower:   "preempting an Active of lower priority",
+}
+
+// dropHint is the hint of a packet that was discarded, for a router of ours or
+// nil. What was found wrong says how far it has been read.
+func (p *process) dropHint(r *router, message []byte, why ipc.Drop) string {
+	if r == nil {
+		return dropHints[why]
+	}
+	a := &p.advert
+	switch why {
+	case ipc.DropVersion:
+		version, _ := wire.Peek(message)
+		return fmt.Sprintf("the sender speaks version %d, we version %s", version, r.versions())
+	case ipc.DropAuthType:
+		ours := authName(r.auth.kind())
+		if r.auth.hmac != nil {
+			ours = "hmac"
+		}
+		return fmt.Sprintf("the sender has auth_type %s, we %s", authName(a.AuthType), ours)
+	case ipc.DropLength:
+		if n := wire.Length(message, r.group()); n > 0 && len(message) == n+auth.TrailerLen {
+			return "the message is followed by what can be an HMAC trailer: the sender may have auth_type hmac, and we have not"
+		}
+	case ipc.DropStale:
+		sent := time.Unix(int64(binary.BigEndian.Uint32(trailerIn(message)[4:])), 0)
+		return fmt.Sprintf("its trailer was made at %s by the sender's clock, and ours says %s; time_window is %d s: a clock is wrong, or an old advertisement was sent again",
+			clockText(sent), clockText(p.wall()), r.auth.window/time.Second)
+	case ipc.DropKey:
+		return fmt.Sprintf("the sender signs with key %d, and we have %s", trailerIn(message)[1], keyList(r.auth.hmac.IDs()))
+	case ipc.DropHMAC:
+		return fmt.Sprintf("the sender signs with key %d, which has another value there than here, or the advertisement was changed on its way", trailerIn(message)[1])
+	case ipc.DropAdverInterval:
+		return fmt.Sprintf("the sender advertises every %v, we every %v: timers.advert must be the same in version 2", a.AdverInterval, r.interval)
+	case ipc.DropAddressList:
+		return r.difference(a.Addresses)
+	}
+	return dropHints[why]
+}
+
+// noticeHint is the hint of an advertisement that was accepted.
+func (p *process) noticeHint(r *router, n ipc.Notice) string {
+	a := &p.advert
+	switch {
+	case n == ipc.NoticeInterval:
+		return fmt.Sprintf("the sender advertises every %v, we every %v; a Backup learns it", a.AdverInterval, r.interval)
+	case n == ipc.NoticeAddresses:
+		return r.difference(a.Addresses)
+	case n == ipc.NoticeChecksum && r.learns():
+		return fmt.Sprintf("the sender's checksum has another form than that of %s, whose form we send: if they understand one form only, set checksum in one of them", r.learned.by)
+	}
+	return noticeHints[n]
+}
+
+// trailerIn is the HMAC trailer at the end of a payload that has one.
+func trailerIn(payload []byte) []byte { return payload[len(payload)-auth.TrailerLen:] }
+
+// clockText is a time of day, in UTC as in the trailer.
+func clockText(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }
+
+func (r *router) versions() string {
+	if r.record.Migration {
+		return "2 and 3"
+	}
+	return fmt.Sprint(r.record.Version)
+}
+
+// keyList names keys by their numbers, the first few of them.
+func keyList(ids []uint8) string {
+	var words []string
+	for _, id := range ids {
+		words = append(words, fmt.Sprint("key ", id))
+	}
+	return few(words)
+}
+
+// few joins a list, of which it leaves out what is beyond some.
+func few(words []string) string {
+	const some = 3
+	if n := len(words) - some; n > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(words[:some], ", "), n)
+	}
+	return strings.Join(words, ", ")
+}
+
+// difference says how a list of addresses differs from ours.
+func (r *router) difference(theirs []netip.Addr) string {
+	more, less := except(theirs, r.sorted), except(r.sorted, theirs)
+	switch {
+	case len(less) == len(r.sorted):
+		return fmt.Sprintf("no virtual address in common: the sender has %s, we have %s; another cluster with this VRID?", few(more), few(less))
+	case len(more) == 0 && len(less) == 0:
+		return "the sender names one of our virtual addresses more than once"
+	case len(more) == 0:
+		return fmt.Sprintf("the sender lacks the virtual addresses %s", few(less))
+	case len(less) == 0:
+		return fmt.Sprintf("the sender has virtual addresses that we have not: %s", few(more))
+	}
+	return fmt.Sprintf("the sender has virtual addresses that we have not: %s; it lacks ours: %s", few(more), few(less))
+}
+
+// except lists the addresses that are in one list and not in the other.
+func except(list, other []netip.Addr) (words []string) {
+	for _, a := range list {
+		if !slices.Contains(other, a) {
+			words = append(words, a.String())
+		}
+	}
+	return words
+}
