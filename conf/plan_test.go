@@ -48,7 +48,7 @@ func TestPlan(t *testing.T) {
 			"eth0/9/ipv4 new; eth0/8/ipv4 unchanged; eth0/7/ipv4 will fail over: it is not in the new configuration"},
 		{"password", router("7", "auth_type = \"rfc2338-simple\"\nauth_secret = \"one\""), router("7", "auth_type = \"rfc2338-simple\"\nauth_secret = \"two\""),
 			"eth0/7/ipv4 updated: auth_secret" + agree},
-		{"version", router("7", ""), router("7", "version = 3"), `eth0/7/ipv4 updated: checksum = "rfc9568", version = 2 -> 3` + agree},
+		{"version", router("7", ""), router("7", "version = 3"), `eth0/7/ipv4 updated: checksum = "auto", version = 2 -> 3` + agree},
 		{"version for a migration", router("7", "version = 3"), router("7", "version = \"2+3\""), `eth0/7/ipv4 updated: version = 3 -> "2+3"`},
 		{"interval of a migration", router("7", "version = \"2+3\""), router("7", "version = \"2+3\"\ntimers = { advert = 2 }"),
 			"eth0/7/ipv4 updated: timers = { advert = 1 } -> { advert = 2 }" + agree},
