@@ -158,8 +158,13 @@ func Root() string {
 	return "." // built with -trimpath, and run from the sources
 }
 
+// Prebuilt is a directory with programs that were built for another machine, to
+// be tested there; "" for none. Besides ours there are attempt, of the sandbox's
+// tests, and another release in next.
+func Prebuilt() string { return os.Getenv("RVRRPD_LAB_PREBUILT") }
+
 // binaries is where programs are found; "" stands for where make build puts them.
-var binaries string
+var binaries = Prebuilt()
 
 // Binary is the path of a program of ours.
 func Binary(name string) string {

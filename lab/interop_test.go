@@ -260,7 +260,7 @@ func turns(t *testing.T, frames []lab.Frame, want string) {
 		if f.VRRP == nil || f.VRRP.Priority == 0 || f.Port == now {
 			continue
 		}
-		if before := now; before != "" && !over(since, f.Time, tolerance) {
+		if before := now; before != "" && f.Time.Sub(since) < tolerance+lab.Slack(since, since.Add(tolerance)) {
 			t.Logf("%s speaks beside %s, %v after it took over", f.Port, now, f.Time.Sub(since))
 			continue
 		}

@@ -230,8 +230,8 @@ func Slack(from, to time.Time) time.Duration {
 }
 
 // patience prolongs a wait that began at an instant by what the machine has
-// withheld since.
+// withheld since, so many times over at most.
 func patience(begin time.Time, timeout time.Duration) (until time.Time) {
 	_, sum := withheld(begin, time.Now())
-	return begin.Add(timeout + hands*sum)
+	return begin.Add(timeout + hands*min(sum, timeout))
 }

@@ -43,3 +43,26 @@ pack() {
 	chmod +x "$1/init"
 	(cd "$1" && find . | cpio --quiet -o -H newc | gzip -1) >"$2"
 }
+
+# emulate SECONDS EMULATOR... runs a machine to its end and returns the exit
+# status that its guest has told; 124 when the time is over. It needs work.
+emulate() {
+	local limit=$1 status
+	shift
+	set +e
+	timeout "$limit" "$@" -accel tcg,thread=multi -smp 2 -nic none -display none -serial stdio -monitor none -no-reboot </dev/null 2>"$work/qemu.log" |
+		tr -d '\r' | tee "$work/out" | sed -u '/^\[ *[0-9.]*\] /d; /^vm: exit [0-9]*$/d'
+	status=${PIPESTATUS[0]}
+	set -e
+	if [ "$status" = 124 ]; then
+		echo "vm: $limit s are over"
+		return 124
+	fi
+	status=$(sed -n 's/^vm: exit \([0-9]*\)$/\1/p' "$work/out" | tail -n 1)
+	if [ -z "$status" ]; then
+		cat "$work/qemu.log" >&2
+		echo "vm: it did not come to an end"
+		return 125
+	fi
+	return "$status"
+}

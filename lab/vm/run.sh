@@ -61,14 +61,5 @@ mkdir -p "$work/initramfs/mnt/"{lower,writable,root}
 } >"$work/guest"
 pack "$work/initramfs" "$work/initrd"
 
-set +e
-timeout "$limit" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -m "$memory" -smp 2 -nic none -display none -serial stdio -monitor none -no-reboot \
-	-kernel "$image" -initrd "$work/initrd" -append "console=ttyS0 quiet panic=-1" \
-	-fsdev local,id=host,path=/,security_model=none,readonly=on,multidevs=remap -device virtio-9p-pci,fsdev=host,mount_tag=host </dev/null 2>"$work/qemu.log" |
-	tr -d '\r' | tee "$work/out" | sed -u '/^\[ *[0-9.]*\] /d; /^vm: exit [0-9]*$/d'
-status=${PIPESTATUS[0]}
-set -e
-[ "$status" != 124 ] || { echo "vm: $limit s are over"; exit 124; }
-status=$(sed -n 's/^vm: exit \([0-9]*\)$/\1/p' "$work/out" | tail -n 1)
-[ -n "$status" ] || { cat "$work/qemu.log" >&2; echo "vm: it did not come to an end"; exit 125; }
-exit "$status"
+emulate "$limit" qemu-system-x86_64 -cpu max -m "$memory" -kernel "$image" -initrd "$work/initrd" -append "console=ttyS0 quiet panic=-1" \
+	-fsdev local,id=host,path=/,security_model=none,readonly=on,multidevs=remap -device virtio-9p-pci,fsdev=host,mount_tag=host

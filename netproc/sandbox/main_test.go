@@ -44,19 +44,11 @@ func prepareAndRun(m *testing.M) (int, error) {
 	if err := unix.CloseRange(3, 1<<32-1, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return 0, err
 	}
-	dir, err := os.MkdirTemp("", "sandbox")
+	dir, err := build()
 	if err != nil {
 		return 0, err
 	}
 	defer os.RemoveAll(dir)
-	programs.attempt, programs.netproc = filepath.Join(dir, "attempt"), filepath.Join(dir, "rvrrpd-netproc")
-	for source, program := range map[string]string{"./attempt": programs.attempt, "../../cmd/rvrrpd-netproc": programs.netproc} {
-		cmd := exec.Command("go", "build", "-o", program, source)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return 0, fmt.Errorf("%s: %w\n%s", source, err, out)
-		}
-	}
 	if err := startDoomed(); err != nil {
 		return 0, fmt.Errorf("parent that is to die: %w", err)
 	}
@@ -65,6 +57,30 @@ func prepareAndRun(m *testing.M) (int, error) {
 		return 0, fmt.Errorf("drop what the parent drops: %w (is the test static, CGO_ENABLED=0?)", err)
 	}
 	return m.Run(), nil
+}
+
+// build builds the programs in a new directory, unless they were built
+// elsewhere, for this machine.
+func build() (dir string, err error) {
+	prebuilt := os.Getenv("RVRRPD_LAB_PREBUILT")
+	if prebuilt == "" {
+		if dir, err = os.MkdirTemp("", "sandbox"); err != nil {
+			return "", err
+		}
+		prebuilt = dir
+	}
+	programs.attempt, programs.netproc = filepath.Join(prebuilt, "attempt"), filepath.Join(prebuilt, "rvrrpd-netproc")
+	if dir == "" {
+		return "", nil
+	}
+	for source, program := range map[string]string{"./attempt": programs.attempt, "../../cmd/rvrrpd-netproc": programs.netproc} {
+		cmd := exec.Command("go", "build", "-o", program, source)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return dir, fmt.Errorf("%s: %w\n%s", source, err, out)
+		}
+	}
+	return dir, nil
 }
 
 // asConfinedAsTheParent takes from this process what rvrrpd takes from
