@@ -214,8 +214,8 @@ func TestHMACFlood(t *testing.T) {
 func TestLegacyAuthentication(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"rfc2338-simple", "p0-t8-sha256", "p1-t8-shake256"} {
-		for _, other := range []string{"changeme", "swordfish"} {
-			t.Run(kind+", "+other, func(t *testing.T) {
+		for name, other := range map[string]string{"the same": "changeme", "another": "sw0rdf1h"} {
+			t.Run(kind+", "+name, func(t *testing.T) {
 				t.Parallel()
 				l := lab.New(t)
 				text := func(priority int, secret string) string {
