@@ -95,7 +95,7 @@ func traceLife(t *testing.T) (file string) {
 		p.AwaitLine(mark, 30*time.Second, "configuration loaded")
 	}
 	stopAndContinue(t, p, 5)
-	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGSEGV, syscall.SIGQUIT, syscall.SIGKILL} {
+	for _, sig := range []syscall.Signal{syscall.SIGABRT, syscall.SIGSEGV, syscall.SIGQUIT, syscall.SIGKILL} {
 		mark := p.Len()
 		lab.Until(5*time.Second, func() bool { return len(lab.Children(p.PID)) == 1 })
 		syscall.Kill(lab.Children(p.PID)[0], sig)

@@ -78,7 +78,7 @@ func TestExamples(t *testing.T) {
 			{"process id", "getpid", args{}, allow},
 			{"signal stack", "sigaltstack", args{0x1000}, allow},
 			{"signal mask", "rt_sigprocmask", args{2, 0x1000, 0, 8}, allow},
-			{"signal action", "rt_sigaction", args{15, 0x1000, 0, 8}, allow},
+			{"signal action", "rt_sigaction", args{15, 0x1000, 0, 8}, kill},
 			{"end of a signal", "rt_sigreturn", args{}, allow},
 			{"go on", "restart_syscall", args{}, allow},
 			{"end of a thread", "exit", args{}, allow},

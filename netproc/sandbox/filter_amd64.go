@@ -7,12 +7,11 @@ import "golang.org/x/sys/unix"
 // filter is that of the network process.
 var filter = []unix.SockFilter{
 	{Code: 0x20, Jt: 0, Jf: 0, K: 0x4},
-	{Code: 0x15, Jt: 0, Jf: 119, K: 0xc000003e},
+	{Code: 0x15, Jt: 0, Jf: 118, K: 0xc000003e},
 	{Code: 0x20, Jt: 0, Jf: 0, K: 0x0},
 	{Code: 0x35, Jt: 0, Jf: 1, K: 0x40000000},
-	{Code: 0x15, Jt: 0, Jf: 116, K: 0xffffffff},
-	{Code: 0x15, Jt: 114, Jf: 0, K: 0xb},
-	{Code: 0x15, Jt: 113, Jf: 0, K: 0xd},
+	{Code: 0x15, Jt: 0, Jf: 115, K: 0xffffffff},
+	{Code: 0x15, Jt: 113, Jf: 0, K: 0xb},
 	{Code: 0x15, Jt: 112, Jf: 0, K: 0xe},
 	{Code: 0x15, Jt: 111, Jf: 0, K: 0xf},
 	{Code: 0x15, Jt: 110, Jf: 0, K: 0x18},

@@ -81,7 +81,6 @@ var Rules = []Rule{
 	{Call: "tgkill", Args: []Arg{int32Arg(0, 1)}, Reason: "preemption signals to own threads: pid 1 of the namespace is we"},
 	{Call: "sigaltstack", Reason: "a new thread's signal stack"},
 	{Call: "rt_sigprocmask", Reason: "a new thread's signal mask"},
-	{Call: "rt_sigaction", Reason: "restore a default action before dying of it"},
 	{Call: "rt_sigreturn", Reason: "end of a signal handler"},
 	{Call: "restart_syscall", Reason: "go on after SIGSTOP and SIGCONT"},
 	{Call: "exit", Reason: "end of a thread"},
