@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -213,14 +214,68 @@ func keyValues(text string) map[string]string {
 	return values
 }
 
-// Keys at the top of the file that a reload refuses, and those that it leaves
-// as they are.
+// Keys at the top of the file that a reload refuses, those that it leaves as
+// they are, and those that it leaves if they name another directory.
 var (
 	refused = []string{"user"}
-	later   = []string{"pid", "working_dir", "main_log", "error_log", "log_format", "state_dir", "lease"}
+	later   = []string{"pid", "working_dir", "state_dir"}
+	logs    = []string{"main_log", "error_log"}
 )
 
+// global lists what has changed at the top of the file.
 func global(old, next *Config) (remarks []string) {
+	left := Later(old, next)
+	for _, c := range changes(old, next) {
+		switch {
+		case slices.Contains(refused, c.key):
+			remarks = append(remarks, c.text+": the reload is refused, this needs a restart")
+		case slices.Contains(left, c.text):
+			remarks = append(remarks, c.text+": has no effect before a restart")
+		default:
+			remarks = append(remarks, c.text)
+		}
+	}
+	if !slices.Equal(old.Routes, next.Routes) {
+		remarks = append(remarks, "protocols.static: other routes")
+	}
+	return remarks
+}
+
+// Later lists the changes at the top of the file, key by key, that have no
+// effect before a restart. Of old only the top is looked at.
+func Later(old, next *Config) (left []string) {
+	for _, c := range changes(old, next) {
+		if slices.Contains(later, c.key) || slices.Contains(logs, c.key) && !old.logsIn(c.value(next)) {
+			left = append(left, c.text)
+		}
+	}
+	return left
+}
+
+// change is a key at the top of the file with another value.
+type change struct{ key, text string }
+
+// value is the path that it has in a configuration, for a key of a log.
+func (c change) value(of *Config) string {
+	if c.key == "main_log" {
+		return of.MainLog
+	}
+	return of.ErrorLog
+}
+
+// logsIn says whether a log may be opened while the daemon runs: in a directory
+// that it had a log in when it started.
+func (c *Config) logsIn(path string) bool {
+	directory := func(path string) string {
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(c.WorkingDir, path)
+		}
+		return filepath.Dir(filepath.Clean(path))
+	}
+	return directory(path) == directory(c.MainLog) || directory(path) == directory(c.ErrorLog)
+}
+
+func changes(old, next *Config) (all []change) {
 	text := func(c *Config) map[string]string {
 		p := &printer{}
 		p.top(c)
@@ -228,19 +283,9 @@ func global(old, next *Config) (remarks []string) {
 	}
 	a, b := text(old), text(next)
 	for _, key := range slices.Sorted(maps.Keys(b)) {
-		change := key + " = " + a[key] + " -> " + b[key]
-		switch {
-		case a[key] == b[key]:
-		case slices.Contains(refused, key):
-			remarks = append(remarks, change+": the reload is refused, this needs a restart")
-		case slices.Contains(later, key):
-			remarks = append(remarks, change+": without effect until a restart")
-		default:
-			remarks = append(remarks, change)
+		if a[key] != b[key] {
+			all = append(all, change{key, key + " = " + a[key] + " -> " + b[key]})
 		}
 	}
-	if !slices.Equal(old.Routes, next.Routes) {
-		remarks = append(remarks, "protocols.static: other routes")
-	}
-	return remarks
+	return all
 }

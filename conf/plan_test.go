@@ -68,7 +68,11 @@ func TestPlan(t *testing.T) {
 		{"the first key goes", router("7", hmac+second), router("7", hmac), `eth0/7/ipv4 updated: hmac.key = 1 "redacted" 2 "redacted" -> 1 "redacted", (the other routers must not sign with it any more)`},
 		{"same key", router("7", hmac), router("7", hmac), "eth0/7/ipv4 unchanged"},
 		{"top", "debug = 1\nuser = \"a\"\npid = \"/a\"\n" + router("7", ""), "debug = 2\nuser = \"b\"\npid = \"/b\"\n" + router("7", ""),
-			`eth0/7/ipv4 unchanged| debug = 1 -> 2| pid = "/a" -> "/b": without effect until a restart| user = "a" -> "b": the reload is refused, this needs a restart`},
+			`eth0/7/ipv4 unchanged| debug = 1 -> 2| pid = "/a" -> "/b": has no effect before a restart| user = "a" -> "b": the reload is refused, this needs a restart`},
+		{"applied", router("7", ""), "log_format = \"json\"\nlease = \"off\"\nmain_log = \"/var/log/x.log\"\nerror_log = \"x/../rvrrpd-error.log\"\nworking_dir = \"/var/log\"\n" + router("7", ""),
+			`eth0/7/ipv4 unchanged| error_log = "/var/log/rvrrpd-error.log" -> "x/../rvrrpd-error.log": has no effect before a restart| lease = "auto" -> "off"| log_format = "text" -> "json"| main_log = "/var/log/rvrrpd.log" -> "/var/log/x.log"| working_dir = "/tmp" -> "/var/log": has no effect before a restart`},
+		{"left", router("7", ""), "state_dir = \"/s\"\nworking_dir = \"/w\"\npid = \"p\"\nmain_log = \"/elsewhere/m\"\n" + router("7", ""),
+			`eth0/7/ipv4 unchanged| main_log = "/var/log/rvrrpd.log" -> "/elsewhere/m": has no effect before a restart| pid = "/var/run/rvrrpd.pid" -> "p": has no effect before a restart| state_dir = "/var/lib/rvrrpd" -> "/s": has no effect before a restart| working_dir = "/tmp" -> "/w": has no effect before a restart`},
 	} {
 		effects, remarks := conf.Plan(read(tt.old), read(tt.next))
 		var lines []string

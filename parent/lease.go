@@ -55,6 +55,42 @@ func openLeases() (*leases, error) {
 	return &leases{tables: tables, renewal: renewal, applied: make(map[string][]netip.Addr), anew: running().before(renewsSince)}, nil
 }
 
+// leaseAs has addresses silenced in the way that is configured from now on,
+// also those that are held. A way that cannot be had changes nothing.
+func (d *daemon) leaseAs(lease string) (err error) {
+	tables := lease == "auto" || lease == "nftables"
+	if tables && d.leases == nil {
+		d.leases, err = openLeases()
+		if err == nil {
+			err = d.leases.apply(d.leased())
+		}
+	}
+	if d.leases != nil && (err != nil || !tables) {
+		err = errors.Join(err, d.leases.apply(nil, nil), d.leases.tables.CloseLasting(), d.leases.renewal.Close())
+		d.leases, d.renewing = nil, d.renewing[:0]
+	}
+	switch {
+	case err != nil && lease == "nftables":
+		return err
+	case err != nil && lease == "auto":
+		d.log.Warn("the kernel will not silence addresses of intervals below a second when we are gone", "error", err)
+	case err != nil:
+		d.log.Error("reload", "error", err)
+	}
+	d.lifetimes = lease == "lifetime" || lease == "auto" && d.leases == nil
+	for _, s := range d.slots {
+		if s == nil || !s.held || len(s.placed) == 0 || s.placed[0].Lifetime == d.life(s) {
+			continue
+		}
+		s.placed = slices.Clone(s.placed)
+		for i := range s.placed {
+			s.placed[i].Lifetime = d.life(s)
+		}
+		d.reviving = append(d.reviving, s)
+	}
+	return nil
+}
+
 // renewTime is how long the kernel has to answer a renewal; it takes less than
 // a millisecond.
 const renewTime = time.Second

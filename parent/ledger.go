@@ -66,12 +66,19 @@ func (d *daemon) take(s *slot) error {
 // place says where the slot's addresses go, and for how long.
 func (d *daemon) place(s *slot) []vaddr {
 	want := s.place(d.links[s.link].prefixes)
-	if d.lifetimes && !s.ioctl {
-		for i := range want {
-			want[i].Lifetime = lifetime(s.interval)
-		}
+	for i := range want {
+		want[i].Lifetime = d.life(s)
 	}
 	return want
+}
+
+// life is how long the kernel is to leave an address of a slot alone, in
+// seconds; 0 for ever.
+func (d *daemon) life(s *slot) uint32 {
+	if !d.lifetimes || s.ioctl {
+		return 0
+	}
+	return lifetime(s.interval)
 }
 
 // lifetime is how long an address may stay that is put again with each
@@ -91,7 +98,7 @@ func (d *daemon) prolong(s *slot, at int64) {
 		return
 	}
 	s.prolonged, s.expires = at, at+int64(s.lease)
-	if d.lifetimes && s.held && !s.ioctl && lifetime(s.interval) > 0 {
+	if s.held && d.life(s) > 0 {
 		d.reviving = append(d.reviving, s)
 	}
 	if d.leases == nil || s.ownership == ipc.OwnsAll {

@@ -237,6 +237,9 @@ func (d *daemon) prepare(c *conf.Config) error {
 	if err == nil {
 		err = d.listen(next, c)
 	}
+	if err == nil {
+		err = d.leaseAs(c.Lease)
+	}
 	if err != nil {
 		for _, name := range locked {
 			d.unlockLink(name)

@@ -139,14 +139,7 @@ func (d *daemon) open(c *conf.Config) (err error) {
 	d.adopt(next)
 	d.recall(nil, known)
 	d.setRoutes(c.Routes)
-	d.leases, err = openLeases()
-	switch {
-	case err != nil && c.Lease == "nftables":
-		return err
-	case err != nil && c.Lease == "auto":
-		d.log.Warn("the kernel will not silence addresses of intervals below a second when we are gone", "error", err)
-	}
-	d.lifetimes = c.Lease == "lifetime" || err != nil && c.Lease == "auto"
+	d.leases, _ = openLeases() // to sweep; what is wrong with it is told below
 	if err := d.inherit(c); err != nil {
 		return fmt.Errorf("handover: %w", err)
 	}
@@ -158,8 +151,8 @@ func (d *daemon) open(c *conf.Config) (err error) {
 			return err
 		}
 	}
-	if c.Lease == "off" || c.Lease == "lifetime" {
-		d.leases = nil
+	if err := d.leaseAs(c.Lease); err != nil {
+		return err
 	}
 	if err := d.resync(); err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -62,7 +63,7 @@ func launch(args []string, stderr io.Writer) int {
 			break
 		}
 	}
-	code, said := follow(r, stderr)
+	code, said := await(r, stderr)
 	switch {
 	case said || code == 0:
 	case told.Load(): // before it had begun
@@ -73,9 +74,9 @@ func launch(args []string, stderr io.Writer) int {
 	return code
 }
 
-// follow prints what comes through the pipe, until the daemon is ready or has
+// await prints what comes through the pipe, until the daemon is ready or has
 // ended, and says whether anything came.
-func follow(r io.Reader, stderr io.Writer) (code int, said bool) {
+func await(r io.Reader, stderr io.Writer) (code int, said bool) {
 	in := bufio.NewReader(r)
 	for {
 		line, err := in.ReadString('\n')
@@ -172,22 +173,38 @@ func serve(o options, b *boot) int {
 		{slog.LevelWarn, highest, bootLog},
 	})
 	p := s.options(c, o, log)
+	applied := p.Applied
+	p.Applied = func(next *conf.Config) {
+		left := conf.Later(c, next)
+		mainQueue.do(func() { told(log, follow(all, "main_log", next.MainLog, left)) })
+		errorQueue.do(func() { told(log, follow(errs, "error_log", next.ErrorLog, left)) })
+		applied(next)
+	}
 	p.Ready = func() { bootQueue.do(b.ready) }
 	// Opening a file may take as long as writing it.
 	p.Reopen = func() error {
-		mainQueue.do(func() { tellReopened(log, "main_log", all.reopen()) })
-		errorQueue.do(func() { tellReopened(log, "error_log", errs.reopen()) })
+		mainQueue.do(func() { told(log, named("main_log", all.reopen())) })
+		errorQueue.do(func() { told(log, named("error_log", errs.reopen())) })
 		return nil
 	}
 	p.LogDirs, p.RemoveDirs = []string{directory(c.MainLog), directory(c.ErrorLog)}, []string{directory(c.PIDFile)}
 	return runParent(p, log, queues{mainQueue, errorQueue, bootQueue})
 }
 
-// tellReopened tells of a log file that could not be opened anew.
-func tellReopened(log *slog.Logger, key string, err error) {
+// told tells of a log file that could not be opened.
+func told(log *slog.Logger, err error) {
 	if err != nil {
-		log.Error("log files", "error", named(key, err))
+		log.Error("log files", "error", err)
 	}
+}
+
+// follow has a log go where a configuration says, unless that is left for a
+// restart.
+func follow(l *logFile, key, path string, left []string) error {
+	if slices.ContainsFunc(left, func(change string) bool { return strings.HasPrefix(change, key+" ") }) {
+		return nil
+	}
+	return named(key, l.move(path))
 }
 
 func named(key string, err error) error {

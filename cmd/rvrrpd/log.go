@@ -21,7 +21,7 @@ type style struct {
 	level slog.LevelVar
 	zone  atomic.Pointer[time.Location]
 	clock atomic.Pointer[string] // layout of time.Format
-	json  bool
+	json  atomic.Bool
 	debug int // of the command line, -1 for none
 }
 
@@ -37,7 +37,7 @@ var layouts = map[string]string{
 // line unless that is -1. It loads the local time zone now, because later the
 // process reaches no files.
 func newStyle(c *conf.Config, debug int) *style {
-	s := &style{json: c.LogFormat == "json", debug: debug}
+	s := &style{debug: debug}
 	_ = time.Now().String()
 	s.apply(c)
 	return s
@@ -50,6 +50,7 @@ func (s *style) apply(c *conf.Config) {
 		level = s.debug
 	}
 	s.level.Set(parent.DebugLevel(level))
+	s.json.Store(c.LogFormat == "json")
 	zone, layout := time.Local, layouts[c.TimeFormat]
 	if c.TimeZone == "utc" {
 		zone = time.UTC
@@ -76,10 +77,34 @@ func (s *style) handler(w io.Writer, stamped bool) slog.Handler {
 		}
 		return plain(a)
 	}}
-	if s.json {
-		return slog.NewJSONHandler(w, o)
+	return either{&s.json, slog.NewTextHandler(w, o), slog.NewJSONHandler(w, o)}
+}
+
+// either is the handler of the one format or the other.
+type either struct {
+	second       *atomic.Bool
+	text, object slog.Handler
+}
+
+func (e either) now() slog.Handler {
+	if e.second.Load() {
+		return e.object
 	}
-	return slog.NewTextHandler(w, o)
+	return e.text
+}
+
+func (e either) Enabled(ctx context.Context, level slog.Level) bool {
+	return e.now().Enabled(ctx, level)
+}
+
+func (e either) Handle(ctx context.Context, r slog.Record) error { return e.now().Handle(ctx, r) }
+
+func (e either) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return either{e.second, e.text.WithAttrs(attrs), e.object.WithAttrs(attrs)}
+}
+
+func (e either) WithGroup(name string) slog.Handler {
+	return either{e.second, e.text.WithGroup(name), e.object.WithGroup(name)}
 }
 
 // stamped is handler with timestamps.
@@ -172,10 +197,24 @@ func inJournal(w io.Writer) bool {
 	return device == strconv.FormatUint(st.Dev, 10) && inode == strconv.FormatUint(st.Ino, 10)
 }
 
-// logFile is a log that can be opened anew.
+// logFile is a log that can be opened anew, and elsewhere.
 type logFile struct {
 	path string
 	file atomic.Pointer[os.File]
+}
+
+// move goes on in another file; an error leaves it where it is.
+func (l *logFile) move(path string) error {
+	before := l.path
+	if before == path {
+		return nil
+	}
+	l.path = path
+	err := l.reopen()
+	if err != nil {
+		l.path = before
+	}
+	return err
 }
 
 func openLog(path string) (*logFile, error) {

@@ -17,6 +17,8 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
+	"strings"
 
 	"github.com/rvrrpd/rvrrpd/audit"
 	"github.com/rvrrpd/rvrrpd/cmd/signals"
@@ -144,7 +146,27 @@ func look(o options, stdout, stderr io.Writer) int {
 
 // options are what the parent needs of a configuration and a command line.
 func (s *style) options(c *conf.Config, o options, log *slog.Logger) parent.Options {
-	return parent.Options{Config: c, File: o.file, Load: loader(o), Log: log, Applied: s.apply, Signals: signals.Caught}
+	started := *c // its top
+	started.Routers, started.Routes = nil, nil
+	applied := func(next *conf.Config) {
+		s.apply(next)
+		warnOfLater(o, &started, next, log)
+	}
+	return parent.Options{Config: c, File: o.file, Load: loader(o), Log: log, Applied: applied, Signals: signals.Caught}
+}
+
+// daemonKeys are those that matter to the daemon mode alone.
+var daemonKeys = []string{"pid", "working_dir", "main_log", "error_log"}
+
+// warnOfLater tells what of a configuration that was loaded differs from the
+// one of the start and has no effect yet.
+func warnOfLater(o options, started, next *conf.Config, log *slog.Logger) {
+	for _, change := range conf.Later(started, next) {
+		key, _, _ := strings.Cut(change, " ")
+		if o.mode == 2 || !slices.Contains(daemonKeys, key) {
+			log.Warn("has no effect before a restart", "change", change)
+		}
+	}
 }
 
 // runParent runs the parent to its end, and then writes what it has logged.
