@@ -16,7 +16,7 @@ const (
 	device = `1 to 15 printable ASCII characters without space, '/', ':' and '%'; not ".", "..", "all", "default"`
 	vips   = `unicast addresses of one family, each with or without a prefix length, as in "192.0.2.1/24" or "2001:db8::1/64"`
 	path   = `a path, relative to working_dir unless it begins with /`
-	users  = `a user other than root, of letters, digits, '_', '-' and '.'; "" for rvrrpd, or nobody where that does not exist`
+	users  = `a user other than root, of letters, digits, '_', '-' and '.', or by numbers as in "65534:65534"; "" for rvrrpd, or nobody where that does not exist`
 )
 
 // Each line is added to the least configuration, at the top of the file.
@@ -36,6 +36,10 @@ func TestGlobalErrors(t *testing.T) {
 		{"user with space", `user = "a b"`, `user: "a b" is not valid; accepted: ` + users},
 		{"user with dash first", `user = "-r"`, `user: "-r" is not valid; accepted: ` + users},
 		{"user a number", `user = "0"`, `user: "0" is not valid; accepted: ` + users},
+		{"group a 0", `user = "65534:0"`, `user: "65534:0" is not valid; accepted: ` + users},
+		{"user a sum", `user = "+1"`, `user: "+1" is not valid; accepted: ` + users},
+		{"user without a number", `user = "1:"`, `user: "1:" is not valid; accepted: ` + users},
+		{"user beyond", `user = "4294967295"`, `user: "4294967295" is not valid; accepted: ` + users},
 		{"user of wrong type", `user = 0`, `user: is an integer; accepted: a string: ` + users},
 		{"user too long", `user = "` + strings.Repeat("a", 100) + `"`, `user: "` + strings.Repeat("a", 64) + `…" is not valid; accepted: ` + users},
 		{"quoted unknown key", `"a b\u001b" = 1`, `"a b\x1b": unknown key; accepted: debug, time_zone, time_format, log_format, pid, working_dir, main_log, error_log, user, state_dir, lease, insecure_secrets, client_api, verbose, vrouter, protocols, api`},

@@ -44,8 +44,12 @@ func isPath(s string) bool {
 func isFullPath(s string) bool { return isPath(s) && s[0] == '/' }
 
 // isUser tells whether s can name the user of the network process: "" leaves
-// the choice to the daemon, and root would defeat the purpose.
+// the choice to the daemon, and root would defeat the purpose. Numbers need no
+// name.
 func isUser(s string) bool {
+	if uid, gid, is := numbers(s); is {
+		return uid != 0 && gid != 0
+	}
 	if s == "root" || len(s) > maxUserName {
 		return false
 	}

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
+	"github.com/rvrrpd/rvrrpd/conf"
 	"golang.org/x/sys/unix"
 )
 
@@ -37,8 +37,8 @@ func activated(name string) (uid, gid int, err error) {
 	if os.Geteuid() == 0 {
 		return identity(name)
 	}
-	if uid := strconv.Itoa(os.Geteuid()); name != uid && !isUser(name, uid) {
-		return 0, 0, fmt.Errorf("user %s: started as user id %s", name, uid)
+	if uid, _, err := conf.Identity(name); err != nil || uid != os.Geteuid() {
+		return 0, 0, fmt.Errorf("user %s: started as user id %d", name, os.Geteuid())
 	}
 	return os.Geteuid(), os.Getegid(), nil
 }

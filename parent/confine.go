@@ -3,6 +3,7 @@ package parent
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -87,6 +88,30 @@ func confine(kept []uintptr) error {
 		return fmt.Errorf("capabilities: %w", err)
 	}
 	return nil
+}
+
+// capabilityNames are those of the capabilities that we work with.
+var capabilityNames = map[uintptr]string{
+	unix.CAP_NET_ADMIN: "CAP_NET_ADMIN", unix.CAP_NET_RAW: "CAP_NET_RAW", unix.CAP_SETUID: "CAP_SETUID", unix.CAP_SETGID: "CAP_SETGID",
+}
+
+// mustHave names the capabilities that this process lacks, if any.
+func mustHave(needed []uintptr, why string) error {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var have [2]unix.CapUserData
+	if err := unix.Capget(&header, &have[0]); err != nil {
+		return fmt.Errorf("capabilities: %w", err)
+	}
+	var missing []string
+	for _, c := range needed {
+		if have[0].Permitted&(1<<c) == 0 {
+			missing = append(missing, capabilityNames[c])
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return fmt.Errorf("capabilities: %s missing; %s", strings.Join(missing, " and "), why)
 }
 
 // holds says whether this process has a capability.

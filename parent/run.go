@@ -160,6 +160,9 @@ func Run(o Options) (err error) {
 		now: ipc.Monotonic(), respawn: never, complaints: rate{period: 10 * time.Second, burst: 1}, leaseCheck: never,
 		ident: rand.Uint32(), packet: make([]byte, ipc.MaxFrame), datagram: make([]byte, ipc.MaxDatagram),
 	}
+	if err := mustHave(parentKept, "start the daemon as root, or with these in its ambient set"); err != nil {
+		return err
+	}
 	uid, gid, err := identity(c.User)
 	if err != nil {
 		return err

@@ -210,7 +210,7 @@ func (s *spawning) start(fds []int) (pid int, err error) {
 		Dir: "/", Env: childEnv, Files: []uintptr{w, w, w, uintptr(fds[1]), uintptr(fds[2])}, Sys: attr,
 	})
 	if err != nil {
-		return 0, fmt.Errorf("start %s: %w", childName, err)
+		return 0, fmt.Errorf("start %s: %w: it takes namespaces of its own, which a container's seccomp profile, user.max_user_namespaces or kernel.unprivileged_userns_clone may refuse (docs/containers.md)", childName, err)
 	}
 	return pid, nil
 }
@@ -229,6 +229,12 @@ type spawner struct {
 func startSpawner(uid, gid int) (s *spawner, err error) {
 	if path := os.Getenv(spawnerVariable); path != "" {
 		return connectSpawner(path, uid)
+	}
+	if os.Geteuid() == 0 {
+		why := fmt.Sprintf("root needs them to start the network process as user id %d; or start the daemon as that user, with CAP_NET_ADMIN and CAP_NET_RAW", uid)
+		if err := mustHave(spawnerKept, why); err != nil {
+			return nil, err
+		}
 	}
 	for range spawnTries {
 		if s, err = forkSpawner(uid, gid); err != nil {

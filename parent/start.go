@@ -1,11 +1,8 @@
 package parent
 
 import (
-	"errors"
 	"fmt"
 	"os"
-	"os/user"
-	"strconv"
 
 	"github.com/rvrrpd/rvrrpd/conf"
 	"golang.org/x/sys/unix"
@@ -38,53 +35,17 @@ func identity(name string) (uid, gid int, err error) {
 	if os.Geteuid() != 0 {
 		return ownIdentity(name)
 	}
-	candidates := []string{name}
-	if name == "" {
-		candidates = []string{"rvrrpd", "nobody"}
-	}
-	for _, n := range candidates {
-		u, err := user.Lookup(n)
-		if err != nil {
-			continue
-		}
-		uid, err1 := strconv.Atoi(u.Uid)
-		gid, err2 := strconv.Atoi(u.Gid)
-		if err := errors.Join(err1, err2); err != nil {
-			return 0, 0, err
-		}
-		if uid == 0 || gid == 0 {
-			return 0, 0, fmt.Errorf("user %s is privileged; the network process must not be", n)
-		}
-		return uid, gid, nil
-	}
-	return 0, 0, fmt.Errorf("no such user: %s", name)
+	return conf.Identity(name)
 }
 
 // ownIdentity is that of a service user with two capabilities: its child
 // has the same user id, in a user namespace of its own.
 func ownIdentity(name string) (uid, gid int, err error) {
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var have [2]unix.CapUserData
-	if err := unix.Capget(&header, &have[0]); err != nil {
-		return 0, 0, fmt.Errorf("capabilities: %w", err)
-	}
-	if _, need := capData(parentKept); have[0].Permitted&need[0].Permitted != need[0].Permitted {
-		return 0, 0, errors.New("must be started as root, or with the capabilities CAP_NET_ADMIN and CAP_NET_RAW")
-	}
 	uid, gid = os.Geteuid(), os.Getegid()
-	if name == "" {
-		return uid, gid, nil
-	}
-	if !isUser(name, strconv.Itoa(uid)) {
+	if named, _, err := conf.Identity(name); name != "" && (err != nil || named != uid) {
 		return 0, 0, fmt.Errorf("user %s: started as user id %d, which the network process has to keep", name, uid)
 	}
 	return uid, gid, nil
-}
-
-// isUser says whether a user of that name has this id.
-func isUser(name, uid string) bool {
-	u, err := user.Lookup(name)
-	return err == nil && u.Uid == uid
 }
 
 // readSignals returns a descriptor from which the numbers of signals can be

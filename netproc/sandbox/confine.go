@@ -31,7 +31,7 @@ func Confine() error {
 		return fmt.Errorf("confine: own program: %w", err)
 	}
 	if err := emptyRoot(); err != nil {
-		return fmt.Errorf("confine: file system: %w", err)
+		return fmt.Errorf("confine: file system: %w: it takes mounts of its own, which a container's seccomp or AppArmor profile may refuse (docs/containers.md)", err)
 	}
 	if err := unix.Sethostname([]byte("rvrrpd")); err != nil {
 		return fmt.Errorf("confine: host name: %w", err)
