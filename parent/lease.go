@@ -66,7 +66,10 @@ func (d *daemon) leaseAs(lease string) (err error) {
 		}
 	}
 	if d.leases != nil && (err != nil || !tables) {
-		err = errors.Join(err, d.leases.apply(nil, nil), d.leases.tables.CloseLasting(), d.leases.renewal.Close())
+		err = errors.Join(err, d.leases.apply(nil, nil), d.leases.tables.CloseLasting())
+		if d.leases.renewal != nil {
+			err = errors.Join(err, d.leases.renewal.Close())
+		}
 		d.leases, d.renewing = nil, d.renewing[:0]
 	}
 	switch {
