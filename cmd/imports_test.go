@@ -27,7 +27,7 @@ var mayImport = map[string][]string{
 	"capture":            {},
 	"cmd/signals":        {"golang.org/x/sys/unix"},
 	"cmd/rvrrpd":         {module + "cmd/signals", module + "audit", module + "parent", module + "conf", module + "ipc", "golang.org/x/sys/unix"},
-	"cmd/rvrrpd-netproc": {module + "netproc", module + "netproc/sandbox", module + "ipc", "golang.org/x/sys/unix"},
+	"cmd/rvrrpd-netproc": {module + "netproc", module + "netproc/sandbox", module + "ipc"},
 }
 
 // mustNot are standard packages that are kept out of single packages.

@@ -5,13 +5,11 @@ package main
 import (
 	"fmt"
 	"os"
-	"os/signal"
 	"runtime"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/netproc"
 	"github.com/rvrrpd/rvrrpd/netproc/sandbox"
-	"golang.org/x/sys/unix"
 )
 
 // Exit codes.
@@ -26,12 +24,7 @@ func init() { runtime.LockOSThread() }
 func main() { os.Exit(run()) }
 
 func run() int {
-	stage := os.Getenv(sandbox.StageVariable)
-	if stage != "" {
-		// What is sent to all processes of the daemon is the parent's.
-		signal.Ignore(unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2, unix.SIGPIPE)
-	}
-	switch stage {
+	switch os.Getenv(sandbox.StageVariable) {
 	case "1":
 		return say(sandbox.Confine(), exitWalls)
 	case "2":

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"fmt"
 	"os"
+	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
@@ -26,6 +27,7 @@ func Confine() error {
 	if err := ownNamespaces(); err != nil {
 		return fmt.Errorf("confine: %w", err)
 	}
+	ignoreSignals()
 	program, err := unix.Open("/proc/self/exe", unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("confine: own program: %w", err)
@@ -46,6 +48,12 @@ func Confine() error {
 		}
 	}
 	return fmt.Errorf("confine: execute again: %w", execveat(program, os.Args[:1], env))
+}
+
+// ignoreSignals leaves signals to the parent that are sent to all processes of
+// the daemon.
+func ignoreSignals() {
+	signal.Ignore(unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2, unix.SIGPIPE)
 }
 
 // ownNamespaces makes sure that this is the parent's doing: outside a user

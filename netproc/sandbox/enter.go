@@ -56,6 +56,7 @@ func Enter() (Report, error) {
 	if os.Getpid() != 1 {
 		return r, fmt.Errorf("enter: pid is %d, not 1", os.Getpid())
 	}
+	ignoreSignals()
 	if err := noPrivileges(); err != nil {
 		return r, fmt.Errorf("enter: %w", err)
 	}
