@@ -26,7 +26,7 @@ func row(s *setting) string {
 		}
 		accepted = strings.Join(choices, ", ")
 	}
-	line := "| `" + s.key + "` | " + s.form.String() + " | " + initial + " | " + accepted + " | "
+	line := "| <a id=\"" + s.key + "\"></a>`" + s.key + "` | " + s.form.String() + " | " + initial + " | " + accepted + " | "
 	if s.idle != "" {
 		line += "No effect: " + s.idle + ". "
 	}
@@ -49,13 +49,16 @@ func TestReferenceHasEveryKey(t *testing.T) {
 		if !found {
 			t.Errorf("docs/configuration.md: no row begins with\n%s", want)
 		}
+		if !strings.Contains(string(text), "](#"+settings[i].key+")") {
+			t.Errorf("docs/configuration.md: %s is not in the contents", settings[i].key)
+		}
 	}
 	for _, line := range lines {
-		key, ok := strings.CutPrefix(line, "| `")
+		key, ok := strings.CutPrefix(line, "| <a id=\"")
 		if !ok {
 			continue
 		}
-		key, _, _ = strings.Cut(key, "`")
+		key, _, _ = strings.Cut(key, "\"")
 		if byKey[key] == nil {
 			t.Errorf("docs/configuration.md: a row for %s, which is no key", key)
 		}

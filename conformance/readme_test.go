@@ -10,14 +10,20 @@ import (
 	"github.com/rvrrpd/rvrrpd/conf"
 )
 
-// blocks are the fenced blocks of a document with a language.
-func blocks(t *testing.T, path, language string) (all []string) {
+// read is the text of a file.
+func read(t *testing.T, path string) string {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllStringSubmatch(string(text), -1) {
+	return string(text)
+}
+
+// blocks are the fenced blocks of a document with a language.
+func blocks(t *testing.T, path, language string) (all []string) {
+	t.Helper()
+	for _, m := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllStringSubmatch(read(t, path), -1) {
 		all = append(all, m[1])
 	}
 	return all
@@ -52,15 +58,8 @@ func TestDocumentedConfigurations(t *testing.T) {
 // device that its configuration gets.
 func TestReadme(t *testing.T) {
 	t.Parallel()
-	read := func(name string) string {
-		text, err := os.ReadFile(filepath.Join(root, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(text)
-	}
-	readme := read("README.md")
-	release := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(read("go.mod"))[1]
+	readme := read(t, root+"/README.md")
+	release := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(read(t, root+"/go.mod"))[1]
 	if !strings.Contains(readme, "Go "+release+" ") {
 		t.Errorf("README.md does not ask for Go %s", release)
 	}

@@ -48,7 +48,7 @@ func fromRadvd(n *lab.Node) func(lab.Other) bool {
 	}
 }
 
-// runRadvd runs radvd on the virtual router's macvlan, as docs/configuration.md
+// runRadvd runs radvd on the virtual router's macvlan, as docs/router-advertisements.md
 // has it.
 func runRadvd(t *testing.T, n *lab.Node) *lab.Process {
 	t.Helper()
