@@ -28,7 +28,7 @@ func (l *Lab) WhoHas(ip netip.Addr) (answers []Answer) {
 	if _, err := socket.Write(arpQuestion(l.Client.MAC, l.Client.Addr, ip)); err != nil {
 		l.Fatalf("arp request: %v", err)
 	}
-	Until(answerTime, func() bool { return false })
+	time.Sleep(answerTime)
 	for _, f := range l.Tap.From(mark) {
 		if f.ARP != nil && f.ARP.Op == arpReply && f.ARP.SenderIP == ip {
 			if a := (Answer{f.Port, f.ARP.SenderMAC}); !slices.Contains(answers, a) {

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,7 +20,7 @@ func (l *Lab) Solicit(ip netip.Addr) []Frame {
 	if _, err := socket.Write(solicitation(l.Client.MAC, l.Client.LinkLocal, ip)); err != nil {
 		l.Fatalf("neighbor solicitation: %v", err)
 	}
-	Until(answerTime, func() bool { return false })
+	time.Sleep(answerTime)
 	return Select(l.Tap.From(mark), func(f Frame) bool {
 		return f.ND != nil && f.ND.Type == NeighborAdvertisement && f.ND.Solicited && f.ND.Target == ip
 	})

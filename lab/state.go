@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -51,39 +50,39 @@ func (n *Node) Snapshot() Snapshot {
 // AtRest reads the state when the kernel has done what it does by itself: a
 // moment after an interface has come up it adds addresses, and after these
 // their routes.
-func (n *Node) AtRest() (s Snapshot) {
+func (n *Node) AtRest() Snapshot {
 	n.lab.Helper()
-	Until(5*time.Second, func() bool {
-		before := s
-		s = n.Snapshot()
-		return slices.Equal(before, s) && !s.underWay()
-	})
-	return s
+	Until(2*time.Second, func() bool { return !n.underWay() })
+	return n.Snapshot()
 }
 
-var (
-	carrying  = regexp.MustCompile(`^link (\S+) .*"UP","LOWER_UP"`)
-	linkLocal = regexp.MustCompile(`^address (\S+) .*"family":"inet6".*"scope":"link"`)
-)
-
 // underWay says whether an address is being looked for, or one that the kernel
-// gives an interface is not there yet.
-func (s Snapshot) underWay() bool {
-	waiting := make(map[string]bool)
-	for _, fact := range s {
-		if strings.Contains(fact, `"tentative":true`) {
+// gives an interface that carries is not there yet, or the route to one.
+func (n *Node) underWay() bool {
+	n.lab.Helper()
+	routed := make(map[any]bool)
+	for _, r := range n.json("-6", "route", "show", "table", "local", "type", "local") {
+		routed[r["dst"]] = true
+	}
+	for _, link := range n.json("-d", "addr", "show", "up") {
+		flags, _ := link["flags"].([]any)
+		waits := slices.Contains(flags, any("LOWER_UP")) && !slices.Contains(flags, any("LOOPBACK")) && link["inet6_addr_gen_mode"] != "none"
+		infos, _ := link["addr_info"].([]any)
+		for _, info := range infos {
+			m, _ := info.(map[string]any)
+			if m["family"] != "inet6" {
+				continue
+			}
+			if m["tentative"] == true || !routed[m["local"]] {
+				return true
+			}
+			waits = waits && m["scope"] != "link"
+		}
+		if waits {
 			return true
 		}
-		if m := carrying.FindStringSubmatch(fact); m != nil && !strings.Contains(fact, `"LOOPBACK"`) && !strings.Contains(fact, `"inet6_addr_gen_mode":"none"`) {
-			waiting[m[1]] = true
-		}
 	}
-	for _, fact := range s {
-		if m := linkLocal.FindStringSubmatch(fact); m != nil {
-			delete(waiting, m[1])
-		}
-	}
-	return len(waiting) > 0
+	return false
 }
 
 // ruleset is what nft(8) lists, nothing where it is not installed: the demo

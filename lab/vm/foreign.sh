@@ -34,7 +34,7 @@ root=$cache/$architecture/root.tar
 if [ ! -e "$root" ]; then
 	. /etc/os-release
 	mmdebstrap --quiet --variant=extract --architectures="$architecture" --format=tar \
-		--include=bash,coreutils,iproute2,nftables,util-linux,procps,busybox-static "$VERSION_CODENAME" "$root.new"
+		--include=bash,coreutils,dash,iproute2,mount,nftables,procps,busybox-static,util-linux "$VERSION_CODENAME" "$root.new"
 	mv "$root.new" "$root"
 fi
 work=$(mktemp -d /var/tmp/rvrrpd-vm.XXXXXX)
@@ -69,6 +69,7 @@ INIT
 		mount -t tmpfs tmpfs /run
 		mount -t tmpfs tmpfs /tmp
 		mount -t cgroup2 cgroup2 /sys/fs/cgroup
+		[ -e /bin/sh ] || ln -s bash /bin/sh
 		[ -e /etc/passwd ] || printf 'root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n' >/etc/passwd
 		[ -e /etc/group ] || printf 'root:x:0:\nnogroup:x:65534:\n' >/etc/group
 		ip link set lo up
