@@ -42,10 +42,10 @@ func TestStalledLink(t *testing.T) {
 		t.Fatalf("r2 is not Backup; it said\n%s", b.Output())
 	}
 	awaitAdverts(l, l.R1, lab.Router{Interval: interval3}, 3)
-	removed := l.R1.WatchRemoval(lab.VIP, 5*time.Second)
+	removed := l.R1.WatchRemoval(lab.VIP, 30*time.Second) // what the interface has room for comes first
 	mark, said := l.Tap.Len(), a.Len()
 	throttle(t, l.R1, "replace dev "+lab.Interface+" root tbf rate 8bit burst 1600 limit 200")
-	takeover := l.Tap.Await(mark, 10*time.Second, "r2's advertisement", advertisement(l.R2))
+	takeover := l.Tap.Await(mark, 30*time.Second, "r2's advertisement", advertisement(l.R2))
 	if at := <-removed; at.IsZero() || !at.Before(takeover.Time) {
 		t.Errorf("r1's address went at %v, r2 took over at %v; r1 said\n%s", at, takeover.Time, a.Output())
 	}

@@ -160,9 +160,9 @@ func TestReload(t *testing.T) {
 
 	t.Log("another interval: both learn it")
 	a.reload(strings.ReplaceAll(reloads(count, high+1, ""), timers3, fmt.Sprintf("timers = { advert = %v }", (interval3/2).Seconds())), "configuration loaded")
-	l.Tap.Await(l.Tap.Len(), time.Second, "the new interval", lab.From(l.R1, func(f lab.Frame) bool { return f.VRRP != nil && f.VRRP.Inter == 5 }))
+	l.Tap.Await(l.Tap.Len(), time.Second, "the new interval", lab.From(l.R1, func(f lab.Frame) bool { return f.VRRP != nil && f.VRRP.Inter == centiseconds(interval3/2) }))
 	a.reload(reloads(count, high+1, ""), "configuration loaded")
-	l.Tap.Await(l.Tap.Len(), time.Second, "the old interval", lab.From(l.R1, func(f lab.Frame) bool { return f.VRRP != nil && f.VRRP.Inter == 10 }))
+	l.Tap.Await(l.Tap.Len(), time.Second, "the old interval", lab.From(l.R1, func(f lab.Frame) bool { return f.VRRP != nil && f.VRRP.Inter == centiseconds(interval3) }))
 
 	t.Log("another address for one, one removed, one new")
 	changed := strings.Replace(reloads(count+1, high+1, ""), "10.9.0.23/24", "10.9.0.200/24", 1)
