@@ -54,9 +54,7 @@ func (p *Process) end() {
 		p.Kill()
 		return
 	}
-	select {
-	case <-p.done:
-	default:
+	if !p.ended() {
 		for _, pid := range append(Descendants(p.PID), p.PID) {
 			syscall.Kill(pid, syscall.SIGCONT)
 		}

@@ -179,10 +179,8 @@ func (p *Process) Terminate(timeout time.Duration) int {
 // so that none sees another's death and says goodbye. It returns when they
 // are gone.
 func (p *Process) Kill() (at time.Time) {
-	select {
-	case <-p.done:
+	if p.ended() {
 		return time.Now()
-	default:
 	}
 	unix.Kill(p.PID, unix.SIGSTOP)
 	family := Descendants(p.PID)

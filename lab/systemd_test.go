@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -196,18 +195,8 @@ func (b *booted) starts() {
 func (b *booted) exposed() {
 	b.Helper()
 	instance := strings.Fields(b.m.Must("systemctl", "list-units", "--plain", "--no-legend", b.unit+"-spawn@*"))[0]
-	overall := regexp.MustCompile(`Overall exposure level for \S+: ([0-9.]+)`)
 	for name, unit := range map[string]string{b.unit + ".service": b.unit + ".service", b.unit + "-spawn@.service": instance} {
-		said := b.m.Must("systemd-analyze", "security", "--no-pager", unit)
-		m := overall.FindStringSubmatch(said)
-		if m == nil {
-			b.Fatalf("security of %s: %s", unit, said)
-		}
-		score, _ := strconv.ParseFloat(m[1], 64)
-		b.Logf("exposure of %s, running: %.1f", unit, score)
-		if score > units[name] {
-			b.Errorf("exposure of %s, running: %.1f, want at most %.1f", unit, score, units[name])
-		}
+		exposure(b.T, name, unit, b.m.Must("systemd-analyze", "security", "--no-pager", unit))
 	}
 }
 
