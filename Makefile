@@ -8,11 +8,14 @@ RELEASE  ?= $(shell cat VERSION)
 # Of this tree, not of a repository that it was unpacked in.
 OURS     := test "$$(git rev-parse --show-toplevel 2>/dev/null)" = "$$(pwd -P)"
 COMMIT   ?= $(shell $(OURS) && git describe --always --abbrev=12 --exclude '*' --dirty)
-# Both programs must come from the same sources: their hash is the build identity.
+# All programs must come from the same sources: their hash is the build identity.
 BUILD    := $(shell find . -name '*.go' -o -name go.mod -o -name go.sum | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c1-24)
 LDFLAGS  := -s -w -buildid= -X github.com/rvrrpd/rvrrpd/ipc.build=$(BUILD) -X github.com/rvrrpd/rvrrpd/ipc.release=$(RELEASE) -X github.com/rvrrpd/rvrrpd/ipc.commit=$(COMMIT)
 STATIC   := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 GOTESTSUM := $(GO) run gotest.tools/gotestsum@v1.13.0 --format=pkgname --format-hide-empty-pkg --rerun-fails=2
+HELPERS  := rvrrpd-spawn rvrrpd-netproc rvrrpd-audit
+# What the first starts, or becomes, is found beside it or in /usr/libexec/rvrrpd.
+PROGRAMS := rvrrpd $(HELPERS)
 FUZZTIME ?= 60s
 SOAK     ?= 100000h
 
@@ -20,13 +23,12 @@ SOAK     ?= 100000h
 
 build:
 	@mkdir -p bin
-	$(STATIC) -o bin/rvrrpd ./cmd/rvrrpd
-	$(STATIC) -o bin/rvrrpd-netproc ./cmd/rvrrpd-netproc
+	$(STATIC) -o bin/ $(PROGRAMS:%=./cmd/%)
 
 # For each architecture that has seccomp filters.
 cross:
 	@for arch in amd64 arm64 riscv64; do mkdir -p bin/linux-$$arch && echo linux/$$arch && \
-	  GOOS=linux GOARCH=$$arch $(STATIC) -o bin/linux-$$arch/ ./cmd/... || exit 1; done
+	  GOOS=linux GOARCH=$$arch $(STATIC) -o bin/linux-$$arch/ $(PROGRAMS:%=./cmd/%) || exit 1; done
 
 # Two builds in different directories must be the same, byte for byte.
 reproducible:
@@ -35,7 +37,7 @@ reproducible:
 # What is in the programs, in CycloneDX JSON.
 sbom:
 	@mkdir -p bin
-	@for p in rvrrpd rvrrpd-netproc; do $(GO) run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0 \
+	@for p in $(PROGRAMS); do $(GO) run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0 \
 	  app -json -std -licenses -noserial -main cmd/$$p -output bin/$$p.cdx.json . 2>bin/sbom.log && echo bin/$$p.cdx.json || { cat bin/sbom.log >&2; exit 1; }; done
 
 setup:
@@ -65,7 +67,7 @@ unit:
 lab-test: build deb clean-root
 	@rm -f bin/rerun-*.txt
 	CGO_ENABLED=1 $(GOTESTSUM) --rerun-fails-report=bin/rerun-lab.txt --packages=./lab/... -- -race -p 1 -tags lab -count=1 -timeout 30m
-	CGO_ENABLED=0 $(GOTESTSUM) --rerun-fails-report=bin/rerun-walls.txt --packages="./parent/... ./netproc/sandbox/..." -- -p 1 -tags lab -count=1 -timeout 15m
+	CGO_ENABLED=0 $(GOTESTSUM) --rerun-fails-report=bin/rerun-walls.txt --packages="./parent/... ./spawn/... ./netproc/sandbox/..." -- -p 1 -tags lab -count=1 -timeout 15m
 	@for f in bin/rerun-*.txt; do test ! -s $$f || { echo "NEEDED ANOTHER RUN, which is a defect to mend:"; cat $$f; }; done
 
 generate:
@@ -99,7 +101,7 @@ bench: setup build
 
 install: build
 	install -D -m 0755 bin/rvrrpd $(DESTDIR)$(PREFIX)/sbin/rvrrpd
-	install -D -m 0755 bin/rvrrpd-netproc $(DESTDIR)/usr/libexec/rvrrpd/rvrrpd-netproc
+	for p in $(HELPERS); do install -D -m 0755 bin/$$p $(DESTDIR)/usr/libexec/rvrrpd/$$p || exit 1; done
 	install -D -m 0644 docs/man/rvrrpd.8 $(DESTDIR)$(PREFIX)/share/man/man8/rvrrpd.8
 	install -D -m 0644 docs/man/rvrrpd.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/rvrrpd.conf.5
 	install -d -m 0755 $(DESTDIR)$(UNITDIR)

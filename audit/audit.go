@@ -112,16 +112,16 @@ func survey(o Options) ([]*Daemon, []int, error) {
 	return daemons, strangers, nil
 }
 
-// ours says whether a process runs a program called rvrrpd that belongs to
-// root, or to whom this one does. Anybody can call a process what they like.
-func (o Options) ours(dir string) bool {
+// ours says whether a process runs a program of this name that belongs to root,
+// or to whom this one does. Anybody can call a process what they like.
+func (o Options) ours(dir, program string) bool {
 	target, err := os.Readlink(filepath.Join(dir, "exe"))
 	if err != nil {
 		return true // it is looked at, and that says why it cannot be
 	}
 	uid, err := o.owner(filepath.Join(dir, "exe"))
 	own, _ := owner("/proc/self/exe")
-	return filepath.Base(strings.TrimSuffix(target, " (deleted)")) == "rvrrpd" && (err != nil || uid == 0 || uid == own)
+	return filepath.Base(strings.TrimSuffix(target, " (deleted)")) == program && (err != nil || uid == 0 || uid == own)
 }
 
 // names of the processes, as the kernel cuts them.
@@ -150,7 +150,7 @@ func find(o Options) (daemons []*Daemon, strangers []int, err error) {
 		}
 		above, _ := strconv.Atoi(lines["PPid"])
 		role := names[lines["Name"]]
-		if (role == roleSpawner || lines["Name"] == "rvrrpd") && !o.ours(dir) {
+		if (role == roleSpawner || lines["Name"] == "rvrrpd") && !o.ours(dir, lines["Name"]) {
 			strangers = append(strangers, pid)
 			continue
 		}

@@ -50,7 +50,8 @@ func (t tree) process(pid int, text, space string, fds []string, limits map[stri
 	t[dir+"net/dev"] = "Inter-|\n face |\n    lo: 0\n"
 	t[dir+"net/unix"] = "Num RefCount Protocol Flags Type St Inode Path\n0: 2 0 0 5 03 77\n"
 	t[dir+"cmdline"] = "rvrrpd\x00-m1\x00"
-	t[dir+"exe"] = "-> /usr/sbin/rvrrpd"
+	name, _, _ := strings.Cut(strings.TrimPrefix(text, "Name:\t"), "\n")
+	t[dir+"exe"] = "-> /usr/sbin/" + name
 }
 
 // proper is a daemon as it should be.

@@ -5,6 +5,8 @@ import (
 	"math/bits"
 	"net/netip"
 	"strings"
+
+	"github.com/rvrrpd/rvrrpd/walls/account"
 )
 
 // Implementation constants: bounds of the Linux kernel and of shadow.
@@ -47,7 +49,7 @@ func isFullPath(s string) bool { return isPath(s) && s[0] == '/' }
 // the choice to the daemon, and root would defeat the purpose. Numbers need no
 // name.
 func isUser(s string) bool {
-	if uid, gid, is := numbers(s); is {
+	if uid, gid, is := account.Numbers(s); is {
 		return uid != 0 && gid != 0
 	}
 	if s == "root" || len(s) > maxUserName {

@@ -4,6 +4,7 @@ package lab_test
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,12 +44,16 @@ func newContainer(t *testing.T) (c container) {
 				t.Fatalf("FROM %s: not an empty root", rest)
 			}
 		case "COPY":
-			from, to, _ := strings.Cut(rest, " ")
-			to = filepath.Join(c.root, to)
+			words := strings.Fields(rest)
+			last := len(words) - 1
+			to := filepath.Join(c.root, words[last])
+			if strings.HasSuffix(words[last], "/") {
+				to += "/"
+			}
 			err := os.MkdirAll(filepath.Dir(to), 0o755)
-			if err == nil {
+			for _, from := range words[:last] {
 				// By another process: see installation.
-				err = exec.Command("cp", filepath.Join(lab.Root(), from), to).Run()
+				err = errors.Join(err, exec.Command("cp", filepath.Join(lab.Root(), from), to).Run())
 			}
 			if err != nil {
 				t.Fatalf("%s: %v", line, err)

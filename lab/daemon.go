@@ -178,10 +178,13 @@ func Binary(name string) string {
 	return path
 }
 
+// Programs are all of ours; the first is what operators run.
+var Programs = []string{"rvrrpd", "rvrrpd-spawn", "rvrrpd-netproc", "rvrrpd-audit"}
+
 // Install copies the programs that were built to where every user can execute
 // them: the sources may be in a directory that root alone can enter. The
 // function that it returns removes them.
-func Install(names ...string) (remove func(), err error) {
+func Install() (remove func(), err error) {
 	dir, err := os.MkdirTemp("/run", "rvrrpd-lab-bin-")
 	if err != nil {
 		return nil, err
@@ -190,7 +193,7 @@ func Install(names ...string) (remove func(), err error) {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return remove, err
 	}
-	for _, name := range names {
+	for _, name := range Programs {
 		text, err := os.ReadFile(Binary(name))
 		if err == nil {
 			err = os.WriteFile(filepath.Join(dir, name), text, 0o755)

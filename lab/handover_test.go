@@ -18,7 +18,7 @@ import (
 	"github.com/rvrrpd/rvrrpd/lab"
 )
 
-// nextRelease builds both programs once more, as another release.
+// nextRelease builds the programs once more, as another release.
 func nextRelease(t *testing.T) string {
 	t.Helper()
 	if dir := lab.Prebuilt(); dir != "" {

@@ -32,10 +32,12 @@ func installation(t *testing.T, source string, variables ...string) (parent stri
 		t.Fatal(err)
 	}
 	parent = filepath.Join(dir, "rvrrpd")
-	// By another process: a descriptor of ours, inherited by what a parallel
-	// test starts, would keep the file busy.
-	if out, err := exec.Command("cp", lab.Binary("rvrrpd"), parent).CombinedOutput(); err != nil {
-		t.Fatalf("cp: %v\n%s", err, out)
+	for _, name := range []string{"rvrrpd", "rvrrpd-spawn"} {
+		// By another process: a descriptor of ours, inherited by what a parallel
+		// test starts, would keep the file busy.
+		if out, err := exec.Command("cp", lab.Binary(name), filepath.Join(dir, name)).CombinedOutput(); err != nil {
+			t.Fatalf("cp: %v\n%s", err, out)
+		}
 	}
 	version, err := exec.Command(parent, "--version").Output()
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"github.com/rvrrpd/rvrrpd/netproc/sandbox"
-	"github.com/rvrrpd/rvrrpd/parent"
+	"github.com/rvrrpd/rvrrpd/walls/rules"
 )
 
 // line is a line of a list of system calls.
@@ -38,8 +38,8 @@ func lists() map[string][]line {
 			out["rvrrpd-netproc"] = append(out["rvrrpd-netproc"], l)
 		}
 	}
-	for name, rules := range map[string][]parent.SyscallRule{"rvrrpd": parent.ParentRules, "rvrrpd-spawn": parent.SpawnerRules} {
-		for _, r := range rules {
+	for name, list := range map[string][]rules.Rule{"rvrrpd": rules.Parent, "rvrrpd-spawn": rules.Spawner} {
+		for _, r := range list {
 			l := line{call: r.Call, reason: r.Reason, fatal: r.Kill}
 			for _, a := range r.Args {
 				l.args = append(l.args, [3]uint64{uint64(a.Index), a.Mask, a.Value})

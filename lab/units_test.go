@@ -212,9 +212,8 @@ func services(t *testing.T, l *lab.Lab, profile, configuration, program string, 
 		}
 		capabilities = []string{"setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--no-new-privs", "--inh-caps", "-all", "--bounding-set", "-all"}
 	}
-	// With a socket for its standard input bash believes to be a remote shell.
 	spawner := slices.Concat([]string{"systemd-socket-activate", "--seqpacket", "--accept", "--inetd", "-l", socket}, spawnerWrapper,
-		[]string{"bash", "--norc", "-c", `exec -a rvrrpd-spawn "$0" "$@"`, program, name})
+		[]string{program + "-spawn", name})
 	manager = l.R2.Start(append(capabilities, spawner...)...)
 	manager.AwaitLine(0, 5*time.Second, "Listening on")
 	return func() *lab.Process { return l.R1.Start(append(service, daemonArgs...)...) }, manager
@@ -258,11 +257,11 @@ func TestService(t *testing.T) {
 	}
 }
 
-// install puts both programs of a directory where they are run from, as a
+// install puts the programs of a directory where they are run from, as a
 // package does: other files of the same names.
 func install(t *testing.T, from, to string) {
 	t.Helper()
-	for _, name := range []string{"rvrrpd", "rvrrpd-netproc"} {
+	for _, name := range lab.Programs {
 		text, err := os.ReadFile(filepath.Join(from, name))
 		if err == nil {
 			err = os.WriteFile(filepath.Join(to, name+".new"), text, 0o755)
@@ -325,10 +324,7 @@ func TestServiceRestart(t *testing.T) {
 			for _, pid := range append([]int{c.PID}, lab.Descendants(manager.PID)...) {
 				exe := fmt.Sprintf("/proc/%d/exe", pid)
 				is, err1 := os.Stat(exe)
-				want, err2 := os.Stat(program)
-				if filepath.Base(readlink(exe)) == "rvrrpd-netproc" {
-					want, err2 = os.Stat(program + "-netproc")
-				}
+				want, err2 := os.Stat(filepath.Join(filepath.Dir(program), filepath.Base(readlink(exe))))
 				if err1 != nil || err2 != nil || !os.SameFile(is, want) {
 					t.Errorf("process %d runs %s: %v, %v", pid, readlink(exe), err1, err2)
 				}

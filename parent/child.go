@@ -25,20 +25,12 @@ const (
 	laneBuffer = 16 << 20
 )
 
-// childName and childDir: where the child's program is looked for, beside
-// our own and then here, never through PATH.
-const (
-	childName = "rvrrpd-netproc"
-	childDir  = "/usr/libexec/rvrrpd"
-)
+// childName is the program of the network process.
+const childName = "rvrrpd-netproc"
 
-// childEnv keeps the Go runtime inside the few system calls the child has.
-// The heap is small and nothing is allocated per packet, so that the garbage
-// collector only runs near the limit.
-var childEnv = []string{
-	"RVRRPD_STAGE=1", "GOMAXPROCS=1", "GODEBUG=updatemaxprocs=0,multipathtcp=0",
-	"GOGC=off", "GOMEMLIMIT=64MiB", "GOTRACEBACK=all",
-}
+// ProgramDir is where a program of ours is looked for that is not beside our
+// own; never through PATH.
+const ProgramDir = "/usr/libexec/rvrrpd"
 
 var reportsPerSecond = func() time.Duration { r, _ := ipc.RuleOf(ipc.TypeDropped); return time.Duration(r.Rate) }()
 
@@ -56,17 +48,17 @@ type child struct {
 // configured says whether the child takes links and frames.
 func (c *child) configured() bool { return c != nil && c.phase != ipc.PhaseHello }
 
-// openProgram opens the child's program without reading it, after a look at
-// who could have changed it.
-func openProgram() (int, error) {
+// openProgram opens a program of ours without reading it, after a look at who
+// could have changed it.
+func openProgram(name string) (int, error) {
 	own, err := os.Executable()
 	if err != nil {
 		return -1, err
 	}
-	path := filepath.Join(filepath.Dir(own), childName)
+	path := filepath.Join(filepath.Dir(own), name)
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err == unix.ENOENT {
-		path = filepath.Join(childDir, childName)
+		path = filepath.Join(ProgramDir, name)
 		fd, err = unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
 	}
 	if err != nil {
@@ -120,9 +112,11 @@ func (d *daemon) spawn() (err error) {
 		return fmt.Errorf("pipe: %w", err)
 	}
 	c.words, ends = pipe[0], append(ends, pipe[1])
-	if c.pid, err = d.spawner.ask(requestStart, pipe[1], ends[0], ends[1], d.program); err != nil {
+	started, err := d.spawner.ask(ipc.SpawnStart, pipe[1], ends[0], ends[1], d.program)
+	if err != nil {
 		return err
 	}
+	c.pid = int(started.Number)
 	d.child = c
 	return nil
 }
@@ -141,17 +135,18 @@ func (c *child) close() {
 
 // end has the child killed and says how it ended.
 func (d *daemon) end() unix.WaitStatus {
-	status, err := d.spawner.ask(requestEnd)
+	ended, err := d.spawner.ask(ipc.SpawnEnd)
+	status := unix.WaitStatus(ended.Number)
 	if err != nil { // and the child with it
 		d.log.Error("network process lost", "error", err)
-		status = int(unix.SIGKILL)
+		status = unix.WaitStatus(unix.SIGKILL)
 	}
 	for line := range strings.Lines(printable(d.child.words)) {
 		d.log.Error("network process says", "words", strings.TrimSpace(line))
 	}
 	d.child.close()
 	d.child = nil
-	return unix.WaitStatus(status)
+	return status
 }
 
 // printable reads what a dead process wrote to its standard error, which ours
@@ -180,7 +175,7 @@ func (d *daemon) greet(hello ipc.Hello) error {
 	if hello.Build != ipc.Build() {
 		return unfit{fmt.Errorf("%s is build %q, this is %q", childName, hello.Build, ipc.Build())}
 	}
-	if _, err := d.spawner.ask(requestVerify); err != nil {
+	if _, err := d.spawner.ask(ipc.SpawnVerify); err != nil {
 		return unfit{fmt.Errorf("confinement of the network process: %w", err)}
 	}
 	d.log.Info("network process confined", "pid", d.child.pid, "landlock", hello.Landlock)

@@ -6,15 +6,20 @@ import (
 
 	"github.com/landlock-lsm/go-landlock/landlock"
 	llsyscall "github.com/landlock-lsm/go-landlock/landlock/syscall"
+	"github.com/rvrrpd/rvrrpd/walls"
 	"golang.org/x/sys/unix"
 )
 
 // sysctls is the only part of /proc the parent writes to.
 const sysctls = "/proc/sys/net"
 
+// kept are the capabilities the parent works with: interfaces, addresses and
+// sockets. Everything else is given up.
+var kept = []uintptr{unix.CAP_NET_ADMIN, unix.CAP_NET_RAW}
+
 // restrict is the last step of the start: from here on the parent reaches the
 // files it will still need, by Landlock, and makes the system calls of
-// ParentRules. A configuration that lies in another directory later, or names
+// rules.Parent. A configuration that lies in another directory later, or names
 // keys there, needs a restart.
 func (d *daemon) restrict(o Options) error {
 	// The rule for the settings hangs on the directory as the kernel has it in
@@ -32,5 +37,5 @@ func (d *daemon) restrict(o Options) error {
 	if err != nil {
 		return fmt.Errorf("landlock: %w", err)
 	}
-	return loadFilter(parentFilter)
+	return walls.LoadFilter(syscallFilter)
 }

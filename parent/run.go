@@ -13,6 +13,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/walls"
 	"golang.org/x/sys/unix"
 )
 
@@ -160,7 +161,7 @@ func Run(o Options) (err error) {
 		now: ipc.Monotonic(), respawn: never, complaints: rate{period: 10 * time.Second, burst: 1}, leaseCheck: never,
 		ident: rand.Uint32(), packet: make([]byte, ipc.MaxFrame), datagram: make([]byte, ipc.MaxDatagram),
 	}
-	if err := mustHave(parentKept, "start the daemon as root, or with these in its ambient set"); err != nil {
+	if err := walls.MustHave(kept, "start the daemon as root, or with these in its ambient set"); err != nil {
 		return err
 	}
 	uid, gid, err := identity(c.User)
@@ -176,7 +177,7 @@ func Run(o Options) (err error) {
 		return err
 	}
 	defer d.manager.close()
-	if err := confine(parentKept); err != nil {
+	if err := walls.Confine(kept); err != nil {
 		return fmt.Errorf("confinement: %w", err)
 	}
 	d.stateDir = c.StateDir

@@ -14,6 +14,7 @@ import (
 	"github.com/rvrrpd/rvrrpd/capture"
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/walls"
 	"golang.org/x/sys/unix"
 )
 
@@ -103,7 +104,7 @@ func Sniff(o SniffOptions) (err error) {
 		return err
 	}
 	defer s.daemon.spawner.close()
-	if s.program, err = openProgram(); err != nil {
+	if s.program, err = openProgram(childName); err != nil {
 		return err
 	}
 	if err := s.retire(); err != nil {
@@ -187,13 +188,13 @@ func (s *sniffing) start() (*spawner, error) {
 
 // retire gives up every capability and every file.
 func (s *sniffing) retire() error {
-	if err := confine(nil); err != nil {
+	if err := walls.Confine(nil); err != nil {
 		return err
 	}
 	if err := landlock.V11.BestEffort().Restrict(); err != nil {
 		return fmt.Errorf("landlock: %w", err)
 	}
-	return loadFilter(parentFilter)
+	return walls.LoadFilter(syscallFilter)
 }
 
 // introduce brings the child to where it shows packets.

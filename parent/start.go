@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/walls/account"
 	"golang.org/x/sys/unix"
 )
 
@@ -35,14 +36,14 @@ func identity(name string) (uid, gid int, err error) {
 	if os.Geteuid() != 0 {
 		return ownIdentity(name)
 	}
-	return conf.Identity(name)
+	return account.Identity(name)
 }
 
 // ownIdentity is that of a service user with two capabilities: its child
 // has the same user id, in a user namespace of its own.
 func ownIdentity(name string) (uid, gid int, err error) {
 	uid, gid = os.Geteuid(), os.Getegid()
-	if named, _, err := conf.Identity(name); name != "" && (err != nil || named != uid) {
+	if named, _, err := account.Identity(name); name != "" && (err != nil || named != uid) {
 		return 0, 0, fmt.Errorf("user %s: started as user id %d, which the network process has to keep", name, uid)
 	}
 	return uid, gid, nil
@@ -77,7 +78,7 @@ func (d *daemon) open(c *conf.Config) (err error) {
 			d.log.Info("link-local address derived from the VRID: none is configured", "vr", s.name, "address", s.addrs[0].Addr)
 		}
 	}
-	if d.program, err = openProgram(); err != nil {
+	if d.program, err = openProgram(childName); err != nil {
 		return err
 	}
 	if _, err := d.lockLinks(next); err != nil {

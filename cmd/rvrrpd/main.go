@@ -20,7 +20,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rvrrpd/rvrrpd/audit"
 	"github.com/rvrrpd/rvrrpd/cmd/signals"
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
@@ -44,14 +43,6 @@ func main() {
 	// A daemon that dies of an error of its own dies of a signal, which no
 	// service manager takes for a decision.
 	debug.SetTraceback("crash")
-	if os.Args[0] == parent.SpawnerName {
-		signals.Ignore()
-		if err := parent.Spawner(os.Args[1:]); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(exitFailure)
-		}
-		return
-	}
 	if err := parent.Seal(); err != nil {
 		fmt.Fprintln(os.Stderr, "rvrrpd:", err)
 		os.Exit(exitFailure)
@@ -115,7 +106,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stdout, "rvrrpd %s build %s\n", ipc.ReleaseName(), ipc.Build())
 		return 0
 	case o.audit:
-		return look(o, stdout, stderr)
+		return become("rvrrpd-audit", stderr, fmt.Sprintf("--json=%t", o.jsonForm))
 	case o.check:
 		return check(o, stdout, stderr)
 	case o.plan != "":
@@ -130,18 +121,6 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return foreground(o, stderr)
 	}
 	return daemon(o, args, stderr)
-}
-
-// look is --audit.
-func look(o options, stdout, stderr io.Writer) int {
-	ok, err := audit.Run(audit.Options{JSON: o.jsonForm, Out: stdout})
-	if err != nil {
-		fmt.Fprintln(stderr, "rvrrpd: audit:", err)
-	}
-	if !ok {
-		return exitFailure
-	}
-	return 0
 }
 
 // options are what the parent needs of a configuration and a command line.

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rvrrpd/rvrrpd/parent"
+	"github.com/rvrrpd/rvrrpd/walls/rules"
 	"golang.org/x/sys/unix"
 )
 
@@ -38,10 +38,10 @@ func numbers(t *testing.T, arch string) map[string]uint32 {
 }
 
 // otherVerdict applies the rules of the parent or the spawner as they stand
-// in parent/rules.go.
-func otherVerdict(rules []parent.SyscallRule, arch, call string, args [6]uint64) uint32 {
+// in walls/rules/rules.go.
+func otherVerdict(list []rules.Rule, arch, call string, args [6]uint64) uint32 {
 	const refuse = unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)
-	for _, r := range rules {
+	for _, r := range list {
 		ok := r.Call == call && (r.Arch == "" || r.Arch == arch)
 		for _, a := range r.Args {
 			ok = ok && args[a.Index]&a.Mask == a.Value
@@ -68,17 +68,17 @@ func TestOtherFiltersAreTheRules(t *testing.T) {
 		for name, nr := range known {
 			names[nr] = name
 		}
-		filters := programs(t, "../../parent/filters_"+arch.name+".go")
-		for filter, rules := range map[string][]parent.SyscallRule{"parentFilter": parent.ParentRules, "spawnerFilter": parent.SpawnerRules} {
-			t.Run(arch.name+" "+filter, func(t *testing.T) {
+		for process, list := range map[string][]rules.Rule{"parent": rules.Parent, "spawn": rules.Spawner} {
+			filter := programs(t, "../../"+process+"/filter_"+arch.name+".go")["syscallFilter"]
+			t.Run(arch.name+" "+process, func(t *testing.T) {
 				t.Parallel()
 				compare := func(nr uint32, args [6]uint64) {
-					got, err := run(filters[filter], data{nr: nr, arch: arch.audit, args: args})
-					if want := otherVerdict(rules, arch.name, names[nr], args); err != nil || got != want {
+					got, err := run(filter, data{nr: nr, arch: arch.audit, args: args})
+					if want := otherVerdict(list, arch.name, names[nr], args); err != nil || got != want {
 						t.Fatalf("%s (%d) %#x: %#x, want %#x, %v", names[nr], nr, args, got, want, err)
 					}
 				}
-				for _, r := range rules {
+				for _, r := range list {
 					if r.Reason == "" {
 						t.Errorf("%s has no reason", r.Call)
 					}
@@ -99,7 +99,7 @@ func TestOtherFiltersAreTheRules(t *testing.T) {
 						compare(nr, changed)
 					}
 					for _, d := range []data{{nr: nr | 0x40000000, arch: arch.audit}, {nr: nr, arch: 0x40000003}} {
-						got, err := run(filters[filter], d)
+						got, err := run(filter, d)
 						if x32 := d.arch == arch.audit && arch.name != "amd64"; err != nil || got == allow || !x32 && got != kill {
 							t.Errorf("%s as %#x on %#x: %#x, %v", r.Call, d.nr, d.arch, got, err)
 						}

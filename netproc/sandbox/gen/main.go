@@ -15,7 +15,7 @@ import (
 	"syscall"
 
 	"github.com/rvrrpd/rvrrpd/netproc/sandbox"
-	"github.com/rvrrpd/rvrrpd/parent"
+	"github.com/rvrrpd/rvrrpd/walls/rules"
 	seccomp "github.com/seccomp/libseccomp-golang"
 )
 
@@ -37,12 +37,16 @@ type file struct {
 	filters []filter
 }
 
+// refuse is what a process meets that must not die of a call.
+var refuse = seccomp.ActErrno.SetReturnCode(int16(syscall.EPERM))
+
 var files = []file{
 	{path: "filter_", pkg: "sandbox", rules: "netproc/sandbox/rules.go", filters: []filter{
 		{"filter", "filter is that of the network process.", sandbox.Rules, seccomp.ActKillProcess}}},
-	{path: "../../parent/filters_", pkg: "parent", rules: "parent/rules.go", filters: []filter{
-		{"parentFilter", "parentFilter is that of the parent.", translate(parent.ParentRules), seccomp.ActErrno.SetReturnCode(int16(syscall.EPERM))},
-		{"spawnerFilter", "spawnerFilter is that of the spawner.", translate(parent.SpawnerRules), seccomp.ActErrno.SetReturnCode(int16(syscall.EPERM))}}},
+	{path: "../../parent/filter_", pkg: "parent", rules: "walls/rules/rules.go", filters: []filter{
+		{"syscallFilter", "syscallFilter is that of the parent.", translate(rules.Parent), refuse}}},
+	{path: "../../spawn/filter_", pkg: "spawn", rules: "walls/rules/rules.go", filters: []filter{
+		{"syscallFilter", "syscallFilter is that of the spawner.", translate(rules.Spawner), refuse}}},
 }
 
 // kill as an errno stands for the end of the process.
@@ -50,8 +54,8 @@ const kill = -1
 
 // translate takes over the rules of the privileged processes, which share no
 // code with the network process.
-func translate(rules []parent.SyscallRule) (out []sandbox.Rule) {
-	for _, r := range rules {
+func translate(list []rules.Rule) (out []sandbox.Rule) {
+	for _, r := range list {
 		t := sandbox.Rule{Call: r.Call, Arch: r.Arch, Reason: r.Reason}
 		if r.Kill {
 			t.Errno = kill

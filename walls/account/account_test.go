@@ -1,10 +1,10 @@
-package conf_test
+package account_test
 
 import (
 	"strings"
 	"testing"
 
-	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/walls/account"
 )
 
 // TestIdentity: a user is known, or given by numbers, which need not be; none
@@ -28,7 +28,7 @@ func TestIdentity(t *testing.T) {
 		{"1:2:3", 0, 0, "no such user"},
 		{"4294967295", 0, 0, "no such user"}, // the kernel's "leave it as it is"
 	} {
-		uid, gid, err := conf.Identity(tt.name)
+		uid, gid, err := account.Identity(tt.name)
 		if tt.wrong == "" && (err != nil || uid != tt.uid || gid != tt.gid) {
 			t.Errorf("%s: %d, %d, %v", tt.name, uid, gid, err)
 		}
@@ -36,7 +36,7 @@ func TestIdentity(t *testing.T) {
 			t.Errorf("%s: %d, %d, %v; want %q", tt.name, uid, gid, err, tt.wrong)
 		}
 	}
-	if uid, gid, err := conf.Identity(""); err != nil || uid <= 0 || gid <= 0 {
+	if uid, gid, err := account.Identity(""); err != nil || uid <= 0 || gid <= 0 {
 		t.Errorf("none: %d, %d, %v", uid, gid, err)
 	}
 }

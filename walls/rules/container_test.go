@@ -1,4 +1,4 @@
-package parent
+package rules
 
 import (
 	"encoding/json"
@@ -12,7 +12,7 @@ import (
 // with, and is a profile of refusals alone.
 func TestContainerProfile(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../packaging/container/seccomp.json")
+	text, err := os.ReadFile("../../packaging/container/seccomp.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func TestContainerProfile(t *testing.T) {
 		t.Fatalf("%+v", profile)
 	}
 	refused := profile.Syscalls[0].Names
-	for _, r := range append(slices.Clone(ParentRules), SpawnerRules...) {
+	for _, r := range append(slices.Clone(Parent), Spawner...) {
 		if !r.Kill && slices.Contains(refused, r.Call) {
 			t.Errorf("%s is refused, and needed: %s", r.Call, r.Reason)
 		}

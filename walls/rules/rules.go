@@ -1,24 +1,26 @@
-package parent
+// Package rules lists the system calls of the processes that hold a privilege,
+// for the generator of their filters and for tests: no program links it.
+package rules
 
-// SyscallRule lets a system call pass, or makes it deadly; what no rule names
+// Rule lets a system call pass, or makes it deadly; what no rule names
 // fails with EPERM: unlike the network process, whose every forbidden call is
 // an attack, the parent must not die of a call that some kernel makes its
 // libraries use. Several rules for one call are alternatives.
-type SyscallRule struct {
+type Rule struct {
 	// Call is the name of the system call.
 	Call string
 	// Arch, if not empty, is the only architecture (a GOARCH) with this rule.
 	Arch string
 	// Args are conditions that must all hold.
-	Args []SyscallArg
+	Args []Arg
 	// Kill ends the process instead: nothing of ours makes this call.
 	Kill bool
 	// Reason is why the process needs it, or must not have it.
 	Reason string
 }
 
-// SyscallArg is a condition on one argument: value & Mask == Value.
-type SyscallArg struct {
+// Arg is a condition on one argument: value & Mask == Value.
+type Arg struct {
 	Index uint
 	Mask  uint64
 	Value uint64
@@ -38,6 +40,8 @@ const (
 	familyLink   = 16
 	familyPacket = 17
 
+	protocolVRRP = 112
+
 	netlinkRoute  = 0
 	netlinkFilter = 12
 
@@ -48,23 +52,23 @@ const (
 	outQueue   = 0x5411 // SIOCOUTQ
 )
 
-func intArg(index uint, value uint64) SyscallArg { return SyscallArg{index, low32, value} }
+func intArg(index uint, value uint64) Arg { return Arg{index, low32, value} }
 
 // runtimeRules are what the Go runtime needs once it runs.
-var runtimeRules = []SyscallRule{
-	{Call: "mmap", Args: []SyscallArg{{2, protExec, 0}}, Reason: "heap; never executable"},
+var runtimeRules = []Rule{
+	{Call: "mmap", Args: []Arg{{2, protExec, 0}}, Reason: "heap; never executable"},
 	{Call: "munmap", Reason: "heap"},
 	{Call: "madvise", Reason: "heap"},
-	{Call: "clone", Arch: "amd64", Args: []SyscallArg{{0, ^uint64(0), cloneThread | cloneSetTLS}}, Reason: "a thread; exactly Go's flags"},
-	{Call: "clone", Arch: "arm64", Args: []SyscallArg{{0, ^uint64(0), cloneThread}}, Reason: "a thread; exactly Go's flags"},
-	{Call: "clone", Arch: "riscv64", Args: []SyscallArg{{0, ^uint64(0), cloneThread}}, Reason: "a thread; exactly Go's flags"},
+	{Call: "clone", Arch: "amd64", Args: []Arg{{0, ^uint64(0), cloneThread | cloneSetTLS}}, Reason: "a thread; exactly Go's flags"},
+	{Call: "clone", Arch: "arm64", Args: []Arg{{0, ^uint64(0), cloneThread}}, Reason: "a thread; exactly Go's flags"},
+	{Call: "clone", Arch: "riscv64", Args: []Arg{{0, ^uint64(0), cloneThread}}, Reason: "a thread; exactly Go's flags"},
 	{Call: "futex", Reason: "locks"},
 	{Call: "nanosleep", Reason: "back off, and the monitor thread"},
 	{Call: "sched_yield", Reason: "spinning locks"},
 	{Call: "gettid", Reason: "a new thread's own id"},
 	{Call: "getpid", Reason: "preemption signals, names of what is ours"},
 	{Call: "tgkill", Reason: "preemption signals; Landlock's scope and the user id keep others"},
-	{Call: "kill", Args: []SyscallArg{intArg(1, signalQuit)}, Reason: "last words: the runtime asks the other threads for theirs, or waits ten seconds"},
+	{Call: "kill", Args: []Arg{intArg(1, signalQuit)}, Reason: "last words: the runtime asks the other threads for theirs, or waits ten seconds"},
 	{Call: "sigaltstack", Reason: "a new thread's signal stack"},
 	{Call: "rt_sigprocmask", Reason: "a new thread's signal mask"},
 	{Call: "rt_sigaction", Reason: "signals"},
@@ -98,7 +102,7 @@ var runtimeRules = []SyscallRule{
 
 // deadlyRules are calls that nothing of ours makes once it runs, and that
 // code of a stranger would.
-var deadlyRules = []SyscallRule{
+var deadlyRules = []Rule{
 	{Call: "ptrace", Kill: true, Reason: "other processes"},
 	{Call: "process_vm_readv", Kill: true, Reason: "other processes"},
 	{Call: "process_vm_writev", Kill: true, Reason: "other processes"},
@@ -119,22 +123,22 @@ var deadlyRules = []SyscallRule{
 	{Call: "open_by_handle_at", Kill: true, Reason: "files around every path"},
 }
 
-// ParentRules is everything the parent may do once it has started: its
+// Parent is everything the parent may do once it has started: its
 // sockets, the files of the configuration, and the descriptors of a child.
-var ParentRules = append(append([]SyscallRule{
+var Parent = append(append([]Rule{
 	{Call: "execve", Kill: true, Reason: "the spawner does that"},
 	{Call: "execveat", Kill: true, Reason: "the spawner does that"},
 	{Call: "mount", Kill: true, Reason: "file systems"},
 	{Call: "ppoll", Reason: "wait for whatever comes first"},
-	{Call: "socket", Args: []SyscallArg{intArg(0, familyLink), intArg(2, netlinkRoute)}, Reason: "interfaces, addresses, routes"},
-	{Call: "socket", Args: []SyscallArg{intArg(0, familyLink), intArg(2, netlinkFilter)}, Reason: "nftables"},
-	{Call: "socket", Args: []SyscallArg{intArg(0, familyPacket)}, Reason: "advertisements, ARP, neighbor advertisements"},
-	{Call: "socket", Args: []SyscallArg{intArg(0, familyINET), intArg(2, protocolVRRP)}, Reason: "receive VRRP"},
-	{Call: "socket", Args: []SyscallArg{intArg(0, familyINET6), intArg(2, protocolVRRP)}, Reason: "receive VRRP"},
-	{Call: "ioctl", Args: []SyscallArg{intArg(1, setAddress)}, Reason: "put an address (netdrv = \"ioctl\"), on a socket that is open already"},
-	{Call: "ioctl", Args: []SyscallArg{intArg(1, setMask)}, Reason: "its prefix"},
-	{Call: "ioctl", Args: []SyscallArg{intArg(1, outQueue)}, Reason: "whether what a socket has sent has left the interface"},
-	{Call: "socketpair", Args: []SyscallArg{intArg(0, familyUnix)}, Reason: "lanes of a child"},
+	{Call: "socket", Args: []Arg{intArg(0, familyLink), intArg(2, netlinkRoute)}, Reason: "interfaces, addresses, routes"},
+	{Call: "socket", Args: []Arg{intArg(0, familyLink), intArg(2, netlinkFilter)}, Reason: "nftables"},
+	{Call: "socket", Args: []Arg{intArg(0, familyPacket)}, Reason: "advertisements, ARP, neighbor advertisements"},
+	{Call: "socket", Args: []Arg{intArg(0, familyINET), intArg(2, protocolVRRP)}, Reason: "receive VRRP"},
+	{Call: "socket", Args: []Arg{intArg(0, familyINET6), intArg(2, protocolVRRP)}, Reason: "receive VRRP"},
+	{Call: "ioctl", Args: []Arg{intArg(1, setAddress)}, Reason: "put an address (netdrv = \"ioctl\"), on a socket that is open already"},
+	{Call: "ioctl", Args: []Arg{intArg(1, setMask)}, Reason: "its prefix"},
+	{Call: "ioctl", Args: []Arg{intArg(1, outQueue)}, Reason: "whether what a socket has sent has left the interface"},
+	{Call: "socketpair", Args: []Arg{intArg(0, familyUnix)}, Reason: "lanes of a child"},
 	{Call: "bind", Reason: "packet and netlink sockets"},
 	{Call: "setsockopt", Reason: "filters, memberships, buffers"},
 	{Call: "getsockopt", Reason: "what the kernel made of them"},
@@ -155,14 +159,14 @@ var ParentRules = append(append([]SyscallRule{
 	{Call: "mkdirat", Reason: "directory of locks, of state"},
 }, runtimeRules...), deadlyRules...)
 
-// SpawnerRules is everything the spawner may do once it is confined, and the
+// Spawner is everything the spawner may do once it is confined, and the
 // network process until it has its own filter, which is much tighter: the
 // filters of a process are inherited.
-var SpawnerRules = append(append([]SyscallRule{
+var Spawner = append(append([]Rule{
 	{Call: "socket", Kill: true, Reason: "the network is the parent's"},
 	{Call: "connect", Kill: true, Reason: "the network is the parent's"},
 	{Call: "bind", Kill: true, Reason: "the network is the parent's"},
-	{Call: "clone", Args: []SyscallArg{{0, ^uint64(0), cloneChild}}, Reason: "the child, in seven namespaces of its own"},
+	{Call: "clone", Args: []Arg{{0, ^uint64(0), cloneChild}}, Reason: "the child, in seven namespaces of its own"},
 	{Call: "execve", Reason: "the child's program"},
 	{Call: "execveat", Reason: "the child: again, outside any file system"},
 	{Call: "kill", Reason: "end the child"},

@@ -1,4 +1,5 @@
-package conf
+// Package account finds the user that an unprivileged process runs as.
+package account
 
 import (
 	"fmt"
@@ -15,13 +16,13 @@ const overflowID = 65534
 // by name, or by numbers, which need not be known. "" is rvrrpd, or nobody, or
 // where neither is known the kernel's number for that.
 func Identity(name string) (uid, gid int, err error) {
-	uid, gid, numeric := numbers(name)
+	uid, gid, numeric := Numbers(name)
 	switch {
 	case name == "":
 		uid, gid = overflowID, overflowID
 		for _, n := range []string{"nobody", "rvrrpd"} {
 			if u, err := user.Lookup(n); err == nil {
-				uid, gid, _ = numbers(u.Uid + ":" + u.Gid)
+				uid, gid, _ = Numbers(u.Uid + ":" + u.Gid)
 			}
 		}
 	case !numeric:
@@ -29,11 +30,11 @@ func Identity(name string) (uid, gid int, err error) {
 		if err != nil {
 			return 0, 0, fmt.Errorf("user = %q: no such user here; accepted: a user other than root, or numbers, as in \"65534:65534\"", name)
 		}
-		uid, gid, _ = numbers(u.Uid + ":" + u.Gid)
+		uid, gid, _ = Numbers(u.Uid + ":" + u.Gid)
 	case gid < 0:
 		gid = uid
 		if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
-			_, gid, _ = numbers(u.Uid + ":" + u.Gid)
+			_, gid, _ = Numbers(u.Uid + ":" + u.Gid)
 		}
 	}
 	if uid <= 0 || gid <= 0 {
@@ -42,8 +43,8 @@ func Identity(name string) (uid, gid int, err error) {
 	return uid, gid, nil
 }
 
-// numbers reads UID or UID:GID, as the kernel has them; gid is -1 if there is none.
-func numbers(text string) (uid, gid int, ok bool) {
+// Numbers reads UID or UID:GID, as the kernel has them; gid is -1 if there is none.
+func Numbers(text string) (uid, gid int, ok bool) {
 	first, second, both := strings.Cut(text, ":")
 	uid, err := strconv.Atoi(first)
 	if gid = -1; err == nil && both {

@@ -1,17 +1,21 @@
-package parent
+// Package walls confines the processes that hold a privilege: capabilities,
+// limits, seccomp, and the user that others run as. Every program that confines
+// itself so links it, and nothing else of ours is needed for it.
+package walls
 
 import (
 	"fmt"
 	"slices"
 	"strings"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// parentKept are the capabilities the parent works with: interfaces,
-// addresses and sockets. Everything else is given up.
-var parentKept = []uintptr{unix.CAP_NET_ADMIN, unix.CAP_NET_RAW}
+// SpawnerKept are the capabilities that a spawner works with which is root: to
+// give a process its user and group. One that is not root has none.
+var SpawnerKept = []uintptr{unix.CAP_SETUID, unix.CAP_SETGID}
 
 // securebits: user id 0 means nothing any more, and stays so (NOROOT,
 // NO_SETUID_FIXUP, KEEP_CAPS off and NO_CAP_AMBIENT_RAISE, all locked).
@@ -46,11 +50,11 @@ func limit() error {
 	return nil
 }
 
-// confine takes from the process all capabilities but some, and the ways to
+// Confine takes from the process all capabilities but some, and the ways to
 // others, on all its threads. Who is not root, or whose
 // service manager has taken CAP_SETPCAP, cannot narrow the bounding set nor
 // lock the bits; no_new_privs stands before both.
-func confine(kept []uintptr) error {
+func Confine(kept []uintptr) error {
 	able, err := holds(unix.CAP_SETPCAP)
 	if err != nil {
 		return fmt.Errorf("capabilities: %w", err)
@@ -95,8 +99,8 @@ var capabilityNames = map[uintptr]string{
 	unix.CAP_NET_ADMIN: "CAP_NET_ADMIN", unix.CAP_NET_RAW: "CAP_NET_RAW", unix.CAP_SETUID: "CAP_SETUID", unix.CAP_SETGID: "CAP_SETGID",
 }
 
-// mustHave names the capabilities that this process lacks, if any.
-func mustHave(needed []uintptr, why string) error {
+// MustHave names the capabilities that this process lacks, if any.
+func MustHave(needed []uintptr, why string) error {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var have [2]unix.CapUserData
 	if err := unix.Capget(&header, &have[0]); err != nil {
@@ -127,4 +131,25 @@ func allThreads(nr, a, b, c uintptr) error {
 		return errno
 	}
 	return nil
+}
+
+// capData are capability sets as capset(2) takes them.
+func capData(kept []uintptr) (header unix.CapUserHeader, data [2]unix.CapUserData) {
+	header.Version = unix.LINUX_CAPABILITY_VERSION_3
+	for _, c := range kept {
+		data[c/32].Permitted |= 1 << (c % 32)
+		data[c/32].Effective |= 1 << (c % 32)
+	}
+	return header, data
+}
+
+// setCapabilities needs no system call where they are these already, as in a
+// unit whose filter does not have it.
+func setCapabilities(kept []uintptr) error {
+	header, data := capData(kept)
+	var have [2]unix.CapUserData
+	if err := unix.Capget(&header, &have[0]); err == nil && have == data {
+		return nil
+	}
+	return allThreads(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&data)), 0)
 }

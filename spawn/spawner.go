@@ -1,0 +1,180 @@
+// Package spawn is the spawner: the process that starts the network process,
+// ends it and looks at its walls. So the parent, which holds the sockets and
+// the configuration, can do without executing, without changing user ids and
+// without the mounts that the network process makes on its way; and the
+// spawner, which can do that, needs no capability over the network and reads
+// nothing but single bytes.
+package spawn
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"unsafe"
+
+	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/walls"
+	"github.com/rvrrpd/rvrrpd/walls/account"
+	"golang.org/x/sys/unix"
+)
+
+// Name is the spawner's own.
+const Name = "rvrrpd-spawn"
+
+// requests is the spawner's end of the socket pair.
+const requests = 0
+
+// Run is the spawner's life; its arguments are the child's user and group id,
+// or from a service manager the name of its user. It ends when the parent's
+// end of the socket is closed, and the kernel ends it, and with it the child,
+// when the parent that started it dies. It must be called from the main
+// goroutine, locked to its thread.
+func Run(args []string) error {
+	notOurs := errors.New("the spawner is started by rvrrpd, or by a service manager for it")
+	if kind, err := unix.GetsockoptInt(requests, unix.SOL_SOCKET, unix.SO_TYPE); err != nil || kind != unix.SOCK_SEQPACKET {
+		return notOurs
+	}
+	var uid, gid int
+	var err error
+	switch len(args) {
+	case 1:
+		uid, gid, err = activated(args[0])
+	case 2:
+		uid, gid, err = started(args)
+	default:
+		err = notOurs
+	}
+	if err != nil {
+		return err
+	}
+	// Its program has been executed by descriptor, whose number would be its name.
+	if err := unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(unsafe.StringData(Name+"\x00"))), 0, 0, 0); err != nil {
+		return fmt.Errorf("name: %w", err)
+	}
+	var kept []uintptr
+	if os.Geteuid() == 0 {
+		kept = walls.SpawnerKept
+	}
+	if err := walls.Confine(kept); err != nil {
+		return fmt.Errorf("confinement: %w", err)
+	}
+	if err := walls.LoadFilter(syscallFilter); err != nil {
+		return fmt.Errorf("confinement: %w", err)
+	}
+	s := &spawner{uid: uid, gid: gid}
+	return s.serve()
+}
+
+// started prepares a spawner that the parent has started.
+func started(args []string) (uid, gid int, err error) {
+	uid, err1 := strconv.Atoi(args[0])
+	gid, err2 := strconv.Atoi(args[1])
+	if err := errors.Join(err1, err2); err != nil {
+		return 0, 0, err
+	}
+	// With the parent's death this process and the child's die. One that has
+	// died already is seen at its end of the socket.
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+		return 0, 0, fmt.Errorf("parent death signal: %w", err)
+	}
+	return uid, gid, nil
+}
+
+// activated prepares a spawner that a service manager has started with the
+// child's user as its argument and the connection as its standard input. It
+// serves nobody but its own user, and ends when the connection does.
+func activated(name string) (uid, gid int, err error) {
+	if err := unix.CloseRange(3, 1<<32-1, 0); err != nil {
+		return 0, 0, fmt.Errorf("close inherited descriptors: %w", err)
+	}
+	peer, err := unix.GetsockoptUcred(requests, unix.SOL_SOCKET, unix.SO_PEERCRED)
+	if err != nil {
+		return 0, 0, fmt.Errorf("who asks: %w", err)
+	}
+	if int(peer.Uid) != os.Geteuid() {
+		return 0, 0, fmt.Errorf("user id %d asks, and only %d may", peer.Uid, os.Geteuid())
+	}
+	uid, gid, err = account.Identity(name)
+	if os.Geteuid() == 0 {
+		return uid, gid, err
+	}
+	if err != nil || uid != os.Geteuid() {
+		return 0, 0, fmt.Errorf("user %s: started as user id %d", name, os.Geteuid())
+	}
+	return os.Geteuid(), os.Getegid(), nil
+}
+
+// spawner is the state of the spawner.
+type spawner struct {
+	uid, gid int
+	pid      int // of the child, not waited for yet; 0 for none
+}
+
+func (s *spawner) serve() error {
+	request, oob := make([]byte, 8), make([]byte, unix.CmsgSpace(4*ipc.SpawnDescriptors))
+	for {
+		n, oobn, _, _, err := unix.Recvmsg(requests, request, oob, unix.MSG_CMSG_CLOEXEC)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil || n == 0 {
+			return err
+		}
+		answer := s.answer(request[0], descriptors(oob[:oobn]))
+		if err := unix.Send(requests, answer.Encode(), 0); err != nil {
+			return err
+		}
+	}
+}
+
+// descriptors are those that came with a request.
+func descriptors(oob []byte) (fds []int) {
+	messages, _ := unix.ParseSocketControlMessage(oob)
+	for i := range messages {
+		if rights, err := unix.ParseUnixRights(&messages[i]); err == nil {
+			fds = append(fds, rights...)
+		}
+	}
+	return fds
+}
+
+// answer does what is asked for.
+func (s *spawner) answer(request byte, fds []int) (a ipc.SpawnAnswer) {
+	defer func() {
+		for _, fd := range fds {
+			unix.Close(fd)
+		}
+	}()
+	var err error
+	switch {
+	case request == ipc.SpawnIdentity:
+		a.Number, a.Text = int32(s.uid), ipc.Build()
+	case request == ipc.SpawnStart && s.pid == 0 && len(fds) == ipc.SpawnDescriptors:
+		s.pid, err = s.start(fds)
+		a.Number = int32(s.pid)
+	case request == ipc.SpawnVerify && s.pid != 0:
+		err = verify(s.pid, s.uid, s.gid)
+	case request == ipc.SpawnEnd && s.pid != 0:
+		a.Number = int32(s.end())
+	default:
+		err = unix.EPROTO
+	}
+	if err != nil {
+		a.Errno, a.Text = unix.EPERM, err.Error()
+		errors.As(err, &a.Errno)
+	}
+	return a
+}
+
+// end kills the child and waits for it; how it ended is its own doing if it
+// was on its way already. Its number is nobody else's until then.
+func (s *spawner) end() (ws unix.WaitStatus) {
+	unix.Kill(s.pid, unix.SIGKILL)
+	for {
+		if _, err := unix.Wait4(s.pid, &ws, 0, nil); err != unix.EINTR {
+			s.pid = 0
+			return ws
+		}
+	}
+}
