@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -151,31 +150,6 @@ func (n *Node) json(args ...string) (objects []map[string]any) {
 		n.lab.Fatalf("%s: ip %s: %v", n.Name, strings.Join(args, " "), err)
 	}
 	return objects
-}
-
-// settings reads the sysctls of all interfaces.
-func (n *Node) settings() map[string]string {
-	n.lab.Helper()
-	values := make(map[string]string)
-	err := n.Do(func() error {
-		for _, family := range []string{"ipv4", "ipv6"} {
-			paths, err := filepath.Glob("/proc/sys/net/" + family + "/conf/*/*")
-			if err != nil {
-				return err
-			}
-			for _, path := range paths {
-				// Some can only be written, or are not set.
-				if b, err := os.ReadFile(path); err == nil {
-					values[strings.TrimPrefix(path, "/proc/sys/net/")] = strings.TrimSpace(string(b))
-				}
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		n.lab.Fatalf("%s: %v", n.Name, err)
-	}
-	return values
 }
 
 // Setting reads one sysctl.
