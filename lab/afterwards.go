@@ -80,7 +80,7 @@ func (p *Process) killed() bool {
 // mark is what tells our leftovers from what a test has left: the alias of a
 // device, the names of tables, the protocol of addresses and routes, settings
 // of links that are not those of a new one.
-var mark = regexp.MustCompile(`^\t\+ .*(rvrrpd|"protocol":"(112|vrrp)"|/arp_(ignore|announce) = [^0])`)
+var mark = regexp.MustCompile(`^\t\+ .*(rvrrpd|"protocol":"(112|vrrp)"|/(arp_ignore|arp_announce|accept_local) = [^0])`)
 
 // compare holds the node against what it was. After a kill the next daemon
 // undoes what the killed one could not.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -230,6 +231,7 @@ func (k *kernel) say(kind, flags int, m addrMsg, ignore ...unix.Errno) error {
 const (
 	macLine     = "mac "
 	addressLine = "address "
+	settingLine = "setting "
 )
 
 // record writes down what an interface is without.
@@ -242,6 +244,11 @@ func (d *daemon) record(name string) error {
 	for _, l := range d.links {
 		if l.name == name && l.worn != nil {
 			text.WriteString(macLine + l.worn.String() + "\n")
+		}
+		for _, s := range l.hearing {
+			if l.name == name {
+				fmt.Fprintf(&text, "%s%d %s %s\n", settingLine, l.index, s.name, s.old)
+			}
 		}
 		if l.name == name && l.aside != nil {
 			for _, m := range l.aside.addrs {
@@ -308,6 +315,9 @@ func (d *daemon) repay(infos []linkInfo, addrs []addrInfo, swept func(string) bo
 }
 
 func (d *daemon) repayOne(infos []linkInfo, addrs []addrInfo, name string, f *os.File) error {
+	if err := repaySettings(infos, f); err != nil {
+		return err
+	}
 	mac, a := recorded(f)
 	if err := d.repayMAC(infos, name, mac); err != nil {
 		return err
@@ -323,6 +333,27 @@ func (d *daemon) repayOne(infos []linkInfo, addrs []addrInfo, name string, f *os
 		}
 	}
 	return nil
+}
+
+// repaySettings restores settings, of the interface that had them, whatever its
+// name is now.
+func repaySettings(infos []linkInfo, f *os.File) (err error) {
+	if _, err := f.Seek(0, 0); err != nil {
+		return err
+	}
+	for in := bufio.NewScanner(f); in.Scan(); {
+		var index int
+		var name, old string
+		if n, _ := fmt.Sscanf(in.Text(), settingLine+"%d %s %s", &index, &name, &old); n < 3 {
+			continue
+		}
+		for _, i := range infos {
+			if i.Index == index {
+				err = errors.Join(err, restoreSettings(remembered(hearSettings, i.Name, name, old)))
+			}
+		}
+	}
+	return err
 }
 
 func (d *daemon) repayMAC(infos []linkInfo, name string, mac net.HardwareAddr) error {

@@ -27,6 +27,7 @@ type link struct {
 	tx       transmitter
 	settled  bool      // its settings are ours
 	saved    []setting // settings to restore
+	hearing  []setting // and those that the lock's file remembers
 	told     ipc.LinkState
 	again    int64            // no attempt to attach before; then another look at it
 	cause    string           // why it is not usable, "" while it is
@@ -351,6 +352,7 @@ func (d *daemon) attach(l *link, info linkInfo) (err error) {
 	if isVirtualMAC(info.MAC) {
 		d.log.Warn("the interface itself has a virtual hardware address, left behind perhaps", "link", l.linkName, "mac", info.MAC)
 	}
+	d.hear(l)
 	for _, s := range l.slots {
 		d.equipSoon(l, s)
 	}
@@ -367,7 +369,7 @@ func (d *daemon) detach(l *link) error {
 	for _, s := range l.slots {
 		errs = append(errs, d.give(s))
 	}
-	errs = append(errs, d.restore(l), d.strip(l.slots...))
+	errs = append(errs, d.restore(l), d.unhear(l), d.strip(l.slots...))
 	if r := d.recv[l.family]; r != nil {
 		r.leave(l.index)
 	}

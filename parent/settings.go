@@ -46,6 +46,14 @@ var deviceSettings6 = []setting{
 	{family: "ipv6", name: "forwarding", set: "1", why: "neighbor advertisements lack the Router flag, and what hosts send to the virtual router is not forwarded"},
 }
 
+// hearSettings let the kernel pass on what comes from an address of this host: a
+// Backup that holds the owner's address hears the owner come back, and a router
+// hears another one with its own address. There need not be a device: the
+// lock's file remembers what they were.
+var hearSettings = []setting{
+	{family: "ipv4", name: "accept_local", set: "1", why: "the owner of the addresses is not heard while we hold them, nor another router that has our own address"},
+}
+
 // aliasMark begins the alias of every device we make. The settings that the
 // device's link had before follow it: the kernel keeps the ledger where a
 // kill -9 does not reach it.
@@ -68,14 +76,21 @@ func parseAlias(alias, iface string) (saved []setting, ours bool) {
 	}
 	for _, w := range words[1:] {
 		name, old, _ := strings.Cut(w, "=")
-		for _, s := range linkSettings {
-			if s.name == name && len(old) == 1 && old[0] >= '0' && old[0] <= '8' {
-				s.iface, s.old = iface, old
-				saved = append(saved, s)
-			}
-		}
+		saved = append(saved, remembered(linkSettings, iface, name, old)...)
 	}
 	return saved, true
+}
+
+// remembered is the one of these settings that has the name, with a value that
+// it can have had.
+func remembered(of []setting, iface, name, old string) []setting {
+	for _, s := range of {
+		if s.name == name && len(old) == 1 && old[0] >= '0' && old[0] <= '8' {
+			s.iface, s.old = iface, old
+			return []setting{s}
+		}
+	}
+	return nil
 }
 
 // restoreSettings puts back what is still as we set it: a value changed by
@@ -123,7 +138,7 @@ func (s setting) command() string {
 // of these the kernel takes the greater.
 func (s setting) inForce() bool {
 	all, err := readSysctl(s.family, "all", s.name)
-	return err == nil && all == s.set && s.family == "ipv4" && slices.Contains([]string{"arp_ignore", "arp_announce", "rp_filter"}, s.name)
+	return err == nil && all == s.set && s.family == "ipv4" && slices.Contains([]string{"arp_ignore", "arp_announce", "rp_filter", "accept_local"}, s.name)
 }
 
 // set sets what differs, and lists what is set now. What it may not set is
@@ -192,7 +207,11 @@ func (d *daemon) checkSettings() {
 	}
 	d.settingsNext = d.now + settingsEvery
 	for _, l := range d.links {
-		if l.index == 0 || !l.settled || l.family != ipc.IPv4 {
+		if l.index == 0 || l.family != ipc.IPv4 {
+			continue
+		}
+		d.putBack(l.linkName.String(), d.hear(l))
+		if !l.settled {
 			continue
 		}
 		differ, err := differing(l.name, linkSettings)
@@ -217,6 +236,34 @@ func (d *daemon) checkSettings() {
 			d.putBack(s.name, d.furnish(d.links[s.link], s, name))
 		}
 	}
+}
+
+// hear gives a link the settings that it is to hear with, and lists those that
+// it had not.
+func (d *daemon) hear(l *link) []setting {
+	differ, err := differing(l.name, hearSettings)
+	if l.family != ipc.IPv4 || err == nil && len(differ) == 0 {
+		return nil
+	}
+	if err == nil && !slices.Equal(l.hearing, differ) {
+		l.hearing = differ
+		err = d.record(l.name)
+	}
+	if err != nil {
+		d.log.Error("settings not read", "link", l.linkName, "error", err)
+		return nil
+	}
+	return d.set(differ, false)
+}
+
+// unhear restores them.
+func (d *daemon) unhear(l *link) error {
+	if len(l.hearing) == 0 {
+		return nil
+	}
+	err := d.undoSettings(l.index, l.hearing)
+	l.hearing = nil
+	return errors.Join(err, d.record(l.name))
 }
 
 // putBack tells of settings that are again as they were. Whether a device
@@ -248,7 +295,7 @@ func (d *daemon) restore(l *link) error {
 	if !l.settled {
 		return nil
 	}
-	err := d.undoSettings(l)
+	err := d.undoSettings(l.index, l.saved)
 	l.saved, l.settled = nil, false
 	return err
 }
@@ -259,16 +306,16 @@ const renames = 5
 
 // undoSettings restores the settings of a link, which the kernel keeps under
 // the name that it has at the moment.
-func (d *daemon) undoSettings(l *link) (err error) {
+func (d *daemon) undoSettings(index int, saved []setting) (err error) {
 	for range renames {
-		name := d.kernel.nameOf(l.index)
-		for i := range l.saved {
-			l.saved[i].iface = name
+		name := d.kernel.nameOf(index)
+		for i := range saved {
+			saved[i].iface = name
 		}
 		if name == "" {
 			return nil // gone, and they with it
 		}
-		if err = restoreSettings(l.saved); err == nil && d.kernel.nameOf(l.index) == name {
+		if err = restoreSettings(saved); err == nil && d.kernel.nameOf(index) == name {
 			return nil
 		}
 	}
