@@ -71,7 +71,7 @@ func (d *daemon) equip(l *link, s *slot) (err error) {
 			return err
 		}
 	}
-	if s.index, err = d.kernel.createMACVLAN(l.index, s.device, s.mac[:], formatAlias(l.saved), d.group); err != nil {
+	if s.index, err = d.kernel.createMACVLAN(l.index, s.device, s.mac[:], formatAlias(base{d.namespace, l.index}, l.saved), d.group); err != nil {
 		if s.index != 0 {
 			err = errors.Join(err, d.kernel.deleteLink(s.index))
 		}

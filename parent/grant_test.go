@@ -165,20 +165,37 @@ func TestAliasKeepsTheLedger(t *testing.T) {
 	for i := range saved {
 		saved[i].iface, saved[i].old = "eth0", strconv.Itoa(i)
 	}
-	got, ours := parseAlias(formatAlias(saved), "eth0")
+	on, got, ours := parseAlias(formatAlias(base{4026531840, 7}, saved), "eth0")
 	if !ours {
 		t.Fatal("our own alias is not recognised")
+	}
+	if on != (base{4026531840, 7}) {
+		t.Errorf("made for %+v", on)
 	}
 	if diff := cmp.Diff(saved, got, cmp.AllowUnexported(setting{})); diff != "" {
 		t.Errorf("settings (-want +got):\n%s", diff)
 	}
 	for _, alias := range []string{"", "uplink", "rvrrpdx", "x rvrrpd"} {
-		if _, ours := parseAlias(alias, "eth0"); ours {
+		if _, _, ours := parseAlias(alias, "eth0"); ours {
 			t.Errorf("alias %q is taken for ours", alias)
 		}
 	}
+	for _, tt := range []struct {
+		name, alias string
+		want        int
+	}{
+		{"made here", formatAlias(base{1, 7}, nil), 7},
+		{"made in another namespace", formatAlias(base{2, 7}, nil), elsewhere},
+		{"by an older release", "rvrrpd arp_ignore=0", 3},
+		{"no alias yet", "", 3},
+		{"forged", "rvrrpd on=1/x", 3},
+	} {
+		if got := (linkInfo{Alias: tt.alias, Lower: 3}).base(1); got != tt.want {
+			t.Errorf("%s: on %d, want %d", tt.name, got, tt.want)
+		}
+	}
 	// Whoever can write an alias must not make us write other sysctls or values.
-	got, _ = parseAlias("rvrrpd forwarding=0 ../all/rp_filter=0 arp_ignore=99 arp_ignore=x arp_ignore", "eth0")
+	_, got, _ = parseAlias("rvrrpd forwarding=0 ../all/rp_filter=0 arp_ignore=99 arp_ignore=x arp_ignore", "eth0")
 	if len(got) != 0 {
 		t.Errorf("settings from a forged alias: %+v", got)
 	}

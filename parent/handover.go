@@ -48,11 +48,8 @@ type handedSlot struct {
 }
 
 func handoverFile(iface string) (string, error) {
-	var ns unix.Stat_t
-	if err := unix.Stat("/proc/self/ns/net", &ns); err != nil {
-		return "", fmt.Errorf("network namespace: %w", err)
-	}
-	return filepath.Join(runDir, fmt.Sprintf("%d.%s.handover", ns.Ino, iface)), nil
+	ns, err := namespace()
+	return filepath.Join(runDir, fmt.Sprintf("%d.%s.handover", ns, iface)), err
 }
 
 // leave ends the daemon without taking anything back. It ends in order
@@ -200,7 +197,7 @@ func (d *daemon) inherit(c *conf.Config) error {
 			if s != nil && s.marks != nil {
 				s.marks.raise(h.Slots[i].marks())
 			}
-			if s == nil || !s.confirms(&h.Slots[i], byIndex[h.Slots[i].Index], byName[name]) {
+			if s == nil || !s.confirms(&h.Slots[i], byIndex[h.Slots[i].Index], byName[name], d.namespace) {
 				continue
 			}
 			d.resume(s, &h.Slots[i], byIndex[h.Slots[i].Index])
@@ -258,15 +255,15 @@ func (d *daemon) named(name string) *slot {
 }
 
 // confirms says whether the device is there and as this slot wants it.
-func (s *slot) confirms(h *handedSlot, device, lower linkInfo) bool {
+func (s *slot) confirms(h *handedSlot, device, lower linkInfo, namespace uint64) bool {
 	if s.device != h.Device || s.etherMAC || s.ioctl || lower.Index == 0 {
 		return false
 	}
 	if s.device == "" {
 		return h.Index == lower.Index
 	}
-	_, ours := parseAlias(device.Alias, lower.Name)
-	return ours && device.Name == s.device && device.Kind == "macvlan" && device.Lower == lower.Index && bytes.Equal(device.MAC, s.mac[:])
+	_, _, ours := parseAlias(device.Alias, lower.Name)
+	return ours && device.Name == s.device && device.Kind == "macvlan" && device.base(namespace) == lower.Index && bytes.Equal(device.MAC, s.mac[:])
 }
 
 // resume opens the ledger at the page of the daemon before.
@@ -277,7 +274,7 @@ func (d *daemon) resume(s *slot, h *handedSlot, device linkInfo) {
 		d.leaseCheck = min(d.leaseCheck, s.expires)
 	}
 	if l := d.links[s.link]; s.own && !l.settled && l.family == ipc.IPv4 {
-		l.saved, _ = parseAlias(device.Alias, l.name)
+		_, l.saved, _ = parseAlias(device.Alias, l.name)
 		l.settled = true
 	}
 }

@@ -36,7 +36,7 @@ type linkInfo struct {
 	MTU      int
 	Alias    string
 	Kind     string
-	Lower    int // interface below a macvlan
+	Lower    int // interface at the bottom of a macvlan, 0 if in another network namespace
 	Group    uint32
 	Loopback bool
 }
@@ -127,8 +127,12 @@ func (k *kernel) links() (out []linkInfo, err error) {
 		a := l.Attrs()
 		// The IP stack hears nothing on a port of those.
 		port := slices.Contains([]string{"bridge", "bond", "team", "openvswitch"}, kinds[a.MasterIndex])
+		lower := a.ParentIndex
+		if a.NetNsID != -1 {
+			lower = 0
+		}
 		out = append(out, linkInfo{
-			Index: a.Index, Name: a.Name, MAC: a.HardwareAddr, MTU: a.MTU, Alias: a.Alias, Kind: l.Type(), Lower: a.ParentIndex, Group: a.Group,
+			Index: a.Index, Name: a.Name, MAC: a.HardwareAddr, MTU: a.MTU, Alias: a.Alias, Kind: l.Type(), Lower: lower, Group: a.Group,
 			Up:       !port && a.RawFlags&unix.IFF_UP != 0 && a.RawFlags&unix.IFF_LOWER_UP != 0 && a.OperState != netlink.OperDown,
 			Port:     port,
 			Master:   names[a.MasterIndex],

@@ -36,13 +36,19 @@ var lockPause = time.Sleep
 
 var errLocked = errors.New("another rvrrpd runs on it")
 
-// lockFile is where the lock of an interface name in this network namespace is.
-func lockFile(name string) (string, error) {
+// namespace is the number of this network namespace.
+func namespace() (uint64, error) {
 	var ns unix.Stat_t
 	if err := unix.Stat("/proc/self/ns/net", &ns); err != nil {
-		return "", fmt.Errorf("network namespace: %w", err)
+		return 0, fmt.Errorf("network namespace: %w", err)
 	}
-	return filepath.Join(runDir, fmt.Sprintf("%d.%s.lock", ns.Ino, name)), nil
+	return ns.Ino, nil
+}
+
+// lockFile is where the lock of an interface name in this network namespace is.
+func lockFile(name string) (string, error) {
+	ns, err := namespace()
+	return filepath.Join(runDir, fmt.Sprintf("%d.%s.lock", ns, name)), err
 }
 
 // lockInterface takes the lock of an interface name in this network

@@ -86,6 +86,7 @@ type daemon struct {
 	program       int    // the child's program, O_PATH
 	user          string // the child's user, as configured
 	group         uint32
+	namespace     uint64
 	left          bool // to the next daemon
 	generation    uint32
 	now           int64 // CLOCK_MONOTONIC in ns, read once a turn

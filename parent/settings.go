@@ -54,13 +54,21 @@ var hearSettings = []setting{
 	{family: "ipv4", name: "accept_local", set: "1", why: "the owner of the addresses is not heard while we hold them, nor another router that has our own address"},
 }
 
-// aliasMark begins the alias of every device we make. The settings that the
-// device's link had before follow it: the kernel keeps the ledger where a
-// kill -9 does not reach it.
-const aliasMark = "rvrrpd"
+// aliasMark begins the alias of every device we make. The link that it was made
+// for and the settings that this had before follow it: the kernel keeps the
+// ledger where a kill -9 does not reach it.
+const aliasMark, aliasBase = "rvrrpd", "on"
 
-func formatAlias(saved []setting) string {
-	words := []string{aliasMark}
+// base is the interface that a device was made for, by its number in a network
+// namespace. Above a macvlan the kernel itself knows the interface at the very
+// bottom only.
+type base struct {
+	namespace uint64
+	index     int // 0: it does not say
+}
+
+func formatAlias(on base, saved []setting) string {
+	words := []string{aliasMark, fmt.Sprintf("%s=%d/%d", aliasBase, on.namespace, on.index)}
 	for _, s := range saved {
 		words = append(words, s.name+"="+s.old)
 	}
@@ -69,16 +77,19 @@ func formatAlias(saved []setting) string {
 
 // parseAlias reads back what formatAlias wrote; only settings of the fixed
 // list come out of it.
-func parseAlias(alias, iface string) (saved []setting, ours bool) {
+func parseAlias(alias, iface string) (on base, saved []setting, ours bool) {
 	words := strings.Fields(alias)
 	if len(words) == 0 || words[0] != aliasMark {
-		return nil, false
+		return on, nil, false
 	}
 	for _, w := range words[1:] {
 		name, old, _ := strings.Cut(w, "=")
+		if name == aliasBase {
+			fmt.Sscanf(old, "%d/%d", &on.namespace, &on.index)
+		}
 		saved = append(saved, remembered(linkSettings, iface, name, old)...)
 	}
-	return saved, true
+	return on, saved, true
 }
 
 // remembered is the one of these settings that has the name, with a value that

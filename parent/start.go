@@ -88,6 +88,9 @@ func (d *daemon) open(c *conf.Config) (err error) {
 		return err
 	}
 	d.dump = d.kernel.dumped
+	if d.namespace, err = namespace(); err != nil {
+		return err
+	}
 	if err := d.recognize(next); err != nil {
 		return err
 	}

@@ -19,8 +19,8 @@ func (d *daemon) sweep(certain ...string) error {
 		names[i.Index] = i.Name
 	}
 	for _, i := range infos {
-		if i.Kind == "macvlan" {
-			below[i.Index] = names[i.Lower]
+		if name := names[i.base(d.namespace)]; i.Kind == "macvlan" && name != "" {
+			below[i.Index] = name
 		}
 	}
 	// What is on a device of a daemon's is under the lock of the interface
@@ -68,9 +68,10 @@ func (d *daemon) sweepDevices(infos []linkInfo, names map[int]string, swept func
 	orphans, foreign := make(map[uint32][]linkInfo), make(map[uint32]bool)
 	settings := make(map[setting]bool)
 	for _, i := range infos {
-		saved, ours := parseAlias(i.Alias, names[i.Lower])
+		link := names[i.base(d.namespace)]
+		_, saved, ours := parseAlias(i.Alias, link)
 		marked := i.Group&^0xffffff == deviceGroup
-		if i.Kind != "macvlan" || !ours && !marked || d.inheritedOn(i.Index, netip.Prefix{}) || !swept(names[i.Lower]) || !d.orphaned(names[i.Lower]) {
+		if i.Kind != "macvlan" || !ours && !marked || d.inheritedOn(i.Index, netip.Prefix{}) || !swept(link) || !d.deserted(i, link) {
 			foreign[i.Group] = true
 			continue
 		}
@@ -80,10 +81,12 @@ func (d *daemon) sweepDevices(infos []linkInfo, names map[int]string, swept func
 		orphans[i.Group] = append(orphans[i.Group], i)
 	}
 	for s := range settings {
-		errs = append(errs, restoreSettings([]setting{s}))
+		if s.iface != "" {
+			errs = append(errs, restoreSettings([]setting{s}))
+		}
 	}
 	for group, devices := range orphans {
-		d.log.Warn("sweeping devices left behind", "count", len(devices), "first", devices[0].Name, "link", names[devices[0].Lower])
+		d.log.Warn("sweeping devices left behind", "count", len(devices), "first", devices[0].Name, "link", names[devices[0].base(d.namespace)])
 		if group&^0xffffff == deviceGroup && !foreign[group] {
 			errs = append(errs, d.kernel.deleteGroup(group))
 			continue
@@ -93,4 +96,29 @@ func (d *daemon) sweepDevices(infos []linkInfo, names map[int]string, swept func
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// elsewhere is the base of a device that was made in another network namespace.
+const elsewhere = -1
+
+// base is the interface that a device was made for, 0 if nothing tells: its
+// alias does, and of an older release's the kernel.
+func (i linkInfo) base(namespace uint64) int {
+	switch on, _, _ := parseAlias(i.Alias, ""); {
+	case on.index == 0:
+		return i.Lower
+	case on.namespace != namespace:
+		return elsewhere
+	default:
+		return on.index
+	}
+}
+
+// deserted says whether no daemon lives whose device this is. That of an
+// interface which is gone, or unknown, may be anybody's of this namespace.
+func (d *daemon) deserted(i linkInfo, link string) bool {
+	if link != "" {
+		return d.orphaned(link)
+	}
+	return i.base(d.namespace) != elsewhere && d.alone()
 }
