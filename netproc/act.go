@@ -27,7 +27,11 @@ func (p *process) act(r *router, a engine.Action) {
 		for _, m := range ms {
 			p.send(r.slot, p.signed(r, m))
 		}
-		if r.vr.State() == engine.Active && a.Priority != engine.PriorityLeaving && r.acquire != 0 {
+		if r.vr.State() != engine.Active || a.Priority == engine.PriorityLeaving {
+			return
+		}
+		r.heal.told(p.now, int64(r.interval))
+		if r.acquire != 0 {
 			p.refresh(r)
 		}
 	case engine.Acquire:
@@ -39,9 +43,19 @@ func (p *process) act(r *router, a engine.Action) {
 	case engine.StateChanged:
 		c := stateChange(a)
 		r.explain(&c, p.now, p.now-r.due)
-		if a.To == engine.Active {
-			r.nextRefresh, r.nextHeal = p.now+r.record.AnnounceRefresh, p.now+healIntervals*int64(r.interval)
-		}
 		p.send(r.slot, c)
+		r.changed(a.To, p.now)
+	}
+}
+
+// changed is what follows from a new state, for the announcements.
+func (r *router) changed(to engine.State, now int64) {
+	if r.heal.over(); to != engine.Active {
+		return
+	}
+	r.nextRefresh = now + r.record.AnnounceRefresh
+	if r.preempting(now) { // it may announce until it has heard us
+		r.heal.contended(now, int64(r.interval))
+		r.heal.told(now, int64(r.interval)) // by what was sent just now
 	}
 }

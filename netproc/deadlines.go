@@ -54,6 +54,9 @@ func (p *process) schedule(r *router) {
 	case running:
 		queue = &p.adverts
 	}
+	if queue == &p.adverts && r.heal.rounds > 0 {
+		at = min(at, engine.Instant(r.heal.at))
+	}
 	if r.queue != nil && r.queue != queue {
 		heap.Remove(r.queue, r.place)
 		r.queue = nil
@@ -127,7 +130,9 @@ func (d *drain) passed(arrived int64) {
 // question: one more does no harm.
 func (p *process) fire() {
 	for p.adverts.first() <= p.now {
-		p.step(p.adverts[0], p.now, engine.Tick{})
+		r := p.adverts[0]
+		p.heal(r)
+		p.step(r, p.now, engine.Tick{})
 	}
 	for p.takeovers.first() <= p.drain.seen {
 		r := p.takeovers[0]

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/rvrrpd/rvrrpd/engine"
 	"github.com/rvrrpd/rvrrpd/ipc"
 )
 
@@ -46,6 +45,11 @@ func (h *hearing) discarded(source netip.Addr, why ipc.Drop, now int64) (hint bo
 	return true
 }
 
+// preempting says whether an Active of lower priority is alive.
+func (r *router) preempting(now int64) bool {
+	return r.heard.active.IsValid() && r.heard.priority < r.priority() && now-r.heard.at < 3*int64(r.interval)
+}
+
 // explain adds to a transition why nothing was heard, when the
 // Active_Down_Timer fired; now, and by how much late.
 func (r *router) explain(c *ipc.StateChange, now, late int64) {
@@ -54,7 +58,7 @@ func (r *router) explain(c *ipc.StateChange, now, late int64) {
 	}
 	c.Peer = r.heard.active
 	switch {
-	case r.heard.active.IsValid() && r.heard.priority < r.priority() && now-r.heard.at < 3*int64(r.interval):
+	case r.preempting(now):
 		c.Verdict, c.Priority = ipc.VerdictLower, r.heard.priority
 	case !r.heard.active.IsValid() && r.heard.missed == 0:
 		c.Verdict = ipc.VerdictAlone
@@ -77,29 +81,11 @@ func (r *router) explain(c *ipc.StateChange, now, late int64) {
 	}
 }
 
-// healIntervals is the least distance between two announcements because of a
-// split that has healed, in Advertisement_Intervals.
-const healIntervals = 3
-
-// healed announces the addresses once more when an Active has been told by
-// another's advertisement, which lost, that the LAN was split: hosts and
-// bridges may have believed the other.
-func (p *process) healed(r *router, priority uint8) {
-	if r.vr.State() != engine.Active || priority == engine.PriorityLeaving || p.now < r.nextHeal {
-		return
-	}
-	r.nextHeal = p.now + healIntervals*int64(r.interval)
-	p.send(r.slot, announceOnce)
-}
-
 // refresh announces the addresses of an Active once more when it is time,
 // with an advertisement.
 func (p *process) refresh(r *router) {
 	if every := r.record.AnnounceRefresh; every > 0 && p.now >= r.nextRefresh {
-		r.nextRefresh = p.now + every
+		r.nextRefresh = max(r.nextRefresh+every, p.now) // not later by what this one is late
 		p.send(r.slot, announceOnce)
 	}
 }
-
-// announceOnce is sent again and again, made once.
-var announceOnce ipc.Message = ipc.Announce{Repeat: 1}

@@ -42,28 +42,6 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
-// TestHealed: an Active that hears one that loses announces its addresses
-// again, at a limited rate.
-func TestHealed(t *testing.T) {
-	t.Parallel()
-	d := active(t, record())
-	d.now += 20 * second
-	d.turn()
-	for i, want := range []int{1, 0, 0, 1} { // at 0, 1, 2 and 3 s
-		d.frame(d.now, advertisement(peer, good(50)))
-		got := 0
-		for _, said := range d.turn() {
-			if said == "g1 s0 announce x1" {
-				got++
-			}
-		}
-		if got != want {
-			t.Errorf("after %d s: %d announcements, want %d", i, got, want)
-		}
-		d.now += second
-	}
-}
-
 // TestRefresh: an Active announces every so often, a Backup never.
 func TestRefresh(t *testing.T) {
 	t.Parallel()

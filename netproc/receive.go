@@ -61,10 +61,12 @@ func (p *process) packet(f ipc.Frame) {
 	}
 	r.heard.accepted(source, p.advert.Priority, arrived)
 	p.remark(r, &p.advert, source, arrived)
+	if r.vr.State() == engine.Active && p.advert.Priority != engine.PriorityLeaving {
+		r.heal.contended(p.now, int64(r.interval))
+	}
 	p.step(r, arrived, engine.Advertisement{
 		Source: source, Priority: p.advert.Priority, AdverInterval: p.advert.AdverInterval,
 	})
-	p.healed(r, p.advert.Priority)
 }
 
 // judge reads a packet into p.advert and makes the receive checks R1 to R11

@@ -27,11 +27,12 @@ type router struct {
 
 	auth  authenticator
 	heard hearing
-	// No announcement because of a healed split, or to refresh, before.
-	nextHeal, nextRefresh int64
-	forms                 forms
-	learned               learned
-	migration             migration
+	heal  healing
+	// No announcement to refresh before.
+	nextRefresh int64
+	forms       forms
+	learned     learned
+	migration   migration
 
 	acquire uint32 // number of its last Acquire, 0 after it was refused
 
