@@ -82,6 +82,11 @@ func (b *builder) router(s *section) Router {
 		InterfaceType: InterfaceType(s.text("iftype")),
 		SocketFilter:  s.flag("socket_filter"),
 	}
+	if n := s.values["owner"]; n != nil && n.kind == booleanKind {
+		if v.Owner = OwnerFalse; n.boolean {
+			v.Owner = OwnerTrue
+		}
+	}
 	if s.flag("strict") {
 		v.strict(s)
 	}

@@ -48,6 +48,23 @@ const (
 	MACVLAN InterfaceType = "macvlan"
 )
 
+// Owner says what it means that an interface itself has virtual addresses.
+type Owner uint8
+
+// Kinds of ownership.
+const (
+	// OwnerAuto makes a router whose interface has all of them their owner,
+	// unless a VRRP daemon has left them there, as far as the kernel knows.
+	OwnerAuto Owner = iota
+	// OwnerTrue makes a router wait until it is their owner.
+	OwnerTrue
+	// OwnerFalse: they were left there, and are not the interface's own.
+	OwnerFalse
+)
+
+// String is the value as the file has it.
+func (o Owner) String() string { return [...]string{`"auto"`, "true", "false"}[o] }
+
 // Checksum is a form of the VRRPv3 checksum over IPv4.
 type Checksum string
 
@@ -150,6 +167,8 @@ type Router struct {
 	// Priority is 1..254, or 255 for the owner of the addresses. A router whose
 	// addresses are the interface's own is the owner whatever this says.
 	Priority uint8
+	// Owner says whose the addresses are that the interface itself has.
+	Owner Owner
 	// PreemptMode as in RFC 9568 §6.1; the file calls it preemption.
 	PreemptMode bool
 	// PreemptDelay is how long a router bears an Active of lower priority before

@@ -69,6 +69,8 @@ func TestRouterErrors(t *testing.T) {
 		{"startup_delay too fine", `startup_delay = 0.005`, `startup_delay: 0.005 is not a valid value; accepted: 0..1000 in steps of 0.01`},
 		{"startup_delay negative", `startup_delay = -1`, `startup_delay: -1 is not a valid value; accepted: 0..1000 in steps of 0.01`},
 		{"accept_mode of wrong type", `accept_mode = "yes"`, `accept_mode: is a string; accepted: true, false`},
+		{"owner of another word", `owner = "no"`, `owner: "no" is not a valid value; accepted: "auto", true, false`},
+		{"owner as text", `owner = "true"`, `owner: "true" is not a valid value; accepted: "auto", true, false`},
 		{"strict of wrong type", `strict = 1`, `strict: is an integer; accepted: true, false`},
 		{"advert of 40.96 s in migration mode", "timers.advert = 40.96\nversion = \"2+3\"", `timers.advert: 40.96 is out of range; accepted: 0.01..40.95, with version = 3`},
 		{"preemption of wrong type", `preemption = 1`, `preemption: is an integer; accepted: true, false`},
@@ -76,7 +78,7 @@ func TestRouterErrors(t *testing.T) {
 		{"advert 256", `timers = { advert = 256 }`, `timers.advert: 256 is out of range; accepted: 1..255 in whole seconds, with version = 2`},
 		{"advert of a fraction", `timers.advert = 0.5`, `timers.advert: 0.5 is out of range; accepted: 1..255 in whole seconds, with version = 2`},
 		{"unknown timer", `timers = { adverts = 1 }`, `timers.adverts: unknown key; did you mean advert?`},
-		{"dot in a quoted key", `"timers.advert" = 1`, `"timers.advert": unknown key; accepted: group, interface, vip, version, checksum, priority, preemption, preempt_delay, startup_delay, link_up_delay, accept_mode, strict, timers, garp, na, iftype, vifname, ether_mac, netdrv, socket_filter, rfc3768, auth_type, auth_secret, hmac`},
+		{"dot in a quoted key", `"timers.advert" = 1`, `"timers.advert": unknown key; accepted: group, interface, vip, version, checksum, priority, owner, preemption, preempt_delay, startup_delay, link_up_delay, accept_mode, strict, timers, garp, na, iftype, vifname, ether_mac, netdrv, socket_filter, rfc3768, auth_type, auth_secret, hmac`},
 		{"iftype unknown", `iftype = "MACVLAN"`, `iftype: "MACVLAN" is not a valid value; accepted: "ether", "macvlan"`},
 		{"vifname too long", `vifname = "0123456789abcdef"`, `vifname: "0123456789abcdef" is not valid; accepted: ` + device},
 		{"netdrv unknown", `netdrv = "netlink"`, `netdrv: "netlink" is not a valid value; accepted: "libnl", "ioctl", "ioctls"`},
@@ -100,7 +102,7 @@ func TestRouterErrors(t *testing.T) {
 		{"auth_secret in a credential with a path", `auth_secret = "credential:../shadow"`, `auth_secret: is no name of a credential; accepted: up to 4096 bytes, "file:" and a path that begins with /, or "credential:" and a name`},
 		{"simple in version 3", "auth_type = \"rfc2338-simple\"\nversion = 3", `auth_type: "rfc2338-simple" authenticates version 2 alone; accepted: "none", "hmac", or version = 2`},
 		{"P0 in migration mode", "auth_type = \"p0-t8-sha256\"\nversion = \"2+3\"", `auth_type: "p0-t8-sha256" authenticates version 2 alone; accepted: "none", "hmac", or version = 2`},
-		{"unknown key", `vrid = 3`, `vrid: unknown key; accepted: group, interface, vip, version, checksum, priority, preemption, preempt_delay, startup_delay, link_up_delay, accept_mode, strict, timers, garp, na, iftype, vifname, ether_mac, netdrv, socket_filter, rfc3768, auth_type, auth_secret, hmac`},
+		{"unknown key", `vrid = 3`, `vrid: unknown key; accepted: group, interface, vip, version, checksum, priority, owner, preemption, preempt_delay, startup_delay, link_up_delay, accept_mode, strict, timers, garp, na, iftype, vifname, ether_mac, netdrv, socket_filter, rfc3768, auth_type, auth_secret, hmac`},
 		{"key of the top", `debug = 3`, `debug: unknown key; accepted: debug at the top of the file, before the first table`},
 	} {
 		t.Run(test.name, func(t *testing.T) {

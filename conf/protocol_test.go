@@ -96,6 +96,18 @@ func TestStrict(t *testing.T) {
 	}
 }
 
+// TestOwner: whose the addresses are that the interface itself has.
+func TestOwner(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]conf.Owner{
+		"": conf.OwnerAuto, "owner = \"auto\"\n": conf.OwnerAuto, "owner = true\n": conf.OwnerTrue, "owner = false\n": conf.OwnerFalse,
+	} {
+		if got := parsed(t, least+text)[0].Owner; got != want {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
+	}
+}
+
 func TestDelaysAndVersions(t *testing.T) {
 	t.Parallel()
 	r := parsed(t, least+"preemption = true\npreempt_delay = 300\nstartup_delay = 12.5\nversion = \"2+3\"\nchecksum = \"rfc5798\"\ntimers.advert = 0.25\n")[0]

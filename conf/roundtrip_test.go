@@ -47,6 +47,7 @@ func random(r *rand.Rand) *conf.Config {
 			Interface:     fmt.Sprintf("eth%d.%d", i, r.IntN(4095)),
 			Priority:      uint8(1 + r.IntN(255)),
 			PreemptMode:   r.IntN(2) == 0,
+			Owner:         conf.Owner(r.IntN(3)),
 			AcceptMode:    r.IntN(2) == 0,
 			StartupDelay:  time.Duration(r.IntN(100_001)) * 10 * time.Millisecond,
 			AdverInterval: time.Duration(1+r.IntN(255)) * time.Second,
@@ -191,6 +192,7 @@ interface = "eth0"
 vip = ["192.0.2.254"]
 version = 2
 priority = 100
+owner = "auto"
 preemption = false
 preempt_delay = 0
 startup_delay = 0
@@ -215,6 +217,7 @@ vip = [
 ]
 version = 2
 priority = 100
+owner = "auto"
 preemption = false
 preempt_delay = 0
 startup_delay = 0

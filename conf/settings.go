@@ -129,6 +129,7 @@ var settings = []setting{
 	{key: "vrouter.version", form: choiceForm, choices: []string{"2", "3", `"2+3"`}},
 	{key: "vrouter.checksum", form: choiceForm, initial: `"auto"`, choices: []string{`"auto"`, `"rfc9568"`, `"rfc5798"`}},
 	{key: "vrouter.priority", form: integerForm, initial: "100", min: minPriority, max: maxPriority},
+	{key: "vrouter.owner", form: choiceForm, initial: `"auto"`, choices: []string{`"auto"`, "true", "false"}},
 	{key: "vrouter.preemption", form: booleanForm, initial: "false"},
 	{key: "vrouter.preempt_delay", form: secondsForm, initial: "0", accepted: acceptedDelay},
 	{key: "vrouter.startup_delay", form: secondsForm, initial: "0", accepted: acceptedDelay},

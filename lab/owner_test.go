@@ -195,20 +195,82 @@ func TestOwner(t *testing.T) {
 	}
 }
 
-// TestOwnerOfSome: who has only some of the addresses waits, and says why.
+// someOwned is a virtual router with two addresses.
+func someOwned(onInterface bool) string {
+	iftype := "macvlan"
+	if onInterface {
+		iftype = "ether"
+	}
+	return fmt.Sprintf("[[vrouter]]\ngroup = %d\ninterface = %q\nvip = [\"%v\", \"%v\"]\nversion = 3\niftype = %q\n"+timers3+"\n",
+		lab.VRID, lab.Interface, lab.VIP, other, iftype)
+}
+
+var other = netip.MustParseAddr("10.9.0.253")
+
+// TestOwnerOfSome: who has only some of the addresses waits for the others, and
+// says why.
 func TestOwnerOfSome(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t)
 	l.R1.IP(fmt.Sprintf("addr add %v/24 dev %s", lab.VIP, lab.Interface))
-	text := fmt.Sprintf("[[vrouter]]\ngroup = %d\ninterface = %q\nvip = [\"%v\", \"10.9.0.253\"]\nversion = 3\niftype = \"macvlan\"\n"+timers3+"\n",
-		lab.VRID, lab.Interface, lab.VIP)
-	p := runText(t, l.R1, text)
-	p.AwaitLine(0, 5*time.Second, "some of the virtual addresses, not all")
+	p := runText(t, l.R1, strings.Replace(someOwned(false), timers3, "timers.advert = 2", 1))
+	p.AwaitLine(0, 5*time.Second, "some of the virtual addresses, not all: waiting.*"+lab.VIP.String())
 	p.AwaitLine(0, 5*time.Second, "ready")
-	l.R1.IP("addr add 10.9.0.253/24 dev " + lab.Interface)
+	l.R1.IP(fmt.Sprintf("addr add %v/24 dev %s", other, lab.Interface))
 	l.Tap.Await(0, 5*time.Second, "the owner's advertisement", advertOf(l.R1, 255))
 	if said := lab.Select(l.Tap.From(0), func(f lab.Frame) bool { return f.VRRP != nil && f.VRRP.Priority != 255 }); len(said) > 0 {
 		t.Errorf("before it owned all it said %s", said[0])
+	}
+}
+
+// TestOwnerOfSomeTakesPart: when the others do not come it takes part without
+// being their owner, and says so; it leaves what it has found where it is, and
+// answers for it whatever its state.
+func TestOwnerOfSomeTakesPart(t *testing.T) {
+	t.Parallel()
+	for _, onInterface := range []bool{false, true} {
+		t.Run(fmt.Sprintf("on the interface %v", onInterface), func(t *testing.T) {
+			t.Parallel()
+			l := lab.New(t)
+			l.R1.IP(fmt.Sprintf("addr add %v/24 dev %s", lab.VIP, lab.Interface))
+			before := l.R1.AtRest()
+			p := runText(t, l.R1, someOwned(onInterface)+"accept_mode = false\n")
+			waits := p.AwaitLine(0, 5*time.Second, "some of the virtual addresses, not all: waiting")
+			runs := p.AwaitLine(0, 10*time.Second, "level=ERROR.*they stay there, and the router takes part")
+			down := 3*interval3 + interval3*156/256
+			between(t, "the wait for the others", waits.Said(), runs.Said(), down-haste, down+interval3)
+			if !accepts(t, l, lab.VIP) {
+				t.Errorf("the interface's own %v is refused", lab.VIP)
+			}
+			l.Tap.Await(0, 10*time.Second, "r1's advertisement", advertOf(l.R1, 100))
+			if !lab.Until(2*time.Second, func() bool { return l.R1.Holds(other) && l.R1.Holds(lab.VIP) }) {
+				t.Errorf("Active, and r1 has %v", l.R1.AllAddresses())
+			}
+			if len(l.WhoHas(lab.VIP)) != 1 || len(l.WhoHas(other)) != 1 {
+				t.Errorf("answers for %v: %v, for %v: %v", lab.VIP, l.WhoHas(lab.VIP), other, l.WhoHas(other))
+			}
+			if status := p.Terminate(5 * time.Second); status != 0 {
+				t.Errorf("status %d; it said\n%s", status, p.Output())
+			}
+			if diff := before.Diff(l.R1.Snapshot()); diff != "" {
+				t.Errorf("r1 is not as it was before:\n%s", diff)
+			}
+
+			// What is gone from the interface is taken, too.
+			p = runText(t, l.R1, someOwned(onInterface))
+			p.AwaitLine(0, 10*time.Second, "backup->active")
+			l.R1.IP(fmt.Sprintf("addr del %v/24 dev %s", lab.VIP, lab.Interface))
+			if !lab.Until(5*time.Second, func() bool { return l.R1.Holds(lab.VIP) && len(l.WhoHas(lab.VIP)) == 1 }) {
+				t.Errorf("r1 has %v; it said\n%s", l.R1.AllAddresses(), p.Output())
+			}
+			if p.Said(0, "active->") {
+				t.Errorf("it has stepped back; it said\n%s", p.Output())
+			}
+			p.Terminate(5 * time.Second)
+			if l.R1.Holds(lab.VIP) {
+				t.Errorf("stopped, and r1 has %v", l.R1.AllAddresses())
+			}
+		})
 	}
 }
 

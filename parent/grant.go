@@ -3,7 +3,6 @@ package parent
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/conf"
@@ -32,6 +31,7 @@ type grant struct {
 	migration bool // version 2, too
 	vrid      uint8
 	priority  uint8 // as configured
+	owner     conf.Owner
 	ceiling   uint8 // highest priority that may be advertised: 255 once it owned the addresses
 	preempt   bool
 	accept    bool // Accept_Mode
@@ -111,7 +111,7 @@ func grants(c *conf.Config) (gs []grant, links []linkName) {
 		if r.Migration { // two messages each time
 			g.advert = rate{period: g.advert.period / 2, burst: 2 * g.advert.burst}
 		}
-		g.ioctl = r.IOCTL
+		g.ioctl, g.owner = r.IOCTL, r.Owner
 		if g.etherMAC = r.EtherMAC; r.InterfaceType == conf.MACVLAN {
 			g.device, g.defaulted = r.DeviceName, r.DefaultDevice
 		}
@@ -144,7 +144,7 @@ func (g *grant) record() ipc.Router {
 func (g *grant) place(link []netip.Prefix) []vaddr {
 	out := make([]vaddr, 0, len(g.addrs))
 	for _, a := range g.addrs {
-		if g.device == "" && slices.ContainsFunc(link, func(p netip.Prefix) bool { return p.Addr() == a.Addr }) {
+		if g.device == "" && isOn(link, a.Addr) {
 			continue
 		}
 		bits, covered := a.Bits, false
@@ -170,23 +170,24 @@ func (g *grant) place(link []netip.Prefix) []vaddr {
 	return out
 }
 
-// owns says how many of the grant's addresses are the link's own. One that
-// was derived, and not configured, does not count.
+// owns says how many of the grant's addresses are the link's own: who has to
+// own all of them never owns none. One that was derived, and not configured,
+// does not count.
 func (g *grant) owns(link []netip.Prefix) ipc.Ownership {
 	addrs, n := g.addrs, 0
 	if g.derived {
 		addrs = addrs[1:]
 	}
 	for _, a := range addrs {
-		if slices.ContainsFunc(link, func(p netip.Prefix) bool { return p.Addr() == a.Addr }) {
+		if isOn(link, a.Addr) {
 			n++
 		}
 	}
-	switch n {
-	case 0:
-		return ipc.OwnsNone
-	case len(addrs):
+	switch {
+	case n == len(addrs):
 		return ipc.OwnsAll
+	case n == 0 && g.owner != conf.OwnerTrue:
+		return ipc.OwnsNone
 	default:
 		return ipc.OwnsSome
 	}

@@ -15,24 +15,25 @@ import (
 // written before the kernel is asked, so that undoing never forgets.
 type slot struct {
 	grant
-	ownership  ipc.Ownership
-	marks      marks      // what its senders have sent
-	index      int        // device for the addresses, 0 while there is none
-	own        bool       // the device is ours to delete
-	inherited  bool       // index and what follows are those of the daemon before
-	lowering   bool       // it is to be set down
-	muted      bool       // and takes no IPv6 until it is
-	queued     bool       // it is to be made
-	acquiring  *acquiring // its addresses are to be taken in this turn
-	held       bool       // the addresses are, or may be, on the device
-	placed     []vaddr    // as they were put there
-	wears      bool       // the interface has its MAC address
-	reasserted int        // how often somebody else had removed something
-	made       int64      // when the device was
-	trouble    complaint  // about the device
-	announcing            // what is to be announced of it
-	prolonged  int64      // when the lease began
-	expires    int64      // end of the lease, CLOCK_MONOTONIC in ns
+	ownership   ipc.Ownership
+	partlySince int64      // the interface has some of the addresses since then; 0: all or none
+	marks       marks      // what its senders have sent
+	index       int        // device for the addresses, 0 while there is none
+	own         bool       // the device is ours to delete
+	inherited   bool       // index and what follows are those of the daemon before
+	lowering    bool       // it is to be set down
+	muted       bool       // and takes no IPv6 until it is
+	queued      bool       // it is to be made
+	acquiring   *acquiring // its addresses are to be taken in this turn
+	held        bool       // the addresses are, or may be, on the device
+	placed      []vaddr    // as they were put there
+	wears       bool       // the interface has its MAC address
+	reasserted  int        // how often somebody else had removed something
+	made        int64      // when the device was
+	trouble     complaint  // about the device
+	announcing             // what is to be announced of it
+	prolonged   int64      // when the lease began
+	expires     int64      // end of the lease, CLOCK_MONOTONIC in ns
 }
 
 // take puts the slot's addresses on its device.
@@ -134,16 +135,19 @@ func (d *daemon) renew() {
 	}
 }
 
-// leased lists the virtual addresses of each interface, but for those that it
-// owns, and which of them may answer now.
+// leased lists the virtual addresses of each interface, but for its own, and
+// which of them may answer now.
 func (d *daemon) leased() (all map[string][]netip.Addr, alive []renewed) {
 	all = make(map[string][]netip.Addr)
 	for _, s := range d.slots {
 		if s == nil || s.ownership == ipc.OwnsAll {
 			continue
 		}
-		name := d.links[s.link].name
+		l, name := d.links[s.link], d.links[s.link].name
 		for _, a := range s.addrs {
+			if isOn(l.prefixes, a.Addr) {
+				continue // it answers whatever becomes of us
+			}
 			all[name] = append(all[name], a.Addr)
 			if left := time.Duration(s.expires - d.now); s.held && left > 0 {
 				alive = append(alive, renewed{name, a.Addr, left})

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
 )
 
@@ -16,28 +15,30 @@ import (
 // that is spoken on it.
 type link struct {
 	linkName
-	id       ipc.Link
-	index    int // 0 while the interface does not exist
-	prefixes []netip.Prefix
-	mac      [6]byte
-	mtu      int
-	narrow   bool   // its MTU cannot carry the family
-	unsent   tally  // frames
-	heard    uint64 // packets that the raw socket had for us
-	tx       transmitter
-	settled  bool      // its settings are ours
-	saved    []setting // settings to restore
-	hearing  []setting // and those that the lock's file remembers
-	told     ipc.LinkState
-	again    int64            // no attempt to attach before; then another look at it
-	cause    string           // why it is not usable, "" while it is
-	trouble  complaint        // about attaching it
-	worn     net.HardwareAddr // its own hardware address, while it has a virtual one
-	aside    *aside           // its own addresses, while a virtual one is in their place
-	upSince  int64            // it has been up since then, 0 while it is down
-	wasUp    bool             // it was up once
-	out      outbox           // what waits to leave it
-	slots    []*slot
+	id        ipc.Link
+	index     int            // 0 while the interface does not exist
+	prefixes  []netip.Prefix // its own
+	left      []netip.Prefix // virtual ones that were left on it
+	clearNext int64          // they are not removed before
+	mac       [6]byte
+	mtu       int
+	narrow    bool   // its MTU cannot carry the family
+	unsent    tally  // frames
+	heard     uint64 // packets that the raw socket had for us
+	tx        transmitter
+	settled   bool      // its settings are ours
+	saved     []setting // settings to restore
+	hearing   []setting // and those that the lock's file remembers
+	told      ipc.LinkState
+	again     int64            // no attempt to attach before; then another look at it
+	cause     string           // why it is not usable, "" while it is
+	trouble   complaint        // about attaching it
+	worn      net.HardwareAddr // its own hardware address, while it has a virtual one
+	aside     *aside           // its own addresses, while a virtual one is in their place
+	upSince   int64            // it has been up since then, 0 while it is down
+	wasUp     bool             // it was up once
+	out       outbox           // what waits to leave it
+	slots     []*slot
 }
 
 // attachRetry is the time between two attempts to prepare an interface, ns.
@@ -98,6 +99,7 @@ func (d *daemon) compare() error {
 			cause = "link_up_delay"
 		}
 		l.concede()
+		errs = append(errs, d.clear(l))
 		if state.Up { // one that is down has nothing to say, and loses IPv6 addresses
 			d.own(l)
 		}
@@ -142,6 +144,8 @@ func (l *link) unusable(info linkInfo, up bool) string {
 		return "it is set down"
 	case !info.Up:
 		return "it has no carrier"
+	case !up && len(l.left) > 0:
+		return "it has no address but virtual ones that were left on it"
 	case !up:
 		return "it has no address to speak from"
 	}
@@ -205,46 +209,6 @@ func (d *daemon) settled(l *link, up bool) bool {
 	return true
 }
 
-// concede strikes from the ledger what we have put on the interface and
-// somebody else has made theirs since, with "ip addr replace": it is not ours
-// to remove any more. The kernel tells whose an address is.
-func (l *link) concede() {
-	for _, s := range l.slots {
-		if !s.own {
-			s.placed = slices.DeleteFunc(s.placed, func(a vaddr) bool { return slices.Contains(l.prefixes, a.Prefix) })
-		}
-	}
-}
-
-// own follows who owns the addresses.
-func (d *daemon) own(l *link) {
-	for _, s := range l.slots {
-		o, was := s.owns(l.prefixes), s.ownership
-		waits := d.routesLost > 0 || d.old == nil && s.unequipped()
-		if waits {
-			o = ipc.OwnsSome // it stays in Initialize, too
-		}
-		if o == was {
-			continue
-		}
-		switch s.ownership = o; {
-		case s.queued && (waits || o == ipc.OwnsNone):
-		case waits:
-			d.log.Warn("waiting for a device or a route that is missing", "vr", s.name, "device", s.device)
-		case o == ipc.OwnsAll:
-			s.ceiling = priorityOwner
-			d.log.Warn("address owner: the interface itself has the virtual addresses; priority 255", "vr", s.name)
-		case o == ipc.OwnsSome:
-			d.log.Error("the interface itself has some of the virtual addresses, not all: waiting until it has all or none", "vr", s.name)
-		case was == ipc.OwnsSome:
-			d.log.Info("waits no longer", "vr", s.name)
-		default:
-			d.log.Warn("no longer the address owner", "vr", s.name, "priority", s.priority)
-		}
-		d.send(ipc.Header{Slot: s.slot}, ipc.Owner{Ownership: o})
-	}
-}
-
 // wanted are the rules that follow from what is now.
 func (d *daemon) wanted() (r rules) {
 	for _, s := range d.slots {
@@ -254,9 +218,9 @@ func (d *daemon) wanted() (r rules) {
 		l := d.links[s.link]
 		for _, a := range s.addrs {
 			switch {
-			case s.ownership == ipc.OwnsAll && s.own:
+			case s.own && (s.ownership == ipc.OwnsAll || s.held && isOn(l.prefixes, a.Addr)):
 				r.owned = append(r.owned, owned{l.index, a.Addr})
-			case s.ownership != ipc.OwnsAll && !s.accept:
+			case s.ownership != ipc.OwnsAll && !s.accept && !isOn(l.prefixes, a.Addr):
 				r.refused = append(r.refused, a.Addr)
 			}
 		}
@@ -274,7 +238,7 @@ func (d *daemon) wanted() (r rules) {
 // whether the link is usable and the address to speak from: its first, but a
 // virtual one that it owns only if it has no other.
 func (l *link) facts(info linkInfo, addrs []addrInfo) ipc.LinkState {
-	l.prefixes = l.prefixes[:0]
+	l.prefixes, l.left = l.prefixes[:0], l.left[:0]
 	state := ipc.LinkState{Link: l.id}
 	if l.aside != nil && l.index != 0 { // they are its own, though not there
 		l.prefixes = append(l.prefixes, l.aside.prefixes...)
@@ -284,6 +248,10 @@ func (l *link) facts(info linkInfo, addrs []addrInfo) ipc.LinkState {
 	}
 	for _, a := range addrs {
 		if l.index == 0 || a.Index != l.index || a.Proto == protoRVRRPD || a.Prefix.Addr().Is4() != (l.family == ipc.IPv4) {
+			continue
+		}
+		if l.leftover(a) {
+			l.left = append(l.left, a.Prefix)
 			continue
 		}
 		l.prefixes = append(l.prefixes, a.Prefix)
@@ -297,7 +265,7 @@ func (l *link) facts(info linkInfo, addrs []addrInfo) ipc.LinkState {
 // virtual says whether ip is a virtual address on this link.
 func (l *link) virtual(ip netip.Addr) bool {
 	return slices.ContainsFunc(l.slots, func(s *slot) bool {
-		return slices.ContainsFunc(s.addrs, func(a conf.Address) bool { return a.Addr == ip })
+		return s.advertises(ip)
 	})
 }
 

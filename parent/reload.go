@@ -24,7 +24,7 @@ import (
 // secrets is always made anew, in the next vault.
 func (s *slot) same(g *grant) bool {
 	a, b := s.record(), g.record()
-	return len(s.secrets)+len(g.secrets) == 0 && s.link == g.link && s.device == g.device && s.defaulted == g.defaulted && s.accept == g.accept && s.pace == g.pace && s.etherMAC == g.etherMAC && s.ioctl == g.ioctl && s.linkUpDelay == g.linkUpDelay && s.derived == g.derived &&
+	return len(s.secrets)+len(g.secrets) == 0 && s.link == g.link && s.device == g.device && s.defaulted == g.defaulted && s.accept == g.accept && s.pace == g.pace && s.etherMAC == g.etherMAC && s.ioctl == g.ioctl && s.linkUpDelay == g.linkUpDelay && s.derived == g.derived && s.owner == g.owner &&
 		slices.Equal(s.addrs, g.addrs) && reflect.DeepEqual(a, b)
 }
 
@@ -57,7 +57,7 @@ func (d *daemon) match(c *conf.Config) (next []*slot) {
 		}
 		if next[g.slot] = old; !old.same(g) {
 			next[g.slot] = newSlot(g)
-			next[g.slot].ownership, next[g.slot].start = old.ownership, old.start
+			next[g.slot].ownership, next[g.slot].partlySince, next[g.slot].start = old.ownership, old.partlySince, old.start
 			if old.marks != nil && next[g.slot].marks != nil {
 				next[g.slot].marks = old.marks
 			}
