@@ -65,7 +65,7 @@ func Next(b []byte) (h Header, payload, rest []byte, err error) {
 }
 
 // Decode reads the payload of a message. The bytes of an Advertise, a Frame,
-// a Secret, a Capture or a Shown are those of the payload, not a copy.
+// a Secret, a Capture, a Shown or a Tapped are those of the payload, not a copy.
 func Decode(t Type, payload []byte) (Message, error) {
 	r := reader{b: payload}
 	var m Message
@@ -125,6 +125,12 @@ func Decode(t Type, payload []byte) (Message, error) {
 			Source: r.addr(), Count: r.u32(), Total: r.u64(), Plain: r.u64(), Pseudo: r.u64(), Hint: r.line()}
 	case TypeMissed:
 		m = Missed{Until: r.i64()}
+	case TypeLook:
+		m = Look{Peer: r.addr()}
+	case TypeTapped:
+		m = Tapped{Link: Link(r.u16()), Packet: r.rest()}
+	case TypeLooked:
+		m = Looked{Peer: r.addr(), Answers: r.bool(), Arrive: r.u32(), Takeovers: r.u32(), Hint: r.line()}
 	default:
 		return nil, malformed("unknown type %d", t)
 	}
@@ -393,13 +399,21 @@ func (m Capture) append(b []byte) []byte {
 }
 func (m Shown) append(b []byte) []byte  { return append(b, m.Text...) }
 func (m Missed) append(b []byte) []byte { return le.AppendUint64(b, uint64(m.Until)) }
-func (Restore) append(b []byte) []byte  { return b }
-func (Stop) append(b []byte) []byte     { return b }
-func (Ping) append(b []byte) []byte     { return b }
-func (Ready) append(b []byte) []byte    { return b }
-func (Acquire) append(b []byte) []byte  { return b }
-func (Release) append(b []byte) []byte  { return b }
-func (Drain) append(b []byte) []byte    { return b }
+func (m Look) append(b []byte) []byte   { return appendAddr(b, m.Peer) }
+func (m Tapped) append(b []byte) []byte {
+	return append(le.AppendUint16(b, uint16(m.Link)), m.Packet...)
+}
+func (m Looked) append(b []byte) []byte {
+	b = le.AppendUint32(appendBool(appendAddr(b, m.Peer), m.Answers), m.Arrive)
+	return append(le.AppendUint32(b, m.Takeovers), m.Hint...)
+}
+func (Restore) append(b []byte) []byte { return b }
+func (Stop) append(b []byte) []byte    { return b }
+func (Ping) append(b []byte) []byte    { return b }
+func (Ready) append(b []byte) []byte   { return b }
+func (Acquire) append(b []byte) []byte { return b }
+func (Release) append(b []byte) []byte { return b }
+func (Drain) append(b []byte) []byte   { return b }
 
 // Type implementations: each struct's row.
 func (Hello) Type() Type       { return TypeHello }
@@ -427,3 +441,6 @@ func (StateChange) Type() Type { return TypeStateChange }
 func (Dropped) Type() Type     { return TypeDropped }
 func (Noticed) Type() Type     { return TypeNoticed }
 func (Missed) Type() Type      { return TypeMissed }
+func (Look) Type() Type        { return TypeLook }
+func (Tapped) Type() Type      { return TypeTapped }
+func (Looked) Type() Type      { return TypeLooked }

@@ -65,6 +65,12 @@ func samples() []Message {
 		Noticed{Link: 1, Notice: NoticeOwner, VRID: 10, Source: v6, Count: 1, Total: 1 << 40},
 		Noticed{Notice: NoticeChecksum, Source: v4, Plain: 1, Pseudo: 1<<64 - 1, Hint: " "},
 		Missed{Until: 1 << 60},
+		Look{},
+		Look{Peer: v6},
+		Tapped{Link: 1, Packet: bytes.Repeat([]byte{0x45}, MaxTapped)},
+		Tapped{Link: 2, Packet: []byte{}},
+		Looked{Hint: strings.Repeat("~", MaxHint)},
+		Looked{Peer: v4, Answers: true, Arrive: 1<<32 - 1, Takeovers: 7},
 	}
 }
 
@@ -147,6 +153,12 @@ func random(r *rand.Rand, t Type) Message {
 			Source: maybe(), Count: r.Uint32(), Total: r.Uint64(), Plain: r.Uint64(), Pseudo: r.Uint64(), Hint: printable(data(0, MaxHint))}
 	case TypeMissed:
 		return Missed{Until: int64(r.Uint64())}
+	case TypeLook:
+		return Look{Peer: maybe()}
+	case TypeTapped:
+		return Tapped{Link: Link(r.Uint32()), Packet: data(0, MaxTapped)}
+	case TypeLooked:
+		return Looked{Peer: maybe(), Answers: r.IntN(2) == 1, Arrive: r.Uint32(), Takeovers: r.Uint32(), Hint: printable(data(0, MaxHint))}
 	}
 	for _, m := range samples() {
 		if m.Type() == t {
@@ -255,10 +267,10 @@ func TestExactLength(t *testing.T) {
 	t.Parallel()
 	for _, m := range samples() {
 		p := payload(m)
-		if m.Type() == TypeAdvertise || m.Type() == TypeFrame || m.Type() == TypeSecret || m.Type() == TypeCapture || m.Type() == TypeShown {
+		if m.Type() == TypeAdvertise || m.Type() == TypeFrame || m.Type() == TypeSecret || m.Type() == TypeCapture || m.Type() == TypeShown || m.Type() == TypeTapped {
 			continue
 		}
-		if rule, _ := RuleOf(m.Type()); m.Type() == TypeStateChange || m.Type() == TypeDropped || m.Type() == TypeNoticed {
+		if rule, _ := RuleOf(m.Type()); m.Type() == TypeStateChange || m.Type() == TypeDropped || m.Type() == TypeNoticed || m.Type() == TypeLooked {
 			p = p[:rule.Min] // a hint may have any length
 		}
 		for n := range len(p) {
@@ -331,7 +343,7 @@ func TestEveryValueOfAByte(t *testing.T) {
 		{"link-state: IPv6 address", LinkState{Primary: v6}, 3, only(16)},
 		{"link-state: padding without address", LinkState{}, 4, only(0)},
 		{"frame: family", Frame{Family: IPv6}, 2, only(4, 6)},
-		{"result: request", Result{TypeDrain, CodeDone}, 0, span(1, 25)},
+		{"result: request", Result{TypeDrain, CodeDone}, 0, span(1, 28)},
 		{"result: code", Result{TypeDrain, CodeDone}, 1, span(1, 6)},
 		{"state-change: from", StateChange{Reason: 1}, 0, span(0, 2)},
 		{"state-change: to", StateChange{Reason: 1}, 1, span(0, 2)},
@@ -345,6 +357,9 @@ func TestEveryValueOfAByte(t *testing.T) {
 		{"state-change: hint", StateChange{Reason: 1, Hint: "x"}, 27, span(' ', '~')},
 		{"dropped: hint", Dropped{Reason: 1, Hint: "x"}, 33, span(' ', '~')},
 		{"noticed: hint", Noticed{Notice: 1, Hint: "x"}, 49, span(' ', '~')},
+		{"look: peer length", Look{Peer: v4}, 0, only(4, 16)},
+		{"looked: answers", Looked{Peer: v4}, 17, only(0, 1)},
+		{"looked: hint", Looked{Hint: "x"}, 26, span(' ', '~')},
 		{"dropped: source length", Dropped{Reason: 1, Source: v4}, 4, only(4, 16)},
 	} {
 		p := payload(tt.m)

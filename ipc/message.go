@@ -41,6 +41,9 @@ const (
 	MaxCapture = MaxFrame + 64
 	// MaxHint is the longest hint, in bytes.
 	MaxHint = 512
+	// MaxTapped is the most of a packet that a Tapped carries: every header, and
+	// what an answer to ARP or neighbor discovery says.
+	MaxTapped = 128
 	// NameLen is the longest name of an interface.
 	NameLen = 15
 	// MaxOwn is the most addresses of either kind in a Sniff.
@@ -290,6 +293,41 @@ type Drain struct{}
 type Missed struct {
 	Until int64
 }
+
+// Look asks the parent to watch the slot's link for a moment, below all that can
+// keep a packet from the daemon, and to ask who there has an address.
+type Look struct {
+	// Peer is the former Active; invalid: the slot's own addresses are asked for.
+	Peer netip.Addr
+}
+
+// Tapped is a packet that a look has seen, unread: VRRP, or the answer to a
+// question for an address. One without a packet ends the look; what the sockets
+// of the daemon have heard meanwhile stands in the lane of frames by then.
+type Tapped struct {
+	Link Link
+	// Packet is the beginning of the packet, from its IP header on, or that of ARP.
+	Packet []byte
+}
+
+// Looked reports what a look has found.
+type Looked struct {
+	// Peer as in Look.
+	Peer netip.Addr
+	// Answers is whether Peer answers for its address.
+	Answers bool
+	// Arrive is how many of its advertisements have reached the interface.
+	Arrive uint32
+	// Takeovers is how many takeovers from Peer the report is about.
+	Takeovers uint32
+	// Hint says in words what follows: printable ASCII, in which HintInterface
+	// stands for the name of the interface.
+	Hint string
+}
+
+// HintInterface stands in a Looked for the name of the interface, which the
+// child does not know.
+const HintInterface = "{interface}"
 
 // StateChange reports a transition of the slot.
 type StateChange struct {

@@ -60,6 +60,7 @@ const (
 	sniffLen   = 3 + 1 + 1 + 1 + 1
 	droppedLen = 2 + 1 + 1 + addrLen + 4 + 8
 	noticedLen = droppedLen + 8 + 8
+	lookedLen  = addrLen + 1 + 4 + 4
 )
 
 // rules has one row for each message.
@@ -89,6 +90,9 @@ var rules = [numTypes]Rule{
 	TypeCapture:     {"capture", FromParent, LaneControl, PhaseSniff, captureLen, captureLen + MaxCapture, false, 0},
 	TypeShown:       {"shown", FromChild, LaneControl, PhaseSniff, 0, MaxShown, false, 0},
 	TypeMissed:      {"missed", FromParent, LaneControl, working, 8, 8, false, 0},
+	TypeLook:        {"look", FromChild, LaneControl, working, addrLen, addrLen, true, 0},
+	TypeTapped:      {"tapped", FromParent, LaneControl, awake, 2, 2 + MaxTapped, false, 0},
+	TypeLooked:      {"looked", FromChild, LaneControl, working, lookedLen, lookedLen + MaxHint, true, 10},
 }
 
 // RuleOf returns the row of a message, and false where there is none.

@@ -30,5 +30,8 @@ const (
 	TypeCapture                     // parent to child
 	TypeShown                       // child to parent
 	TypeMissed                      // parent to child
+	TypeLook                        // child to parent
+	TypeTapped                      // parent to child
+	TypeLooked                      // child to parent
 	numTypes
 )

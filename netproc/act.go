@@ -33,6 +33,7 @@ func (p *process) act(r *router, a engine.Action) {
 		r.heal.told(p.now, int64(r.interval))
 		if r.acquire != 0 {
 			p.refresh(r)
+			p.lookAround(r)
 		}
 	case engine.Acquire:
 		r.acquire = p.send(r.slot, ipc.Acquire{})
@@ -45,6 +46,9 @@ func (p *process) act(r *router, a engine.Action) {
 		r.explain(&c, p.now, p.now-r.due)
 		p.send(r.slot, c)
 		r.changed(a.To, p.now)
+		if a.To == engine.Active {
+			p.turnedActive(r, &c)
+		}
 	}
 }
 

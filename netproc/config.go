@@ -246,6 +246,7 @@ func (p *process) commit(h ipc.Header, m ipc.Commit) error {
 		return nil
 	}
 	kept := p.configuration
+	p.looks = nil // which name slots
 	p.configuration, p.staged, p.phase = next, nil, ipc.PhaseRun
 	p.send(ipc.NoSlot, ipc.Ready{})
 	for _, r := range p.routers {

@@ -71,6 +71,9 @@ func (p *process) told(h ipc.Header, m ipc.Message) error {
 	case ipc.Missed:
 		p.missed = max(p.missed, m.Until)
 		return nil
+	case ipc.Tapped:
+		p.tapped(m)
+		return nil
 	case ipc.Ping:
 		p.send(ipc.NoSlot, ipc.Ping{})
 		return nil
@@ -98,6 +101,10 @@ func (p *process) result(h ipc.Header, m ipc.Result) error {
 		return nil
 	}
 	p.refused[m.Code]++
+	if r != nil && m.Request == ipc.TypeLook {
+		p.lookRefused(r)
+		return nil
+	}
 	// Whatever the code: the addresses are not ours, and an Active without
 	// addresses is worse than none. An answer to an older Acquire says
 	// nothing about the present; one lost advertisement or announcement, or

@@ -41,6 +41,7 @@ type parent struct {
 	phase           ipc.Phase // of the child, as we see it
 	last            ipc.Header
 	buf             []byte
+	looking         bool // looks are to be told, too
 }
 
 // lanes makes two lanes: our ends, and those of the process.
@@ -151,6 +152,9 @@ func (d *parent) heard() (out []string) {
 			if h.Sequence == 0 || h.Sequence == d.last.Sequence {
 				d.t.Errorf("%v has number %d, as nothing may have or the last one had", h.Type, h.Sequence)
 			}
+			if h.Type == ipc.TypeLook && !d.looking {
+				continue
+			}
 			d.last = h
 			out = append(out, describe(d.t, h, m))
 		}
@@ -184,6 +188,15 @@ func describe(t testing.TB, h ipc.Header, m ipc.Message) string {
 			}
 		} else if m.Peer.IsValid() {
 			what += fmt.Sprintf(" %v/%d", m.Peer, m.Priority)
+		}
+	case ipc.Look:
+		if m.Peer.IsValid() {
+			what += fmt.Sprintf(" for %v", m.Peer)
+		}
+	case ipc.Looked:
+		what += ": " + m.Hint
+		if m.Peer.IsValid() {
+			what = fmt.Sprintf("%v answers=%v arrive=%d takeovers=%d, %s", m.Peer, m.Answers, m.Arrive, m.Takeovers, what)
 		}
 	case ipc.Dropped:
 		what = fmt.Sprintf("dropped %v link=%d vrid=%d from %v: %d", m.Reason, m.Link, m.VRID, m.Source, m.Count)

@@ -54,6 +54,7 @@ func (p *process) receive() error {
 func (p *process) packet(f ipc.Frame) {
 	arrived := min(f.Received, p.now)
 	r, source, message, why := p.judge(f, arrived)
+	p.overheard(f.Link, source, message)
 	if why != 0 {
 		_, vrid := wire.Peek(message)
 		p.drop(r, why, subject{f.Link, vrid, source}, message)

@@ -30,9 +30,11 @@ type router struct {
 	heal  healing
 	// No announcement to refresh before.
 	nextRefresh int64
-	forms       forms
-	learned     learned
-	migration   migration
+	// nextLook is when it looks around, lookWait for how long not after that.
+	nextLook, lookWait int64
+	forms              forms
+	learned            learned
+	migration          migration
 
 	acquire uint32 // number of its last Acquire, 0 after it was refused
 

@@ -48,6 +48,8 @@ type process struct {
 	drain     drain
 	missed    int64    // what arrived by then may have been lost
 	sniffer   *sniffer // shows packets instead; nil: does not
+	looks     map[ipc.Link]*look
+	lookEnded bool // one of them
 
 	unread  bool // the frames lane was not read to its end
 	refused [ipc.CodeKernel + 1]uint64
@@ -122,6 +124,9 @@ func (p *process) turn(r ready) error {
 		if err := p.receive(); err != nil {
 			return err
 		}
+	}
+	if p.lookEnded && !p.unread {
+		p.judgeLooks()
 	}
 	p.fire()
 	return p.flush()

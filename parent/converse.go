@@ -88,6 +88,8 @@ func (d *daemon) heard(h ipc.Header, payload []byte) error {
 		return nil
 	case ipc.StateChange:
 		return d.report(h, m)
+	case ipc.Looked:
+		return d.looked(h, m)
 	case ipc.Mark:
 		return d.marked(h, m)
 	case ipc.Ping:
@@ -131,9 +133,6 @@ func (d *daemon) report(h ipc.Header, m ipc.StateChange) error {
 		args = append(args, "verdict", m.Verdict.String(), "times", d.verdicts[s.name][m.Verdict], "hint", m.Hint)
 	}
 	d.log.Info(m.From.String()+"->"+m.To.String(), args...)
-	if wantsProbe(m) {
-		d.probeActive(s, m)
-	}
 	return nil
 }
 

@@ -5,12 +5,12 @@ import (
 	"net/netip"
 	"sync"
 
-	"github.com/vishvananda/netlink"
+	"github.com/rvrrpd/rvrrpd/ipc"
 	"golang.org/x/sys/unix"
 )
 
 // asked is what the kernel was asked for: a device up or down, an address on
-// or off it, a neighbor.
+// or off it.
 type asked struct {
 	kind   uint16 // RTM_...
 	device int
@@ -35,11 +35,7 @@ func newEdge() (*kernel, *edge, error) {
 	e := &edge{ours: pair[0], done: make(chan struct{})}
 	go e.serve(pair[1])
 	k := &kernel{requests: pair[0], monitor: -1, inet: -1, buf: make([]byte, 64<<10)}
-	k.ask = func(n *netlink.Neigh) error {
-		ip, _ := netip.AddrFromSlice(n.IP)
-		e.note(asked{unix.RTM_NEWNEIGH, n.LinkIndex, ip.Unmap()})
-		return nil
-	}
+	k.tap = func(int, ipc.Family) (int, error) { return -1, nil }
 	return k, e, nil
 }
 

@@ -53,5 +53,7 @@ func packetFilter(family ipc.Family, vrids []uint8) []unix.SockFilter {
 const (
 	skfNetOff     = 0xfff00000                   // SKF_NET_OFF: the IP header
 	skfAdProtocol = 0xffffffff - 0x1000 + 1      // SKF_AD_OFF + SKF_AD_PROTOCOL
+	skfAdPktType  = 0xffffffff - 0x1000 + 1 + 4  // SKF_AD_OFF + SKF_AD_PKTTYPE
+	skfAdVLANTag  = 0xffffffff - 0x1000 + 1 + 44 // SKF_AD_OFF + SKF_AD_VLAN_TAG
 	skfAdRandom   = 0xffffffff - 0x1000 + 1 + 56 // SKF_AD_OFF + SKF_AD_RANDOM
 )

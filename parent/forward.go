@@ -63,7 +63,6 @@ func (d *daemon) passPackets(family ipc.Family, r *receiver, most int) bool {
 		if !known || !d.child.configured() {
 			continue // nobody to tell; the socket is emptied all the same
 		}
-		d.links[id].heard++
 		d.received = ipc.Frame{Link: id, Family: family, Received: arrived, Packet: d.packet[:n]}
 		d.batch.Add(ipc.Header{Generation: d.generation, Slot: ipc.NoSlot}, &d.received)
 		if d.batch.Len() >= batchMax {

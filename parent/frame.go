@@ -55,25 +55,53 @@ func appendAdvertisement(b []byte, mac [6]byte, src netip.Addr, message []byte) 
 // The target MAC is ignored in a request (RFC 5227 §1.1 says zero; that is
 // what we send).
 func appendGratuitousARP(b []byte, mac [6]byte, ip netip.Addr) []byte {
+	return appendARP(b, mac, ip, ip)
+}
+
+// appendARP makes an ARP request, from an address for one.
+func appendARP(b []byte, mac [6]byte, from, ip netip.Addr) []byte {
 	b = append(b, broadcast[:]...)
 	b = append(b, mac[:]...)
 	b = append(b, 0x08, 0x06, 0, 1, 0x08, 0x00, 6, 4, 0, 1)
 	b = append(b, mac[:]...)
-	b = append(b, ip.AsSlice()...)
+	b = append(b, from.AsSlice()...)
 	b = append(b, 0, 0, 0, 0, 0, 0)
 	return pad(append(b, ip.AsSlice()...))
 }
+
+// Specification constants: ARP (RFC 826), and ICMPv6 (RFC 4861 §4.3, §4.4).
+const (
+	arpReply              = 2
+	neighborSolicitation  = 135
+	neighborAdvertisement = 136
+)
 
 // appendNeighborAdvertisement makes the announcement of an IPv6 address (RFC
 // 9568 §6.4.2, RFC 4861 §4.4): unsolicited, to all nodes, with the Router and
 // Override flags and the virtual MAC as target link-layer address.
 func appendNeighborAdvertisement(b []byte, mac [6]byte, src, ip netip.Addr) []byte {
-	b = append(append(b, 0x33, 0x33, 0, 0, 0, 1), mac[:]...)
-	b = appendIPv6(append(b, 0x86, 0xdd), 0, protocolICMPv6, 32, src, allNodes)
+	return appendNeighbor(b, mac, src, allNodes, ip, [3]byte{neighborAdvertisement, 0xa0, 2})
+}
+
+// appendQuestion asks all who have an address for their hardware address.
+func appendQuestion(b []byte, mac [6]byte, src, ip netip.Addr) []byte {
+	if ip.Is4() {
+		return appendARP(b, mac, src, ip)
+	}
+	target, group := ip.As16(), [16]byte{0xff, 0x02, 11: 1, 12: 0xff} // RFC 4291 §2.7.1
+	copy(group[13:], target[13:])
+	return appendNeighbor(b, mac, src, netip.AddrFrom16(group), ip, [3]byte{neighborSolicitation, 0, 1})
+}
+
+// appendNeighbor makes a message of neighbor discovery to a group, of a type,
+// with flags and a link-layer address as an option.
+func appendNeighbor(b []byte, mac [6]byte, src, group, ip netip.Addr, is [3]byte) []byte {
+	b = append(append(append(b, 0x33, 0x33), group.AsSlice()[12:]...), mac[:]...)
+	b = appendIPv6(append(b, 0x86, 0xdd), 0, protocolICMPv6, 32, src, group)
 	icmp := len(b)
-	b = append(append(b, 136, 0, 0, 0, 0xa0, 0, 0, 0), ip.AsSlice()...)
-	b = append(append(b, 2, 1), mac[:]...)
-	pseudo := append(append(src.AsSlice(), allNodes.AsSlice()...), 0, 0, 0, 32, 0, 0, 0, protocolICMPv6)
+	b = append(append(b, is[0], 0, 0, 0, is[1], 0, 0, 0), ip.AsSlice()...)
+	b = append(append(b, is[2], 1), mac[:]...)
+	pseudo := append(append(src.AsSlice(), group.AsSlice()...), 0, 0, 0, 32, 0, 0, 0, protocolICMPv6)
 	binary.BigEndian.PutUint16(b[icmp+2:], checksum(append(pseudo, b[icmp:]...)))
 	return b
 }

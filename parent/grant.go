@@ -58,6 +58,7 @@ type grant struct {
 	advert      rate           // advertisements
 	announce    rate           // announcements
 	churn       rate           // acquisitions and releases
+	look        rate           // looks at the link
 	report      rate           // lines in the log about transitions
 	reached     bool           // its first state has been reported
 	start       start
@@ -103,6 +104,7 @@ func grants(c *conf.Config) (gs []grant, links []linkName) {
 			advert:   rate{period: r.AdverInterval / 10, burst: 20},
 			announce: rate{period: 500 * time.Millisecond, burst: 10},
 			churn:    rate{period: 50 * time.Millisecond, burst: 40},
+			look:     rate{period: 10 * time.Second, burst: 6},
 			report:   rate{period: 100 * time.Millisecond, burst: 20},
 		}
 		a := r.Announcements

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"syscall"
 
+	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -67,7 +68,7 @@ type kernel struct {
 	requests int // batches; blocking, with a timeout
 	monitor  int // reports of changes; non-blocking
 	inet     int // for ioctl(2) alone: behind the filter no other can be made
-	ask      func(*netlink.Neigh) error
+	tap      func(index int, family ipc.Family) (int, error)
 	marks    bool // it remembers whose an address is
 	seq      uint32
 	buf      []byte
@@ -77,7 +78,7 @@ type kernel struct {
 }
 
 func openKernel() (*kernel, error) {
-	k := &kernel{buf: make([]byte, 64<<10), ask: ask}
+	k := &kernel{buf: make([]byte, 64<<10), tap: openTap}
 	var err error
 	if k.requests, err = unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE); err == nil {
 		err = errors.Join(

@@ -22,9 +22,10 @@ type link struct {
 	clearNext int64          // they are not removed before
 	mac       [6]byte
 	mtu       int
-	narrow    bool   // its MTU cannot carry the family
-	unsent    tally  // frames
-	heard     uint64 // packets that the raw socket had for us
+	narrow    bool  // its MTU cannot carry the family
+	unsent    tally // frames
+	tap       int   // the socket of a look
+	tapUntil  int64 // when that is over, 0 for none
 	tx        transmitter
 	settled   bool      // its settings are ours
 	saved     []setting // settings to restore

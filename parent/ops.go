@@ -44,6 +44,8 @@ func (d *daemon) perform(s *slot, l *link, h ipc.Header, m ipc.Message) ipc.Code
 		if d.verbose(LevelExtensive) {
 			d.log.Log(context.Background(), LevelExtensive, "advertisement sent", "vr", s.name, "bytes", len(d.frame))
 		}
+	case ipc.Look:
+		return d.look(s, l, m.Peer)
 	case ipc.Acquire:
 		return d.takeSoon(s, h)
 	case ipc.Release:

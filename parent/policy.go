@@ -49,6 +49,8 @@ func allow(g *grant, held, up bool, generation uint32, now int64, h ipc.Header, 
 		return admit(up, ipc.CodeLinkDown, g.churn.take(now)), nil
 	case ipc.Release:
 		return admit(held, ipc.CodeNotHeld, true), nil
+	case ipc.Look:
+		return admit(up, ipc.CodeLinkDown, g.look.take(now)), nil
 	case ipc.Announce:
 		if m.Repeat < 1 || int(m.Repeat) > g.repeat {
 			return 0, &violation{g.name, fmt.Sprintf("announce repeated %d times", m.Repeat)}

@@ -86,7 +86,8 @@ const (
 // edge to the kernel in that turn lies within the grants: frames of a granted
 // virtual router, with its source address, for its own addresses, on its
 // interface, with its interval and with no more than its priority; its own
-// addresses on its own device; and no neighbor but on a link that is there.
+// addresses on its own device; and questions for these, and for addresses of the
+// link's own networks.
 func FuzzAllow(f *testing.F) {
 	add := func(slot ipc.Slot, generation uint32, ms ...ipc.Message) {
 		var b []byte
@@ -101,16 +102,15 @@ func FuzzAllow(f *testing.F) {
 	}
 	good := goodMessage()
 	good[2] = 107
-	peer := ipc.StateChange{From: ipc.Backup, To: ipc.Active, Reason: ipc.ReasonActiveDown, Verdict: ipc.VerdictSilent}
 	for s := range ipc.Slot(6) {
 		for _, address := range []string{"10.9.0.77", "192.0.2.1", "fe80::77", "2001:db8::77"} {
-			peer.Peer = netip.MustParseAddr(address)
-			add(s, 2, peer)
-			add(s, 2, ipc.Mark{Source: peer.Peer, Sequence: 1})
+			add(s, 2, ipc.Look{Peer: netip.MustParseAddr(address)})
+			add(s, 2, ipc.Mark{Source: netip.MustParseAddr(address), Sequence: 1})
 		}
 		add(s, 2, ipc.Advertise{Message: good})
 		add(s, 2, ipc.Acquire{}, ipc.Announce{Repeat: 3}, ipc.Release{}, ipc.Acquire{})
 		add(s, 2, ipc.Announce{Repeat: 3}, ipc.Drain{}, ipc.Ping{}, ipc.Ready{})
+		add(s, 2, ipc.Look{}, ipc.Acquire{}, ipc.Look{})
 		add(s, 1, ipc.Release{})
 		add(s, 3, ipc.Acquire{})
 	}
@@ -140,13 +140,13 @@ func FuzzAllow(f *testing.F) {
 		for _, a := range e.close() {
 			if s := asks(d, a); a.kind == unix.RTM_NEWADDR && s != nil {
 				held[s] = true
-			} else if s == nil && !neighbor(d, a) {
+			} else if s == nil {
 				t.Errorf("the kernel is asked for what no grant covers: %+v", a)
 			}
 		}
 		for _, l := range d.links {
 			for _, frame := range l.tx.(*wire).frames {
-				if !granted(d, held, l, frame) {
+				if !granted(d, held, l, frame) && !question(d, l, frame) {
 					t.Errorf("frame outside the grants: %x", frame)
 				}
 			}
@@ -171,11 +171,21 @@ func asks(d *daemon, a asked) *slot {
 	return d.slots[i]
 }
 
-// neighbor says whether it is one on a link, and of the link's own networks.
-func neighbor(d *daemon, a asked) bool {
-	return a.kind == unix.RTM_NEWNEIGH && slices.ContainsFunc(d.links, func(l *link) bool {
-		return l.index == a.device && l.prefixes[0].Contains(a.addr)
-	})
+// question says whether a frame asks, as the link itself, for an address of the
+// link's own networks or of a virtual router on it.
+func question(d *daemon, l *link, b []byte) bool {
+	target, source, from := []byte(nil), b[6:12], []byte(nil)
+	switch kind, body := binary.BigEndian.Uint16(b[12:]), b[14:]; {
+	case kind == 0x0806 && body[7] == 1:
+		target, from = body[24:28], body[14:18]
+	case kind == 0x86dd && body[6] == 58 && body[40] == 135:
+		target, from = body[48:64], body[8:24]
+	default:
+		return false
+	}
+	ip, _ := netip.AddrFromSlice(target)
+	return bytes.Equal(source, l.mac[:]) && bytes.Equal(from, l.told.Primary.AsSlice()) &&
+		(l.prefixes[0].Contains(ip) || slices.ContainsFunc(d.slots, func(s *slot) bool { return d.links[s.link] == l && announced(s, target) }))
 }
 
 // granted reads a frame as a host on the LAN would, and looks for the slot

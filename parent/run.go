@@ -61,7 +61,6 @@ type daemon struct {
 	lowering      []*slot                        // whose devices are to be set down
 	equipping     []*slot                        // whose devices are to be made
 	doomed        []int                          // devices that are to be deleted
-	probes        []probe                        // the first to be looked at first
 	verdicts      map[string]map[ipc.Verdict]int // how often each was given, by virtual router
 	lifetimes     bool                           // the kernel removes addresses that are not put again
 	reviving      []*slot                        // whose addresses this turn's advertisements put again
@@ -292,9 +291,6 @@ func (d *daemon) next() int64 {
 	if d.onReady != nil && d.child != nil && d.child.phase == ipc.PhaseRun {
 		next = min(next, d.readyBy)
 	}
-	if len(d.probes) > 0 {
-		next = min(next, d.probes[0].at)
-	}
 	if d.routesAgain > 0 {
 		next = min(next, d.routesAgain)
 	}
@@ -308,6 +304,9 @@ func (d *daemon) next() int64 {
 	for _, l := range d.links {
 		if l.again > 0 {
 			next = min(next, l.again)
+		}
+		if l.tapUntil > 0 {
+			next = min(next, l.tapUntil)
 		}
 		if l.tx != nil {
 			next = min(next, l.out.due())
@@ -406,7 +405,7 @@ func (d *daemon) due() error {
 	d.lower()
 	d.equipMore()
 	d.deleteMore()
-	d.probesDue()
+	d.looksDue()
 	d.checkSettings()
 	d.followRoutes(d.routesAgain > 0 && d.now >= d.routesAgain)
 	d.tellReady()

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/rand"
+	"net/netip"
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
@@ -127,6 +128,11 @@ func build() []Attack {
 			h.Slot = 0x7fff
 			return h, ipc.StateChange{From: ipc.Backup, To: ipc.Active, Reason: ipc.ReasonActiveDown}
 		})},
+		{Name: "finding of a foreign slot", Datagrams: one(func(t Target) (ipc.Header, ipc.Message) {
+			h := t.header()
+			h.Slot = 0x7fff
+			return h, ipc.Looked{Hint: "x"}
+		})},
 		{Name: "foreign link", Datagrams: one(func(t Target) (ipc.Header, ipc.Message) {
 			return ipc.Header{Slot: ipc.NoSlot, Generation: t.Generation}, ipc.Dropped{Link: 99, Reason: ipc.DropTTL, Count: 1}
 		})},
@@ -173,6 +179,9 @@ func build() []Attack {
 			}
 			return out
 		}},
+		{Name: "storm of looks", Harmless: true, Wire: true, Datagrams: storm(func(Target) ipc.Message { return ipc.Look{} })},
+		{Name: "storm of looks for a stranger", Harmless: true, Wire: true, Datagrams: storm(func(Target) ipc.Message { return ipc.Look{Peer: stranger} })},
+		{Name: "storm of findings", Harmless: true, Datagrams: storm(func(Target) ipc.Message { return ipc.Looked{Hint: ipc.HintInterface} })},
 		{Name: "silence: nothing is read and nothing said", Harmless: true, Datagrams: func(Target) [][]byte { return nil }},
 		{Name: "storm of pings", Harmless: true, Datagrams: storm(func(Target) ipc.Message { return ipc.Ping{} })},
 		{Name: "storm of state changes", Harmless: true, Datagrams: storm(func(Target) ipc.Message {
@@ -188,6 +197,9 @@ func build() []Attack {
 	}
 	return append(all, sizes()...)
 }
+
+// stranger is an address in no network of the lab.
+var stranger = netip.MustParseAddr("203.0.113.1")
 
 // storm sends a message ten thousand times, ten in a datagram, and reads no answer.
 func storm(message func(Target) ipc.Message) func(Target) [][]byte {

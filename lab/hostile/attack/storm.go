@@ -29,7 +29,7 @@ func requests(t Target, flipped int) (datagrams [][]byte) {
 
 // request is a random one.
 func (t Target) request() ipc.Message {
-	switch t.Random.Intn(7) {
+	switch t.Random.Intn(8) {
 	case 0:
 		b := t.Advertisement()
 		b[2] = byte(t.Random.Intn(int(t.Router.Priority) + 1))
@@ -43,6 +43,8 @@ func (t Target) request() ipc.Message {
 	case 4:
 		return ipc.Drain{}
 	case 5:
+		return ipc.Look{}
+	case 6:
 		return ipc.Dropped{Link: t.Router.Link, Reason: ipc.DropTTL, Source: t.Router.Addresses[0], Count: 1, Total: 1}
 	default:
 		return ipc.Acquire{}
