@@ -229,7 +229,9 @@ func (l *leases) add(set *nftables.Set, elements []nftables.SetElement) error {
 
 // hear lets gratuitous ARP in, which names an address twice: it is not a
 // question, and without it a Backup that talks to a virtual address would go
-// on talking to the former Active.
+// on talking to the former Active. That it comes from an address of ours the
+// kernel does not mind (hearSettings), and would answer it with our own: that
+// answer names the address twice, too, and does not get out.
 func (l *leases) hear(t *nftables.Table, in *nftables.Chain, addrs []netip.Addr) error {
 	key := nftables.MustConcatSetType(nftables.TypeIPAddr, nftables.TypeIPAddr)
 	twice := &nftables.Set{Table: t, Name: "gratuitous", KeyType: key, Concatenation: true}
@@ -245,11 +247,15 @@ func (l *leases) hear(t *nftables.Table, in *nftables.Chain, addrs []netip.Addr)
 	if err := l.add(twice, elements); err != nil {
 		return err
 	}
-	l.tables.AddRule(&nftables.Rule{Table: t, Chain: in, Exprs: []expr.Any{
+	named := []expr.Any{
 		&expr.Payload{DestRegister: unix.NFT_REG_1, Base: expr.PayloadBaseNetworkHeader, Offset: 14, Len: 4},    // sender
 		&expr.Payload{DestRegister: unix.NFT_REG32_01, Base: expr.PayloadBaseNetworkHeader, Offset: 24, Len: 4}, // target
 		&expr.Lookup{SourceRegister: unix.NFT_REG_1, SetName: twice.Name, SetID: twice.ID},
-		&expr.Verdict{Kind: expr.VerdictAccept}}})
+	}
+	out := l.tables.AddChain(&nftables.Chain{Name: "output", Table: t, Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookRef(1), Priority: nftables.ChainPriorityFilter}) // NF_ARP_OUT
+	for chain, verdict := range map[*nftables.Chain]expr.VerdictKind{in: expr.VerdictAccept, out: expr.VerdictDrop} {
+		l.tables.AddRule(&nftables.Rule{Table: t, Chain: chain, Exprs: append(slices.Clone(named), &expr.Verdict{Kind: verdict})})
+	}
 	return nil
 }
 

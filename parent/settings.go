@@ -256,9 +256,11 @@ func (d *daemon) hear(l *link) []setting {
 	if l.family != ipc.IPv4 || err == nil && len(differ) == 0 {
 		return nil
 	}
-	if err == nil && !slices.Equal(l.hearing, differ) {
+	if was := l.hearing; err == nil && !slices.Equal(was, differ) {
 		l.hearing = differ
-		err = d.record(l.name)
+		if err = d.record(l.name); err != nil {
+			l.hearing = was // nothing is set that nobody would restore
+		}
 	}
 	if err != nil {
 		d.log.Error("settings not read", "link", l.linkName, "error", err)
