@@ -121,6 +121,37 @@ func TestLeftoverOfKeepalived(t *testing.T) {
 	l.Tap.Await(l.Tap.Len(), 10*time.Second, "r1's advertisement", advertOf(l.R1, low))
 }
 
+// TestOwnerReloaded: owner = false in a reload makes an owner a router like any
+// other, and owner = "auto" nobody an owner of what it has added itself.
+func TestOwnerReloaded(t *testing.T) {
+	t.Parallel()
+	for _, onInterface := range []bool{false, true} {
+		t.Run(fmt.Sprintf("on the interface %v", onInterface), func(t *testing.T) {
+			t.Parallel()
+			l := lab.New(t)
+			l.R1.Owes("the test leaves addresses on it")
+			r := lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, Priority: low, OnInterface: onInterface}
+			l.R1.IP(adding("add", r)...)
+			p := startReloaded(t, l.R1, r.Configuration(""))
+			l.Tap.Await(0, 5*time.Second, "the owner's advertisement", advertOf(l.R1, 255))
+			mark := l.Tap.Len()
+			p.reload(r.Configuration("")+"owner = false\n", "configuration loaded")
+			l.Tap.Await(mark, 10*time.Second, "its advertisement as nobody's owner", advertOf(l.R1, low))
+			answers(t, l, l.R1, r)
+			mark = l.Tap.Len()
+			p.reload(r.Configuration("")+"owner = \"auto\"\n", "configuration loaded")
+			for range 4 {
+				l.Tap.Await(l.Tap.Len(), 5*time.Second, "r1's advertisement", advertisement(l.R1))
+			}
+			if said := lab.Select(l.Tap.From(mark), advertOf(l.R1, 255)); len(said) > 0 {
+				t.Errorf("the owner: %s", said[0])
+			}
+			p.Terminate(5 * time.Second)
+			lacks(t, l.R1, r, "stopped")
+		})
+	}
+}
+
 // TestOwnerAlone: with owner = true a router waits until its interface has all
 // addresses, and takes part as nothing but their owner.
 func TestOwnerAlone(t *testing.T) {

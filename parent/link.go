@@ -18,7 +18,7 @@ type link struct {
 	id        ipc.Link
 	index     int            // 0 while the interface does not exist
 	prefixes  []netip.Prefix // its own
-	left      []netip.Prefix // virtual ones that were left on it
+	left      []vaddr        // virtual ones that were left on it
 	clearNext int64          // they are not removed before
 	mac       [6]byte
 	mtu       int
@@ -252,7 +252,7 @@ func (l *link) facts(info linkInfo, addrs []addrInfo) ipc.LinkState {
 			continue
 		}
 		if l.leftover(a) {
-			l.left = append(l.left, a.Prefix)
+			l.left = append(l.left, vaddr{Prefix: a.Prefix})
 			continue
 		}
 		l.prefixes = append(l.prefixes, a.Prefix)

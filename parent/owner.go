@@ -42,12 +42,8 @@ func (d *daemon) clear(l *link) error {
 	l.clearNext = d.now + leftAgain
 	l.lookAt(l.clearNext)
 	d.log.Warn("removing virtual addresses that were left on the interface", "link", l.linkName, "addresses", l.left)
-	var left []vaddr
-	for _, p := range l.left {
-		left = append(left, vaddr{Prefix: p})
-	}
-	err := d.kernel.withdraw(l.index, left)
-	d.giveBack(d.collect(), func(p placed) bool { return p.index == l.index && slices.Contains(l.left, p.prefix) })
+	err := d.kernel.withdraw(l.index, l.left)
+	d.giveBack(d.collect(), func(p placed) bool { return p.index == l.index && slices.Contains(l.left, vaddr{Prefix: p.prefix}) })
 	return err
 }
 
@@ -71,8 +67,10 @@ func (d *daemon) own(l *link) {
 		if waits {
 			o = ipc.OwnsSome // it stays in Initialize, too
 		}
-		if partly && o == ipc.OwnsNone {
-			d.complete(l, s)
+		if partly && s.held && !s.own && s.acquiring == nil && len(s.place(l.prefixes)) > len(s.placed) {
+			if err := d.take(s); err != nil { // what was the interface's and is gone from it
+				d.handOver(s, err)
+			}
 		}
 		if o == was {
 			continue
@@ -109,18 +107,6 @@ func (d *daemon) ownership(l *link, s *slot) ipc.Ownership {
 		return ipc.OwnsSome
 	}
 	return ipc.OwnsNone
-}
-
-// complete has a held slot take what was the interface's and is gone from it.
-func (d *daemon) complete(l *link, s *slot) {
-	if !s.held || s.own || s.acquiring != nil || len(s.place(l.prefixes)) <= len(s.placed) {
-		return
-	}
-	if err := d.take(s); err != nil {
-		d.handOver(s, err)
-		return
-	}
-	d.announceSlot(s, l, 1, true)
 }
 
 // tellOwner tells of another ownership, and where nobody knows whose the

@@ -46,7 +46,7 @@ func TestLeftover(t *testing.T) {
 		_, l := addressed(tt.owner)
 		p := netip.MustParsePrefix(tt.addr)
 		state := l.facts(linkInfo{Index: 3, Up: true}, []addrInfo{{Index: 3, Prefix: p, Proto: tt.proto, Primary: true}})
-		if slices.Contains(l.prefixes, p) != tt.own || slices.Contains(l.left, p) != tt.left || state.Up != tt.own {
+		if slices.Contains(l.prefixes, p) != tt.own || slices.Contains(l.left, vaddr{Prefix: p}) != tt.left || state.Up != tt.own {
 			t.Errorf("owner = %v, %s of %d: own %v, left %v, up %v; want own %v, left %v", tt.owner, tt.addr, tt.proto, l.prefixes, l.left, state.Up, tt.own, tt.left)
 		}
 	}
