@@ -4,6 +4,7 @@ package lab_test
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -67,6 +68,105 @@ func TestLinkChanges(t *testing.T) {
 				if f.Src != r.MAC() { // on the interface, too
 					t.Errorf("not from the virtual MAC: %s", f)
 				}
+			}
+		})
+	}
+}
+
+// tells matches a node's announcements of an address with a hardware address.
+func tells(n *lab.Node, vip netip.Addr, mac string) func(lab.Frame) bool {
+	return lab.From(n, func(f lab.Frame) bool {
+		return f.ARP != nil && f.ARP.SenderIP == vip && f.ARP.SenderMAC == mac ||
+			f.ND != nil && f.ND.Type == lab.NeighborAdvertisement && !f.ND.Solicited && f.ND.Target == vip && f.ND.LinkAddr == mac
+	})
+}
+
+// TestHardwareAddressChanges: an Active whose addresses are on the interface
+// itself tells at once when that has another hardware address, whether somebody
+// has given it one or another virtual router has, and keeps its role.
+func TestHardwareAddressChanges(t *testing.T) {
+	t.Parallel()
+	const once = "garp = { repeat = 1, delay = 0 }\n" // nothing later
+	for _, ipv6 := range []bool{false, true} {
+		t.Run(fmt.Sprintf("by somebody, IPv6 %v", ipv6), func(t *testing.T) {
+			t.Parallel()
+			const mac = "02:00:00:00:09:01"
+			r := lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, Priority: high, IPv6: ipv6, OnInterface: true}
+			l := lab.New(t)
+			forward(l.R1)
+			text := r.Configuration("") + once
+			if ipv6 {
+				text = strings.Replace(text, "garp", "na", 1)
+			}
+			a := runText(t, l.R1, text)
+			a.AwaitLine(0, 5*time.Second, "backup->active")
+			awaitAdverts(l, l.R1, r, 2)
+			mark, seen := a.Len(), l.Tap.Len()
+			l.R1.IP("link set " + lab.Interface + " address " + mac)
+			l.R1.MAC = mac
+			for _, vip := range r.VIPs() {
+				l.Tap.Await(seen, 2*time.Second, "the announcement of "+vip.String(), tells(l.R1, vip, mac))
+			}
+			answers(t, l, l.R1, r)
+			if a.Said(mark, "->") {
+				t.Errorf("a role changed; it said\n%s", a.Output())
+			}
+		})
+	}
+	t.Run("by another virtual router", func(t *testing.T) {
+		t.Parallel()
+		r := lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, Priority: high, OnInterface: true}
+		l := lab.New(t)
+		wearer := strings.NewReplacer("group = 10", "group = 11", ".254", ".253").Replace(r.Configuration("")) + "ether_mac = true\n"
+		a := startReloaded(t, l.R1, r.Configuration("")+once)
+		a.AwaitLine(0, 5*time.Second, "backup->active vr=eth0/10/")
+		awaitAdverts(l, l.R1, r, 2)
+		for _, step := range []struct{ text, mac string }{{r.Configuration("") + once + wearer, lab.VirtualMAC(11)}, {r.Configuration("") + once, l.R1.MAC}} {
+			seen := l.Tap.Len()
+			a.reload(step.text, "configuration loaded")
+			l.Tap.Await(seen, 5*time.Second, "the announcement with "+step.mac, tells(l.R1, lab.VIP, step.mac))
+			if answers := l.WhoHas(lab.VIP); len(answers) != 1 || answers[0].MAC != step.mac {
+				t.Errorf("who has %v: %v", lab.VIP, answers)
+			}
+		}
+		if a.Said(0, "active->.*vr=eth0/10/") {
+			t.Errorf("a role changed; it said\n%s", a.Output())
+		}
+	})
+}
+
+// TestDevicesFollowMTU: devices have the MTU of the interface that they are
+// for, when it falls and when it rises again, and also where the interface is a
+// macvlan that has less than the one below.
+func TestDevicesFollowMTU(t *testing.T) {
+	t.Parallel()
+	for _, family := range families {
+		t.Run(family.name, func(t *testing.T) {
+			t.Parallel()
+			l := lab.New(t)
+			r := family.router
+			r.Interval = lab.AdverInterval
+			a, b := activeAndBackup(t, l, r)
+			l.R2.IP("link add link "+lab.Interface+" name m1 type macvlan mode bridge", "link set m1 mtu 1400", "addr add 10.7.0.1/24 dev m1", "link set m1 up")
+			c := runText(t, l.R2, on("m1", "10.7.", "narrow", 11))
+			c.AwaitLine(0, 10*time.Second, "backup->active")
+			follows := func(n *lab.Node, device string, mtu int) {
+				t.Helper()
+				if !lab.Until(3*time.Second, func() bool { return n.Links()[device].MTU == mtu }) {
+					t.Errorf("%s: %s has an MTU of %d, want %d", n.Name, device, n.Links()[device].MTU, mtu)
+				}
+			}
+			follows(l.R2, "narrow", 1400)
+			for _, mtu := range []int{1300, 1500, 1280, 1400} { // the Active's and the Backup's
+				for _, n := range []*lab.Node{l.R1, l.R2} {
+					n.IP(fmt.Sprintf("link set %s mtu %d", lab.Interface, mtu))
+					follows(n, lab.Device, mtu)
+				}
+			}
+			holdsAll(t, l, l.R1, r)
+			answers(t, l, l.R1, r)
+			if a.Said(0, "active->|put back|level=ERROR") || b.Said(0, "->active|put back|level=ERROR") {
+				t.Errorf("r1 said\n%sr2 said\n%s", a.Output(), b.Output())
 			}
 		})
 	}

@@ -228,6 +228,7 @@ func (l *Lab) Holders(ip netip.Addr) (names []string) {
 type Link struct {
 	Name, Kind, Alias, MAC string
 	Up                     bool
+	MTU                    int
 }
 
 // Links lists the node's interfaces by name.
@@ -242,6 +243,8 @@ func (n *Node) Links() map[string]Link {
 		}
 		flags, _ := object["flags"].([]any)
 		l.Up = slices.Contains(flags, any("UP"))
+		mtu, _ := object["mtu"].(float64)
+		l.MTU = int(mtu)
 		links[l.Name] = l
 	}
 	return links

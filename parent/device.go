@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/vishvananda/netlink"
 )
 
 // equipTime is how long a turn may make devices, and a bit: making hundreds of
@@ -49,6 +50,16 @@ func (d *daemon) equipped(s *slot, err error) {
 	}
 	if err != nil {
 		d.links[s.link].lookAt(d.now + attachRetry)
+	}
+}
+
+// widen gives a slot's device the MTU of its link: the kernel takes it along
+// when that falls, and not when it rises again.
+func (d *daemon) widen(s *slot, mtu int) {
+	attrs := netlink.NewLinkAttrs()
+	attrs.Index = s.index
+	if err := netlink.LinkSetMTU(&netlink.Dummy{LinkAttrs: attrs}, mtu); err != nil && d.correcting.take(d.now) {
+		d.log.Error("device without the MTU of its interface", "vr", s.name, "mtu", mtu, "error", err)
 	}
 }
 

@@ -46,7 +46,7 @@ func (d *daemon) wearMAC(s *slot) error {
 	if err := setMAC(l.index, s.mac[:]); err != nil {
 		return errors.Join(err, d.shedMAC(s))
 	}
-	l.mac = s.mac
+	d.readdress(l, s.mac, s)
 	return nil
 }
 
@@ -57,6 +57,25 @@ func (d *daemon) shedMAC(s *slot) error {
 		return nil
 	}
 	own := l.worn
-	s.wears, l.worn, l.mac = false, nil, [6]byte(own)
-	return errors.Join(setMAC(l.index, own), d.record(l.name))
+	s.wears, l.worn = false, nil
+	err := setMAC(l.index, own)
+	d.readdress(l, [6]byte(own), s)
+	return errors.Join(err, d.record(l.name))
+}
+
+// readdress follows a change of the interface's own address: hosts are told of
+// the addresses that it answers for, but of one slot's, which are on their way.
+func (d *daemon) readdress(l *link, mac [6]byte, but *slot) {
+	if l.mac == mac {
+		return
+	}
+	l.mac = mac
+	if d.stopping {
+		return
+	}
+	for _, s := range d.generations() {
+		if s != but && s.held && !s.own && d.links[s.link] == l {
+			d.announceSlot(s, l, s.repeat, true)
+		}
+	}
 }

@@ -89,7 +89,7 @@ func (d *daemon) compare() error {
 			}
 		}
 		if l.index != 0 && len(info.MAC) == 6 {
-			l.mac = [6]byte(info.MAC) // which may have been changed
+			d.readdress(l, [6]byte(info.MAC), nil)
 		}
 		state := l.facts(info, addrs)
 		cause := l.unusable(info, state.Up)

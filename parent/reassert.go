@@ -27,6 +27,9 @@ func (d *daemon) reassert(infos []linkInfo, addrs []addrInfo) {
 		}
 		l, waited := d.links[s.link], s.trouble.lasts()
 		device, there := devices[s.index]
+		if s.own && there && l.mtu != device.MTU {
+			d.widen(s, l.mtu)
+		}
 		missing, held := s.missing(present), s.held
 		var err error
 		switch {
