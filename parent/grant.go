@@ -3,6 +3,7 @@ package parent
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/conf"
@@ -152,7 +153,7 @@ func (g *grant) place(link []netip.Prefix) []vaddr {
 		bits, covered := a.Bits, false
 		if a.Addr.IsLinkLocalUnicast() && a.Addr.Is6() {
 			// Answers to it leave where they came in, and need its route there.
-			out = append(out, vaddr{Prefix: netip.PrefixFrom(a.Addr, max(bits, 64))})
+			out = append(out, vaddr{Prefix: netip.PrefixFrom(a.Addr, max(bits, 64)), Deprecated: g.device == "" && replaceable(a.Addr, link)})
 			continue
 		}
 		for _, p := range link {
@@ -167,9 +168,20 @@ func (g *grant) place(link []netip.Prefix) []vaddr {
 		if bits == 0 {
 			bits = a.Addr.BitLen()
 		}
-		out = append(out, vaddr{Prefix: netip.PrefixFrom(a.Addr, bits), NoPrefixRoute: covered})
+		out = append(out, vaddr{Prefix: netip.PrefixFrom(a.Addr, bits), NoPrefixRoute: covered, Deprecated: g.device == "" && replaceable(a.Addr, link)})
 	}
 	return out
+}
+
+// replaceable says whether an interface has an address of its own that can do
+// what a virtual one could as the source of what the host itself sends: another
+// IPv6 one of its kind, link-local, unique local or global. Of IPv4 the kernel
+// prefers the interface's own, which was there first.
+func replaceable(a netip.Addr, own []netip.Prefix) bool {
+	return a.Is6() && slices.ContainsFunc(own, func(p netip.Prefix) bool {
+		o := p.Addr()
+		return o.IsLinkLocalUnicast() == a.IsLinkLocalUnicast() && o.IsPrivate() == a.IsPrivate()
+	})
 }
 
 // owns says how many of the grant's addresses are the link's own: who has to

@@ -111,6 +111,37 @@ func TestPlaceOnTheInterface(t *testing.T) {
 	}
 }
 
+// TestReplaceable: on the interface itself an IPv6 address is deprecated where
+// there is another of its kind to send from; nowhere else.
+func TestReplaceable(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, virtual, own string
+		want               bool
+	}{
+		{"global", "2001:db8::254", "2001:db8:1::1/64", true},
+		{"link-local", "fe80::254", "fe80::1/64", true},
+		{"unique local", "fd00::254", "fd00:1::1/64", true},
+		{"none global", "2001:db8::254", "fd00::1/64 fe80::1/64", false},
+		{"none unique local", "fd00::254", "2001:db8::1/64 fe80::1/64", false},
+		{"none link-local", "fe80::254", "2001:db8::1/64", false},
+		{"IPv4", "10.9.0.254", "10.9.0.1/24", false},
+	} {
+		var own []netip.Prefix
+		for _, p := range strings.Fields(tt.own) {
+			own = append(own, netip.MustParsePrefix(p))
+		}
+		g := grant{addrs: []conf.Address{{Addr: netip.MustParseAddr(tt.virtual)}}}
+		if got := g.place(own); len(got) != 1 || got[0].Deprecated != tt.want {
+			t.Errorf("%s: %+v, want deprecated %v", tt.name, got, tt.want)
+		}
+		g.device = "standby1"
+		if got := g.place(own); len(got) != 1 || got[0].Deprecated {
+			t.Errorf("%s, on a device: %+v", tt.name, got)
+		}
+	}
+}
+
 func TestOwns(t *testing.T) {
 	t.Parallel()
 	link := []netip.Prefix{netip.MustParsePrefix("10.9.0.1/24"), netip.MustParsePrefix("10.9.0.2/24"), netip.MustParsePrefix("2001:db8::1/64")}

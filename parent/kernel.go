@@ -2,9 +2,11 @@ package parent
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"slices"
@@ -59,6 +61,7 @@ type vaddr struct {
 	NoPrefixRoute bool
 	Lifetime      uint32 // seconds until the kernel removes it, 0 for ever
 	Host          bool   // of scope host: nothing is sent from it
+	Deprecated    bool   // nothing is sent from it while another can be chosen
 }
 
 func (a vaddr) String() string { return a.Prefix.String() }
@@ -377,8 +380,13 @@ func addrRequest(kind, flags, dev int, a vaddr) *nl.NetlinkRequest {
 		if a.Host { // a kernel that knows no mark shall tell it, too
 			req.AddData(nl.NewRtAttr(unix.IFA_LABEL, nl.ZeroTerminated("host:rvr0")))
 		}
-		if a.Lifetime > 0 { // struct ifa_cacheinfo: preferred, valid, and two times
-			info := binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint32(nil, a.Lifetime), a.Lifetime)
+		if a.Lifetime > 0 || a.Deprecated { // struct ifa_cacheinfo: preferred, valid, and two times
+			valid := cmp.Or(a.Lifetime, math.MaxUint32) // which is for ever
+			preferred := valid
+			if a.Deprecated {
+				preferred = 0
+			}
+			info := binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint32(nil, preferred), valid)
 			req.AddData(nl.NewRtAttr(unix.IFA_CACHEINFO, append(info, make([]byte, 8)...)))
 		}
 	}

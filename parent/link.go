@@ -103,6 +103,7 @@ func (d *daemon) compare() error {
 		errs = append(errs, d.clear(l))
 		if state.Up { // one that is down has nothing to say, and loses IPv6 addresses
 			d.own(l)
+			errs = append(errs, d.deprecate(l))
 		}
 		d.tell(l, state, cause)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net/netip"
+	"slices"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"golang.org/x/sys/unix"
@@ -69,6 +70,27 @@ func (d *daemon) reassert(infos []linkInfo, addrs []addrInfo) {
 			d.announceSlot(s, l, 1, true)
 		}
 	}
+}
+
+// deprecate has the virtual addresses on an interface itself be the source of
+// what this host sends only as long as the interface has none of its own.
+func (d *daemon) deprecate(l *link) error {
+	var errs []error
+	for _, s := range l.slots {
+		placed := slices.Clone(s.placed)
+		for i, a := range placed {
+			placed[i].Deprecated = replaceable(a.Prefix.Addr(), l.prefixes)
+		}
+		if s.own || !s.held || slices.Equal(placed, s.placed) {
+			continue
+		}
+		err := d.kernel.revive(s.index, false, placed)
+		if err == nil {
+			s.placed = placed
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 // on is an address on an interface.
