@@ -19,10 +19,11 @@ const (
 func isNotEmpty(s string) bool { return s != "" }
 
 // isDevice tells whether the kernel takes s as the name of an interface.
-// "all" and "default" are directories of their own under net.ipv4.conf.
+// "all" and "default" are directories of their own under net.ipv4.conf, and on
+// "lo" there are no other routers.
 func isDevice(s string) bool {
 	switch s {
-	case "", ".", "..", "all", "default":
+	case "", ".", "..", "all", "default", "lo":
 		return false
 	}
 	for i := range len(s) {

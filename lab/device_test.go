@@ -152,28 +152,6 @@ func TestNameTaken(t *testing.T) {
 	}
 }
 
-// TestBadInterface: one that can never be used keeps the others from nothing.
-func TestBadInterface(t *testing.T) {
-	t.Parallel()
-	l := lab.New(t)
-	r := lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, Priority: high}
-	bad := strings.NewReplacer(lab.Interface, "lo", ".254", ".253", lab.Device, "vrrp11").Replace(r.Configuration(""))
-	a := runText(t, l.R1, bad+r.Configuration(""))
-	a.AwaitLine(0, 5*time.Second, "interface not usable.*link=lo/ipv4.*not an Ethernet interface")
-	a.AwaitLine(0, 5*time.Second, "backup->active.*vr=eth0/10/ipv4")
-	answers(t, l, l.R1, r)
-	awaitAdverts(l, l.R1, r, 25)
-	n := 0
-	for _, line := range a.From(0) {
-		if strings.Contains(line.Text, "level=ERROR") {
-			n++
-		}
-	}
-	if n != 1 {
-		t.Errorf("%d errors; it said\n%s", n, a.Output())
-	}
-}
-
 // TestReadOnlySettings: where the settings cannot be changed, as in a
 // container, each is told once with the command that does, unless it holds for
 // all interfaces, and the virtual router works all the same.

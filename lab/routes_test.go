@@ -141,7 +141,7 @@ nh = "2001:db8:9::99"
 	}
 	back := func() bool { return routes(t, l.R1, "proto", "112") == whole }
 	putBack := func(times int) string {
-		return fmt.Sprintf("put back what somebody else has removed.*route=10.64.0.0/16.*times=%d", times)
+		return fmt.Sprintf("put back a route that was gone.*route=10.64.0.0/16.*times=%d", times)
 	}
 	l.R1.IP("route del 10.64.0.0/16 metric 0")
 	a.AwaitLine(0, 2*time.Second, putBack(1))

@@ -61,6 +61,7 @@ type grant struct {
 	churn       rate           // acquisitions and releases
 	look        rate           // looks at the link
 	report      rate           // lines in the log about transitions
+	repairs     rate           // and about what was put back
 	reached     bool           // its first state has been reported
 	start       start
 }
@@ -107,6 +108,7 @@ func grants(c *conf.Config) (gs []grant, links []linkName) {
 			churn:    rate{period: 50 * time.Millisecond, burst: 40},
 			look:     rate{period: 10 * time.Second, burst: 6},
 			report:   rate{period: 100 * time.Millisecond, burst: 20},
+			repairs:  repairRate,
 		}
 		a := r.Announcements
 		g.repeat, g.again, g.refresh, g.pace, g.linkUpDelay = max(1, a.Repeat), a.Delay, a.Refresh, a.Interval, r.LinkUpDelay
@@ -213,6 +215,10 @@ type rate struct {
 	burst  int64
 	due    int64 // when the bucket is full again, CLOCK_MONOTONIC in ns
 }
+
+// repairRate is that of lines about what is put back: whoever removes it again
+// and again gets five lines, and one in ten seconds, which say how often.
+var repairRate = rate{period: 10 * time.Second, burst: 5}
 
 // take spends one token at the instant now, and says whether there was one.
 func (r *rate) take(now int64) bool {

@@ -44,6 +44,10 @@ type linkInfo struct {
 	Loopback bool
 }
 
+// ethernet says whether an interface is one that VRRP runs on: no tunnel, and
+// not the loopback interface.
+func (i linkInfo) ethernet() bool { return !i.Loopback && len(i.MAC) == 6 }
+
 // addrInfo is an address of an interface.
 type addrInfo struct {
 	Index  int

@@ -170,6 +170,18 @@ func (l *leases) left() (ifaces []string, err error) {
 	return ifaces, nil
 }
 
+// flushed says whether somebody has removed a table of ours, with all others
+// perhaps, as the service of nftables does.
+func (l *leases) flushed() bool {
+	there, err := l.left()
+	for iface := range l.applied {
+		if err == nil && !slices.Contains(there, iface) {
+			return true
+		}
+	}
+	return false
+}
+
 // fill fills a new table.
 func (l *leases) fill(t *nftables.Table, iface string, addrs []netip.Addr, alive []renewed) error {
 	hook := nftables.ChainHookInput

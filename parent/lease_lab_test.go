@@ -46,6 +46,9 @@ func testLeases(t *testing.T, anew bool) {
 				return
 			}
 		}
+		if l.flushed() {
+			t.Error("flushed, and nobody has done it")
+		}
 		for _, rule := range []string{
 			"arp saddr ip . arp daddr ip @gratuitous accept",
 			"arp daddr ip @virtual4 arp daddr ip != @alive4 drop",
@@ -77,6 +80,16 @@ func testLeases(t *testing.T, anew bool) {
 				return
 			}
 		}
+		if out, err := exec.Command("nft", "flush", "ruleset").CombinedOutput(); err != nil {
+			t.Errorf("%s: %v", out, err)
+		}
+		if err := l.renew(renewing); err == nil || !l.flushed() {
+			t.Errorf("renewed what somebody has flushed: %v", err)
+		}
+		l.forget()
+		if err := l.apply(want, nil); err != nil || l.flushed() {
+			t.Errorf("made anew: %v", err)
+		}
 		want["eth1"] = []netip.Addr{four.Next()}
 		if err := l.apply(want, []renewed{{"eth1", four.Next(), time.Minute}}); err != nil || !alive("10.9.0.255") {
 			t.Errorf("another interface: %v\n%s", err, show())
@@ -84,6 +97,10 @@ func testLeases(t *testing.T, anew bool) {
 		delete(want, "eth0")
 		if err := l.apply(want, nil); err != nil || strings.Contains(show(), "10.9.0.254") || !alive("10.9.0.255") {
 			t.Errorf("without eth0: %v\n%s", err, show())
+		}
+		// What we ourselves have removed nobody else has.
+		if err := l.renew(renewing); err == nil || l.flushed() {
+			t.Errorf("renewed what we have removed: %v, flushed %v", err, l.flushed())
 		}
 		next, err := openLeases()
 		if err != nil {

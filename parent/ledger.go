@@ -28,7 +28,7 @@ type slot struct {
 	held        bool       // the addresses are, or may be, on the device
 	placed      []vaddr    // as they were put there
 	wears       bool       // the interface has its MAC address
-	reasserted  int        // how often somebody else had removed something
+	reasserted  int        // how often something was put back
 	made        int64      // when the device was
 	trouble     complaint  // about the device
 	announcing             // what is to be announced of it
@@ -122,13 +122,16 @@ func (d *daemon) renew() {
 	d.reviving = d.reviving[:0]
 	if len(d.renewing) > 0 {
 		err := d.leases.renew(d.renewing)
-		if err != nil { // somebody has flushed all of nftables, as its own service does
+		if err != nil {
+			flushed := d.leases.flushed()
 			d.leases.forget()
 			all, alive := d.leased()
-			if again := d.leases.apply(all, alive); again == nil {
-				d.log.Warn("put back what somebody else has removed", "leases", len(all), "error", err)
-			} else if d.complaints.take(d.now) {
+			again := d.leases.apply(all, alive)
+			if again != nil && d.complaints.take(d.now) {
 				d.log.Error("lease not renewed in the kernel", "error", errors.Join(err, again))
+			}
+			if again == nil && flushed && d.correcting.take(d.now) {
+				d.log.Warn("put back what somebody else has removed", "leases", len(all), "error", err)
 			}
 		}
 		d.renewing = d.renewing[:0]

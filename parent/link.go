@@ -138,6 +138,8 @@ func (l *link) unusable(info linkInfo, up bool) string {
 		return "its MTU is too small for IPv6"
 	case info.Index == 0:
 		return "there is no such interface"
+	case !info.ethernet():
+		return "it is not an Ethernet interface"
 	case info.Port:
 		return "it is a port of " + info.Master
 	case l.index != info.Index:
@@ -305,7 +307,7 @@ func (d *daemon) attachOrWait(l *link, info linkInfo) error {
 // membership of the group, and the devices of its virtual routers, down
 // until they are needed.
 func (d *daemon) attach(l *link, info linkInfo) (err error) {
-	if info.Loopback || len(info.MAC) != 6 {
+	if !info.ethernet() { // made since the start
 		return fmt.Errorf("%s: not an Ethernet interface", l.name)
 	}
 	d.tellConflicts(l.family)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"log/slog"
+	"net"
 	"strings"
 	"testing"
 
@@ -68,7 +69,7 @@ func TestComplaint(t *testing.T) {
 func TestUnusable(t *testing.T) {
 	t.Parallel()
 	l := &link{index: 3}
-	up := linkInfo{Index: 3, AdminUp: true, Up: true}
+	up := linkInfo{Index: 3, AdminUp: true, Up: true, MAC: make(net.HardwareAddr, 6)}
 	with := func(change func(i *linkInfo)) linkInfo { i := up; change(&i); return i }
 	for want, tt := range map[string]struct {
 		info linkInfo
@@ -76,6 +77,7 @@ func TestUnusable(t *testing.T) {
 	}{
 		"":                                {up, true},
 		"there is no such interface":      {linkInfo{}, false},
+		"it is not an Ethernet interface": {with(func(i *linkInfo) { i.MAC = nil }), false},
 		"it is a port of br9":             {with(func(i *linkInfo) { i.Port, i.Up, i.Master = true, false, "br9" }), false},
 		"it is another interface":         {with(func(i *linkInfo) { i.Index = 4 }), false},
 		"it is set down":                  {with(func(i *linkInfo) { i.AdminUp, i.Up = false, false }), false},

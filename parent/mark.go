@@ -3,6 +3,7 @@ package parent
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -74,4 +75,17 @@ func (d *daemon) recognize(next []*slot) error {
 		}
 	}
 	return nil
+}
+
+// suits refuses interfaces that are there and that VRRP cannot run on, however
+// long we waited.
+func (d *daemon) suits(next []*slot) error {
+	infos, err := d.kernel.links()
+	for _, s := range next {
+		i := slices.IndexFunc(infos, func(i linkInfo) bool { return s != nil && i.Name == d.links[s.link].name })
+		if i >= 0 && !infos[i].ethernet() {
+			return fmt.Errorf("%s: %s is not an Ethernet interface, and VRRP runs on no other", s.name, infos[i].Name)
+		}
+	}
+	return err
 }

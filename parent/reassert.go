@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"golang.org/x/sys/unix"
@@ -48,7 +49,9 @@ func (d *daemon) reassert(infos []linkInfo, addrs []addrInfo) {
 			err = d.mend(s)
 		case !s.held && s.own && !s.lowering && device.AdminUp:
 			if err = d.kernel.release(s.index, true, nil); err == nil {
-				d.log.Warn("device set down again", "vr", s.name, "device", device.Name)
+				if s.reasserted++; s.repairs.take(d.now) {
+					d.log.Warn("device set down again", "vr", s.name, "device", device.Name, "times", s.reasserted)
+				}
 				continue
 			}
 		default:
@@ -62,14 +65,44 @@ func (d *daemon) reassert(infos []linkInfo, addrs []addrInfo) {
 			d.log.Error("release failed", "vr", s.name, "error", err)
 			continue
 		}
-		s.reasserted++
-		if s.report.take(d.now) {
-			d.log.Warn("put back what somebody else has removed", "vr", s.name, "device", there, "addresses", missing, "times", s.reasserted)
-		}
+		d.tellRepair(s, there, missing, present)
 		if s.held {
 			d.announceSlot(s, l, 1, true)
 		}
 	}
+	if d.kernel != nil {
+		d.kernel.theirs.along = nil
+	}
+}
+
+// tellRepair tells of what was put back, and that it was somebody else who had
+// removed it, unless we know better.
+func (d *daemon) tellRepair(s *slot, there bool, missing int, present map[on]bool) {
+	s.reasserted++
+	because := d.unbidden(s, present)
+	switch {
+	case !s.repairs.take(d.now):
+	case because != "":
+		d.log.Warn("put back what the kernel has removed", "vr", s.name, "because", because, "addresses", missing, "times", s.reasserted)
+	default:
+		d.log.Warn("put back what somebody else has removed", "vr", s.name, "device", there, "addresses", missing, "times", s.reasserted)
+	}
+}
+
+// unbidden says why addresses of a held slot have gone that nobody else has
+// removed, "" if we do not know of it.
+func (d *daemon) unbidden(s *slot, present map[on]bool) string {
+	life := int64(d.life(s)) * int64(time.Second)
+	for _, a := range s.placed {
+		switch {
+		case present[on{s.index, a.Prefix.Addr()}]:
+		case life > 0 && d.now-s.prolonged >= life:
+			return "no advertisement has prolonged their lifetime"
+		case slices.Contains(d.kernel.theirs.along, placed{s.index, a.Prefix}):
+			return "they went with another address of their subnet that we gave back"
+		}
+	}
+	return ""
 }
 
 // deprecate has the virtual addresses on an interface itself be the source of

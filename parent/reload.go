@@ -224,7 +224,7 @@ func (d *daemon) prepare(c *conf.Config) error {
 	}
 	c.KeepDevices(d.defaultDevices())
 	next := d.match(c)
-	err = d.recognize(next)
+	err = errors.Join(d.recognize(next), d.suits(next))
 	var locked []string
 	states := maps.Clone(d.stateLocks)
 	if err == nil {

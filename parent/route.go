@@ -82,7 +82,7 @@ func sameRoute(r netlink.Route, c conf.Route) bool {
 // routeState is what has become of a static route.
 type routeState struct {
 	installed bool // since a virtual router is Active
-	times     int  // how often somebody else had removed it
+	times     int  // how often it was put back
 	trouble   complaint
 }
 
@@ -209,7 +209,7 @@ func (d *daemon) install(c conf.Route, there []netlink.Route) error {
 	if state.installed {
 		state.times++
 		if d.correcting.take(d.now) {
-			d.log.Warn("put back what somebody else has removed", "route", c.Prefix, "nh", c.NextHop, "times", state.times)
+			d.log.Warn("put back a route that was gone", "route", c.Prefix, "nh", c.NextHop, "times", state.times)
 		}
 	} else {
 		d.log.Info("route installed", "route", c.Prefix, "nh", c.NextHop)

@@ -70,7 +70,9 @@ type daemon struct {
 	conflictsTold map[ipc.Family]bool
 	refused       map[setting]bool // settings that cannot be changed, and are told
 	corrections   int              // how often somebody else had changed one
-	correcting    rate             // lines about that, and about routes
+	correcting    rate             // lines about that, about routes, and about leases
+	returned      int              // how often we have given somebody's address back
+	returning     rate             // lines about that
 	settingsNext  int64            // when to look at them
 	settingsAt    int              // the slot whose were looked at last
 	called        map[int]string   // interfaces, when all were looked at
@@ -157,7 +159,7 @@ func Run(o Options) (err error) {
 	}
 	d := &daemon{
 		log: log, load: o.Load, reopen: o.Reopen, applied: o.Applied, onReady: o.Ready, generation: 1, byIndex: make(map[arrival]ipc.Link), locks: make(map[string]*os.File), stateLocks: make(map[string]*os.File), bygone: make(map[vrID]bygone), recv: make(map[ipc.Family]*receiver), conflictsTold: make(map[ipc.Family]bool), verdicts: make(map[string]map[ipc.Verdict]int),
-		refused: make(map[setting]bool), correcting: rate{period: time.Second, burst: 20},
+		refused: make(map[setting]bool), correcting: repairRate, returning: repairRate,
 		now: ipc.Monotonic(), respawn: never, complaints: rate{period: 10 * time.Second, burst: 1}, leaseCheck: never,
 		ident: rand.Uint32(), packet: make([]byte, ipc.MaxFrame), datagram: make([]byte, ipc.MaxDatagram),
 	}

@@ -1,6 +1,7 @@
 package parent
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -91,7 +92,7 @@ func (d *daemon) open(c *conf.Config) (err error) {
 	if d.namespace, err = namespace(); err != nil {
 		return err
 	}
-	if err := d.recognize(next); err != nil {
+	if err := errors.Join(d.recognize(next), d.suits(next)); err != nil {
 		return err
 	}
 	if err := d.listen(next, c); err != nil {

@@ -23,6 +23,7 @@ type theirs struct {
 	port    uint32             // of the socket of our requests
 	armed   bool               // we have removed or prolonged something
 	removed []placed           // by us, and they were there
+	along   []placed           // ours that the kernel has removed with one of these
 	changed map[placed]addrMsg // as somebody else has made them
 	lost    map[placed]addrMsg // and as they were before we took them
 }
@@ -91,11 +92,15 @@ func (t *theirs) note(kind uint16, requested bool, report addrMsg) {
 	case kind == unix.RTM_DELADDR:
 		delete(t.changed, key)
 		delete(t.lost, key)
-		if i := slices.Index(t.removed, key); i >= 0 {
+		i := slices.Index(t.removed, key)
+		if i >= 0 {
 			t.removed, requested = slices.Delete(t.removed, i, i+1), true
 		}
-		if !ours && requested {
+		switch {
+		case !ours && requested:
 			t.lost[key] = slices.Clone(report)
+		case requested && i < 0:
+			t.along = append(t.along, key)
 		}
 	}
 }
@@ -130,7 +135,9 @@ func (d *daemon) giveBack(lost map[placed]addrMsg, meant func(placed) bool) {
 		}
 		switch err := d.kernel.say(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, report); {
 		case err == nil:
-			d.log.Warn("given back an address that is somebody else's", "address", key.prefix, "link", d.called[key.index])
+			if d.returned++; d.returning.take(d.now) {
+				d.log.Warn("given back an address that is somebody else's", "address", key.prefix, "link", d.called[key.index], "times", d.returned)
+			}
 		case !errors.Is(err, unix.ENODEV):
 			d.log.Error("cannot give back an address that is somebody else's", "address", key.prefix, "link", d.called[key.index], "error", err)
 		}
