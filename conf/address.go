@@ -14,11 +14,15 @@ var reservedIPv4 = []struct {
 }{
 	{netip.MustParsePrefix("0.0.0.0/8"), "an address of this network"},
 	{netip.MustParsePrefix("127.0.0.0/8"), "a loopback address"},
-	{netip.MustParsePrefix("169.254.0.0/24"), "a reserved link-local address"},
-	{netip.MustParsePrefix("169.254.255.0/24"), "a reserved link-local address"},
+	{netip.MustParsePrefix("169.254.0.0/32"), "the address of the network 169.254.0.0/16 itself"},
+	{netip.MustParsePrefix("169.254.255.255/32"), "the broadcast address of 169.254.0.0/16"},
 	{netip.MustParsePrefix("224.0.0.0/4"), "a multicast address"},
 	{netip.MustParsePrefix("255.255.255.255/32"), "the broadcast address"},
 }
+
+// setAside are the link-local networks that RFC 3927 §2.1 sets aside. Nobody
+// picks an address of them by himself; OpenStack has its virtual ones there.
+var setAside = []netip.Prefix{netip.MustParsePrefix("169.254.0.0/24"), netip.MustParsePrefix("169.254.255.0/24")}
 
 // parseAddress reads a virtual address of either family, with or without a
 // prefix length. The problem says what is wrong with it, "" if nothing.

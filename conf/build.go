@@ -28,7 +28,7 @@ func (r *reader) config(root *node) *Config {
 		}
 	}
 	routers := top.tables["vrouter"]
-	b := &builder{reader: r, ids: map[routerID]place{}, macs: map[string]place{}, addresses: map[addressID]place{}}
+	b := &builder{reader: r, ids: map[routerID]place{}, macs: map[string]place{}, addresses: map[addressID]place{}, anywhere: map[netip.Addr]place{}}
 	for _, s := range routers {
 		c.Routers = append(c.Routers, b.router(s))
 	}
@@ -47,10 +47,11 @@ type builder struct {
 	ids       map[routerID]place
 	macs      map[string]place // by interface
 	addresses map[addressID]place
+	anywhere  map[netip.Addr]place // but for link-local ones of IPv6
 }
 
-// addressID is what makes an address unique on a machine: a link-local one of
-// IPv6 may be on each interface once.
+// addressID is what makes an address unique on a machine: it may be on each
+// interface once.
 type addressID struct {
 	addr   netip.Addr
 	device string

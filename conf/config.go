@@ -157,9 +157,8 @@ type Router struct {
 	// Interface is the name of the network interface.
 	Interface string
 	// Addresses are the virtual addresses, 1..255 of them, in the order they
-	// are advertised, all of one family. No address appears twice in a
-	// configuration, but for link-local ones on different interfaces. The
-	// first IPv6 address is link-local (RFC 9568 §5.2.9).
+	// are advertised, all of one family. No address appears twice on an
+	// interface. The first IPv6 address is link-local (RFC 9568 §5.2.9).
 	Addresses []Address
 	// DerivedLinkLocal: the first address is not in the file, but made from the
 	// VRID, because the file gives only global ones.

@@ -124,7 +124,8 @@ func TestAddressErrors(t *testing.T) {
 		{"mask for a length", `"192.0.2.1/255.255.255.0"`, `vip: "192.0.2.1/255.255.255.0" is not an IP address with or without a prefix length; accepted: ` + vips},
 		{"unspecified", `"0.0.0.0"`, `vip: "0.0.0.0" is an address of this network; accepted: ` + vips},
 		{"loopback", `"127.0.0.1/8"`, `vip: "127.0.0.1/8" is a loopback address; accepted: ` + vips},
-		{"link-local zero", `"169.254.0.0"`, `vip: "169.254.0.0" is a reserved link-local address; accepted: ` + vips},
+		{"link-local zero", `"169.254.0.0"`, `vip: "169.254.0.0" is the address of the network 169.254.0.0/16 itself; accepted: ` + vips},
+		{"link-local broadcast", `"169.254.255.255"`, `vip: "169.254.255.255" is the broadcast address of 169.254.0.0/16; accepted: ` + vips},
 		{"multicast", `"224.0.0.18"`, `vip: "224.0.0.18" is a multicast address; accepted: ` + vips},
 		{"broadcast", `"255.255.255.255"`, `vip: "255.255.255.255" is the broadcast address; accepted: ` + vips},
 		{"network", `"192.0.2.0/24"`, `vip: "192.0.2.0/24" is the address of the network 192.0.2.0/24 itself; accepted: ` + vips},
@@ -132,10 +133,10 @@ func TestAddressErrors(t *testing.T) {
 		{"wrong type", `1`, `vip: is an integer; accepted: ` + vips},
 		{"wrong type in a list", `["192.0.2.1", true]`, `vip[2]: is a boolean; accepted: ` + vips},
 		{"empty list", `[]`, `vip: has 0 elements; accepted: 1..255 elements`},
-		{"twice", `["192.0.2.1", "192.0.2.1/24"]`, `vip[2]: 192.0.2.1 is already an address of vrouter[1] (line 4); accepted: each address once in the file`},
+		{"twice", `["192.0.2.1", "192.0.2.1/24"]`, `vip[2]: 192.0.2.1 is already an address of vrouter[1] (line 4); accepted: each address once on an interface`},
 		{"link-local not first", `["2001:db8::1/64", "fe80::1/64"]`, `vip[2]: "fe80::1/64" is link-local and does not stand first; accepted: a link-local address first, as version 3 wants it`},
 		{"IPv4 among IPv6", `["fe80::1", "192.0.2.1"]`, `vip[2]: "192.0.2.1" is of another family than the first address; accepted: one family in a virtual router`},
-		{"IPv6 twice", `["fe80::1", "fe80::1/64"]`, `vip[2]: fe80::1 is already an address of vrouter[1] (line 4); accepted: each link-local address once on an interface`},
+		{"IPv6 twice", `["fe80::1", "fe80::1/64"]`, `vip[2]: fe80::1 is already an address of vrouter[1] (line 4); accepted: each address once on an interface`},
 		{"IPv6 unspecified", `"::"`, `vip: "::" is the unspecified address; accepted: ` + vips},
 		{"IPv6 loopback", `"::1"`, `vip: "::1" is a loopback address; accepted: ` + vips},
 		{"IPv6 prefix length 129", `"fe80::1/129"`, `vip: "fe80::1/129" is not an IP address with or without a prefix length; accepted: ` + vips},
@@ -190,8 +191,8 @@ func TestFileErrors(t *testing.T) {
 		{"same router twice, address invalid", least + strings.ReplaceAll(least, "192.0.2.254", "x"), []string{
 			`f:6: vrouter[2].group: 7 is already the IPv4 group of vrouter[1] on eth0 (line 2); accepted: each group once per interface and family`,
 			`f:8: vrouter[2].vip: "x" is not an IP address with or without a prefix length; accepted: ` + vips}},
-		{"address on two interfaces", least + strings.ReplaceAll(least, "eth0", "eth1"), []string{
-			`f:8: vrouter[2].vip: 192.0.2.254 is already an address of vrouter[1] (line 4); accepted: each address once in the file`}},
+		{"address twice on an interface", least + strings.ReplaceAll(least, "= 7", "= 8"), []string{
+			`f:8: vrouter[2].vip: 192.0.2.254 is already an address of vrouter[1] (line 4); accepted: each address once on an interface`}},
 		{"vifname twice", least + macvlan + "vifname = \"v\"\n" + strings.ReplaceAll(second, "eth0", "eth1") + macvlan + "vifname = \"v\"\n", []string{
 			`f:12: vrouter[2].vifname: "v" is already the vifname of vrouter[1] (line 6); accepted: a name of its own`}},
 		{"vifname is an interface further down", least + macvlan + "vifname = \"eth1\"\n" + strings.ReplaceAll(second, "eth0", "eth1"), []string{
@@ -221,6 +222,32 @@ func manyIPv6(n int) string {
 	return "[" + strings.Join(list, ", ") + "]"
 }
 
+// TestAddressWarnings: what works, and may not be what was meant.
+func TestAddressWarnings(t *testing.T) {
+	t.Parallel()
+	vip := func(text string) string { return strings.Replace(least, "192.0.2.254", text, 1) }
+	elsewhere := func(text string) string { return text + strings.ReplaceAll(text, "eth0", "eth1") }
+	const six = "[[vrouter]]\ngroup = 7\ninterface = \"eth0\"\nvip = \"fe80::1\"\n"
+	for _, test := range []struct{ name, text, want string }{
+		{"none", least, ""},
+		{"a link-local address", vip("169.254.7.1"), ""},
+		{"OpenStack's", vip("169.254.0.1/24"), `f:4: vrouter[1].vip: 169.254.0.1 is link-local and reserved (RFC 3927 §2.1): hosts reach it on this link alone, and some not at all`},
+		{"the last of them", vip("169.254.255.1"), `f:4: vrouter[1].vip: 169.254.255.1 is link-local and reserved (RFC 3927 §2.1): hosts reach it on this link alone, and some not at all`},
+		{"on two interfaces", elsewhere(least), `f:8: vrouter[2].vip: 192.0.2.254 is an address of vrouter[1] (line 4) on another interface, too: no host may see both`},
+		{"IPv6 on two interfaces", elsewhere(vip("2001:db8::1")), `f:8: vrouter[2].vip: 2001:db8::1 is an address of vrouter[1] (line 4) on another interface, too: no host may see both`},
+		{"link-local IPv6 on two interfaces", elsewhere(six), ""},
+	} {
+		c, err := conf.Parse("f", []byte(test.text), conf.TOML)
+		if err != nil {
+			t.Errorf("%s: %v", test.name, err)
+			continue
+		}
+		if got := column.ReplaceAllString(strings.Join(c.Warnings, "\n"), "$1"); got != test.want {
+			t.Errorf("%s: warnings\n%s\nwant\n%s", test.name, got, test.want)
+		}
+	}
+}
+
 // Errors of version and checksum with IPv6 addresses.
 func TestIPv6Errors(t *testing.T) {
 	t.Parallel()
@@ -231,9 +258,9 @@ func TestIPv6Errors(t *testing.T) {
 		{"checksum", six + "checksum = \"rfc9568\"\n", `f:5: vrouter[1].checksum: has no meaning with IPv6 addresses, where it always covers the pseudo-header; accepted: checksum with IPv4 addresses and version = 3`},
 		{"advert", six + "timers.advert = 41\n", `f:5: vrouter[1].timers.advert: 41 is out of range; accepted: 0.01..40.95, with version = 3`},
 		{"the same VRID twice", six + "[[vrouter]]\ngroup = 7\ninterface = \"eth0\"\nvip = \"fe80::2\"\n", `f:6: vrouter[2].group: 7 is already the IPv6 group of vrouter[1] on eth0 (line 2); accepted: each group once per interface and family`},
-		{"link-local twice on an interface", six + "[[vrouter]]\ngroup = 8\ninterface = \"eth0\"\nvip = \"fe80::1\"\n", `f:8: vrouter[2].vip: fe80::1 is already an address of vrouter[1] (line 4); accepted: each link-local address once on an interface`},
+		{"link-local twice on an interface", six + "[[vrouter]]\ngroup = 8\ninterface = \"eth0\"\nvip = \"fe80::1\"\n", `f:8: vrouter[2].vip: fe80::1 is already an address of vrouter[1] (line 4); accepted: each address once on an interface`},
 		{"derived, and given to another", "[[vrouter]]\ngroup = 8\ninterface = \"eth0\"\nvip = \"fe80::5e00:207\"\n[[vrouter]]\ngroup = 7\ninterface = \"eth0\"\nvip = \"2001:db8::1\"\n",
-			`f:8: vrouter[2].vip: fe80::5e00:207 is already an address of vrouter[1] (line 4); accepted: each link-local address once on an interface`},
+			`f:8: vrouter[2].vip: fe80::5e00:207 is already an address of vrouter[1] (line 4); accepted: each address once on an interface`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -252,10 +252,10 @@ priority = "high"
 		`f:1: debgu: unknown key; did you mean debug?`,
 		`f:2: debug: 6 is out of range; accepted: 0..5`,
 		`f:5: vrouter[1].group: 300 is out of range; accepted: 1..255`,
-		`f:9: vrouter[1].vip[2]: 192.0.2.1 is already an address of vrouter[1] (line 8); accepted: each address once in the file`,
+		`f:9: vrouter[1].vip[2]: 192.0.2.1 is already an address of vrouter[1] (line 8); accepted: each address once on an interface`,
 		`f:11: vrouter[1].timers.advert: 0 is out of range; accepted: 1..255 in whole seconds, with version = 2`,
 		`f:13: vrouter[2].group: is missing; accepted: 1..255`,
-		`f:15: vrouter[2].vip: 192.0.2.1 is already an address of vrouter[1] (line 8); accepted: each address once in the file`,
+		`f:15: vrouter[2].vip: 192.0.2.1 is already an address of vrouter[1] (line 8); accepted: each address once on an interface`,
 		`f:16: vrouter[2].priority: is a string; accepted: an integer 1..255`,
 	)
 }

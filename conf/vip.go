@@ -1,6 +1,9 @@
 package conf
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // vip reads the virtual addresses, says whether the first of them is derived,
 // and whether they are IPv6: the first valid one decides.
@@ -34,8 +37,11 @@ func (b *builder) vip(s *section) (addresses []Address, derived, ipv6 bool) {
 			b.fail(item.line, labels[i], "%s is of another family than the first address; accepted: one family in a virtual router", item.shown())
 			continue
 		}
-		if !b.take(s, a.Addr, item.line, labels[i]) {
+		if !b.take(s, a.Addr, item, labels[i]) {
 			continue
+		}
+		if slices.ContainsFunc(setAside, func(p netip.Prefix) bool { return p.Contains(a.Addr) }) {
+			b.warn(item, labels[i], "%v is link-local and reserved (RFC 3927 §2.1): hosts reach it on this link alone, and some not at all", a.Addr)
 		}
 		if linkLocal6(a.Addr) && late == nil && len(addresses) > 0 && !linkLocal6(addresses[0].Addr) {
 			late = &Error{Line: item.line, Key: labels[i], Problem: item.text}
@@ -55,18 +61,24 @@ func (b *builder) vip(s *section) (addresses []Address, derived, ipv6 bool) {
 // linkLocal6 tells whether an address is link-local in IPv6.
 func linkLocal6(a netip.Addr) bool { return a.Is6() && a.IsLinkLocalUnicast() }
 
-// take makes an address one of a virtual router, unless it is one already.
-func (b *builder) take(s *section, a netip.Addr, line int, label string) bool {
-	id, where := addressID{addr: a}, "each address once in the file"
-	if linkLocal6(a) {
-		id.device, where = s.text("interface"), "each link-local address once on an interface"
-	}
-	first, taken := b.addresses[id]
-	if taken {
-		b.fail(line, label, "%v is already an address of %s (line %d); accepted: %s", a, first.label, first.line, where)
+// take makes an address one of a virtual router, unless it is one on the same
+// interface already. Two interfaces may be in networks that know nothing of
+// each other; where a global address is on both, that is told.
+func (b *builder) take(s *section, a netip.Addr, n *node, label string) bool {
+	id := addressID{a, s.text("interface")}
+	if first, taken := b.addresses[id]; taken {
+		b.fail(n.line, label, "%v is already an address of %s (line %d); accepted: each address once on an interface", a, first.label, first.line)
 		return false
 	}
-	b.addresses[id] = place{s.label, line}
+	b.addresses[id] = place{s.label, n.line}
+	first, elsewhere := b.anywhere[a]
+	switch {
+	case linkLocal6(a):
+	case elsewhere:
+		b.warn(n, label, "%v is an address of %s (line %d) on another interface, too: no host may see both", a, first.label, first.line)
+	default:
+		b.anywhere[a] = place{s.label, n.line}
+	}
 	return true
 }
 
@@ -83,7 +95,7 @@ func (b *builder) derive(s *section, n *node, label string, addresses []Address)
 		return addresses
 	}
 	a := netip.AddrFrom16([16]byte{0: 0xfe, 1: 0x80, 12: 0x5e, 14: 2, 15: byte(s.number("group"))})
-	if !b.take(s, a, n.line, label) {
+	if !b.take(s, a, n, label) {
 		return addresses
 	}
 	return append([]Address{{Addr: a, Bits: 64}}, addresses...)

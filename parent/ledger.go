@@ -105,9 +105,7 @@ func (d *daemon) prolong(s *slot, at int64) {
 	if d.leases == nil || s.ownership == ipc.OwnsAll {
 		return
 	}
-	for _, a := range s.addrs {
-		d.renewing = append(d.renewing, renewed{d.links[s.link].name, a.Addr, time.Duration(s.expires - d.now)})
-	}
+	d.renewing = d.answering(d.renewing, s)
 }
 
 // renew tells the kernel what this turn has prolonged.
@@ -142,25 +140,52 @@ func (d *daemon) renew() {
 // which of them may answer now.
 func (d *daemon) leased() (all map[string][]netip.Addr, alive []renewed) {
 	all = make(map[string][]netip.Addr)
+	own := d.ownAddresses()
 	for _, s := range d.slots {
 		if s == nil || s.ownership == ipc.OwnsAll {
 			continue
 		}
-		l, name := d.links[s.link], d.links[s.link].name
+		name := d.links[s.link].name
 		for _, a := range s.addrs {
-			if isOn(l.prefixes, a.Addr) {
-				continue // it answers whatever becomes of us
+			if !own[a.Addr] { // which answers whatever becomes of us
+				all[name] = append(all[name], a.Addr)
 			}
-			all[name] = append(all[name], a.Addr)
-			if left := time.Duration(s.expires - d.now); s.held && left > 0 {
-				alive = append(alive, renewed{name, a.Addr, left})
-			}
+		}
+		if s.held && s.expires > d.now {
+			alive = d.answering(alive, s)
 		}
 	}
 	for _, addrs := range all {
 		slices.SortFunc(addrs, netip.Addr.Compare)
 	}
 	return all, alive
+}
+
+// answering adds the addresses of a slot to those that may answer for the rest
+// of its lease, on every interface that has them: its tables see the packets
+// of all.
+func (d *daemon) answering(to []renewed, s *slot) []renewed {
+	name, left := d.links[s.link].name, time.Duration(s.expires-d.now)
+	for _, a := range s.addrs {
+		to = append(to, renewed{name, a.Addr, left})
+		for _, also := range d.shared[a.Addr] {
+			if also != name {
+				to = append(to, renewed{also, a.Addr, left})
+			}
+		}
+	}
+	return to
+}
+
+// ownAddresses are those of the interfaces themselves.
+func (d *daemon) ownAddresses() map[netip.Addr]bool {
+	own := make(map[netip.Addr]bool)
+	for _, l := range d.links {
+		for _, p := range l.prefixes {
+			own[p.Addr()] = true
+		}
+	}
+	return own
 }
 
 // give takes the slot's addresses off its device again.

@@ -20,6 +20,7 @@ type link struct {
 	prefixes  []netip.Prefix // its own
 	left      []vaddr        // virtual ones that were left on it
 	clearNext int64          // they are not removed before
+	outside   []netip.Addr   // virtual ones in no subnet of it, as told
 	mac       [6]byte
 	mtu       int
 	narrow    bool  // its MTU cannot carry the family
@@ -104,6 +105,7 @@ func (d *daemon) compare() error {
 		if state.Up { // one that is down has nothing to say, and loses IPv6 addresses
 			d.own(l)
 			errs = append(errs, d.deprecate(l))
+			d.tellOutside(l)
 		}
 		d.tell(l, state, cause)
 	}
@@ -215,6 +217,7 @@ func (d *daemon) settled(l *link, up bool) bool {
 
 // wanted are the rules that follow from what is now.
 func (d *daemon) wanted() (r rules) {
+	own := d.ownAddresses()
 	for _, s := range d.slots {
 		if s == nil {
 			continue
@@ -224,7 +227,7 @@ func (d *daemon) wanted() (r rules) {
 			switch {
 			case s.own && (s.ownership == ipc.OwnsAll || s.held && isOn(l.prefixes, a.Addr)):
 				r.owned = append(r.owned, owned{l.index, a.Addr})
-			case s.ownership != ipc.OwnsAll && !s.accept && !isOn(l.prefixes, a.Addr):
+			case s.ownership != ipc.OwnsAll && !s.accept && !own[a.Addr]:
 				r.refused = append(r.refused, a.Addr)
 			}
 		}

@@ -138,6 +138,25 @@ func (d *daemon) tellOwner(l *link, s *slot, was ipc.Ownership, waits bool) {
 	}
 }
 
+// tellOutside tells, when it changes, which virtual addresses of a link lie in
+// no subnet of the interface. In IPv6 that may have link-local addresses alone:
+// there one that has a length in the file brings its subnet along.
+func (d *daemon) tellOutside(l *link) {
+	var outside []netip.Addr
+	for _, s := range l.slots {
+		for _, a := range s.addrs {
+			within := func(p netip.Prefix) bool { return p.Contains(a.Addr) || a.Addr.Is6() && a.Bits > 0 }
+			if !(a.Addr.Is6() && a.Addr.IsLinkLocalUnicast()) && !slices.ContainsFunc(l.prefixes, within) {
+				outside = append(outside, a.Addr)
+			}
+		}
+	}
+	if !slices.Equal(outside, l.outside) && len(outside) > 0 {
+		d.log.Warn("virtual addresses in no subnet of the interface", "link", l.linkName, "addresses", outside, "hint", "hosts reach them only with a route to them, or in a subnet of their own")
+	}
+	l.outside = outside
+}
+
 // advertises says whether an address is one of the grant's.
 func (g *grant) advertises(ip netip.Addr) bool {
 	return slices.ContainsFunc(g.addrs, func(a conf.Address) bool { return a.Addr == ip })

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
@@ -104,12 +105,18 @@ func (d *daemon) adopt(next []*slot) {
 	for _, l := range d.links {
 		l.slots = nil
 	}
+	d.shared = make(map[netip.Addr][]string)
 	for _, s := range next {
-		if s != nil {
-			l := d.links[s.link]
-			l.slots = append(l.slots, s)
+		if s == nil {
+			continue
+		}
+		l := d.links[s.link]
+		l.slots = append(l.slots, s)
+		for _, a := range s.addrs {
+			d.shared[a.Addr] = append(d.shared[a.Addr], l.name)
 		}
 	}
+	maps.DeleteFunc(d.shared, func(_ netip.Addr, on []string) bool { return len(on) < 2 })
 }
 
 // lockLinks takes the locks of the interfaces of slots that are not locked

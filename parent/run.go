@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math"
 	"math/rand/v2"
+	"net/netip"
 	"os"
 	"time"
 
@@ -46,6 +47,7 @@ type daemon struct {
 	states        chan<- map[string][]byte
 	stateDone     <-chan struct{}
 	links         []*link
+	shared        map[netip.Addr][]string // interfaces of virtual addresses that several have
 	byIndex       map[arrival]ipc.Link
 	locks         map[string]*os.File // by interface
 	kernel        *kernel
