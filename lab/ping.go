@@ -16,6 +16,9 @@ const (
 	PingInterval = 10 * time.Millisecond
 	// PingTimeout is when a probe counts as lost.
 	PingTimeout = 200 * time.Millisecond
+	// judgment is how much later that is decided: the yardsticks say only after a
+	// stall how long it was.
+	judgment    = 100 * time.Millisecond
 	echoRequest = 8
 	echoReply   = 0
 )
@@ -40,8 +43,8 @@ type Pinger struct {
 
 	mu       sync.Mutex
 	sent     []time.Time // by sequence number
-	answered []bool
-	judged   int // probes whose fate is known
+	answered []time.Time // zero: not
+	judged   int         // probes whose fate is known
 	lost     int
 	outage   *Outage
 	sources  map[string]int
@@ -60,13 +63,14 @@ func (l *Lab) Ping(ip netip.Addr, onChange func(Outage, bool)) *Pinger {
 	})
 	in := l.Client.socket(unix.AF_PACKET, unix.SOCK_RAW, int(htons(unix.ETH_P_IP)), packetOptions)
 	id := uint16(os.Getpid())
-	go receive(in, func(b []byte, _ int, at time.Time) {
-		if sequence, ok := parseEcho(b, ip, id); ok {
-			p.answer(int(sequence), mac(b[6:]), at)
-		}
-	})
 	p.stopped.Add(1)
-	go p.send(out, to, id)
+	go p.send(out, to, id, func() {
+		read(in, false, func(b []byte, _ int, at time.Time) {
+			if sequence, ok := parseEcho(b, ip, id); ok {
+				p.answer(int(sequence), mac(b[6:]), at)
+			}
+		})
+	})
 	l.Cleanup(p.Stop)
 	return p
 }
@@ -80,7 +84,9 @@ func parseEcho(b []byte, ip netip.Addr, id uint16) (sequence uint16, ok bool) {
 	return binary.BigEndian.Uint16(icmp[6:]), icmp[0] == echoReply && binary.BigEndian.Uint16(icmp[4:]) == id
 }
 
-func (p *Pinger) send(out *os.File, to unix.Sockaddr, id uint16) {
+// send sends probes, reads what has been answered, and then judges: all that had
+// arrived by then has been read, however long nothing of this ran.
+func (p *Pinger) send(out *os.File, to unix.Sockaddr, id uint16, readAnswers func()) {
 	defer p.stopped.Done()
 	conn, err := out.SyscallConn()
 	if err != nil {
@@ -96,7 +102,7 @@ func (p *Pinger) send(out *os.File, to unix.Sockaddr, id uint16) {
 		}
 		p.mu.Lock()
 		sequence := len(p.sent)
-		p.sent, p.answered = append(p.sent, time.Now()), append(p.answered, false)
+		p.sent, p.answered = append(p.sent, time.Now()), append(p.answered, time.Time{})
 		p.mu.Unlock()
 		// An address nobody answers for is unreachable after a while: that
 		// probe is lost like the others.
@@ -104,7 +110,9 @@ func (p *Pinger) send(out *os.File, to unix.Sockaddr, id uint16) {
 			unix.Sendto(int(fd), echo(id, uint16(sequence)), 0, to)
 			return true
 		})
-		p.judge(time.Now())
+		now := time.Now()
+		readAnswers()
+		p.judge(now)
 	}
 }
 
@@ -124,10 +132,10 @@ func echo(id, sequence uint16) []byte {
 func (p *Pinger) answer(sequence int, source string, at time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if sequence >= len(p.sent) || p.answered[sequence] || at.Sub(p.sent[sequence]) > PingTimeout+Slack(p.sent[sequence], at) {
+	if sequence >= len(p.sent) || !p.answered[sequence].IsZero() {
 		return
 	}
-	p.answered[sequence] = true
+	p.answered[sequence] = at
 	p.sources[source]++
 	if o := p.outage; o != nil && p.sent[sequence].After(o.Start) && o.End.IsZero() {
 		o.End = at
@@ -138,9 +146,9 @@ func (p *Pinger) answer(sequence int, source string, at time.Time) {
 func (p *Pinger) judge(now time.Time) {
 	p.mu.Lock()
 	var notify []func()
-	for ; p.judged < len(p.sent) && now.Sub(p.sent[p.judged]) > PingTimeout+Slack(p.sent[p.judged], now); p.judged++ {
+	for ; p.judged < len(p.sent) && now.Sub(p.sent[p.judged]) > judgment+PingTimeout+Slack(p.sent[p.judged], now); p.judged++ {
 		switch i := p.judged; {
-		case !p.answered[i]:
+		case !p.inTime(i):
 			p.lost++
 			if p.outage == nil {
 				p.outage = &Outage{Start: p.sent[i]}
@@ -164,11 +172,17 @@ func (p *Pinger) judge(now time.Time) {
 	}
 }
 
+// inTime says whether a probe was answered, and soon enough.
+func (p *Pinger) inTime(i int) bool {
+	sent, at := p.sent[i], p.answered[i]
+	return !at.IsZero() && at.Sub(sent) <= PingTimeout+Slack(sent, at)
+}
+
 // firstAnswerAfter is when the first probe after i that is answered already
 // was sent; an answer takes microseconds.
 func (p *Pinger) firstAnswerAfter(i int) time.Time {
 	for j := i + 1; j < len(p.sent); j++ {
-		if p.answered[j] {
+		if p.inTime(j) {
 			return p.sent[j]
 		}
 	}
@@ -200,7 +214,7 @@ func (p *Pinger) Answering() bool {
 	defer p.mu.Unlock()
 	n := len(p.sent)
 	for i := max(0, n-5); i < n; i++ {
-		if p.answered[i] {
+		if p.inTime(i) {
 			return true
 		}
 	}

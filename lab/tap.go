@@ -96,6 +96,12 @@ func packetOptions(fd int) error {
 
 // receive hands over frames until the socket is closed.
 func receive(f *os.File, handle func(b []byte, index int, at time.Time)) {
+	read(f, true, handle)
+}
+
+// read hands over frames until the socket is closed, or, unless it is to wait,
+// until it is empty.
+func read(f *os.File, wait bool, handle func(b []byte, index int, at time.Time)) {
 	conn, err := f.SyscallConn()
 	if err != nil {
 		return
@@ -107,10 +113,10 @@ func receive(f *os.File, handle func(b []byte, index int, at time.Time)) {
 		var failed error
 		err := conn.Read(func(fd uintptr) bool {
 			n, oobn, _, from, failed = unix.Recvmsg(int(fd), buf, oob, 0)
-			return failed != unix.EAGAIN
+			return !wait || failed != unix.EAGAIN
 		})
-		if err != nil {
-			return // closed
+		if err != nil || failed == unix.EAGAIN {
+			return // closed, or empty
 		}
 		if failed != nil {
 			continue // the port went down, or a signal came
