@@ -54,7 +54,7 @@ func (p *Process) end() {
 		p.Kill()
 		return
 	}
-	if !p.ended() {
+	if !p.Ended() {
 		for _, pid := range append(Descendants(p.PID), p.PID) {
 			syscall.Kill(pid, syscall.SIGCONT)
 		}

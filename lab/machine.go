@@ -60,8 +60,8 @@ func (m *Machine) start() {
 		if m.first > 0 {
 			_, state = m.Run("systemctl", "is-system-running")
 		}
-		return state == "running" || state == "degraded" || m.ended()
-	}) || m.ended() {
+		return state == "running" || state == "degraded" || m.Ended()
+	}) || m.Ended() {
 		m.lab.Fatalf("%s: does not boot: %q; it said\n%s", m.name, state, m.Output())
 	}
 }

@@ -138,7 +138,7 @@ func (p *Process) Exited() <-chan struct{} { return p.done }
 // signal; a process that goes on ends the test.
 func (p *Process) AwaitExit(timeout time.Duration) int {
 	p.lab.Helper()
-	if !Until(timeout, p.ended) {
+	if !Until(timeout, p.Ended) {
 		p.lab.Fatalf("%s: has not ended within %v; it said\n%s", p.name, timeout, p.Output())
 	}
 	if ws, ok := p.state().(syscall.WaitStatus); ok && ws.Signaled() {
@@ -149,8 +149,8 @@ func (p *Process) AwaitExit(timeout time.Duration) int {
 	return 0
 }
 
-// ended says whether it has.
-func (p *Process) ended() bool {
+// Ended says whether it has.
+func (p *Process) Ended() bool {
 	select {
 	case <-p.done:
 		return true
@@ -179,7 +179,7 @@ func (p *Process) Terminate(timeout time.Duration) int {
 // so that none sees another's death and says goodbye. It returns when they
 // are gone.
 func (p *Process) Kill() (at time.Time) {
-	if p.ended() {
+	if p.Ended() {
 		return time.Now()
 	}
 	unix.Kill(p.PID, unix.SIGSTOP)
