@@ -1,6 +1,8 @@
 package parent
 
 import (
+	"errors"
+
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"golang.org/x/sys/unix"
 )
@@ -47,6 +49,12 @@ func packetFilter(family ipc.Family, vrids []uint8) []unix.SockFilter {
 		unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K, K: sampled - 1, Jf: 1},
 		unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: 0},
 		unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: 0xffffffff})
+}
+
+// lockFilter gives a socket its filter, for good.
+func lockFilter(sock int, f []unix.SockFilter) error {
+	return errors.Join(unix.SetsockoptSockFprog(sock, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: uint16(len(f)), Filter: &f[0]}),
+		unix.SetsockoptInt(sock, unix.SOL_SOCKET, unix.SO_LOCK_FILTER, 1))
 }
 
 // Offsets with a meaning of their own.

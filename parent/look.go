@@ -90,10 +90,8 @@ func openTap(index int, family ipc.Family) (int, error) {
 	if err != nil {
 		return -1, fmt.Errorf("tap: %w", err)
 	}
-	filter := tapFilter(family)
 	all := binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, unix.ETH_P_ALL))
-	err = errors.Join(unix.SetsockoptSockFprog(sock, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}),
-		unix.SetsockoptInt(sock, unix.SOL_SOCKET, unix.SO_LOCK_FILTER, 1),
+	err = errors.Join(lockFilter(sock, tapFilter(family)),
 		unix.SetsockoptInt(sock, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 1<<20),
 		unix.Bind(sock, &unix.SockaddrLinklayer{Protocol: all, Ifindex: index}))
 	if err != nil {

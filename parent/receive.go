@@ -58,10 +58,7 @@ func openReceiver(family ipc.Family, vrids []uint8, filtered bool) (*receiver, e
 	}
 	r := &receiver{family: family, sock: sock, oob: make([]byte, 256), drained: ipc.Monotonic(), vrids: sorted(vrids), filtered: filtered}
 	if filtered {
-		filter := packetFilter(family, vrids)
-		prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-		err = errors.Join(unix.SetsockoptSockFprog(sock, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &prog),
-			unix.SetsockoptInt(sock, unix.SOL_SOCKET, unix.SO_LOCK_FILTER, 1))
+		err = lockFilter(sock, packetFilter(family, vrids))
 	}
 	for _, o := range append(options, [3]int{unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1}, [3]int{unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 8 << 20}) {
 		err = errors.Join(err, unix.SetsockoptInt(sock, o[0], o[1], o[2]))
@@ -117,10 +114,8 @@ func deafSocket() (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	nothing := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K}
 	err = errors.Join(unix.SetsockoptInt(sock, unix.IPPROTO_IP, unix.IP_MULTICAST_ALL, 0),
-		unix.SetsockoptSockFprog(sock, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &nothing}),
-		unix.SetsockoptInt(sock, unix.SOL_SOCKET, unix.SO_LOCK_FILTER, 1))
+		lockFilter(sock, []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K}}))
 	if err != nil {
 		unix.Close(sock)
 		return -1, err
