@@ -203,6 +203,70 @@ func TestLifetimes(t *testing.T) {
 	}
 }
 
+// TestSecondLine: whoever flushes nftables after a death, or while the daemon
+// hangs, makes the addresses answer again for some seconds at the most: then the
+// kernel removes them. They stay while the daemon runs; one that hung says that
+// it has put them back.
+func TestSecondLine(t *testing.T) {
+	t.Parallel()
+	const life = 15 * time.Second
+	for _, killed := range []bool{true, false} {
+		for _, r := range []lab.Router{{}, {IPv6: true}, {OnInterface: true}, {OnInterface: true, IPv6: true}} {
+			t.Run(fmt.Sprintf("killed %v, IPv6 %v, on the interface %v", killed, r.IPv6, r.OnInterface), func(t *testing.T) {
+				t.Parallel()
+				l := lab.New(t)
+				l.Client.IP("addr add 2001:db8:9::9/64 dev " + lab.Interface + " nodad")
+				forward(l.R1)
+				r.Kind, r.Version, r.Priority, r.Interval = lab.Rvrrpd, 3, high, interval3
+				a := l.R1.Run(r)
+				a.AwaitActive(0)
+				awaitAdverts(l, l.R1, r, 2) // with the first after the takeover they get their lifetime
+				vip := r.VIPs()[0]
+				held := func() bool { return l.R1.Holds(vip) || l.R1.Holds(r.VIPs()[len(r.VIPs())-1]) }
+				for began := time.Now(); time.Since(began) < life+2*time.Second; {
+					awaitAdverts(l, l.R1, r, 1)
+					if seconds, there := lifetimeOf(t, l.R1, vip.String()); !there || seconds > uint32(life/time.Second) {
+						t.Fatalf("lifetime %d, there: %v", seconds, there)
+					}
+				}
+				if a.Said(0, "put back|given back|lease not") {
+					t.Errorf("it took its own doing for another's:\n%s", a.Output())
+				}
+				from, since := a.Len(), time.Now()
+				if killed {
+					a.Kill()
+				} else {
+					syscall.Kill(a.PID, syscall.SIGSTOP)
+				}
+				if r.IPv6 && r.OnInterface {
+					l.R1.Owes("the kernel removes the route to the prefix some time after the address")
+				}
+				if out, err := exec.Command("ip", "netns", "exec", l.R1.Namespace, "nft", "flush", "ruleset").CombinedOutput(); err != nil {
+					t.Fatalf("nft: %v: %s", err, out)
+				}
+				if !accepts(t, l, vip) {
+					t.Error("it does not answer without its leases") // nor could it be seen below
+				}
+				if !lab.Until(life+5*time.Second, func() bool { return !held() }) || over(since, time.Now(), life+1100*time.Millisecond) {
+					t.Errorf("the addresses stay for %v", time.Since(since))
+				}
+				if accepts(t, l, vip) {
+					t.Error("it still answers")
+				}
+				if killed {
+					return
+				}
+				signal(t, syscall.SIGCONT, a.PID)
+				a.AwaitLine(from, 5*time.Second, "put back what somebody else has removed.*addresses=|lease lost")
+				a.AwaitLine(from, 5*time.Second, "put back what somebody else has removed.*leases=")
+				if !lab.Until(5*time.Second, func() bool { return l.R1.Holds(vip) && accepts(t, l, vip) }) {
+					t.Errorf("they do not come back; it said\n%s", a.Output())
+				}
+			})
+		}
+	}
+}
+
 // TestLeasesAreSwept: the next start removes the tables that a killed daemon
 // has left, an orderly end removes its own, and lease = "off" makes none.
 func TestLeasesAreSwept(t *testing.T) {

@@ -38,9 +38,9 @@ func (d *daemon) takeSoon(s *slot, h ipc.Header) ipc.Code {
 	}
 	// The ledger first: undoing never forgets.
 	s.held, s.placed = true, d.place(s)
+	s.acquiring = &acquiring{slot: s, header: h}
 	d.prolong(s, d.now)
 	d.leaseCheck = min(d.leaseCheck, s.expires)
-	s.acquiring = &acquiring{slot: s, header: h}
 	d.acquisitions = append(d.acquisitions, s.acquiring)
 	if len(d.acquisitions) >= acquireChunk {
 		d.acquireAll()
@@ -64,6 +64,7 @@ func (d *daemon) acquireAll() {
 	for _, a := range all {
 		s := a.slot
 		s.acquiring = nil
+		d.born(s)
 		if failed { // find out whose it was; the others lose nothing
 			if err := d.mend(s); err != nil {
 				d.log.Error("acquire failed", "vr", s.name, "error", err)

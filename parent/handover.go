@@ -82,6 +82,9 @@ func (d *daemon) leave() error {
 	}
 	d.confirm()
 	d.renew() // what this turn has prolonged: the next one needs its time
+	for len(d.reviving) > 0 {
+		d.reviveMore()
+	}
 	if d.child != nil {
 		d.end()
 	}

@@ -29,6 +29,7 @@ func (d *daemon) put(s *slot, addrs []vaddr) error {
 // lay puts them beside what is there.
 func (d *daemon) lay(s *slot, addrs []vaddr) error {
 	if !s.ioctl {
+		d.born(s)
 		return d.kernel.acquire(s.index, s.own, addrs)
 	}
 	var errs []error

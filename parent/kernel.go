@@ -53,6 +53,7 @@ type addrInfo struct {
 	Index  int
 	Prefix netip.Prefix
 	Proto  uint8
+	Again  bool // it was there before, and put again
 	Host   bool // of scope host
 	// Primary: an advertisement may come from it (RFC 9568 §7.2): IPv4, the
 	// interface's own of a subnet; IPv6, link-local and not tentative.
@@ -63,7 +64,7 @@ type addrInfo struct {
 type vaddr struct {
 	Prefix        netip.Prefix
 	NoPrefixRoute bool
-	Lifetime      uint32 // seconds until the kernel removes it, 0 for ever
+	Lifetime      uint32 `json:"-"` // seconds until the kernel removes it, 0 for ever; of one message
 	Host          bool   // of scope host: nothing is sent from it
 	Deprecated    bool   // nothing is sent from it while another can be chosen
 }
@@ -190,6 +191,9 @@ func (k *kernel) addressMessages(family int) (msgs []addrMsg, err error) {
 }
 
 func parseAddress(m []byte) (a addrInfo, err error) {
+	if len(m) < unix.SizeofIfAddrmsg {
+		return a, errors.New("netlink: short message about an address")
+	}
 	msg := nl.DeserializeIfAddrmsg(m)
 	attrs, err := nl.ParseRouteAttr(m[msg.Len():])
 	if err != nil {
@@ -207,6 +211,8 @@ func parseAddress(m []byte) (a addrInfo, err error) {
 			if ourLabel.Match(bytes.TrimRight(attr.Value, "\x00")) {
 				a.Proto = protoRVRRPD
 			}
+		case unix.IFA_CACHEINFO: // when it was made, and changed last, behind two lifetimes
+			a.Again = len(attr.Value) >= 16 && !bytes.Equal(attr.Value[8:12], attr.Value[12:16])
 		case ifaProto:
 			if len(attr.Value) > 0 {
 				a.Proto = attr.Value[0]
@@ -325,11 +331,18 @@ func (k *kernel) acquireMany(all []placement) error {
 }
 
 // revive puts addresses again that are ours, for their lifetime to begin anew.
-func (k *kernel) revive(dev int, own bool, addrs []vaddr) error {
+func (k *kernel) revive(dev int, own bool, addrs []vaddr, lifetime uint32) error {
 	k.theirs.armed = k.theirs.armed || !own
 	var reqs []*nl.NetlinkRequest
 	for _, a := range addrs {
-		reqs = append(reqs, addrRequest(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, dev, a))
+		a.Lifetime = lifetime
+		again := func() {
+			reqs = append(reqs, addrRequest(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, dev, a))
+		}
+		again()
+		if a.Prefix.Addr().Is6() && !a.NoPrefixRoute {
+			again() // the first lifetime of an address ends the route to its prefix at once
+		}
 	}
 	return k.exchange(reqs)
 }
@@ -384,17 +397,26 @@ func addrRequest(kind, flags, dev int, a vaddr) *nl.NetlinkRequest {
 		if a.Host { // a kernel that knows no mark shall tell it, too
 			req.AddData(nl.NewRtAttr(unix.IFA_LABEL, nl.ZeroTerminated("host:rvr0")))
 		}
-		if a.Lifetime > 0 || a.Deprecated { // struct ifa_cacheinfo: preferred, valid, and two times
-			valid := cmp.Or(a.Lifetime, math.MaxUint32) // which is for ever
-			preferred := valid
-			if a.Deprecated {
-				preferred = 0
-			}
-			info := binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint32(nil, preferred), valid)
-			req.AddData(nl.NewRtAttr(unix.IFA_CACHEINFO, append(info, make([]byte, 8)...)))
+		if info := a.cacheInfo(); info != nil {
+			req.AddData(nl.NewRtAttr(unix.IFA_CACHEINFO, info))
 		}
 	}
 	return req
+}
+
+// cacheInfo is how long an address lives, as struct ifa_cacheinfo: preferred,
+// valid, and two times. Without it, for ever.
+func (a vaddr) cacheInfo() []byte {
+	if a.Lifetime == 0 && !a.Deprecated {
+		return nil
+	}
+	valid := cmp.Or(a.Lifetime, math.MaxUint32) // which is for ever
+	preferred := valid
+	if a.Deprecated {
+		preferred = 0
+	}
+	info := binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint32(nil, preferred), valid)
+	return append(info, make([]byte, 8)...)
 }
 
 // exchange sends requests in chunks and reads every acknowledgement; it

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -209,6 +210,83 @@ func TestKernelChanged(t *testing.T) {
 			}
 			if change == "link set peer down" && find(t, k, "eth0").Up {
 				t.Error("eth0 is up without carrier")
+			}
+		}
+	})
+}
+
+// TestRevived: an address that is put again lives for its time, and is no reason
+// to look at everything; one that somebody has removed meanwhile is.
+func TestRevived(t *testing.T) {
+	inNamespace(t, func(t *testing.T) {
+		k, err := openKernel()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		dev := macvlan(t, k)
+		changed := func() (any bool) {
+			for {
+				if _, err := ipc.Wait([]unix.PollFd{{Fd: int32(k.monitorFD()), Events: unix.POLLIN}}, 100*time.Millisecond); err != nil {
+					t.Error(err)
+				}
+				some, err := k.changed()
+				if any = any || some; err != nil || !some {
+					return any
+				}
+			}
+		}
+		addrs := []vaddr{{Prefix: netip.MustParsePrefix("10.9.0.254/24"), NoPrefixRoute: true}, {Prefix: netip.MustParsePrefix("2001:db8::a/128"), NoPrefixRoute: true}}
+		if err := k.acquire(dev, true, addrs); err != nil || !changed() {
+			t.Errorf("taken without a report: %v", err)
+		}
+		lives := func(seconds string) {
+			t.Helper()
+			out, err := exec.Command("ip", "addr", "show", "dev", "standby10", "scope", "global").CombinedOutput()
+			if err != nil || strings.Count(string(out), "valid_lft "+seconds) != len(addrs) {
+				t.Errorf("not for %s: %v\n%s", seconds, err, out)
+			}
+		}
+		for _, seconds := range []uint32{100, 200, 0} {
+			time.Sleep(20 * time.Millisecond) // the kernel's times are of 10 ms
+			if err := k.revive(dev, true, addrs, seconds); err != nil {
+				t.Error(err)
+			}
+			if k.marks && changed() {
+				t.Errorf("put again for %d s: taken for another's change", seconds)
+			}
+			lives(map[uint32]string{100: "100sec", 200: "200sec", 0: "forever"}[seconds])
+		}
+		if err := errors.Join(ip("addr del 10.9.0.254/24 dev standby10"), k.revive(dev, true, addrs, 100)); err != nil || !changed() {
+			t.Errorf("removed and put again without a report: %v", err)
+		}
+	})
+}
+
+// TestRevivedRoute: the route to the prefix of an address lives as long.
+func TestRevivedRoute(t *testing.T) {
+	inNamespace(t, func(t *testing.T) {
+		k, err := openKernel()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		dev := macvlan(t, k)
+		addrs := []vaddr{{Prefix: netip.MustParsePrefix("2001:db8:8::a/64")}}
+		if err := k.acquire(dev, true, addrs); err != nil {
+			t.Error(err)
+		}
+		for _, seconds := range []uint32{100, 200, 0, 300} {
+			if err := k.revive(dev, true, addrs, seconds); err != nil {
+				t.Error(err)
+			}
+			out, err := exec.Command("ip", "-6", "route", "show", "2001:db8:8::/64").Output()
+			want := "^2001:db8:8::/64 dev standby10 proto kernel metric 256 "
+			if seconds > 0 {
+				want += fmt.Sprintf("expires (%d|%d)sec ", seconds, seconds-1)
+			}
+			if err != nil || !regexp.MustCompile(want+"pref medium").Match(out) {
+				t.Errorf("put again for %d s: %s, %v", seconds, out, err)
 			}
 		}
 	})

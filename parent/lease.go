@@ -76,20 +76,15 @@ func (d *daemon) leaseAs(lease string) (err error) {
 	case err != nil && lease == "nftables":
 		return err
 	case err != nil && lease == "auto":
-		d.log.Warn("the kernel will not silence addresses of intervals below a second when we are gone", "error", err)
+		d.log.Warn("addresses of intervals below a second may answer for 15 s when we are gone", "error", err)
 	case err != nil:
 		d.log.Error("reload", "error", err)
 	}
-	d.lifetimes = lease == "lifetime" || lease == "auto" && d.leases == nil
+	d.lease = lease
 	for _, s := range d.slots {
-		if s == nil || !s.held || len(s.placed) == 0 || s.placed[0].Lifetime == d.life(s) {
-			continue
+		if s != nil && s.held {
+			d.reviveSoon(s)
 		}
-		s.placed = slices.Clone(s.placed)
-		for i := range s.placed {
-			s.placed[i].Lifetime = d.life(s)
-		}
-		d.reviving = append(d.reviving, s)
 	}
 	return nil
 }

@@ -33,6 +33,9 @@ type slot struct {
 	trouble     complaint  // about the device
 	announcing             // what is to be announced of it
 	prolonged   int64      // when the lease began
+	aged        int64      // when the addresses were given their lifetime last, 0 for not yet
+	outlived    bool       // and it has run out since, for we did not run
+	reviving    bool       // they are to be given it anew
 	expires     int64      // end of the lease, CLOCK_MONOTONIC in ns
 }
 
@@ -64,33 +67,8 @@ func (d *daemon) take(s *slot) error {
 	return nil
 }
 
-// place says where the slot's addresses go, and for how long.
-func (d *daemon) place(s *slot) []vaddr {
-	want := s.place(d.links[s.link].prefixes)
-	for i := range want {
-		want[i].Lifetime = d.life(s)
-	}
-	return want
-}
-
-// life is how long the kernel is to leave an address of a slot alone, in
-// seconds; 0 for ever.
-func (d *daemon) life(s *slot) uint32 {
-	if !d.lifetimes || s.ioctl {
-		return 0
-	}
-	return lifetime(s.interval)
-}
-
-// lifetime is how long an address may stay that is put again with each
-// advertisement, in seconds: the kernel removes it up to a second late, and
-// then a peer is about to take over. Below a second there is none.
-func lifetime(interval time.Duration) uint32 {
-	if interval < time.Second {
-		return 0
-	}
-	return uint32((leaseIntervals*interval - time.Second) / time.Second)
-}
+// place says where the slot's addresses go.
+func (d *daemon) place(s *slot) []vaddr { return s.place(d.links[s.link].prefixes) }
 
 // prolong lets a slot be held for one more lease from an instant on, and its
 // addresses answer.
@@ -99,8 +77,8 @@ func (d *daemon) prolong(s *slot, at int64) {
 		return
 	}
 	s.prolonged, s.expires = at, at+int64(s.lease)
-	if s.held && d.life(s) > 0 {
-		d.reviving = append(d.reviving, s)
+	if s.held && s.acquiring == nil && d.ages(s) {
+		d.reviveSoon(s)
 	}
 	if d.leases == nil || s.ownership == ipc.OwnsAll {
 		return
@@ -110,14 +88,6 @@ func (d *daemon) prolong(s *slot, at int64) {
 
 // renew tells the kernel what this turn has prolonged.
 func (d *daemon) renew() {
-	for _, s := range d.reviving {
-		if s = d.successor(s); s != nil && s.held {
-			if err := d.kernel.revive(s.index, s.own, s.placed); err != nil {
-				d.log.Error("lease not renewed in the kernel", "vr", s.name, "error", err)
-			}
-		}
-	}
-	d.reviving = d.reviving[:0]
 	if len(d.renewing) > 0 {
 		err := d.leases.renew(d.renewing)
 		if err != nil {
@@ -199,7 +169,7 @@ func (d *daemon) give(s *slot) error {
 	if d.verbose(LevelLow) {
 		d.log.Debug("addresses given back", "vr", s.name, "device", s.index, "addresses", s.placed)
 	}
-	s.held, s.placed = false, nil
+	s.held, s.placed, s.aged = false, nil, 0
 	if s.own && !s.lowering {
 		s.lowering = true
 		d.lowering = append(d.lowering, s)

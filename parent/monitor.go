@@ -27,16 +27,21 @@ func (k *kernel) watchRoutes(routes []conf.Route) error {
 }
 
 // read follows the reports in a datagram, and says whether they have anything
-// for us: of routes, those to destinations of ours.
+// for us: of routes, those to destinations of ours, and of addresses all but
+// that one of ours was put again.
 func (k *kernel) read(b []byte) bool {
 	reports, err := syscall.ParseNetlinkMessage(b)
 	k.theirs.follow(reports)
 	return err != nil || slices.ContainsFunc(reports, func(m syscall.NetlinkMessage) bool {
-		if m.Header.Type != unix.RTM_NEWROUTE && m.Header.Type != unix.RTM_DELROUTE {
-			return true
+		switch m.Header.Type {
+		case unix.RTM_NEWADDR:
+			a, err := parseAddress(m.Data)
+			return err != nil || a.Proto != protoRVRRPD || !a.Again
+		case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
+			to, ok := destination(m.Data)
+			return !ok || k.destinations[to]
 		}
-		to, ok := destination(m.Data)
-		return !ok || k.destinations[to]
+		return true
 	})
 }
 

@@ -86,6 +86,7 @@ func (d *daemon) pass(by time.Duration) {
 			return
 		}
 		d.now = max(next, d.now+1)
+		d.leasesDue()
 		_ = d.due()
 	}
 }
@@ -103,6 +104,7 @@ func TestBusyLinkAlone(t *testing.T) {
 		for k, l := range d.links {
 			d.transmit(d.slots[k], l, 3, []byte{byte(1 + i)})
 		}
+		d.leasesDue()
 		_ = d.due()
 	}
 	if want := d.now + int64(testLease); d.slots[1].expires != want || wires[1].said() != "\x01\x02\x03\x04" {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
-	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"golang.org/x/sys/unix"
@@ -80,6 +79,7 @@ func (d *daemon) reassert(infos []linkInfo, addrs []addrInfo) {
 func (d *daemon) tellRepair(s *slot, there bool, missing int, present map[on]bool) {
 	s.reasserted++
 	because := d.unbidden(s, present)
+	s.outlived = false
 	switch {
 	case !s.repairs.take(d.now):
 	case because != "":
@@ -92,11 +92,10 @@ func (d *daemon) tellRepair(s *slot, there bool, missing int, present map[on]boo
 // unbidden says why addresses of a held slot have gone that nobody else has
 // removed, "" if we do not know of it.
 func (d *daemon) unbidden(s *slot, present map[on]bool) string {
-	life := int64(d.life(s)) * int64(time.Second)
 	for _, a := range s.placed {
 		switch {
 		case present[on{s.index, a.Prefix.Addr()}]:
-		case life > 0 && d.now-s.prolonged >= life:
+		case s.outlived:
 			return "no advertisement has prolonged their lifetime"
 		case slices.Contains(d.kernel.theirs.along, placed{s.index, a.Prefix}):
 			return "they went with another address of their subnet that we gave back"
@@ -117,7 +116,7 @@ func (d *daemon) deprecate(l *link) error {
 		if s.own || !s.held || slices.Equal(placed, s.placed) {
 			continue
 		}
-		err := d.kernel.revive(s.index, false, placed)
+		err := d.kernel.revive(s.index, false, placed, d.life(s))
 		if err == nil {
 			s.placed = placed
 		}

@@ -13,25 +13,22 @@ import (
 // of us.
 func TestUnbidden(t *testing.T) {
 	t.Parallel()
-	const second = int64(time.Second)
 	a := netip.MustParsePrefix("10.0.0.254/24")
 	for _, tt := range []struct {
-		name      string
-		present   bool
-		lifetimes bool
-		age       int64 // since an advertisement has prolonged the lease
-		along     []placed
-		want      string
+		name     string
+		present  bool
+		outlived bool
+		along    []placed
+		want     string
 	}{
-		{"it is there", true, true, 9 * second, nil, ""},
-		{"removed", false, false, 9 * second, nil, ""},
-		{"removed within its lifetime", false, true, 2*second - 1, nil, ""},
-		{"its lifetime has ended", false, true, 2 * second, nil, "lifetime"},
-		{"with another", false, false, 0, []placed{{3, a}}, "another address of their subnet"},
-		{"another went so", false, false, 0, []placed{{4, a}}, ""},
+		{"it is there", true, true, nil, ""},
+		{"removed", false, false, nil, ""},
+		{"its lifetime has ended", false, true, nil, "lifetime"},
+		{"with another", false, false, []placed{{3, a}}, "another address of their subnet"},
+		{"another went so", false, false, []placed{{4, a}}, ""},
 	} {
-		d := &daemon{now: 100 * second, lifetimes: tt.lifetimes, kernel: &kernel{theirs: theirs{along: tt.along}}}
-		s := &slot{grant: grant{interval: time.Second}, index: 3, held: true, placed: []vaddr{{Prefix: a}}, prolonged: d.now - tt.age}
+		d := &daemon{kernel: &kernel{theirs: theirs{along: tt.along}}}
+		s := &slot{grant: grant{interval: time.Second}, index: 3, held: true, placed: []vaddr{{Prefix: a}}, outlived: tt.outlived}
 		got := d.unbidden(s, map[on]bool{{3, a.Addr()}: tt.present})
 		if (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)

@@ -101,7 +101,7 @@ func (d *daemon) find(l ipc.Link, vrid uint8) *slot {
 
 // adopt makes slots the ones that run, as far as that is ours to do.
 func (d *daemon) adopt(next []*slot) {
-	d.slots = next
+	d.slots, d.sixes = next, 0
 	for _, l := range d.links {
 		l.slots = nil
 	}
@@ -114,6 +114,9 @@ func (d *daemon) adopt(next []*slot) {
 		l.slots = append(l.slots, s)
 		for _, a := range s.addrs {
 			d.shared[a.Addr] = append(d.shared[a.Addr], l.name)
+		}
+		if s.family == ipc.IPv6 {
+			d.sixes += len(s.addrs)
 		}
 	}
 	maps.DeleteFunc(d.shared, func(_ netip.Addr, on []string) bool { return len(on) < 2 })

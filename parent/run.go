@@ -64,8 +64,9 @@ type daemon struct {
 	equipping     []*slot                        // whose devices are to be made
 	doomed        []int                          // devices that are to be deleted
 	verdicts      map[string]map[ipc.Verdict]int // how often each was given, by virtual router
-	lifetimes     bool                           // the kernel removes addresses that are not put again
-	reviving      []*slot                        // whose addresses this turn's advertisements put again
+	lease         string                         // how addresses are silenced, as configured
+	reviving      []revival                      // addresses to put again
+	sixes         int                            // how many virtual IPv6 addresses there are
 	complaints    rate                           // lines about leases
 	renewing      []renewed                      // what this turn's advertisements keep alive
 	unwalled      bool                           // and said so
@@ -289,7 +290,7 @@ func (d *daemon) next() int64 {
 	if len(d.unlogged) > 0 {
 		next = min(next, d.unloggedDue)
 	}
-	if len(d.lowering)+len(d.equipping)+len(d.doomed) > 0 {
+	if len(d.lowering)+len(d.equipping)+len(d.doomed)+len(d.reviving) > 0 {
 		return d.now
 	}
 	if d.onReady != nil && d.child != nil && d.child.phase == ipc.PhaseRun {
@@ -345,6 +346,7 @@ func (d *daemon) turn(ready [fdCount]bool, signals int) error {
 	} else if d.waiting && d.now >= d.gathered+d.gather {
 		d.forward()
 	}
+	d.leasesDue()
 	if err := d.watch(ready[fdMonitor]); err != nil {
 		return err
 	}
@@ -391,8 +393,9 @@ func (d *daemon) watch(reported bool) error {
 	return nil
 }
 
-// due lets pass what has run out.
-func (d *daemon) due() error {
+// leasesDue sends what is due, and takes back what has not been advertised in
+// time, before anybody puts something back that the kernel has removed meanwhile.
+func (d *daemon) leasesDue() {
 	for _, l := range d.links {
 		if l.out.due() <= d.now {
 			d.drain(l)
@@ -402,6 +405,10 @@ func (d *daemon) due() error {
 	if d.now >= d.leaseCheck {
 		d.expireLeases()
 	}
+}
+
+// due lets pass what has run out.
+func (d *daemon) due() error {
 	if len(d.unlogged) > 0 && d.now >= d.unloggedDue {
 		d.tellUnlogged()
 	}
@@ -436,6 +443,7 @@ func (d *daemon) flush() error {
 	d.drained = false
 	d.acquireAll()
 	d.renew()
+	d.reviveMore()
 	if d.child == nil {
 		return nil
 	}

@@ -124,6 +124,9 @@ func (s *slot) liesAs(o *slot) bool {
 func (d *daemon) inheritPage(s, o *slot) {
 	s.index, s.own, s.held, s.placed, s.expires, s.wears = o.index, o.own, o.held, o.placed, o.expires, o.wears
 	s.prolonged, s.made, s.trouble, s.muted = o.prolonged, o.made, o.trouble, o.muted
+	if s.interval == o.interval { // or its lifetime is another
+		s.aged = o.aged
+	}
 	s.reached, s.start, s.report, s.reasserted = o.reached, o.start, o.report, o.reasserted
 	if i := slices.Index(d.lowering, o); i >= 0 {
 		d.lowering[i], s.lowering = s, true

@@ -44,6 +44,11 @@ func (k *kernel) withdraw(dev int, addrs []vaddr) error {
 	var errs []error
 	k.theirs.armed = true
 	for _, a := range addrs {
+		if a.Prefix.Addr().Is6() && !a.NoPrefixRoute {
+			// With an address that has a lifetime the kernel leaves the route to its
+			// prefix, for as long.
+			_ = k.exchange([]*nl.NetlinkRequest{addrRequest(unix.RTM_NEWADDR, unix.NLM_F_REPLACE, dev, a)})
+		}
 		err := k.exchange([]*nl.NetlinkRequest{addrRequest(unix.RTM_DELADDR, 0, dev, a)})
 		if err == nil {
 			k.theirs.removed = append(k.theirs.removed, placed{dev, a.Prefix})
@@ -69,9 +74,6 @@ func (t *theirs) follow(reports []syscall.NetlinkMessage) {
 // note takes one report of an address. Of IPv4 it says whether a request of
 // ours was the cause.
 func (t *theirs) note(kind uint16, requested bool, report addrMsg) {
-	if len(report) < unix.SizeofIfAddrmsg {
-		return
-	}
 	a, err := parseAddress(report)
 	if err != nil || !a.Prefix.IsValid() {
 		return
@@ -91,15 +93,16 @@ func (t *theirs) note(kind uint16, requested bool, report addrMsg) {
 		t.lost[key] = was
 	case kind == unix.RTM_DELADDR:
 		delete(t.changed, key)
-		delete(t.lost, key)
 		i := slices.Index(t.removed, key)
 		if i >= 0 {
 			t.removed, requested = slices.Delete(t.removed, i, i+1), true
 		}
 		switch {
-		case !ours && requested:
+		case !requested:
+			delete(t.lost, key)
+		case !ours:
 			t.lost[key] = slices.Clone(report)
-		case requested && i < 0:
+		case i < 0:
 			t.along = append(t.along, key)
 		}
 	}

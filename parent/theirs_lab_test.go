@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,7 +23,7 @@ func TestGivenBack(t *testing.T) {
 	type step func(d *daemon, s *slot) error
 	run := func(command string) step { return func(*daemon, *slot) error { return ip(command + " dev eth0") } }
 	give := func(d *daemon, s *slot) error { return d.give(s) }
-	revive := func(d *daemon, s *slot) error { return d.kernel.revive(s.index, s.own, s.placed) }
+	revive := func(d *daemon, s *slot) error { return d.kernel.revive(s.index, s.own, s.placed, 100) }
 	reloading := func(d *daemon, s *slot) error { // nobody looks at the interfaces
 		d.old = []*slot{s}
 		defer func() { d.old = nil }()
@@ -41,6 +42,8 @@ func TestGivenBack(t *testing.T) {
 		{"ours is removed", four, []step{give}, ""},
 		{"ours is removed", six, []step{give}, ""},
 		{"ours is prolonged", six, []step{revive}, ""},
+		{"ours is prolonged, then removed", six, []step{revive, give}, ""},
+		{"replaced, prolonged, then removed", six, []step{run("addr replace " + six), revive, give}, six},
 		{"replaced", four, []step{run("addr replace " + four), give}, four},
 		{"replaced", six, []step{run("addr replace " + six), give}, six},
 		{"replaced for a time", six, []step{run("addr replace " + six + " valid_lft 1000 preferred_lft 900"), give}, six},
@@ -93,6 +96,9 @@ func TestGivenBack(t *testing.T) {
 					t.Error(err)
 				}
 				d.giveBack(k.theirs.take(false), nil)
+				if out, err := exec.Command("ip", "-6", "route", "show", "2001:db8:8::/64").Output(); err != nil || len(out) > 0 && tt.want == "" && !s.held {
+					t.Errorf("a route is left: %s, %v", out, err)
+				}
 				after := slices.DeleteFunc(theirs(), func(a addrInfo) bool {
 					return slices.ContainsFunc(before, func(b addrInfo) bool { return a.Prefix == b.Prefix })
 				})

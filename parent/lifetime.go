@@ -1,0 +1,110 @@
+package parent
+
+import (
+	"time"
+
+	"github.com/rvrrpd/rvrrpd/ipc"
+)
+
+// Virtual addresses have a lifetime: the kernel removes those that are not put
+// again. Where there are leases in nftables, which silence them sooner, this is
+// the second line, that no "nft flush ruleset" takes away; without nftables it
+// is the only one. A takeover does not wait for it: addresses are put without.
+
+// Implementation constants.
+const (
+	// afterlifeIntervals and afterlifeMin are how long the second line takes, in
+	// Advertisement_Intervals and at the least: an address is put again when half
+	// of it is over, which is seldom, and a lease of three intervals later it is
+	// still there. Every program that follows addresses hears of it.
+	afterlifeIntervals, afterlifeMin = 10, 15 * time.Second
+	// ipv6Square: over IPv6 the kernel looks at all addresses for each that is put
+	// again, some 0.15 us each. So the square of their number by this are seconds
+	// more, for it to take less than a hundredth of a processor.
+	ipv6Square = 40000
+	// reviveChunk is how many are put again in one exchange with the kernel.
+	reviveChunk = 8
+	// reviveTime is how long a turn may put addresses again, and a bit, ns.
+	reviveTime = int64(5 * time.Millisecond)
+	// removedEarly is how much earlier than told the kernel may remove an address, ns.
+	removedEarly = int64(100 * time.Millisecond)
+)
+
+// revival is what remains to be put again of a slot's addresses.
+type revival struct {
+	slot *slot
+	from int
+}
+
+// life is how long the kernel is to leave the addresses of a slot alone, in
+// seconds; 0 for ever. One that ioctl(2) has put in place of the interface's own
+// stays: with it all routes of the interface would go.
+func (d *daemon) life(s *slot) uint32 {
+	switch {
+	case d.lease == "off" || s.ioctl:
+		return 0
+	case d.soleLifetime(s):
+		// The kernel is up to a second late, and then a peer is about to take over.
+		return uint32((leaseIntervals*s.interval - time.Second) / time.Second)
+	}
+	life := uint32(max(afterlifeIntervals*s.interval, afterlifeMin) / time.Second)
+	if s.family == ipc.IPv6 {
+		life += uint32(d.sixes * d.sixes / ipv6Square)
+	}
+	return life
+}
+
+// soleLifetime says whether nothing else silences a slot's addresses. The kernel
+// counts seconds, so that it cannot serve shorter intervals.
+func (d *daemon) soleLifetime(s *slot) bool {
+	return (d.lease == "lifetime" || d.lease == "auto" && d.leases == nil) && s.interval >= time.Second
+}
+
+// born has the addresses that have just been put get their lifetime: at the end
+// of the turn, or where there are leases as well with the next advertisement,
+// when a takeover of many is over.
+func (d *daemon) born(s *slot) {
+	s.aged = 0
+	if d.soleLifetime(s) {
+		d.reviveSoon(s)
+	}
+}
+
+// ages says whether a slot's addresses are to be put again with this advertisement.
+func (d *daemon) ages(s *slot) bool {
+	life := int64(d.life(s)) * int64(time.Second)
+	return life > 0 && (s.aged == 0 || d.soleLifetime(s) || d.now-s.aged >= life/2)
+}
+
+// reviveSoon has a slot's addresses put again, for their lifetime to begin anew,
+// or to end. If it has ended, because we did not run, the next look at the
+// addresses comes first: it puts back what is gone, announces it and says so.
+func (d *daemon) reviveSoon(s *slot) {
+	if s.aged > 0 && d.now-s.aged >= int64(d.life(s))*int64(time.Second)-removedEarly {
+		s.outlived, d.resyncAgain = true, max(d.now, 1)
+	}
+	s.aged = d.now
+	if !s.reviving {
+		s.reviving = true
+		d.reviving = append(d.reviving, revival{slot: s})
+	}
+}
+
+// reviveMore puts addresses again, as far as there is time in this turn.
+func (d *daemon) reviveMore() {
+	for begin := ipc.Monotonic(); len(d.reviving) > 0 && ipc.Monotonic()-begin < reviveTime; {
+		r := &d.reviving[0]
+		s := d.successor(r.slot)
+		if s == nil || !s.held || r.from >= len(s.placed) {
+			r.slot.reviving = false
+			d.reviving = d.reviving[1:]
+			continue
+		}
+		addrs := s.placed[r.from:min(r.from+reviveChunk, len(s.placed))]
+		r.from += len(addrs)
+		if err := d.kernel.revive(s.index, s.own, addrs, d.life(s)); err != nil {
+			s.aged = 0 // with the next advertisement
+			d.log.Error("lease not renewed in the kernel", "vr", s.name, "error", err)
+		}
+	}
+}

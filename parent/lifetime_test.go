@@ -1,0 +1,66 @@
+package parent
+
+import (
+	"testing"
+	"time"
+
+	"github.com/rvrrpd/rvrrpd/ipc"
+)
+
+// TestLife: how long the kernel leaves addresses alone; put again so seldom that
+// a lease later they are still there.
+func TestLife(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		lease    string
+		tables   bool
+		ioctl    bool
+		interval time.Duration
+		want     uint32
+		each     bool // put again with each advertisement
+		sixes    int
+	}{
+		{"second line", "auto", true, false, time.Second, 15, false, 0},
+		{"second line, 10 ms", "nftables", true, false, 10 * time.Millisecond, 15, false, 0},
+		{"second line, 40 s", "auto", true, false, 40 * time.Second, 400, false, 0},
+		{"second line, 255 s", "auto", true, false, 255 * time.Second, 2550, false, 0},
+		{"second line, 100 IPv6 addresses", "auto", true, false, time.Second, 15, false, 100},
+		{"second line, 2000 IPv6 addresses", "auto", true, false, time.Second, 115, false, 2000},
+		{"only line", "lifetime", false, false, time.Second, 2, true, 0},
+		{"only line, 40 s", "lifetime", false, false, 40 * time.Second, 119, true, 0},
+		{"only line, and nftables for accept_mode", "lifetime", true, false, time.Second, 2, true, 0},
+		{"no nftables", "auto", false, false, time.Second, 2, true, 0},
+		{"no nftables, 300 ms", "auto", false, false, 300 * time.Millisecond, 15, false, 0},
+		{"off", "off", false, false, time.Second, 0, false, 0},
+		{"ioctl", "auto", true, true, time.Second, 0, false, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := &daemon{lease: tt.lease, now: int64(time.Hour), sixes: tt.sixes}
+			if tt.tables {
+				d.leases = &leases{}
+			}
+			s := &slot{grant: grant{ioctl: tt.ioctl, family: ipc.IPv6, interval: tt.interval, lease: leaseIntervals * tt.interval}}
+			life := d.life(s)
+			if life != tt.want {
+				t.Errorf("%d s, want %d", life, tt.want)
+			}
+			if d.ages(s) != (life > 0) {
+				t.Error("not put again although it has no lifetime yet")
+			}
+			d.reviveSoon(s)
+			d.now += int64(tt.interval)
+			if d.ages(s) != tt.each && tt.interval < time.Duration(life)*time.Second/2 {
+				t.Errorf("put again with the next advertisement: %v, want %v", d.ages(s), tt.each)
+			}
+			if life == 0 || tt.each {
+				return
+			}
+			for !d.ages(s) {
+				d.now += int64(tt.interval)
+			}
+			if left := time.Duration(life)*time.Second - time.Duration(d.now-s.aged); left <= s.lease {
+				t.Errorf("%v before its end, which is sooner than that of the lease, %v", left, s.lease)
+			}
+		})
+	}
+}
