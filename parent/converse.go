@@ -15,11 +15,17 @@ import (
 
 // backOff is how long the parent waits before it starts a child again: not at
 // all after a first crash, so that an Active goes on before any peer's timer
-// runs out. Crashes are counted over crashWindow; one more than the list
-// holds ends the daemon.
+// runs out, and later where a lease would end meanwhile: then only from the
+// patientCrashes'th on. Crashes are counted over crashWindow; one more than the
+// list holds ends the daemon.
 var backOff = []time.Duration{0, 50 * time.Millisecond, 200 * time.Millisecond, 500 * time.Millisecond, time.Second}
 
-const crashWindow = int64(time.Minute)
+const (
+	crashWindow    = int64(time.Minute)
+	patientCrashes = 3
+	// respawnTime is what a child takes to advertise again, and a bit, ns.
+	respawnTime = int64(10 * time.Millisecond)
+)
 
 // hearMax bounds the messages heard in one turn, but for those of the last
 // datagram, and with them what is answered: whatever the child says, signals,
@@ -237,12 +243,23 @@ func (d *daemon) buried() error {
 	if len(d.crashes) == len(backOff) {
 		return fmt.Errorf("network process crashed %d times in a minute: %s", len(d.crashes)+1, describe(ws))
 	}
-	wait := backOff[len(d.crashes)]
+	wait := d.patience(backOff[len(d.crashes)])
 	d.crashes = append(d.crashes, d.now)
 	d.log.Error("network process crashed", "status", describe(ws), "again", wait)
 	d.outgoing.Wipe()
 	d.respawn = d.now + int64(wait)
 	return nil
+}
+
+// patience is how much of a back-off the leases allow, all of it in a loop.
+func (d *daemon) patience(wait time.Duration) time.Duration {
+	lost := slices.ContainsFunc(d.slots, func(s *slot) bool {
+		return s != nil && s.held && s.expires < d.now+int64(wait)+respawnTime
+	})
+	if lost && len(d.crashes) < patientCrashes {
+		return 0
+	}
+	return wait
 }
 
 // describe says how a process ended.

@@ -56,3 +56,34 @@ func TestConverseIsBounded(t *testing.T) {
 		t.Errorf("after the last turn: %v", err)
 	}
 }
+
+// TestPatience: a back-off that leases would not survive comes with the fourth
+// crash only.
+func TestPatience(t *testing.T) {
+	t.Parallel()
+	const ms = time.Millisecond
+	for _, tt := range []struct {
+		name    string
+		crashes int
+		left    time.Duration // of the lease; 0: nothing is held
+		want    time.Duration
+	}{
+		{"10 ms, first", 0, 30 * ms, 0},
+		{"10 ms, second", 1, 30 * ms, 0},
+		{"10 ms, third", 2, 30 * ms, 0},
+		{"10 ms, fourth", 3, 30 * ms, 500 * ms},
+		{"10 ms, fifth", 4, 30 * ms, time.Second},
+		{"100 ms, second", 1, 200 * ms, 50 * ms},
+		{"100 ms, second, and no time to start", 1, 55 * ms, 0},
+		{"100 ms, third", 2, 200 * ms, 0},
+		{"1 s, third", 2, 2 * time.Second, 200 * ms},
+		{"Backup, third", 2, 0, 200 * ms},
+	} {
+		d := &daemon{now: int64(time.Hour), crashes: make([]int64, tt.crashes)}
+		long := &slot{held: true, expires: d.now + int64(time.Hour)}
+		d.slots = []*slot{nil, long, {held: tt.left > 0, expires: d.now + int64(tt.left)}}
+		if got := d.patience(backOff[tt.crashes]); got != tt.want {
+			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
