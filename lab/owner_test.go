@@ -127,6 +127,35 @@ func TestAcceptMode(t *testing.T) {
 	}
 }
 
+// TestAcceptModeOutlives: the addresses of a daemon that was killed accept no
+// packets either, as long as they are there.
+func TestAcceptModeOutlives(t *testing.T) {
+	t.Parallel()
+	for _, lease := range []string{"auto", "lifetime", "off"} {
+		for _, ipv6 := range []bool{false, true} {
+			t.Run(fmt.Sprintf("lease %s, IPv6 %v", lease, ipv6), func(t *testing.T) {
+				t.Parallel()
+				r := lab.Router{Kind: lab.Rvrrpd, Priority: high, Version: 3, IPv6: ipv6}
+				l := lab.New(t)
+				l.Client.IP("addr add 2001:db8:9::9/64 dev " + lab.Interface + " nodad")
+				p := runText(t, l.R1, fmt.Sprintf("lease = %q\n", lease)+r.Configuration(l.R1.Name)+"accept_mode = false\n")
+				p.AwaitLine(0, 10*time.Second, "backup->active")
+				awaitAdverts(l, l.R1, r, 1)
+				p.Kill()
+				vip := r.VIPs()[len(r.VIPs())-1]
+				for since := time.Now(); l.R1.Holds(vip) && time.Since(since) < 5*time.Second; {
+					if accepts(t, l, vip) {
+						t.Fatalf("%v accepts packets, %v after the death", vip, time.Since(since))
+					}
+				}
+				if there := l.R1.Holds(vip); there != (lease != "lifetime") {
+					t.Errorf("%v is there: %v", vip, there)
+				}
+			})
+		}
+	}
+}
+
 // advertOf matches a node's advertisements of a priority, in either family.
 func advertOf(n *lab.Node, priority int) func(lab.Frame) bool {
 	return lab.From(n, func(f lab.Frame) bool { return f.VRRP != nil && f.VRRP.Priority == priority })

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/google/nftables"
+	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -24,24 +26,45 @@ const leasePrefix = "rvrrpd-lease-"
 // interface are in a set, those that may answer in another whose elements run
 // out unless we renew them, and what is sent to the others is dropped: ARP,
 // neighbor discovery and the rest. So nothing of ours answers any more when we
-// are dead, or do not run, and a peer has taken over.
+// are dead, or do not run, and a peer has taken over, nor does a
+// device of ours forward.
 type leases struct {
 	tables  *nftables.Conn
 	renewal *netlink.Conn
-	applied map[string][]netip.Addr // by interface
-	anew    bool                    // elements have to be made anew to live longer
+	applied map[string]lasting // by interface
+	anew    bool               // elements have to be made anew to live longer
+}
+
+// lasting is what stands on an interface as long as the addresses may.
+type lasting struct {
+	virtual []netip.Addr // silent unless they are alive
+	devices []string     // they forward nothing unless they are
+	refused []netip.Addr // they accept nothing (rules.refused)
 }
 
 // renewsSince is the first kernel in which an element that is added again
 // lives longer.
 var renewsSince = version{6, 12}
 
-// renewed is an address that may answer for some more time.
+// renewed is an address that may answer for some more time, or a device that
+// may forward.
 type renewed struct {
-	iface string
-	addr  netip.Addr
-	time  time.Duration
+	iface  string
+	device string
+	addr   netip.Addr
+	time   time.Duration
 }
+
+// key is it as an element of a set.
+func (r renewed) key() []byte {
+	if r.device != "" {
+		return append([]byte(r.device), make([]byte, unix.IFNAMSIZ-len(r.device))...)
+	}
+	return r.addr.AsSlice()
+}
+
+// forwarding is the set of devices that may.
+const forwarding = "forwarding"
 
 func openLeases() (*leases, error) {
 	tables, err := nftables.New(nftables.AsLasting(), nftables.WithSockOptions(func(c *netlink.Conn) error { return c.SetWriteBuffer(batchBuffer) }))
@@ -52,26 +75,20 @@ func openLeases() (*leases, error) {
 	if err != nil {
 		return nil, fmt.Errorf("nftables (key lease; kernel module nf_tables): %w", err)
 	}
-	return &leases{tables: tables, renewal: renewal, applied: make(map[string][]netip.Addr), anew: running().before(renewsSince)}, nil
+	return &leases{tables: tables, renewal: renewal, applied: make(map[string]lasting), anew: running().before(renewsSince)}, nil
 }
 
 // leaseAs has addresses silenced in the way that is configured from now on,
 // also those that are held. A way that cannot be had changes nothing.
 func (d *daemon) leaseAs(lease string) (err error) {
-	tables := lease == "auto" || lease == "nftables"
-	if tables && d.leases == nil {
+	d.silences, d.renewing = lease == "auto" || lease == "nftables", d.renewing[:0]
+	if d.silences && d.leases == nil {
 		d.leases, err = openLeases()
-		if err == nil {
-			err = d.leases.apply(d.leased())
-		}
 	}
-	if d.leases != nil && (err != nil || !tables) {
-		err = errors.Join(err, d.leases.apply(nil, nil), d.leases.tables.CloseLasting())
-		if d.leases.renewal != nil {
-			err = errors.Join(err, d.leases.renewal.Close())
-		}
-		d.leases, d.renewing = nil, d.renewing[:0]
+	if d.leases != nil {
+		err = d.leases.apply(d.leased())
 	}
+	d.silences = d.silences && err == nil
 	switch {
 	case err != nil && lease == "nftables":
 		return err
@@ -107,30 +124,30 @@ func leaseTables(iface string) []*nftables.Table {
 
 // apply makes the tables those of the virtual addresses on each interface, of
 // which those in alive may answer.
-func (l *leases) apply(want map[string][]netip.Addr, alive []renewed) error {
+func (l *leases) apply(want map[string]lasting, alive []renewed) error {
 	for iface := range l.applied {
-		if len(want[iface]) == 0 {
+		if _, wanted := want[iface]; !wanted {
 			if err := l.remove(iface); err != nil {
 				return err
 			}
 		}
 	}
-	for iface, addrs := range want {
-		if slices.Equal(addrs, l.applied[iface]) {
+	for iface, w := range want {
+		if reflect.DeepEqual(w, l.applied[iface]) {
 			continue
 		}
 		for _, t := range leaseTables(iface) {
 			l.tables.AddTable(t) // one that is not there cannot be deleted
 			l.tables.DelTable(t)
 			l.tables.AddTable(t)
-			if err := l.fill(t, iface, addrs, alive); err != nil {
+			if err := l.fill(t, iface, w, alive); err != nil {
 				return fmt.Errorf("nftables (key lease; kernel module nf_tables): %w", err)
 			}
 		}
 		if err := l.tables.Flush(); err != nil {
 			return fmt.Errorf("nftables (key lease; kernel module nf_tables): %w", err)
 		}
-		l.applied[iface] = addrs
+		l.applied[iface] = w
 	}
 	return nil
 }
@@ -178,14 +195,14 @@ func (l *leases) flushed() bool {
 }
 
 // fill fills a new table.
-func (l *leases) fill(t *nftables.Table, iface string, addrs []netip.Addr, alive []renewed) error {
+func (l *leases) fill(t *nftables.Table, iface string, w lasting, alive []renewed) error {
 	hook := nftables.ChainHookInput
 	if t.Family == nftables.TableFamilyARP {
 		hook = nftables.ChainHookRef(0) // NF_ARP_IN
 	}
 	in := l.tables.AddChain(&nftables.Chain{Name: "input", Table: t, Type: nftables.ChainTypeFilter, Hooknum: hook, Priority: nftables.ChainPriorityFilter})
 	if t.Family == nftables.TableFamilyARP {
-		if err := l.hear(t, in, addrs); err != nil {
+		if err := l.hear(t, in, w.virtual); err != nil {
 			return err
 		}
 	}
@@ -199,13 +216,13 @@ func (l *leases) fill(t *nftables.Table, iface string, addrs []netip.Addr, alive
 			return err
 		}
 		var virtual, living []nftables.SetElement
-		for _, a := range addrs {
+		for _, a := range w.virtual {
 			if a.Is6() == f.ipv6 {
 				virtual = append(virtual, nftables.SetElement{Key: a.AsSlice()})
 			}
 		}
 		for _, r := range alive {
-			if r.iface == iface && r.addr.Is6() == f.ipv6 {
+			if r.iface == iface && r.device == "" && r.addr.Is6() == f.ipv6 {
 				living = append(living, nftables.SetElement{Key: r.addr.AsSlice(), Timeout: r.time})
 			}
 		}
@@ -221,7 +238,44 @@ func (l *leases) fill(t *nftables.Table, iface string, addrs []netip.Addr, alive
 				&expr.Verdict{Kind: expr.VerdictDrop})})
 		}
 	}
-	return nil
+	if t.Family == nftables.TableFamilyARP {
+		return nil
+	}
+	if len(w.devices) > 0 {
+		if err := l.gate(t, iface, w.devices, alive); err != nil {
+			return err
+		}
+	}
+	if len(w.refused) == 0 {
+		return nil
+	}
+	return (&wall{conn: l.tables}).refuse(in, w.refused)
+}
+
+// gate has devices forward what is sent to their virtual MAC only as long as
+// they are in a set whose elements run out.
+func (l *leases) gate(t *nftables.Table, iface string, devices []string, alive []renewed) error {
+	// The byte order is for nft(8) to show them right.
+	of := &nftables.Set{Table: t, Name: "devices", KeyType: nftables.TypeIFName, KeyByteOrder: binaryutil.NativeEndian}
+	may := &nftables.Set{Table: t, Name: forwarding, KeyType: nftables.TypeIFName, KeyByteOrder: binaryutil.NativeEndian, HasTimeout: true}
+	var all, living []nftables.SetElement
+	for _, name := range devices {
+		all = append(all, nftables.SetElement{Key: renewed{device: name}.key()})
+	}
+	for _, r := range alive {
+		if r.iface == iface && r.device != "" {
+			living = append(living, nftables.SetElement{Key: r.key(), Timeout: r.time})
+		}
+	}
+	err := errors.Join(l.tables.AddSet(of, nil), l.tables.AddSet(may, nil), l.add(of, all), l.add(may, living))
+	through := l.tables.AddChain(&nftables.Chain{Name: "forward", Table: t, Type: nftables.ChainTypeFilter,
+		Hooknum: nftables.ChainHookForward, Priority: nftables.ChainPriorityFilter})
+	l.tables.AddRule(&nftables.Rule{Table: t, Chain: through, Exprs: []expr.Any{
+		&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1},
+		&expr.Lookup{SourceRegister: 1, SetName: of.Name, SetID: of.ID},
+		&expr.Lookup{SourceRegister: 1, SetName: may.Name, SetID: may.ID, Invert: true},
+		&expr.Verdict{Kind: expr.VerdictDrop}}})
+	return err
 }
 
 // add adds elements to a set, in messages of a size that the kernel takes.
@@ -340,12 +394,12 @@ func (l *leases) renew(what []renewed) error {
 // renewal is the beginning of a batch that renews addresses, all but its end.
 func renewal(what []renewed, anew bool) ([]netlink.Message, error) {
 	type key struct {
-		iface string
-		ipv6  bool
+		iface        string
+		ipv6, device bool
 	}
 	by := make(map[key][]renewed)
 	for _, r := range what {
-		k := key{r.iface, r.addr.Is6()}
+		k := key{r.iface, r.addr.Is6(), r.device != ""}
 		by[k] = append(by[k], r)
 	}
 	batch := []netlink.Message{subsystem(unix.NFNL_MSG_BATCH_BEGIN, 0)}
@@ -354,6 +408,8 @@ func renewal(what []renewed, anew bool) ([]netlink.Message, error) {
 			set, families := "alive4", []byte{unix.NFPROTO_INET, unix.NFPROTO_ARP}
 			if k.ipv6 {
 				set, families = "alive6", families[:1]
+			} else if k.device {
+				set, families = forwarding, families[:1]
 			}
 			attrs, err := elementsAttributes(leasePrefix+k.iface, set, chunk)
 			if err != nil {
@@ -384,7 +440,7 @@ func elementsMessage(kind uint16, family byte, attrs []byte) netlink.Message {
 func elementsAttributes(table, set string, elements []renewed) ([]byte, error) {
 	var list []byte
 	for _, r := range elements {
-		key, left := r.addr.AsSlice(), uint64(r.time.Milliseconds())
+		key, left := r.key(), uint64(r.time.Milliseconds())
 		list = appendAttribute(list, listElement|unix.NLA_F_NESTED, 8+len(key)+12+12)
 		list = appendAttribute(list, elementKey|unix.NLA_F_NESTED, 4+len(key))
 		list = append(appendAttribute(list, dataValue, len(key)), key...)

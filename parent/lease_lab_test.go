@@ -35,11 +35,12 @@ func testLeases(t *testing.T, anew bool) {
 		}
 		alive := func(ip string) bool {
 			_, sets, _ := strings.Cut(show(), "set alive")
-			return strings.Contains(sets, ip+" timeout")
+			_, devices, _ := strings.Cut(sets, "set forwarding")
+			return strings.Contains(sets, ip+" timeout") && (ip != "10.9.0.254" || strings.Contains(devices, `"vr4" timeout`))
 		}
 		four, six := netip.MustParseAddr("10.9.0.254"), netip.MustParseAddr("2001:db8::a")
-		want := map[string][]netip.Addr{"eth0": {four, six}}
-		renewing := []renewed{{"eth0", four, 300 * time.Millisecond}, {"eth0", six, 300 * time.Millisecond}}
+		want := map[string]lasting{"eth0": {virtual: []netip.Addr{four, six}, refused: []netip.Addr{four, six}, devices: []string{"vr4"}}}
+		renewing := []renewed{{iface: "eth0", addr: four, time: 300 * time.Millisecond}, {iface: "eth0", addr: six, time: 300 * time.Millisecond}, {iface: "eth0", device: "vr4", time: 300 * time.Millisecond}}
 		for range 2 {
 			if err := l.apply(want, nil); err != nil {
 				t.Error(err)
@@ -54,6 +55,8 @@ func testLeases(t *testing.T, anew bool) {
 			"arp daddr ip @virtual4 arp daddr ip != @alive4 drop",
 			"ip daddr @virtual4 ip daddr != @alive4 drop",
 			"ip6 daddr @virtual6 ip6 daddr != @alive6 drop",
+			"ip daddr @refused4 drop", "ip6 daddr @refused6 drop",
+			"iifname @devices iifname != @forwarding drop",
 			"icmpv6 type nd-neighbor-solicit @th,64,128 @virtual6 @th,64,128 != @alive6 drop",
 		} {
 			if !strings.Contains(show(), rule) {
@@ -90,8 +93,8 @@ func testLeases(t *testing.T, anew bool) {
 		if err := l.apply(want, nil); err != nil || l.flushed() {
 			t.Errorf("made anew: %v", err)
 		}
-		want["eth1"] = []netip.Addr{four.Next()}
-		if err := l.apply(want, []renewed{{"eth1", four.Next(), time.Minute}}); err != nil || !alive("10.9.0.255") {
+		want["eth1"] = lasting{virtual: []netip.Addr{four.Next()}}
+		if err := l.apply(want, []renewed{{iface: "eth1", addr: four.Next(), time: time.Minute}}); err != nil || !alive("10.9.0.255") {
 			t.Errorf("another interface: %v\n%s", err, show())
 		}
 		delete(want, "eth0")

@@ -17,9 +17,10 @@ import (
 func TestRenewal(t *testing.T) {
 	var what []renewed
 	for i := range byte(100) {
-		what = append(what, renewed{"eth0", netip.AddrFrom4([4]byte{10, 9, 0, i}), time.Second})
+		what = append(what, renewed{iface: "eth0", addr: netip.AddrFrom4([4]byte{10, 9, 0, i}), time: time.Second})
 	}
-	six := renewed{"eth0", netip.MustParseAddr("2001:db8::a"), time.Second}
+	six := renewed{iface: "eth0", addr: netip.MustParseAddr("2001:db8::a"), time: time.Second}
+	device := renewed{iface: "eth0", device: "eth0.vr10", time: time.Second}
 	const add, del = unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_NEWSETELEM, unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_DELSETELEM
 	for _, c := range []struct {
 		anew     bool
@@ -30,6 +31,7 @@ func TestRenewal(t *testing.T) {
 		{false, what, []int{add, add}, []byte{unix.NFPROTO_INET, unix.NFPROTO_ARP}},
 		{true, what, []int{add, del, add, add, del, add}, []byte{unix.NFPROTO_INET, unix.NFPROTO_INET, unix.NFPROTO_INET, unix.NFPROTO_ARP, unix.NFPROTO_ARP, unix.NFPROTO_ARP}},
 		{false, []renewed{six}, []int{add}, []byte{unix.NFPROTO_INET}},
+		{false, []renewed{device}, []int{add}, []byte{unix.NFPROTO_INET}},
 	} {
 		batch, err := renewal(c.what, c.anew)
 		if err != nil || len(batch) != 1+len(c.kinds) {
@@ -39,7 +41,7 @@ func TestRenewal(t *testing.T) {
 		var families []byte
 		for _, m := range batch[1:] {
 			kinds, families = append(kinds, int(m.Header.Type)), append(families, m.Data[0])
-			if !bytes.Equal(m.Data[4:], batch[1].Data[4:]) || !bytes.Contains(m.Data, c.what[len(c.what)-1].addr.AsSlice()) {
+			if !bytes.Equal(m.Data[4:], batch[1].Data[4:]) || !bytes.Contains(m.Data, c.what[len(c.what)-1].key()) {
 				t.Errorf("anew %v: messages differ, or lack an address", c.anew)
 			}
 		}

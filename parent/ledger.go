@@ -80,7 +80,7 @@ func (d *daemon) prolong(s *slot, at int64) {
 	if s.held && s.acquiring == nil && d.ages(s) {
 		d.reviveSoon(s)
 	}
-	if d.leases == nil || s.ownership == ipc.OwnsAll {
+	if !d.silences || s.ownership == ipc.OwnsAll {
 		return
 	}
 	d.renewing = d.answering(d.renewing, s)
@@ -106,43 +106,61 @@ func (d *daemon) renew() {
 	}
 }
 
-// leased lists the virtual addresses of each interface, but for its own, and
-// which of them may answer now.
-func (d *daemon) leased() (all map[string][]netip.Addr, alive []renewed) {
-	all = make(map[string][]netip.Addr)
+// leased lists what is to last on each interface, but for addresses of its own,
+// and which of the virtual addresses may answer now.
+func (d *daemon) leased() (all map[string]lasting, alive []renewed) {
+	all = make(map[string]lasting)
 	own := d.ownAddresses()
 	for _, s := range d.slots {
-		if s == nil || s.ownership == ipc.OwnsAll {
+		if s == nil || s.ownership == ipc.OwnsAll || s.accept && !d.silences {
 			continue
 		}
 		name := d.links[s.link].name
+		w := all[name]
+		if s.device != "" && d.silences {
+			w.devices = append(w.devices, s.device)
+		}
 		for _, a := range s.addrs {
-			if !own[a.Addr] { // which answers whatever becomes of us
-				all[name] = append(all[name], a.Addr)
+			switch {
+			case own[a.Addr]: // which answers whatever becomes of us
+				continue
+			case d.silences:
+				w.virtual = append(w.virtual, a.Addr)
+			}
+			if !s.accept {
+				w.refused = append(w.refused, a.Addr)
 			}
 		}
-		if s.held && s.expires > d.now {
+		if len(w.devices)+len(w.virtual)+len(w.refused) > 0 {
+			all[name] = w
+		}
+		if d.silences && s.held && s.expires > d.now {
 			alive = d.answering(alive, s)
 		}
 	}
-	for _, addrs := range all {
-		slices.SortFunc(addrs, netip.Addr.Compare)
+	for _, w := range all {
+		slices.Sort(w.devices)
+		slices.SortFunc(w.virtual, netip.Addr.Compare)
+		slices.SortFunc(w.refused, netip.Addr.Compare)
 	}
 	return all, alive
 }
 
 // answering adds the addresses of a slot to those that may answer for the rest
 // of its lease, on every interface that has them: its tables see the packets
-// of all.
+// of all; and its device to those that may forward.
 func (d *daemon) answering(to []renewed, s *slot) []renewed {
 	name, left := d.links[s.link].name, time.Duration(s.expires-d.now)
 	for _, a := range s.addrs {
-		to = append(to, renewed{name, a.Addr, left})
-		for _, also := range d.shared[a.Addr] {
-			if also != name {
-				to = append(to, renewed{also, a.Addr, left})
+		to = append(to, renewed{iface: name, addr: a.Addr, time: left})
+		for _, o := range d.shared[a.Addr] {
+			if also := d.links[o.link].name; also != name && o.ownership != ipc.OwnsAll {
+				to = append(to, renewed{iface: also, addr: a.Addr, time: left})
 			}
 		}
+	}
+	if s.device != "" {
+		to = append(to, renewed{iface: name, device: s.device, time: left})
 	}
 	return to
 }

@@ -57,7 +57,7 @@ func (d *daemon) life(s *slot) uint32 {
 // soleLifetime says whether nothing else silences a slot's addresses. The kernel
 // counts seconds, so that it cannot serve shorter intervals.
 func (d *daemon) soleLifetime(s *slot) bool {
-	return (d.lease == "lifetime" || d.lease == "auto" && d.leases == nil) && s.interval >= time.Second
+	return (d.lease == "lifetime" || d.lease == "auto" && !d.silences) && s.interval >= time.Second
 }
 
 // born has the addresses that have just been put get their lifetime: at the end

@@ -36,9 +36,7 @@ func TestLife(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := &daemon{lease: tt.lease, now: int64(time.Hour), sixes: tt.sixes}
-			if tt.tables {
-				d.leases = &leases{}
-			}
+			d.silences = tt.tables
 			s := &slot{grant: grant{ioctl: tt.ioctl, family: ipc.IPv6, interval: tt.interval, lease: leaseIntervals * tt.interval}}
 			life := d.life(s)
 			if life != tt.want {

@@ -168,14 +168,19 @@ func (l *link) lookAt(at int64) {
 // enforce brings our nftables tables up to date. Where the kernel has no
 // nftables only what the configuration insists on is an error.
 func (d *daemon) enforce() error {
+	all, alive := d.leased()
+	var err error
+	if d.leases == nil && len(all) > 0 {
+		d.leases, err = openLeases()
+	}
 	if d.leases != nil {
-		all, alive := d.leased()
-		if err := d.leases.apply(all, alive); err != nil {
-			return err
-		}
+		err = d.leases.apply(all, alive)
+	}
+	if err != nil {
+		return err
 	}
 	want := d.wanted()
-	err := d.wall.apply(want)
+	err = d.wall.apply(want)
 	if err == nil || len(want.refused)+len(want.owned) > 0 {
 		return err
 	}

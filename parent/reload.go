@@ -105,7 +105,7 @@ func (d *daemon) adopt(next []*slot) {
 	for _, l := range d.links {
 		l.slots = nil
 	}
-	d.shared = make(map[netip.Addr][]string)
+	d.shared = make(map[netip.Addr][]*slot)
 	for _, s := range next {
 		if s == nil {
 			continue
@@ -113,13 +113,13 @@ func (d *daemon) adopt(next []*slot) {
 		l := d.links[s.link]
 		l.slots = append(l.slots, s)
 		for _, a := range s.addrs {
-			d.shared[a.Addr] = append(d.shared[a.Addr], l.name)
+			d.shared[a.Addr] = append(d.shared[a.Addr], s)
 		}
 		if s.family == ipc.IPv6 {
 			d.sixes += len(s.addrs)
 		}
 	}
-	maps.DeleteFunc(d.shared, func(_ netip.Addr, on []string) bool { return len(on) < 2 })
+	maps.DeleteFunc(d.shared, func(_ netip.Addr, of []*slot) bool { return len(of) < 2 })
 }
 
 // lockLinks takes the locks of the interfaces of slots that are not locked

@@ -47,12 +47,13 @@ type daemon struct {
 	states        chan<- map[string][]byte
 	stateDone     <-chan struct{}
 	links         []*link
-	shared        map[netip.Addr][]string // interfaces of virtual addresses that several have
+	shared        map[netip.Addr][]*slot // who has virtual addresses that several have
 	byIndex       map[arrival]ipc.Link
 	locks         map[string]*os.File // by interface
 	kernel        *kernel
 	wall          wall
 	leases        *leases // nil without
+	silences      bool    // they silence addresses
 	routes        []conf.Route
 	routed        bool      // they are installed
 	routesAgain   int64     // when to try once more, 0 for not

@@ -134,14 +134,7 @@ func (w *wall) apply(want rules) (err error) {
 
 // fillINet fills the table of IPv4 and IPv6.
 func (w *wall) fillINet(want rules) error {
-	var four, six, quiet []nftables.SetElement
-	for _, a := range want.refused {
-		if e := (nftables.SetElement{Key: a.AsSlice()}); a.Is4() {
-			four = append(four, e)
-		} else {
-			six = append(six, e)
-		}
-	}
+	var quiet []nftables.SetElement
 	for _, i := range want.quiet {
 		quiet = append(quiet, nftables.SetElement{Key: native(i)})
 	}
@@ -152,17 +145,7 @@ func (w *wall) fillINet(want rules) error {
 				is(expr.PayloadBaseTransportHeader, 8, o.addr.AsSlice())))
 		}
 	}
-	notLoopback := []expr.Any{&expr.Meta{Key: expr.MetaKeyIIFTYPE, Register: 1},
-		&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: binary.NativeEndian.AppendUint16(nil, unix.ARPHRD_LOOPBACK)}}
-	if err := w.dropTo(in, "refused4", nftables.TypeIPAddr, four, slices.Concat(notLoopback, family(unix.NFPROTO_IPV4),
-		[]expr.Any{&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: 16, Len: 4}})); err != nil {
-		return err
-	}
-	for _, kind := range []byte{135, 136} { // neighbor solicitation and advertisement
-		w.conn.AddRule(&nftables.Rule{Table: w.inet, Chain: in, Exprs: append(icmp(unix.IPPROTO_ICMPV6, kind), &expr.Verdict{Kind: expr.VerdictAccept})})
-	}
-	if err := w.dropTo(in, "refused6", nftables.TypeIP6Addr, six, slices.Concat(notLoopback, family(unix.NFPROTO_IPV6),
-		[]expr.Any{&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: 24, Len: 16}})); err != nil {
+	if err := w.refuse(in, want.refused); err != nil {
 		return err
 	}
 	out := w.chain(w.inet, "output", nftables.ChainHookOutput)
@@ -171,6 +154,29 @@ func (w *wall) fillINet(want rules) error {
 		return err
 	}
 	return w.dropTo(out, "quiet6", nftables.TypeIFIndex, quiet, append(icmp(unix.IPPROTO_ICMPV6, 137), oif))
+}
+
+// refuse has addresses accept nothing but neighbor discovery.
+func (w *wall) refuse(in *nftables.Chain, addrs []netip.Addr) error {
+	var four, six []nftables.SetElement
+	for _, a := range addrs {
+		if e := (nftables.SetElement{Key: a.AsSlice()}); a.Is4() {
+			four = append(four, e)
+		} else {
+			six = append(six, e)
+		}
+	}
+	notLoopback := []expr.Any{&expr.Meta{Key: expr.MetaKeyIIFTYPE, Register: 1},
+		&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: binary.NativeEndian.AppendUint16(nil, unix.ARPHRD_LOOPBACK)}}
+	if err := w.dropTo(in, "refused4", nftables.TypeIPAddr, four, slices.Concat(notLoopback, family(unix.NFPROTO_IPV4),
+		[]expr.Any{&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: 16, Len: 4}})); err != nil {
+		return err
+	}
+	for _, kind := range []byte{135, 136} { // neighbor solicitation and advertisement
+		w.conn.AddRule(&nftables.Rule{Table: in.Table, Chain: in, Exprs: append(icmp(unix.IPPROTO_ICMPV6, kind), &expr.Verdict{Kind: expr.VerdictAccept})})
+	}
+	return w.dropTo(in, "refused6", nftables.TypeIP6Addr, six, slices.Concat(notLoopback, family(unix.NFPROTO_IPV6),
+		[]expr.Any{&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: 24, Len: 16}}))
 }
 
 // fillARP fills the table of ARP: requests for an owned address are heard by
