@@ -100,17 +100,17 @@ func (p *Pinger) send(out *os.File, to unix.Sockaddr, id uint16, readAnswers fun
 			return
 		case <-tick.C:
 		}
-		p.mu.Lock()
 		sequence := len(p.sent)
-		p.sent, p.answered = append(p.sent, time.Now()), append(p.answered, time.Time{})
-		p.mu.Unlock()
 		// An address nobody answers for is unreachable after a while: that
 		// probe is lost like the others.
 		conn.Write(func(fd uintptr) bool {
 			unix.Sendto(int(fd), echo(id, uint16(sequence)), 0, to)
 			return true
 		})
-		now := time.Now()
+		now := time.Now() // not before: it may have taken a while to come to it
+		p.mu.Lock()
+		p.sent, p.answered = append(p.sent, now), append(p.answered, time.Time{})
+		p.mu.Unlock()
 		readAnswers()
 		p.judge(now)
 	}
