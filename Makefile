@@ -19,7 +19,14 @@ PROGRAMS := rvrrpd $(HELPERS)
 FUZZTIME ?= 60s
 SOAK     ?= 100000h
 
-.PHONY: build cross reproducible sbom test unit lab-test demo setup setup-demo generate check-generated fuzz soak bench install uninstall deb clean-root clean
+# The tests of vm-lab, and those that vm-test leaves out.
+VM_TESTS := ^TestHardKill$$/^rvrrpd-rvrrpd|^TestChildCrash$$|^TestConfinement$$
+ARM64_TESTS := ^TestAudit$$/root|^TestVersion3$$/rvrrpd,rvrrpd,rfc9568|^TestChildCrash$$|^TestReload$$
+VM_SKIP  := Flood|Scale|Hitless|CrashGap|TestSystemd|TestPackage|TestContainer|TestManyLinks|TestManyDevices|TestStall|TestSlowLink|TestTenCrashes|TestService|TestUnits
+VM_ENV   := env RVRRPD_LAB_PREBUILT=$(CURDIR)/bin/vm/amd64
+VM_ARM64 := lab/vm/foreign.sh -t 1200 arm64 bin/vm/arm64 env RVRRPD_LAB_PREBUILT=$(CURDIR)/bin/vm/arm64 bash -ec
+
+.PHONY: build cross reproducible sbom test unit lab-test demo setup setup-demo generate check-generated fuzz soak bench install uninstall deb clean-root clean vm-setup vm-programs vm-lab vm-test
 
 build:
 	@mkdir -p bin
@@ -43,6 +50,9 @@ sbom:
 setup:
 	@./lab/setup.sh iproute2 procps gcc libc6-dev pkg-config libseccomp-dev keepalived frr radvd tcpdump tshark nftables strace systemd systemd-container mmdebstrap
 
+vm-setup:
+	@./lab/setup.sh qemu-system-x86 qemu-system-arm busybox-static cpio kmod mmdebstrap
+
 setup-demo:
 	@./lab/setup.sh iproute2
 
@@ -52,8 +62,9 @@ demo: setup-demo build
 test: setup build
 	$(GO) vet ./...
 	$(GO) vet -tags lab ./...
+	$(GO) vet -tags lab,vm ./lab
 	CGO_ENABLED=1 $(GO) vet -tags seccompgen ./netproc/sandbox/...
-	$(MAKE) --no-print-directory check-generated unit lab-test
+	$(MAKE) --no-print-directory check-generated unit lab-test vm-lab
 
 unit:
 	CGO_ENABLED=1 $(GO) test -race ./...
@@ -69,6 +80,29 @@ lab-test: build deb clean-root
 	CGO_ENABLED=1 $(GOTESTSUM) --rerun-fails-report=bin/rerun-lab.txt --packages=./lab/... -- -race -p 1 -tags lab -count=1 -timeout 30m
 	CGO_ENABLED=0 $(GOTESTSUM) --rerun-fails-report=bin/rerun-walls.txt --packages="./parent/... ./spawn/... ./netproc/sandbox/..." -- -p 1 -tags lab -count=1 -timeout 15m
 	@for f in bin/rerun-*.txt; do test ! -s $$f || { echo "NEEDED ANOTHER RUN, which is a defect to mend:"; cat $$f; }; done
+
+# What emulated machines test: static, for each of their processors; in next is
+# another release, which takes the place of the first.
+vm-programs:
+	@for arch in amd64 arm64; do dir=bin/vm/$$arch && mkdir -p $$dir/next && export GOOS=linux GOARCH=$$arch && \
+	  $(STATIC) -o $$dir/ ./cmd/... ./netproc/sandbox/attempt && \
+	  CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X github.com/rvrrpd/rvrrpd/ipc.build=next -X github.com/rvrrpd/rvrrpd/ipc.release=next' -o $$dir/next/ ./cmd/... && \
+	  CGO_ENABLED=0 $(GO) test -c -tags lab,vm -o $$dir/ ./lab ./netproc/sandbox || exit 1; done
+
+# The lab under Debian's own kernel, and on arm64: VM_TESTS and ARM64_TESTS are the
+# few that there is always time for. Each machine has one processor: both at once.
+vm-lab: vm-setup vm-programs
+	@(cd lab && vm/run.sh -t 1200 $(VM_ENV) $(CURDIR)/bin/vm/amd64/lab.test -test.run '$(VM_TESTS)') & \
+	$(VM_ARM64) './lab.test -test.run "$(ARM64_TESTS)"'; \
+	status=$$?; wait $$! && exit $$status
+
+# All that can run in such machines. They have one slow processor: floods, scales and
+# what is measured to a few milliseconds are for real ones, and so are boots of
+# containers and packages.
+vm-test: vm-setup vm-programs
+	cd lab && vm/run.sh -m 6144 -t 14400 $(VM_ENV) $(CURDIR)/bin/vm/amd64/lab.test -test.timeout 4h -test.v -test.skip '$(VM_SKIP)'
+	cd netproc/sandbox && ../../lab/vm/run.sh -t 3600 $(VM_ENV) $(CURDIR)/bin/vm/amd64/sandbox.test
+	$(VM_ARM64) './lab.test -test.v -test.run "$(ARM64_TESTS)" && ./sandbox.test'
 
 generate:
 	$(GO) generate ./...

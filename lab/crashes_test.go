@@ -16,7 +16,7 @@ import (
 // gapLimit is the longest time between two advertisements on the wire when
 // the network process dies in between: the interval, and 30 ms to start
 // another.
-const gapLimit = interval3 + 30*time.Millisecond
+var gapLimit = interval3 + 30*time.Millisecond
 
 // TestHitless kills the network process of an Active, and of a Backup, at an
 // interval of 300 ms: the wire hardly shows it. Not in parallel: it measures

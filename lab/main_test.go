@@ -13,10 +13,6 @@ import (
 	"github.com/rvrrpd/rvrrpd/lab"
 )
 
-// inParallel is how many labs run at once: they mostly wait, but what starts
-// in one must not delay what is measured in another.
-const inParallel = "6"
-
 func TestMain(m *testing.M) {
 	if err := errors.Join(lab.Measure(), prepare()); err != nil {
 		fmt.Fprintln(os.Stderr, "lab:", err)
@@ -42,7 +38,7 @@ func prepare() error {
 	if os.Geteuid() != 0 {
 		return fmt.Errorf("needs root, for network namespaces")
 	}
-	if err := flag.Set("test.parallel", inParallel); err != nil {
+	if err := flag.Set("test.parallel", lab.Parallel()); err != nil {
 		return err
 	}
 	if lab.Prebuilt() != "" {

@@ -308,7 +308,7 @@ func TestOwnerOfSomeTakesPart(t *testing.T) {
 func TestTwoFamilies(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t)
-	const text = `[[vrouter]]
+	text := `[[vrouter]]
 group = 10
 interface = "eth0"
 vip = "10.9.0.254/24"

@@ -226,12 +226,18 @@ func withheld(from, to time.Time) (longest, sum time.Duration) {
 // late. On a machine that has nothing else to do it is next to nothing.
 func Slack(from, to time.Time) time.Duration {
 	longest, _ := withheld(from.Add(-shortly), to)
+	if Emulated() {
+		return emulatedReaction + hands*longest
+	}
 	return hands * longest
 }
 
 // patience prolongs a wait that began at an instant by what the machine has
 // withheld since, so many times over at most.
 func patience(begin time.Time, timeout time.Duration) (until time.Time) {
+	if Emulated() {
+		timeout *= emulatedWait
+	}
 	_, sum := withheld(begin, time.Now())
 	return begin.Add(timeout + hands*min(sum, timeout))
 }

@@ -19,7 +19,7 @@ shift $((OPTIND - 1))
 architecture=$1 directory=$(readlink -f "$2")
 shift 2
 case $architecture in
-arm64) emulator=(qemu-system-aarch64 -machine virt -cpu max) console=ttyAMA0 ;;
+arm64) emulator=(qemu-system-aarch64 -machine virt -cpu max,pauth-impdef=on) console=ttyAMA0 ;;
 *) echo "$architecture: Debian $(. /etc/os-release && echo "$VERSION_ID") has no kernel for it; accepted: arm64" >&2; exit 2 ;;
 esac
 here=$(cd "$(dirname "$0")" && pwd)
@@ -62,7 +62,7 @@ exec $b switch_root /mnt /bin/bash /guest
 INIT
 {
 	cat <<-'GUEST'
-		export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C
+		export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C RVRRPD_LAB_EMULATED=1
 		mkdir -p /dev/pts /dev/shm /run /tmp
 		mount -t devpts devpts /dev/pts
 		mount -t tmpfs tmpfs /dev/shm

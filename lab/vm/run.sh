@@ -7,8 +7,7 @@
 #   lab/vm/run.sh [-m MiB] [-t SECONDS] COMMAND [ARGUMENT...]
 #
 # Debian's kernel is what users of Debian run: it has bonds, VLANs, dummies and
-# netem, AppArmor and Landlock's second version. Emulation makes it some ten
-# times slower than the machine, so judge by events.
+# netem, AppArmor and Landlock's second version.
 set -euo pipefail
 memory=2048 limit=600
 while getopts m:t: option; do
@@ -34,7 +33,7 @@ b=/bin/busybox
 \$b mount -t sysfs sysfs /sys
 \$b mount -t devtmpfs devtmpfs /dev
 load
-\$b mount -t 9p -o trans=virtio,version=9p2000.L,ro,msize=262144 host /mnt/lower || echo "no 9p"
+\$b mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose,msize=262144 host /mnt/lower || echo "no 9p"
 \$b mount -t tmpfs tmpfs /mnt/writable
 \$b mkdir /mnt/writable/upper /mnt/writable/work
 \$b mount -t overlay -o lowerdir=/mnt/lower,upperdir=/mnt/writable/upper,workdir=/mnt/writable/work overlay /mnt/root || echo "no overlay"
@@ -46,7 +45,7 @@ exec \$b switch_root /mnt/root /bin/bash $work/guest
 INIT
 mkdir -p "$work/initramfs/mnt/"{lower,writable,root}
 {
-	printf 'export PATH=%q HOME=/root LC_ALL=C\n' "$PATH"
+	printf 'export PATH=%q HOME=/root LC_ALL=C RVRRPD_LAB_EMULATED=1\n' "$PATH"
 	cat <<-'GUEST'
 		mkdir -p /dev/pts /dev/shm
 		mount -t devpts devpts /dev/pts
