@@ -168,7 +168,7 @@ func testIOCTL(t *testing.T, l *lab.Lab) {
 	a.AwaitLine(0, 5*time.Second, "backup->active")
 
 	a.Kill()
-	other := runText(t, l.R1, "[[vrouter]]\ninterface = \"lo\"\ngroup = 9\nvip = \"192.0.2.9\"\nversion = 3\n")
+	other := runText(t, l.R1, "[[vrouter]]\ninterface = \"elsewhere0\"\ngroup = 9\nvip = \"192.0.2.9\"\nversion = 3\n")
 	is(t, l.R1, was, "swept by a daemon on another interface")
 	other.Terminate(5 * time.Second)
 	l.R1.IP("addr del 10.9.0.78/24 dev "+lab.Interface, "addr add 10.9.0.79/24 dev "+lab.Interface)
