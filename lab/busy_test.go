@@ -129,8 +129,9 @@ func TestSlowLink(t *testing.T) {
 		t.Errorf("%d addresses announced, not all %d times", len(times), rounds)
 	}
 	for address, n := range times {
-		if n != rounds {
-			t.Errorf("%v announced %d times, want %d", address, n, rounds)
+		// And once or twice more, when r2 has stepped back (netproc/heal.go).
+		if n < rounds || n > rounds+2 {
+			t.Errorf("%v announced %d times, want %d, and up to twice more", address, n, rounds)
 		}
 	}
 	if got := len(transitions(b, 0, "backup->active")); got != routers {

@@ -21,13 +21,14 @@ const (
 // one, which no yardstick sees, because nothing is withheld.
 func Emulated() bool { return os.Getenv("RVRRPD_LAB_EMULATED") != "" }
 
-// Parallel is how many labs run at once: they mostly wait, but what starts in
-// one must not delay what is measured in another.
+// Parallel is how many labs run at once: they mostly wait, six of them for two
+// thirds of the time of two processors, but what starts in one must not delay what
+// is measured in another.
 func Parallel() string {
 	if Emulated() {
 		return emulatedParallel
 	}
-	return "6"
+	return "10"
 }
 
 // OfMany is how many virtual routers a test has that has many, of which an

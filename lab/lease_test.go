@@ -257,7 +257,7 @@ func TestSecondLine(t *testing.T) {
 					return
 				}
 				signal(t, syscall.SIGCONT, a.PID)
-				a.AwaitLine(from, 5*time.Second, "put back what somebody else has removed.*addresses=|lease lost")
+				a.AwaitLine(from, 5*time.Second, "put back what the kernel has removed.*lifetime|lease lost")
 				a.AwaitLine(from, 5*time.Second, "put back what somebody else has removed.*leases=")
 				if !lab.Until(5*time.Second, func() bool { return l.R1.Holds(vip) && accepts(t, l, vip) }) {
 					t.Errorf("they do not come back; it said\n%s", a.Output())

@@ -89,7 +89,7 @@ func TestNoEthernet(t *testing.T) {
 	refused := map[string]string{"lo": "interface: .*is not valid", "tun0": "tun0 is not an Ethernet interface, and VRRP runs on no other"}
 	for device, want := range refused {
 		p := runText(t, l.R1, on(device))
-		if status := p.AwaitExit(5 * time.Second); status == 0 || !p.Said(0, want) {
+		if status := p.AwaitExit(5 * time.Second); status != 78 || !p.Said(0, want) {
 			t.Errorf("%s: status %d; it said\n%s", device, status, p.Output())
 		}
 	}

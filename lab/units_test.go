@@ -40,6 +40,7 @@ func TestUnits(t *testing.T) {
 	if err != nil || len(files) != len(units) {
 		t.Fatalf("%d units, not %d: %v", len(files), len(units), err)
 	}
+	programs := strings.NewReplacer("/usr/sbin/rvrrpd", lab.Binary("rvrrpd"), "/usr/libexec/rvrrpd/rvrrpd-spawn", lab.Binary("rvrrpd-spawn"))
 	var paths []string
 	for _, f := range files {
 		text, err := os.ReadFile(f)
@@ -47,7 +48,7 @@ func TestUnits(t *testing.T) {
 			t.Fatal(err)
 		}
 		path := filepath.Join(dir, filepath.Base(f))
-		if err := os.WriteFile(path, []byte(strings.ReplaceAll(string(text), "/usr/sbin/rvrrpd", lab.Binary("rvrrpd"))), 0o600); err != nil {
+		if err := os.WriteFile(path, []byte(programs.Replace(string(text))), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		// An instance stands for a template.

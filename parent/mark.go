@@ -84,7 +84,7 @@ func (d *daemon) suits(next []*slot) error {
 	for _, s := range next {
 		i := slices.IndexFunc(infos, func(i linkInfo) bool { return s != nil && i.Name == d.links[s.link].name })
 		if i >= 0 && !infos[i].ethernet() {
-			return fmt.Errorf("%s: %s is not an Ethernet interface, and VRRP runs on no other", s.name, infos[i].Name)
+			return fmt.Errorf("%w: %s: %s is not an Ethernet interface, and VRRP runs on no other", ErrConfiguration, s.name, infos[i].Name)
 		}
 	}
 	return err

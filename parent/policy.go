@@ -15,6 +15,10 @@ import (
 // undone, and the daemon ends; nobody should start it again unseen.
 var ErrViolation = errors.New("violation")
 
+// ErrConfiguration is, of what Run returns, that another start with the same
+// configuration would end the same way.
+var ErrConfiguration = errors.New("configuration")
+
 // violation is a request that only such a child can make.
 type violation struct {
 	grant  string // name of the slot's grant, "" where it has none

@@ -153,8 +153,11 @@ func runParent(p parent.Options, log *slog.Logger, logs queues) int {
 	defer logs.flush()
 	if err := parent.Run(p); err != nil {
 		log.Error("ended", "error", err)
-		if errors.Is(err, parent.ErrViolation) {
+		switch {
+		case errors.Is(err, parent.ErrViolation):
 			return exitViolation
+		case errors.Is(err, parent.ErrConfiguration):
+			return exitConfig
 		}
 		return exitFailure
 	}
