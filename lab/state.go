@@ -123,6 +123,12 @@ var lists = []string{"addr_info", "maddr"}
 // flatten turns an object of ip(8)'s into facts, less what changes by itself.
 func flatten(kind string, object map[string]any) (facts []string) {
 	delete(object, "expires")
+	if info, is := object["linkinfo"].(map[string]any); is { // of a port of a bond
+		if port, is := info["info_slave_data"].(map[string]any); is {
+			delete(port, "link_failure_count")
+			delete(port, "state")
+		}
+	}
 	if kind == "address" {
 		object = map[string]any{"ifname": object["ifname"], "addr_info": object["addr_info"]}
 	}
