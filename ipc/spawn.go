@@ -52,8 +52,6 @@ func DecodeSpawnAnswer(b []byte) (a SpawnAnswer, err error) {
 	if len(b) < 8 {
 		return a, errors.New("answer is too short")
 	}
-	a.Number = int32(binary.NativeEndian.Uint32(b))
-	a.Errno = unix.Errno(binary.NativeEndian.Uint32(b[4:]))
-	a.Text = string(b[8:])
-	return a, nil
+	number, errno := binary.NativeEndian.Uint32(b), binary.NativeEndian.Uint32(b[4:])
+	return SpawnAnswer{Number: int32(number), Errno: unix.Errno(errno), Text: string(b[8:])}, nil
 }

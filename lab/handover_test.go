@@ -228,11 +228,18 @@ func TestHandoverToNobody(t *testing.T) {
 	c := l.R1.Start(lab.Binary("rvrrpd"), "-m1", "-c", a.file)
 	c.AwaitLine(0, 5*time.Second, "taken over from the daemon before.*routers=1 ")
 	c.AwaitLine(0, 5*time.Second, "initialize->backup vr=eth0/1/")
+	// Settings of the interface are looked at each second.
+	for range 5 {
+		l.Tap.Await(l.Tap.Len(), time.Second, "r2's next advertisement", lab.From(l.R2, func(f lab.Frame) bool { return f.VRRP != nil && f.VRRP.VRID == 1 }))
+	}
 	left := map[string]string{"10.9.0.21": "", "10.9.0.22": ""}
 	if !lab.Until(5*time.Second, func() bool { return len(found(l.R1, left)) <= 1 }) { // 3 may be Active by now
 		t.Errorf("it holds %v; it said\n%s", found(l.R1, left), c.Output())
 	}
 	c.Terminate(5 * time.Second)
+	if c.Said(0, "somebody else") {
+		t.Errorf("it blames somebody else for what it has swept itself:\n%s", c.Output())
+	}
 	if diff := before.Diff(l.R1.Snapshot()); diff != "" {
 		t.Errorf("left behind (-before +after):\n%s", diff)
 	}

@@ -137,6 +137,11 @@ func flatten(kind string, object map[string]any) (facts []string) {
 		entries, _ := object[list].([]any)
 		delete(object, list)
 		for _, e := range entries {
+			if a, is := e.(map[string]any); is { // how long it lives yet; whether deprecated is a fact
+				for _, passing := range []string{"valid_life_time", "preferred_life_time", "dynamic"} {
+					delete(a, passing)
+				}
+			}
 			b, _ := json.Marshal(e)
 			facts = append(facts, owner+string(b))
 		}

@@ -131,9 +131,7 @@ func (d *daemon) leased() (all map[string]lasting, alive []renewed) {
 				w.refused = append(w.refused, a.Addr)
 			}
 		}
-		if len(w.devices)+len(w.virtual)+len(w.refused) > 0 {
-			all[name] = w
-		}
+		all[name] = w
 		if d.silences && s.held && s.expires > d.now {
 			alive = d.answering(alive, s)
 		}

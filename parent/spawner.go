@@ -87,11 +87,10 @@ func forkSpawner(uid, gid int) (*spawner, error) {
 		Dir: "/", Env: []string{"GOMAXPROCS=1", "GOTRACEBACK=all"}, Files: []uintptr{uintptr(pair[1]), w, w},
 		Sys: &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL, Setsid: true},
 	})
-	if err != nil {
-		s.close()
-		return nil, fmt.Errorf("spawner: %w", err)
+	if err == nil {
+		err = s.patience()
 	}
-	if err := s.patience(); err != nil {
+	if err != nil {
 		s.close()
 		return nil, fmt.Errorf("spawner: %w", err)
 	}
@@ -198,10 +197,7 @@ func connectSpawner(path string, uid int) (_ *spawner, err error) {
 	if peer.Uid != 0 && int(peer.Uid) != os.Geteuid() {
 		return nil, fmt.Errorf("user id %d listens; neither root nor %d", peer.Uid, os.Geteuid())
 	}
-	if err := s.identify(uid); err != nil {
-		return nil, err
-	}
-	return s, nil
+	return s, s.identify(uid)
 }
 
 // patience bounds how long the spawner is waited for.

@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/walls/account"
 	"golang.org/x/sys/unix"
 )
@@ -120,6 +121,7 @@ func (d *daemon) open(c *conf.Config) (err error) {
 	if err := d.leaseAs(c.Lease); err != nil {
 		return err
 	}
+	d.now = ipc.Monotonic() // all this took its time
 	if err := d.resync(); err != nil {
 		return err
 	}

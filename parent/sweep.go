@@ -2,6 +2,7 @@ package parent
 
 import (
 	"errors"
+	"maps"
 	"net/netip"
 	"slices"
 )
@@ -79,6 +80,11 @@ func (d *daemon) sweepDevices(infos []linkInfo, names map[int]string, swept func
 			settings[s] = true
 		}
 		orphans[i.Group] = append(orphans[i.Group], i)
+	}
+	for _, l := range d.links {
+		if l.settled { // by a device that was taken over
+			maps.DeleteFunc(settings, func(s setting, _ bool) bool { return s.iface == l.name })
+		}
 	}
 	for s := range settings {
 		if s.iface != "" {
