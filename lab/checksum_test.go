@@ -73,7 +73,8 @@ func TestChecksumRemembered(t *testing.T) {
 			a := l.R1.Run(r)
 			a.AwaitLine(0, 5*time.Second, "checksum learned.*checksum=rfc5798")
 			b.Kill()
-			awaitAdverts(l, l.R1, r, 2)
+			l.Tap.Await(l.Tap.Len(), r.ActiveDown()+5*time.Second, "r1's takeover", advertisement(l.R1))
+			awaitAdverts(l, l.R1, r, 1)
 
 			seen := l.Tap.Len()
 			again := tt.happens(a)
