@@ -66,8 +66,6 @@ INIT
 		mkdir -p /dev/pts /dev/shm /run /tmp
 		mount -t devpts devpts /dev/pts
 		mount -t tmpfs tmpfs /dev/shm
-		mount -t tmpfs tmpfs /run
-		mount -t tmpfs tmpfs /tmp
 		mount -t cgroup2 cgroup2 /sys/fs/cgroup
 		[ -e /bin/sh ] || ln -s bash /bin/sh
 		[ -e /etc/passwd ] || printf 'root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n' >/etc/passwd
