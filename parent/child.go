@@ -1,7 +1,9 @@
 package parent
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,9 +30,9 @@ const (
 // childName is the program of the network process.
 const childName = "rvrrpd-netproc"
 
-// ProgramDir is where a program of ours is looked for that is not beside our
+// programDir is where a program of ours is looked for that is not beside our
 // own; never through PATH.
-const ProgramDir = "/usr/libexec/rvrrpd"
+const programDir = "/usr/libexec/rvrrpd"
 
 var reportsPerSecond = func() time.Duration { r, _ := ipc.RuleOf(ipc.TypeDropped); return time.Duration(r.Rate) }()
 
@@ -48,19 +50,25 @@ type child struct {
 // configured says whether the child takes links and frames.
 func (c *child) configured() bool { return c != nil && c.phase != ipc.PhaseHello }
 
+// ProgramPath is where a program of ours is: beside our own, or else in
+// programDir, whether it is there or not. The error is that of os.Executable.
+func ProgramPath(name string) (string, error) {
+	own, err := os.Executable()
+	path := filepath.Join(filepath.Dir(own), name)
+	if _, missing := os.Stat(path); errors.Is(missing, fs.ErrNotExist) {
+		path = filepath.Join(programDir, name)
+	}
+	return path, err
+}
+
 // openProgram opens a program of ours without reading it, after a look at who
 // could have changed it.
 func openProgram(name string) (int, error) {
-	own, err := os.Executable()
+	path, err := ProgramPath(name)
 	if err != nil {
 		return -1, err
 	}
-	path := filepath.Join(filepath.Dir(own), name)
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
-	if err == unix.ENOENT {
-		path = filepath.Join(ProgramDir, name)
-		fd, err = unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
-	}
 	if err != nil {
 		return -1, fmt.Errorf("%s: %w", path, err)
 	}

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -47,10 +46,7 @@ type handedSlot struct {
 	Over    bool              `json:"over"`    // it has reached its first state
 }
 
-func handoverFile(iface string) (string, error) {
-	ns, err := namespace()
-	return filepath.Join(runDir, fmt.Sprintf("%d.%s.handover", ns, iface)), err
-}
+func handoverFile(iface string) (string, error) { return runFile(iface, "handover") }
 
 // leave ends the daemon without taking anything back. It ends in order
 // instead where it has lent what the next one would not know, an interface its

@@ -26,8 +26,8 @@ const leasePrefix = "rvrrpd-lease-"
 // interface are in a set, those that may answer in another whose elements run
 // out unless we renew them, and what is sent to the others is dropped: ARP,
 // neighbor discovery and the rest. So nothing of ours answers any more when we
-// are dead, or do not run, and a peer has taken over, nor does a
-// device of ours forward.
+// are dead, or do not run, and a peer has taken over, nor does a device of ours
+// forward.
 type leases struct {
 	tables  *nftables.Conn
 	renewal *netlink.Conn
@@ -209,12 +209,6 @@ func (l *leases) fill(t *nftables.Table, iface string, w lasting, alive []renewe
 	for _, f := range families(t) {
 		all := &nftables.Set{Table: t, Name: "virtual" + f.suffix, KeyType: f.key}
 		may := &nftables.Set{Table: t, Name: "alive" + f.suffix, KeyType: f.key, HasTimeout: true}
-		if err := l.tables.AddSet(all, nil); err != nil {
-			return err
-		}
-		if err := l.tables.AddSet(may, nil); err != nil {
-			return err
-		}
 		var virtual, living []nftables.SetElement
 		for _, a := range w.virtual {
 			if a.Is6() == f.ipv6 {
@@ -223,19 +217,11 @@ func (l *leases) fill(t *nftables.Table, iface string, w lasting, alive []renewe
 		}
 		for _, r := range alive {
 			if r.iface == iface && r.device == "" && r.addr.Is6() == f.ipv6 {
-				living = append(living, nftables.SetElement{Key: r.addr.AsSlice(), Timeout: r.time})
+				living = append(living, nftables.SetElement{Key: r.key(), Timeout: r.time})
 			}
 		}
-		for set, elements := range map[*nftables.Set][]nftables.SetElement{all: virtual, may: living} {
-			if err := l.add(set, elements); err != nil {
-				return err
-			}
-		}
-		for _, match := range f.matches {
-			l.tables.AddRule(&nftables.Rule{Table: t, Chain: in, Exprs: append(match,
-				&expr.Lookup{SourceRegister: 1, SetName: all.Name, SetID: all.ID},
-				&expr.Lookup{SourceRegister: 1, SetName: may.Name, SetID: may.ID, Invert: true},
-				&expr.Verdict{Kind: expr.VerdictDrop})})
+		if err := l.dropBut(in, all, may, virtual, living, f.matches...); err != nil {
+			return err
 		}
 	}
 	if t.Family == nftables.TableFamilyARP {
@@ -267,14 +253,21 @@ func (l *leases) gate(t *nftables.Table, iface string, devices []string, alive [
 			living = append(living, nftables.SetElement{Key: r.key(), Timeout: r.time})
 		}
 	}
-	err := errors.Join(l.tables.AddSet(of, nil), l.tables.AddSet(may, nil), l.add(of, all), l.add(may, living))
 	through := l.tables.AddChain(&nftables.Chain{Name: "forward", Table: t, Type: nftables.ChainTypeFilter,
 		Hooknum: nftables.ChainHookForward, Priority: nftables.ChainPriorityFilter})
-	l.tables.AddRule(&nftables.Rule{Table: t, Chain: through, Exprs: []expr.Any{
-		&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1},
-		&expr.Lookup{SourceRegister: 1, SetName: of.Name, SetID: of.ID},
-		&expr.Lookup{SourceRegister: 1, SetName: may.Name, SetID: may.ID, Invert: true},
-		&expr.Verdict{Kind: expr.VerdictDrop}}})
+	return l.dropBut(through, of, may, all, living, []expr.Any{&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1}})
+}
+
+// dropBut makes two sets, and drops what a match finds in the first and not in
+// the second, whose elements run out.
+func (l *leases) dropBut(chain *nftables.Chain, of, may *nftables.Set, all, living []nftables.SetElement, matches ...[]expr.Any) error {
+	err := errors.Join(l.tables.AddSet(of, nil), l.tables.AddSet(may, nil), l.add(of, all), l.add(may, living))
+	for _, match := range matches {
+		l.tables.AddRule(&nftables.Rule{Table: chain.Table, Chain: chain, Exprs: append(match,
+			&expr.Lookup{SourceRegister: 1, SetName: of.Name, SetID: of.ID},
+			&expr.Lookup{SourceRegister: 1, SetName: may.Name, SetID: may.ID, Invert: true},
+			&expr.Verdict{Kind: expr.VerdictDrop})})
+	}
 	return err
 }
 

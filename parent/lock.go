@@ -45,11 +45,14 @@ func namespace() (uint64, error) {
 	return ns.Ino, nil
 }
 
-// lockFile is where the lock of an interface name in this network namespace is.
-func lockFile(name string) (string, error) {
+// runFile is where a file about an interface name in this network namespace is.
+func runFile(name, kind string) (string, error) {
 	ns, err := namespace()
-	return filepath.Join(runDir, fmt.Sprintf("%d.%s.lock", ns, name)), err
+	return filepath.Join(runDir, fmt.Sprintf("%d.%s.%s", ns, name, kind)), err
 }
+
+// lockFile is where the lock of an interface name is.
+func lockFile(name string) (string, error) { return runFile(name, "lock") }
 
 // lockInterface takes the lock of an interface name in this network
 // namespace; close and remove it with unlock.

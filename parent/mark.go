@@ -81,10 +81,10 @@ func (d *daemon) recognize(next []*slot) error {
 // long we waited.
 func (d *daemon) suits(next []*slot) error {
 	infos, err := d.kernel.links()
+	infos = slices.DeleteFunc(infos, linkInfo.ethernet)
 	for _, s := range next {
-		i := slices.IndexFunc(infos, func(i linkInfo) bool { return s != nil && i.Name == d.links[s.link].name })
-		if i >= 0 && !infos[i].ethernet() {
-			return fmt.Errorf("%w: %s: %s is not an Ethernet interface, and VRRP runs on no other", ErrConfiguration, s.name, infos[i].Name)
+		if s != nil && slices.ContainsFunc(infos, func(i linkInfo) bool { return i.Name == d.links[s.link].name }) {
+			return fmt.Errorf("%w: %s: %s is not an Ethernet interface, and VRRP runs on no other", ErrConfiguration, s.name, d.links[s.link].name)
 		}
 	}
 	return err

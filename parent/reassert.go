@@ -109,11 +109,14 @@ func (d *daemon) unbidden(s *slot, present map[on]bool) string {
 func (d *daemon) deprecate(l *link) error {
 	var errs []error
 	for _, s := range l.slots {
+		if s.own || !s.held {
+			continue
+		}
 		placed := slices.Clone(s.placed)
 		for i, a := range placed {
 			placed[i].Deprecated = replaceable(a.Prefix.Addr(), l.prefixes)
 		}
-		if s.own || !s.held || slices.Equal(placed, s.placed) {
+		if slices.Equal(placed, s.placed) {
 			continue
 		}
 		err := d.kernel.revive(s.index, false, placed, d.life(s))
