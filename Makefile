@@ -45,7 +45,7 @@ reproducible:
 # What is in the programs, in CycloneDX JSON.
 sbom:
 	@mkdir -p bin
-	@for p in $(PROGRAMS); do $(GO) run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0 \
+	@for p in $(PROGRAMS); do $(GO) run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0 \
 	  app -json -std -licenses -noserial -main cmd/$$p -output bin/$$p.cdx.json . 2>bin/sbom.log && echo bin/$$p.cdx.json || { cat bin/sbom.log >&2; exit 1; }; done
 
 setup:
@@ -162,7 +162,7 @@ deb: build
 	@GO=$(GO) packaging/notices.sh >bin/stage/usr/share/doc/rvrrpd/copyright
 	@gzip -9nf bin/stage/usr/share/man/man8/rvrrpd.8 bin/stage/usr/share/man/man5/rvrrpd.conf.5
 	@STAGE=bin/stage RELEASE=$(RELEASE) GOARCH=$$($(GO) env GOARCH) SOURCE_DATE_EPOCH=$$($(OURS) && git log -1 --format=%ct || echo 0) \
-	  $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0 package --config packaging/nfpm.yaml --packager deb --target bin/ >/dev/null
+	  $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2 package --config packaging/nfpm.yaml --packager deb --target bin/ >/dev/null
 	@rm -rf bin/stage
 
 # A Debian with nothing but its essential packages, where a test installs ours.
