@@ -42,6 +42,7 @@ func TestWalls(t *testing.T) {
 		"ICMP": refused, "UDP": refused, "UDP, IPv6": refused, "ping socket": refused, "netlink audit": refused, "netlink uevent": refused,
 		"tty": refused, "thread of init": refused, "Unix socket": refused, "vsock": refused, "CAP_SYS_ADMIN": refused, "CAP_SETUID": refused,
 		"read shadow": "EACCES", "list the root": "EACCES", "core_pattern": "EACCES", "environment": "EACCES",
+		"futex requeue": refused, "futex inherit": refused, "futex shared": refused,
 		"write the conf": "EACCES", "new conf": "EACCES",
 		"netlink": "works", "nftables": "works", "packet socket": "works", "VRRP": "works", "read the conf": "works", "lock": "works", "state": "works", "settings": "works",
 	} {

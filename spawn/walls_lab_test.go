@@ -27,6 +27,7 @@ func TestWalls(t *testing.T) {
 		"userfaultfd": killed, "keyctl": killed, "module": killed, "kexec": killed, "memfd": killed, "perf": killed,
 		"fork": refused, "new user namespace": refused, "mount": refused, "executable memory": refused, "chroot": refused, "reboot": refused,
 		"TCP": killed, "MPTCP": killed, "ICMP": killed, "Unix socket": killed, "vsock": killed, "netlink": killed, "packet socket": killed, "VRRP": killed,
+		"futex requeue": refused, "futex inherit": refused, "futex shared": refused,
 		"CAP_SYS_ADMIN": refused, "core_pattern": "works", "setuid": "works",
 	} {
 		t.Run(attempt, func(t *testing.T) {

@@ -45,6 +45,10 @@ const (
 	madvDontNeed   = 4
 	madvNoHugePage = 15
 
+	// Of futex, both with FUTEX_PRIVATE_FLAG.
+	futexWait = 0x80
+	futexWake = 0x81
+
 	// cloneThread is how Go starts a thread without cgo: VM, FS, FILES,
 	// SIGHAND, SYSVSEM and THREAD; on amd64 the runtime adds SETTLS.
 	cloneThread = 0x50f00
@@ -73,7 +77,8 @@ var Rules = []Rule{
 	{Call: "clone", Arch: "amd64", Args: []Arg{is(0, cloneThread|cloneSetTLS)}, Reason: "a thread; exactly Go's flags, so never a process or a namespace"},
 	{Call: "clone", Arch: "riscv64", Args: []Arg{is(0, cloneThread)}, Reason: "a thread; exactly Go's flags, so never a process or a namespace"},
 	{Call: "clone", Arch: "arm64", Args: []Arg{is(0, cloneThread)}, Reason: "a thread; exactly Go's flags, so never a process or a namespace"},
-	{Call: "futex", Reason: "locks"},
+	{Call: "futex", Args: []Arg{int32Arg(1, futexWait)}, Reason: "locks: wait; neither with a priority to inherit, nor requeued, nor in shared memory"},
+	{Call: "futex", Args: []Arg{int32Arg(1, futexWake)}, Reason: "locks: wake"},
 	{Call: "nanosleep", Reason: "back off, and the monitor thread"},
 	{Call: "sched_yield", Reason: "spinning locks"},
 	{Call: "gettid", Reason: "a new thread's own id"},

@@ -86,6 +86,15 @@ func raise(capability int) error {
 	return call(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&data[0])))
 }
 
+// futexPrivate is FUTEX_PRIVATE_FLAG.
+const futexPrivate = 128
+
+// futex makes an operation on a lock that nobody else has.
+func futex(operation uintptr) error {
+	var word, other uint32
+	return call(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&word)), operation, 1, 1, uintptr(unsafe.Pointer(&other)))
+}
+
 // all are the attempts, by name; their files are below a directory.
 var all = map[string]func(dir string) error{
 	"execve": func(string) error { return unix.Exec("/bin/true", []string{"true"}, nil) },
@@ -111,6 +120,9 @@ var all = map[string]func(dir string) error{
 		return err
 	},
 	"mprotect":       func(string) error { return call(unix.SYS_MPROTECT, 0, 0, unix.PROT_EXEC) },
+	"futex requeue":  func(string) error { return futex(3 | futexPrivate) },
+	"futex inherit":  func(string) error { return futex(6 | futexPrivate) },
+	"futex shared":   func(string) error { return futex(1) },
 	"kill init":      func(string) error { return unix.Kill(1, 0) },
 	"setuid":         func(string) error { return call(unix.SYS_SETUID, 65534) },
 	"chroot":         func(string) error { return unix.Chroot("/") },

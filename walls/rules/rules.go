@@ -42,6 +42,9 @@ const (
 
 	protocolVRRP = 112
 
+	futexWait = 0x80 // with FUTEX_PRIVATE_FLAG
+	futexWake = 0x81
+
 	netlinkRoute  = 0
 	netlinkFilter = 12
 
@@ -62,7 +65,8 @@ var runtimeRules = []Rule{
 	{Call: "clone", Arch: "amd64", Args: []Arg{{0, ^uint64(0), cloneThread | cloneSetTLS}}, Reason: "a thread; exactly Go's flags"},
 	{Call: "clone", Arch: "arm64", Args: []Arg{{0, ^uint64(0), cloneThread}}, Reason: "a thread; exactly Go's flags"},
 	{Call: "clone", Arch: "riscv64", Args: []Arg{{0, ^uint64(0), cloneThread}}, Reason: "a thread; exactly Go's flags"},
-	{Call: "futex", Reason: "locks"},
+	{Call: "futex", Args: []Arg{intArg(1, futexWait)}, Reason: "locks: wait; neither with a priority to inherit, nor requeued, nor in shared memory"},
+	{Call: "futex", Args: []Arg{intArg(1, futexWake)}, Reason: "locks: wake"},
 	{Call: "nanosleep", Reason: "back off, and the monitor thread"},
 	{Call: "sched_yield", Reason: "spinning locks"},
 	{Call: "gettid", Reason: "a new thread's own id"},

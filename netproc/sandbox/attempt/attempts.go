@@ -18,6 +18,22 @@ func address(b []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(
 
 var path = []byte("/\x00")
 
+// What a lock is in, and another: aligned, as the kernel wants them.
+var word, other = make([]byte, 8), make([]byte, 8)
+
+// Operations of futex(2).
+const (
+	futexWake             = 1
+	futexRequeue          = 3
+	futexCompareRequeue   = 4
+	futexWakeOp           = 5
+	futexLockPI           = 6
+	futexWakeBitset       = 10
+	futexCompareRequeuePI = 12
+	futexPrivate          = 128
+	futexRealtime         = 256
+)
+
 // made tells what came of a system call that should not have come back.
 func made(nr uintptr, args ...uintptr) func() string {
 	return func() string {
@@ -139,6 +155,21 @@ var attempts = map[string]func() string{
 	"getppid":             made(unix.SYS_GETPPID),
 	"rseq":                made(unix.SYS_RSEQ, address(make([]byte, 32)), 32, 0, 0),
 	"mseal":               made(462, 0, 4096, 0),
+
+	// Of a lock that nobody else holds, which the kernel would take or wake at once.
+	"futex shared":                          made(unix.SYS_FUTEX, address(word), futexWake, 1),
+	"futex requeue":                         made(unix.SYS_FUTEX, address(word), futexRequeue|futexPrivate, 1, 1, address(other)),
+	"futex compare and requeue":             made(unix.SYS_FUTEX, address(word), futexCompareRequeue|futexPrivate, 1, 1, address(other)),
+	"futex wake with operation":             made(unix.SYS_FUTEX, address(word), futexWakeOp|futexPrivate, 1, 1, address(other)),
+	"futex priority inheritance":            made(unix.SYS_FUTEX, address(word), futexLockPI|futexPrivate),
+	"futex requeue to priority inheritance": made(unix.SYS_FUTEX, address(word), futexCompareRequeuePI|futexPrivate, 1, 1, address(other)),
+	"futex wake some":                       made(unix.SYS_FUTEX, address(word), futexWakeBitset|futexPrivate, 1, 0, 0, 1),
+	"futex by the wall clock":               made(unix.SYS_FUTEX, address(word), futexWake|futexPrivate|futexRealtime, 1),
+	"futex_waitv":                           made(unix.SYS_FUTEX_WAITV, 0, 0, 0, 0, 1),
+	"futex_wake":                            made(454, address(word), 1, 1, futexPrivate|2),
+	"futex_wait":                            made(455, address(word), 1, 1, futexPrivate|2, 0, 1),
+	"futex_requeue":                         made(456, 0, 0, 1, 1),
+	"set_robust_list":                       made(unix.SYS_SET_ROBUST_LIST, address(make([]byte, 24)), 24),
 
 	"clone a thread into a user namespace": made(unix.SYS_CLONE, 0xd0f00|unix.CLONE_NEWUSER),
 	"madvise mergeable":                    made(unix.SYS_MADVISE, 0, 0, unix.MADV_MERGEABLE),
