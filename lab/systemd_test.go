@@ -5,7 +5,9 @@ package lab_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -76,6 +78,7 @@ func TestSystemd(t *testing.T) {
 
 			b.starts()
 			b.exposed()
+			b.unswapped()
 			b.audited()
 			b.reloads()
 			b.restarts("systemctl", "restart", unit)
@@ -197,6 +200,35 @@ func (b *booted) exposed() {
 	instance := strings.Fields(b.m.Must("systemctl", "list-units", "--plain", "--no-legend", b.unit+"-spawn@*"))[0]
 	for name, unit := range map[string]string{b.unit + ".service": b.unit + ".service", b.unit + "-spawn@.service": instance} {
 		exposure(b.T, name, unit, b.m.Must("systemd-analyze", "security", "--no-pager", unit))
+	}
+}
+
+// unswapped: of no process of the daemon's the kernel may swap memory out. Where
+// it has no such control group, systemd has at least understood what is asked.
+func (b *booted) unswapped() {
+	b.Helper()
+	for _, name := range []string{"rvrrpd", "rvrrpd-spawn", "rvrrpd-netproc"} {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", b.process(name)))
+		if err != nil {
+			b.Fatal(err)
+		}
+		var group string
+		for line := range strings.Lines(string(text)) {
+			// Number, controllers, path. Beside the older hierarchies, the one without controllers may be empty.
+			if f := strings.SplitN(strings.TrimSpace(line), ":", 3); len(f) == 3 && (f[1] == "" || f[1] == "name=systemd") && len(f[2]) > len(group) {
+				group = f[2]
+			}
+		}
+		asked := b.m.Must("systemctl", "show", "--value", "--property=MemorySwapMax", filepath.Base(group))
+		if asked != "0" {
+			b.Errorf("%s, in %s: MemorySwapMax is %q", name, group, asked)
+		}
+		most, err := os.ReadFile(filepath.Join("/sys/fs/cgroup", group, "memory.swap.max"))
+		if errors.Is(err, fs.ErrNotExist) {
+			b.Logf("%s: no control group bounds its swap here", name)
+		} else if err != nil || strings.TrimSpace(string(most)) != "0" {
+			b.Errorf("%s: memory.swap.max is %q, %v", name, most, err)
+		}
 	}
 }
 

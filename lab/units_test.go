@@ -114,6 +114,22 @@ func TestUnitsStayDown(t *testing.T) {
 	}
 }
 
+// TestUnitsDoNotSwap: keys are in the memory of the parent and of the network
+// process, which is in the control group of the spawner; neither is swapped.
+func TestUnitsDoNotSwap(t *testing.T) {
+	t.Parallel()
+	units, err := filepath.Glob(filepath.Join(lab.Root(), "packaging/systemd/*.service"))
+	if err != nil || len(units) != 4 {
+		t.Fatalf("%d units, want 4: %v", len(units), err)
+	}
+	for _, path := range units {
+		name := filepath.Base(path)
+		if got := unit(t, name)["MemorySwapMax"]; !slices.Equal(got, []string{"0"}) {
+			t.Errorf("%s: MemorySwapMax= is %q", name, got)
+		}
+	}
+}
+
 // unit reads the settings of a unit, the values of each in order.
 func unit(t *testing.T, name string) map[string][]string {
 	t.Helper()
