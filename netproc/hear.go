@@ -102,7 +102,7 @@ func (p *process) result(h ipc.Header, m ipc.Result) error {
 	}
 	p.refused[m.Code]++
 	if r != nil && m.Request == ipc.TypeLook {
-		p.lookRefused(r)
+		p.lookRefused(r, h.Sequence)
 		return nil
 	}
 	// Whatever the code: the addresses are not ours, and an Active without

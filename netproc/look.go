@@ -48,6 +48,7 @@ type sender struct {
 // former is an Active from whom somebody has taken over.
 type former struct {
 	slot      ipc.Slot // one of those
+	request   uint32   // number of the Look that asks after it
 	takeovers uint32
 	drop      ipc.Drop // why its advertisements were discarded, 0 if none were
 }
@@ -80,9 +81,8 @@ func (p *process) lookAround(r *router) {
 		return
 	}
 	lk.lookers = append(lk.lookers, r)
-	p.send(r.slot, ipc.Look{})
+	r.look = p.send(r.slot, ipc.Look{})
 	r.nextLook = p.now + r.lookWait
-	r.lookWait = min(2*r.lookWait, lookSeldom)
 }
 
 // turnedActive says when a new Active looks around first: at once if it has
@@ -115,21 +115,22 @@ func (p *process) probe(r *router, c *ipc.StateChange) {
 	case len(lk.formers) == formersMax:
 		return
 	default:
-		f = &former{slot: r.slot, takeovers: 1}
+		f = &former{slot: r.slot, takeovers: 1, request: p.send(r.slot, ipc.Look{Peer: c.Peer})}
 		lk.formers[c.Peer] = f
-		p.send(r.slot, ipc.Look{Peer: c.Peer})
 	}
 	f.drop = max(f.drop, c.Drop)
 }
 
-// lookRefused forgets what the parent will not look for.
-func (p *process) lookRefused(r *router) {
+// lookRefused forgets what the parent will not look for, and nothing else that
+// the same router has asked for. It was no look: the next one is due after the
+// same time, and not after twice as long.
+func (p *process) lookRefused(r *router, request uint32) {
 	lk := p.looks[r.record.Link]
 	if lk == nil {
 		return
 	}
-	lk.lookers = slices.DeleteFunc(lk.lookers, func(l *router) bool { return l == r })
-	maps.DeleteFunc(lk.formers, func(_ netip.Addr, f *former) bool { return f.slot == r.slot })
+	lk.lookers = slices.DeleteFunc(lk.lookers, func(l *router) bool { return l == r && r.look == request })
+	maps.DeleteFunc(lk.formers, func(_ netip.Addr, f *former) bool { return f.slot == r.slot && f.request == request })
 	if len(lk.lookers)+len(lk.formers) == 0 {
 		delete(p.looks, r.record.Link)
 	}
@@ -202,10 +203,11 @@ func (p *process) deafTo(lk *look, slot ipc.Slot, s sender) bool {
 }
 
 // tellLookers tells the Actives that are not alone. Deafness is the link's, and
-// told once for all of them.
+// told once for all of them. Each looks around less often from now on.
 func (p *process) tellLookers(lk *look) {
 	said := false
 	for _, r := range lk.lookers {
+		r.lookWait = min(2*r.lookWait, lookSeldom)
 		if p.at(r.slot) != r || r.vr.State() != engine.Active {
 			continue
 		}

@@ -2,6 +2,7 @@ package netproc
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -166,7 +167,7 @@ func TestLookLost(t *testing.T) {
 	theirs := advertisement(peer, good(200))
 	for name, act := range map[string]func(d *parent){
 		"packets lost":    func(d *parent) { d.say(ipc.Missed{Until: d.now}) },
-		"refused":         func(d *parent) { d.say(ipc.Slot(0), ipc.Result{Request: ipc.TypeLook, Code: ipc.CodeKernel}) },
+		"refused":         func(d *parent) { d.refuse(0, d.last.Sequence, ipc.TypeLook, ipc.CodeKernel) },
 		"backup by now":   func(d *parent) { d.frame(d.now, advertisement(netip.MustParseAddr("10.77.0.9"), good(200))) },
 		"another process": func(d *parent) { d.p.looks = nil },
 		"many senders": func(d *parent) {
@@ -191,6 +192,67 @@ func TestLookLost(t *testing.T) {
 			d.say(seen(0, theirs)...)
 			if got := strings.Join(d.turn(), "\n"); strings.Contains(got, "looked") {
 				t.Errorf("it says %q", got)
+			}
+		})
+	}
+}
+
+// refuse answers a request of a slot.
+func (d *parent) refuse(slot ipc.Slot, request uint32, kind ipc.Type, code ipc.Code) {
+	d.t.Helper()
+	d.say(ipc.Header{Slot: slot, Generation: d.generation, Sequence: request}, ipc.Result{Request: kind, Code: code})
+}
+
+// TestRefusedLookDoesNotCount: a look that the parent refuses is no reason to look
+// less often; the first that can be made is followed by another after ten seconds.
+func TestRefusedLookDoesNotCount(t *testing.T) {
+	t.Parallel()
+	d := active(t, record())
+	d.looking = true
+	var at []int64
+	for began := d.now; d.now < began+100*second; {
+		d.now = d.p.next()
+		for _, said := range d.turn() {
+			if said != "g1 s0 look" {
+				continue
+			}
+			at = append(at, (d.now-began+second/2)/second)
+			if len(at) <= 5 {
+				d.refuse(0, d.last.Sequence, ipc.TypeLook, ipc.CodeBusy)
+			} else {
+				d.say(seen(0)...)
+			}
+		}
+	}
+	// Five that are refused; the next is made, and those after it are ever rarer.
+	if want := []int64{1, 11, 21, 31, 41, 51, 61, 81}; !slices.Equal(at, want) {
+		t.Errorf("looks after %v s, want %v", at, want)
+	}
+}
+
+// TestOneOfTwoLooksRefused: a router asks after the former Active and looks around;
+// that one of the two is refused does not keep it from what the other finds.
+func TestOneOfTwoLooksRefused(t *testing.T) {
+	t.Parallel()
+	for _, refused := range []string{"the probe", "looking around"} {
+		t.Run(refused, func(t *testing.T) {
+			t.Parallel()
+			d := active(t, record())
+			d.looking = true
+			r := d.p.routers[0]
+			d.p.probe(r, &ipc.StateChange{Peer: peer, Verdict: ipc.VerdictSilent})
+			d.p.lookAround(r)
+			d.turn()
+			request := r.look
+			if refused == "the probe" {
+				request = d.p.looks[0].formers[peer].request
+			}
+			d.refuse(0, request, ipc.TypeLook, ipc.CodeBusy)
+			d.say(seen(0, answer(host, virtual))...)
+			got := strings.Join(d.turn(), "\n")
+			probed, around := strings.Contains(got, "10.77.0.1 answers=false"), strings.Contains(got, "10.77.0.254 is in use")
+			if probed == (refused == "the probe") || around == (refused == "looking around") {
+				t.Errorf("without %s it says %q", refused, got)
 			}
 		})
 	}

@@ -30,8 +30,10 @@ type router struct {
 	heal  healing
 	// No announcement to refresh before.
 	nextRefresh int64
-	// nextLook is when it looks around, lookWait for how long not after that.
+	// nextLook is when it looks around, lookWait for how long not after that, look
+	// the number of its last Look.
 	nextLook, lookWait int64
+	look               uint32
 	forms              forms
 	learned            learned
 	migration          migration

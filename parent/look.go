@@ -28,9 +28,6 @@ const (
 // that we are deaf to it, and then there are two Actives. What is seen goes to
 // the child, unread.
 func (d *daemon) look(s *slot, l *link, peer netip.Addr) ipc.Code {
-	if l.tx == nil || peer.IsValid() && !l.near(peer) {
-		return ipc.CodeNotHeld
-	}
 	if l.tapUntil == 0 {
 		var err error
 		if l.tap, err = d.kernel.tap(l.index, l.family); err != nil {
@@ -50,12 +47,17 @@ func (d *daemon) look(s *slot, l *link, peer netip.Addr) ipc.Code {
 	return ipc.CodeDone
 }
 
-// near says whether an address can be a router's on the link itself.
+// serves says whether the link can do what a request is for: a link that is up
+// can, but nobody is asked for who cannot be a router on it.
+func (l *link) serves(m ipc.Message) bool {
+	look, asks := m.(ipc.Look)
+	return l.told.Up && (!asks || l.tx != nil && (!look.Peer.IsValid() || l.near(look.Peer)))
+}
+
+// near says whether an address can be a router's on the link itself, if that is
+// there. The link's prefixes are of its family.
 func (l *link) near(peer netip.Addr) bool {
-	if l.index == 0 || peer.Is4() != (l.family == ipc.IPv4) {
-		return false
-	}
-	return (peer.Is4() || peer.IsLinkLocalUnicast()) && slices.ContainsFunc(l.prefixes, func(p netip.Prefix) bool { return p.Contains(peer) })
+	return l.index != 0 && (peer.Is4() || peer.IsLinkLocalUnicast()) && slices.ContainsFunc(l.prefixes, func(p netip.Prefix) bool { return p.Contains(peer) })
 }
 
 // looksDue hands over what was seen by the looks whose time is over. What the

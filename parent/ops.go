@@ -23,7 +23,7 @@ func (d *daemon) request(h ipc.Header, m ipc.Message) error {
 	if d.outdated(h) {
 		generation--
 	}
-	code, err := allow(&s.grant, s.held, l.told.Up, generation, d.now, h, m)
+	code, err := allow(&s.grant, s.held, l.serves(m), generation, d.now, h, m)
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,8 @@ func (v *violation) Error() string {
 
 // allow decides on one request of the child for the slot of g: done when it
 // may be carried out, another code when it is refused innocently, an error
-// when it is a violation. It touches nothing but the grant's token buckets.
+// when it is a violation. It touches nothing but the grant's token buckets. up
+// says whether the link can do what the request is for.
 // The table in package ipc has judged type, direction, phase and size before.
 func allow(g *grant, held, up bool, generation uint32, now int64, h ipc.Header, m ipc.Message) (ipc.Code, error) {
 	switch {
@@ -48,28 +49,31 @@ func allow(g *grant, held, up bool, generation uint32, now int64, h ipc.Header, 
 		if err := allowMessage(g, m.Message); err != nil {
 			return 0, err
 		}
-		return admit(up, ipc.CodeLinkDown, g.advert.take(now)), nil
+		return admit(up, ipc.CodeLinkDown, &g.advert, now), nil
 	case ipc.Acquire:
-		return admit(up, ipc.CodeLinkDown, g.churn.take(now)), nil
+		return admit(up, ipc.CodeLinkDown, &g.churn, now), nil
 	case ipc.Release:
-		return admit(held, ipc.CodeNotHeld, true), nil
+		return admit(held, ipc.CodeNotHeld, nil, now), nil
 	case ipc.Look:
-		return admit(up, ipc.CodeLinkDown, g.look.take(now)), nil
+		return admit(up, ipc.CodeLinkDown, &g.look, now), nil
 	case ipc.Announce:
 		if m.Repeat < 1 || int(m.Repeat) > g.repeat {
 			return 0, &violation{g.name, fmt.Sprintf("announce repeated %d times", m.Repeat)}
 		}
-		return admit(held && up, ipc.CodeNotHeld, g.announce.take(now)), nil
+		return admit(held && up, ipc.CodeNotHeld, &g.announce, now), nil
 	default:
 		return 0, &violation{g.name, fmt.Sprintf("%v is no request", h.Type)}
 	}
 }
 
-func admit(ready bool, otherwise ipc.Code, room bool) ipc.Code {
+// admit takes from a limit, if there is one, only what can be done: a limit is
+// for what a request causes, and one that is refused causes nothing. What the
+// kernel then refuses has cost what the limit is for.
+func admit(ready bool, otherwise ipc.Code, limit *rate, now int64) ipc.Code {
 	switch {
 	case !ready:
 		return otherwise
-	case !room:
+	case limit != nil && !limit.take(now):
 		return ipc.CodeBusy
 	default:
 		return ipc.CodeDone

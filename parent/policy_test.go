@@ -2,6 +2,7 @@ package parent
 
 import (
 	"errors"
+	"maps"
 	"net/netip"
 	"slices"
 	"testing"
@@ -125,6 +126,80 @@ func TestAllowRates(t *testing.T) {
 		if code := do(later); code != ipc.CodeBusy {
 			t.Errorf("%T twice one period later: %v", tt.m, code)
 		}
+	}
+}
+
+// TestRefusedCostsNothing: what cannot be done takes nothing from its limit.
+func TestRefusedCostsNothing(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		m     ipc.Message
+		burst int
+		code  ipc.Code
+	}{
+		{ipc.Advertise{Message: goodMessage()}, 20, ipc.CodeLinkDown},
+		{ipc.Announce{Repeat: 1}, 10, ipc.CodeNotHeld},
+		{ipc.Acquire{}, 40, ipc.CodeLinkDown},
+		{ipc.Look{}, 6, ipc.CodeLinkDown},
+	} {
+		g, codes := testGrant(), make(map[ipc.Code]int)
+		do := func(up bool) {
+			code, err := allow(&g, true, up, 1, int64(time.Hour), ipc.Header{Type: tt.m.Type(), Generation: 1}, tt.m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			codes[code]++
+		}
+		for range 100 {
+			do(false)
+		}
+		for range tt.burst + 1 {
+			do(true)
+		}
+		if want := map[ipc.Code]int{tt.code: 100, ipc.CodeDone: tt.burst, ipc.CodeBusy: 1}; !maps.Equal(codes, want) {
+			t.Errorf("%T: %v, want %v", tt.m, codes, want)
+		}
+	}
+}
+
+// TestServes: nobody is asked for who cannot be a router on the link.
+func TestServes(t *testing.T) {
+	t.Parallel()
+	d := fuzzed()
+	four, six := d.links[0], d.links[1]
+	four.index, six.index = linkIndex, linkIndex
+	for _, tt := range []struct {
+		l    *link
+		m    ipc.Message
+		want bool
+	}{
+		{four, ipc.Acquire{}, true},
+		{four, ipc.Look{}, true},
+		{four, ipc.Look{Peer: netip.MustParseAddr("10.9.0.77")}, true},
+		{four, ipc.Look{Peer: netip.MustParseAddr("192.0.2.1")}, false},
+		{four, ipc.Look{Peer: netip.MustParseAddr("fe80::77")}, false},
+		{four, ipc.Look{Peer: netip.MustParseAddr("::ffff:10.9.0.77")}, false},
+		{six, ipc.Look{Peer: netip.MustParseAddr("fe80::77")}, true},
+		{six, ipc.Look{Peer: netip.MustParseAddr("2001:db8::77")}, false},
+		{six, ipc.Look{Peer: netip.MustParseAddr("10.9.0.77")}, false},
+		{&link{told: ipc.LinkState{Up: true}}, ipc.Look{}, false}, // nothing to send from
+		{&link{told: ipc.LinkState{Up: true}}, ipc.Release{}, true},
+		{&link{}, ipc.Advertise{}, false},
+	} {
+		if got := tt.l.serves(tt.m); got != tt.want {
+			t.Errorf("%v: %+v: %v", tt.l.linkName, tt.m, got)
+		}
+	}
+	// Such a probe takes nothing from the limit of those that can be made.
+	s := d.slots[0]
+	for range 100 {
+		m := ipc.Look{Peer: netip.MustParseAddr("192.0.2.1")}
+		if err := d.request(ipc.Header{Type: m.Type(), Generation: d.generation}, m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s.grant.look.due != 0 {
+		t.Errorf("the limit is used until %d", s.grant.look.due)
 	}
 }
 
