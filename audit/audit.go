@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Options are what Run is asked for.
@@ -29,6 +30,8 @@ type Options struct {
 
 	// owner is the user a file of /proc belongs to; a test cannot give files away.
 	owner func(path string) (uint32, error)
+	// uptime is for how long the machine has been running.
+	uptime func() (time.Duration, error)
 }
 
 // Daemon is a running daemon.
@@ -41,21 +44,29 @@ type Daemon struct {
 	Processes []*Process `json:"processes"`
 	// Missing lists roles that nobody plays.
 	Missing []string `json:"missing,omitempty"`
-	Pass    bool     `json:"pass"`
+	// Starting says what is still to come, of one that does not pass yet.
+	Starting string `json:"starting,omitempty"`
+	Pass     bool   `json:"pass"`
 }
 
 // ErrNone is returned where no daemon can be seen.
 var ErrNone = errors.New("no rvrrpd is running that can be seen from here")
 
+// ErrStarting is returned where every daemon passes but those that are starting.
+var ErrStarting = errors.New("a daemon is starting: look again")
+
 // Run looks at every daemon it can see and prints a report. It returns false
 // where any promise is not kept, and an error, ErrNone among them, where it
-// could not look.
+// could not look, or where that is too early to say: ErrStarting.
 func Run(o Options) (ok bool, err error) {
 	if o.Proc == "" {
 		o.Proc = "/proc"
 	}
 	if o.owner == nil {
 		o.owner = owner
+	}
+	if o.uptime == nil {
+		o.uptime = uptime
 	}
 	var daemons []*Daemon
 	var strangers []int
@@ -72,19 +83,24 @@ func Run(o Options) (ok bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	ok = true
+	ok, early := true, true
 	for _, d := range daemons {
 		ok = ok && d.Pass
+		early = early && (d.Pass || d.Starting != "")
 	}
 	if o.JSON {
 		e := json.NewEncoder(o.Out)
 		e.SetIndent("", "  ")
-		return ok, e.Encode(map[string]any{"daemons": daemons, "strangers": strangers, "pass": ok})
+		err = e.Encode(map[string]any{"daemons": daemons, "strangers": strangers, "pass": ok})
+	} else {
+		for _, d := range daemons {
+			d.print(o.Out)
+		}
 	}
-	for _, d := range daemons {
-		d.print(o.Out)
+	if err == nil && early && !ok {
+		err = ErrStarting
 	}
-	return ok, nil
+	return ok, err
 }
 
 // attempts is how often the audit begins again because a process has ended
@@ -130,8 +146,10 @@ var names = map[string]string{"rvrrpd-spawn": roleSpawner, "rvrrpd-netproc": rol
 // find lists the daemons: a parent is what has a spawner, or is called rvrrpd
 // and was told to run virtual routers; one that was not is a sniffer. A spawner
 // below anything else was started by a service manager; it belongs to the
-// parent that lacks one, if there is one of each, and else to nobody. Others
-// that are called so are strangers.
+// parent that lacks one, if there is one of each, and else to nobody. What a
+// spawner has started is its child, also while it is called otherwise: by the
+// spawner's name before it executes its program, and then by the number of a
+// descriptor until it gives itself its name. Others that are called so are strangers.
 func find(o Options) (daemons []*Daemon, strangers []int, err error) {
 	dirs, err := filepath.Glob(filepath.Join(o.Proc, "[0-9]*"))
 	if err != nil {
@@ -139,7 +157,7 @@ func find(o Options) (daemons []*Daemon, strangers []int, err error) {
 	}
 	sniffers := make(map[int]bool)
 	strangers = []int{} // not null in JSON
-	byParent := make(map[int][]*Process)
+	byParent, below := make(map[int][]*Process), make(map[int][]*Process)
 	parents, called := make(map[int]bool), make(map[int]string)
 	var spawners []*Process
 	for _, dir := range dirs {
@@ -162,13 +180,18 @@ func find(o Options) (daemons []*Daemon, strangers []int, err error) {
 			}
 		} else if lines["Name"] == "rvrrpd" {
 			parents[pid], sniffers[pid] = runsRouters(dir), !runsRouters(dir)
+		} else {
+			below[above] = append(below[above], &Process{PID: pid, Role: roleChild, parent: above})
 		}
 	}
 	var strays []*Process
 	for _, s := range spawners {
-		if called[s.parent] == "rvrrpd" {
+		switch called[s.parent] {
+		case "rvrrpd":
 			parents[s.parent] = true
-		} else {
+		case "rvrrpd-spawn":
+			s.Role = roleChild // it has been cloned, and has not executed its program yet
+		default:
 			strays = append(strays, s)
 		}
 	}
@@ -179,7 +202,7 @@ func find(o Options) (daemons []*Daemon, strangers []int, err error) {
 		}
 		d := &Daemon{PID: pid, sniffer: sniffers[pid], Processes: []*Process{{PID: pid, Role: roleParent}}}
 		for _, s := range byParent[pid] {
-			d.Processes = append(append(d.Processes, s), byParent[s.PID]...)
+			d.Processes = slices.Concat(d.Processes, []*Process{s}, byParent[s.PID], below[s.PID])
 		}
 		if daemons = append(daemons, d); len(d.Processes) == 1 {
 			without = append(without, d)
@@ -188,7 +211,7 @@ func find(o Options) (daemons []*Daemon, strangers []int, err error) {
 	if len(strays) == 1 && len(without) == 1 {
 		d := without[0]
 		d.Activated = true
-		d.Processes = append(append(d.Processes, strays[0]), byParent[strays[0].PID]...)
+		d.Processes = slices.Concat(d.Processes, strays, byParent[strays[0].PID], below[strays[0].PID])
 	}
 	return daemons, strangers, nil
 }

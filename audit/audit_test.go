@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // tree is a made-up /proc: file contents by path, and links as "-> target".
@@ -110,16 +112,21 @@ func (t tree) write(tb testing.TB) string {
 func (t tree) audit(tb testing.TB, json bool, owner uint32) (ok bool, out string) {
 	tb.Helper()
 	var b bytes.Buffer
-	ok, err := Run(Options{Out: &b, Proc: t.write(tb), JSON: json, owner: func(path string) (uint32, error) {
-		if filepath.Base(path) == "exe" { // root's, but for that of a user 1001
-			return uint32(1001 * len(t[filepath.Base(filepath.Dir(path))+"/own"])), nil
-		}
-		return owner, nil
-	}})
+	ok, err := Run(t.options(tb, &b, json, owner))
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return ok, b.String()
+}
+
+func (t tree) options(tb testing.TB, out io.Writer, json bool, owner uint32) Options {
+	tb.Helper()
+	return Options{Out: out, Proc: t.write(tb), JSON: json, owner: func(path string) (uint32, error) {
+		if filepath.Base(path) == "exe" { // root's, but for that of a user 1001
+			return uint32(1001 * len(t[filepath.Base(filepath.Dir(path))+"/own"])), nil
+		}
+		return owner, nil
+	}, uptime: func() (time.Duration, error) { return up, nil }}
 }
 
 func TestProper(t *testing.T) {

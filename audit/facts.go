@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Namespaces are those that the network process has to itself.
@@ -19,6 +21,8 @@ var namespaces = []string{"user", "pid", "net", "ipc", "uts", "mnt", "cgroup"}
 type Process struct {
 	PID  int    `json:"pid"`
 	Role string `json:"role"` // parent, spawner or child
+	// Age is how long it has been there, in whole seconds; -1 is not known.
+	Age int64 `json:"age_seconds"`
 	// Threads are the states of its threads; most of it is each thread's own.
 	Threads []Thread `json:"threads"`
 	// Namespaces by name: "own", or "shared" with the parent.
@@ -110,6 +114,7 @@ const shownNames = 5
 // with those of another.
 func look(o Options, p *Process, other int) (err error) {
 	dir := filepath.Join(o.Proc, strconv.Itoa(p.PID))
+	p.Age = age(o, dir)
 	if err := p.readThreads(dir); err != nil {
 		return err
 	}
@@ -144,6 +149,47 @@ func look(o Options, p *Process, other int) (err error) {
 	}
 	p.Dumpable = dumpable(owner, p)
 	return nil
+}
+
+// clockTick is the unit in which the kernel tells every program its times: a
+// hundredth of a second on all architectures of ours.
+const clockTick = 10 * time.Millisecond
+
+// age is how long a process has been there, in whole seconds, -1 if that cannot be
+// seen: in its stat, field 22 is when it was started, since the machine was.
+func age(o Options, dir string) int64 {
+	b, err := os.ReadFile(filepath.Join(dir, "stat"))
+	if err != nil {
+		return -1
+	}
+	// The second field is a name in parentheses, in which anything may stand.
+	_, rest, _ := strings.Cut(string(b[bytes.LastIndexByte(b, ')')+1:]), " ")
+	fields := strings.Fields(rest)
+	const startedAt = 22 - 3 // the first of these is the third
+	if len(fields) <= startedAt {
+		return -1
+	}
+	ticks, err := strconv.ParseInt(fields[startedAt], 10, 64)
+	if err != nil {
+		return -1
+	}
+	up, err := o.uptime()
+	if err != nil {
+		return -1
+	}
+	// The machine's is in whole seconds: one that has just been started is of no age.
+	old := int64((up - time.Duration(ticks)*clockTick) / time.Second)
+	if old < 0 && up+time.Second < time.Duration(ticks)*clockTick {
+		return -1
+	}
+	return max(old, 0)
+}
+
+// uptime is for how long the machine has been running.
+func uptime() (time.Duration, error) {
+	var info syscall.Sysinfo_t
+	err := syscall.Sysinfo(&info)
+	return time.Duration(info.Uptime) * time.Second, err
 }
 
 // readThreads reads the status of every thread.

@@ -10,20 +10,24 @@ import (
 
 // print writes the report of a daemon for people.
 func (d *Daemon) print(w io.Writer) {
-	fmt.Fprintf(w, "daemon %d, profile %s: %s\n", d.PID, d.Profile, verdict(d.Pass))
+	fmt.Fprintf(w, "daemon %d, profile %s: %s\n", d.PID, d.Profile, d.verdict())
+	broken := "FAIL"
+	if d.Starting != "" {
+		broken = "to come"
+	}
 	for _, m := range d.Missing {
-		fmt.Fprintf(w, "  FAIL %s\n", m)
+		fmt.Fprintf(w, "  %s %s\n", broken, m)
 	}
 	for _, p := range d.Processes {
 		fmt.Fprintf(w, "\n%s %d\n", p.Role, p.PID)
-		p.print(w)
+		p.print(w, broken)
 	}
 	fmt.Fprintln(w)
 }
 
 // print writes what is known of a process: of its first thread, for those
-// that differ from it fail.
-func (p *Process) print(w io.Writer) {
+// that differ from it fail. broken is what to say of a promise that is not kept.
+func (p *Process) print(w io.Writer, broken string) {
 	t := p.Threads[0]
 	fmt.Fprintf(w, "  users %s; groups %s; supplementary groups %q; users of its namespace %q\n", t.UIDs, t.GIDs, t.Groups, p.UIDMap)
 	for _, name := range []string{"permitted", "effective", "bounding", "inheritable", "ambient"} {
@@ -41,7 +45,7 @@ func (p *Process) print(w io.Writer) {
 		if c.Pass {
 			fmt.Fprintf(w, "  pass %s\n", c.Promise)
 		} else {
-			fmt.Fprintf(w, "  FAIL %s: %s\n", c.Promise, c.Found)
+			fmt.Fprintf(w, "  %s %s: %s\n", broken, c.Promise, c.Found)
 		}
 	}
 }
@@ -54,9 +58,12 @@ func shown(names []string) string {
 	return strings.Join(names, " ") + " ..."
 }
 
-func verdict(pass bool) string {
-	if pass {
+func (d *Daemon) verdict() string {
+	switch {
+	case d.Pass:
 		return "every promise is kept"
+	case d.Starting != "":
+		return "starting: " + d.Starting
 	}
 	return "NOT AS PROMISED"
 }

@@ -122,7 +122,38 @@ func (d *Daemon) judge() {
 			d.Pass = d.Pass && found == ""
 		}
 	}
+	if !d.Pass {
+		d.Starting = d.toCome()
+	}
 }
+
+// How long a start may take, in seconds: of the parent, which sweeps what another
+// has left, and of a child, which it gives up after five.
+const (
+	parentStarts = 60
+	childStarts  = 6
+)
+
+// toCome says what has not come yet, of a daemon that is starting, or whose child
+// is: "" if all is there that will be. A process closes its filter behind itself
+// when all else of its walls stands, and the parent does so before it has the
+// child started. So what is not as promised beside a child with a filter of its own
+// stays so, and so it does if it takes too long.
+func (d *Daemon) toCome() string {
+	above, child := d.Processes[0], d.first(roleChild)
+	switch {
+	case child != nil && ownFilter(child, d) == "":
+		return ""
+	case child != nil && young(child, childStarts):
+		return "its network process is not confined yet"
+	case child == nil && young(above, parentStarts):
+		return "its network process is not there yet"
+	}
+	return ""
+}
+
+// young says whether a process has been there for no longer than some seconds.
+func young(p *Process, seconds int64) bool { return p.Age >= 0 && p.Age <= seconds }
 
 // all wants several things.
 func all(rules ...rule) rule {

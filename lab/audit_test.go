@@ -29,6 +29,9 @@ func audited(t *testing.T, through ...string) (daemons []audit.Daemon, status in
 	if err != nil && cmd.ProcessState == nil {
 		t.Fatal(err)
 	}
+	if len(out) == 0 && strings.Contains(said.String(), audit.ErrNone.Error()) {
+		return nil, cmd.ProcessState.ExitCode()
+	}
 	var report struct {
 		Daemons []audit.Daemon
 		Pass    bool
@@ -184,6 +187,38 @@ func TestAuditSniffer(t *testing.T) {
 		if d.PID == fake.PID || d.PID == sniffer.PID && d.Profile != "sniffer" {
 			t.Errorf("%d is looked at as %s", d.PID, d.Profile)
 		}
+	}
+}
+
+// TestAuditStarting: a network process whose walls are still to come is told, with
+// a status of its own, and fails nothing, from its first moment to the last.
+func TestAuditStarting(t *testing.T) {
+	t.Parallel()
+	for _, profile := range []string{"root", "user"} {
+		t.Run(profile, func(t *testing.T) {
+			t.Parallel()
+			l := lab.New(t)
+			p := launch(t, l.R1, profile, installation(t, "./lab/hostile/weak", "main.missing=all"))
+			told := ""
+			lab.Until(10*time.Second, func() bool {
+				daemons, status := audited(t)
+				for _, d := range daemons {
+					switch {
+					case d.PID != p.PID || told != "" && d.Starting == "":
+					case d.Starting == "":
+						t.Errorf("it fails, with status %d: %q", status, failures(d))
+					case len(daemons) == 1 && status != 75:
+						t.Errorf("status %d: %s", status, d.Starting)
+					case len(d.Processes) == 3: // before that there is none to be confined
+						told = d.Starting
+					}
+				}
+				return told != ""
+			})
+			if told != "its network process is not confined yet" {
+				t.Errorf("it is told %q; it said\n%s", told, p.Output())
+			}
+		})
 	}
 }
 

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -14,8 +15,9 @@ import (
 
 // Exit codes.
 const (
-	exitFailure = 1 // a promise is not kept, or it could not look
-	exitUsage   = 2
+	exitFailure  = 1 // a promise is not kept, or it could not look
+	exitUsage    = 2
+	exitStarting = 75 // too early to say: a daemon is starting
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -41,6 +43,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	ok, err := audit.Run(audit.Options{JSON: *jsonForm, Out: stdout})
 	if err != nil {
 		fmt.Fprintln(stderr, "rvrrpd: audit:", err)
+	}
+	if errors.Is(err, audit.ErrStarting) {
+		return exitStarting
 	}
 	if !ok {
 		return exitFailure

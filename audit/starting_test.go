@@ -1,0 +1,132 @@
+package audit
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// up is for how long the machine of a made-up /proc has been running.
+const up = 1000 * time.Second
+
+// aged says how old a process is.
+func (t tree) aged(pid int, age time.Duration) {
+	t[fmt.Sprintf("%d/stat", pid)] = fmt.Sprintf("%d (a (name) 1 2) S 1%s %d 9 9\n", pid, strings.Repeat(" 0", 17), (up-age)/(10*time.Millisecond))
+}
+
+// without removes a process.
+func (t tree) without(pid int) {
+	for path := range t {
+		if strings.HasPrefix(path, fmt.Sprintf("%d/", pid)) {
+			delete(t, path)
+		}
+	}
+}
+
+// unconfined is the child before its second stage: as the spawner has left it.
+func (t tree) unconfined() {
+	status := strings.NewReplacer("filters:\t2", "filters:\t1", "CapBnd:\t"+none, "CapBnd:\t"+network).Replace(t["102/status"])
+	t["102/status"], t["102/task/102/status"] = status, status
+	t["102/limits"] = limitsText(map[string]string{"Max open files": "1024"})
+}
+
+// TestStarting: what is young and has not come to its walls yet is told, and
+// neither passes nor fails; what has, or takes too long for it, fails.
+func TestStarting(t *testing.T) {
+	t.Parallel()
+	const early = "its network process is not confined yet"
+	for _, tt := range []struct {
+		name   string
+		change func(tree)
+		want   string // what is to come, "" where that is no excuse
+	}{
+		{"no limits yet", func(t tree) { t.unconfined(); t.aged(102, time.Second) }, early},
+		{"a child that was started again", func(t tree) { t.unconfined(); t.aged(100, time.Hour); t.aged(102, 0) }, early},
+		{"started in this second", func(t tree) { t.unconfined(); t.aged(102, -900*time.Millisecond) }, early},
+		{"not executed yet", func(t tree) {
+			t.unconfined()
+			t["102/status"] = strings.Replace(t["102/status"], "rvrrpd-netproc", "rvrrpd-spawn", 1)
+			t["102/exe"] = "-> /usr/sbin/rvrrpd-spawn"
+			t.aged(102, 0)
+		}, early},
+		{"called by a descriptor", func(t tree) {
+			t.unconfined()
+			t["102/status"] = strings.Replace(t["102/status"], "rvrrpd-netproc", "8", 1)
+			t.aged(102, 0)
+		}, early},
+		{"no child yet", func(t tree) { t.without(102); t.aged(100, 30*time.Second) }, "its network process is not there yet"},
+		{"no spawner yet", func(t tree) { t.without(101); t.without(102); t.aged(100, 0) }, "its network process is not there yet"},
+
+		{"no limits for long", func(t tree) { t.unconfined(); t.aged(102, 10*time.Second) }, ""},
+		{"of an unknown age", func(t tree) { t.unconfined() }, ""},
+		{"from the future", func(t tree) { t.unconfined(); t.aged(102, -time.Hour) }, ""},
+		{"a filter and no limit", func(t tree) { t["102/limits"] = limitsText(nil); t.aged(102, 0); t.aged(100, 0) }, ""},
+		{"a child, and a parent without a filter", func(t tree) {
+			t["100/task/100/status"] = strings.Replace(t["100/task/100/status"], "filters:\t1", "filters:\t0", 1)
+			t.aged(100, 0)
+		}, ""},
+		{"no child for long", func(t tree) { t.without(102); t.aged(100, time.Hour); t.aged(101, 0) }, ""},
+		{"a second child", func(t tree) {
+			t.process(103, strings.Replace(t["102/status"], "rvrrpd-netproc", "sh", 1), "2", []string{"pipe:[1]"}, nil)
+			t.aged(103, 0)
+		}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			tree := proper()
+			tt.change(tree)
+			var out bytes.Buffer
+			ok, err := Run(tree.options(t, &out, false, 0))
+			said := out.String()
+			if told := errors.Is(err, ErrStarting); ok || told != (tt.want != "") || err != nil && !told {
+				t.Fatalf("ok %v, %v:\n%s", ok, err, said)
+			}
+			if tt.want == "" && !strings.Contains(said, ": NOT AS PROMISED") || tt.want != "" && (strings.Contains(said, "FAIL") ||
+				!strings.Contains(said, "daemon 100, profile root: starting: "+tt.want+"\n") || !strings.Contains(said, "\n  to come ")) {
+				t.Errorf("it says\n%s", said)
+			}
+		})
+	}
+}
+
+// TestStartingBesideBroken: that one daemon is starting excuses no other.
+func TestStartingBesideBroken(t *testing.T) {
+	t.Parallel()
+	tree := proper()
+	tree.process(300, statusText("rvrrpd", 1, "0", network, network, "0"), "1", []string{"/dev/null"}, nil)
+	tree.aged(300, time.Second)
+	var out bytes.Buffer
+	if ok, err := Run(tree.options(t, &out, true, 0)); ok || !errors.Is(err, ErrStarting) || !strings.Contains(out.String(), `"starting": "its network process is not there yet"`) {
+		t.Errorf("beside one that passes: ok %v, %v:\n%s", ok, err, out.String())
+	}
+	tree["102/limits"] = limitsText(nil)
+	if ok, err := Run(tree.options(t, &out, false, 0)); ok || err != nil {
+		t.Errorf("beside one that fails: ok %v, %v:\n%s", ok, err, out.String())
+	}
+}
+
+// TestAge: this process has one, and a process that nobody knows none.
+func TestAge(t *testing.T) {
+	t.Parallel()
+	o := Options{uptime: uptime}
+	if got := age(o, "/proc/self"); got < 0 || got > 3600 {
+		t.Errorf("this test is %d s old", got)
+	}
+	if first := age(o, "/proc/1"); first < age(o, "/proc/self") {
+		t.Errorf("the first process is %d s old", first)
+	}
+	dir := t.TempDir()
+	for _, text := range []string{"", "1 (a) S", "1 a S 1 2 3", "1 (a) S" + strings.Repeat(" x", 40)} {
+		if err := os.WriteFile(filepath.Join(dir, "stat"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := age(o, dir); got != -1 {
+			t.Errorf("%q: %d", text, got)
+		}
+	}
+}
