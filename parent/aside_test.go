@@ -48,6 +48,13 @@ func TestRecord(t *testing.T) {
 	if _, got := recorded(f); !gocmp.Equal(got.addrs, want.addrs) || !slices.Equal(got.prefixes, want.prefixes) {
 		t.Errorf("with more in the file: %+v", got)
 	}
+	// Cut off within what pads its last attribute, a label.
+	if _, err := fmt.Fprint(f, "address 0218800003000000"+"080002000a090001"+"0900030065746830002d\n"); err != nil {
+		t.Error(err)
+	}
+	if _, got := recorded(f); len(got.addrs) != 3 || got.prefixes[2] != want.prefixes[0] {
+		t.Errorf("with one that is cut off in the file: %+v", got)
+	}
 	l.aside, d.links[2].worn = nil, nil
 	if err := d.record("eth0"); err != nil {
 		t.Error(err)

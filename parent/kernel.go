@@ -190,35 +190,33 @@ func (k *kernel) addressMessages(family int) (msgs []addrMsg, err error) {
 	return msgs, err
 }
 
+// parseAddress reads the body of a message about an address, of the kernel's or
+// as a lock's file has kept it.
 func parseAddress(m []byte) (a addrInfo, err error) {
-	if len(m) < unix.SizeofIfAddrmsg {
-		return a, errors.New("netlink: short message about an address")
-	}
-	msg := nl.DeserializeIfAddrmsg(m)
-	attrs, err := nl.ParseRouteAttr(m[msg.Len():])
-	if err != nil {
-		return a, err
-	}
-	a = addrInfo{Index: int(msg.Index), Host: msg.Scope == unix.RT_SCOPE_HOST}
 	var local, peer netip.Addr
-	for _, attr := range attrs {
-		switch attr.Attr.Type {
+	whole := len(m) >= unix.SizeofIfAddrmsg && attributes(m[unix.SizeofIfAddrmsg:], func(kind uint16, value []byte) {
+		switch kind {
 		case unix.IFA_LOCAL:
-			local, _ = netip.AddrFromSlice(attr.Value)
+			local, _ = netip.AddrFromSlice(value)
 		case unix.IFA_ADDRESS:
-			peer, _ = netip.AddrFromSlice(attr.Value)
+			peer, _ = netip.AddrFromSlice(value)
 		case unix.IFA_LABEL:
-			if ourLabel.Match(bytes.TrimRight(attr.Value, "\x00")) {
+			if ourLabel.Match(bytes.TrimRight(value, "\x00")) {
 				a.Proto = protoRVRRPD
 			}
 		case unix.IFA_CACHEINFO: // when it was made, and changed last, behind two lifetimes
-			a.Again = len(attr.Value) >= 16 && !bytes.Equal(attr.Value[8:12], attr.Value[12:16])
+			a.Again = len(value) >= 16 && !bytes.Equal(value[8:12], value[12:16])
 		case ifaProto:
-			if len(attr.Value) > 0 {
-				a.Proto = attr.Value[0]
+			if len(value) > 0 {
+				a.Proto = value[0]
 			}
 		}
+	})
+	if !whole {
+		return a, errors.New("netlink: damaged message about an address")
 	}
+	msg := nl.DeserializeIfAddrmsg(m)
+	a.Index, a.Host = int(msg.Index), msg.Scope == unix.RT_SCOPE_HOST
 	if !local.IsValid() {
 		local = peer
 	}

@@ -55,20 +55,28 @@ func destination(m []byte) (to netip.Prefix, ok bool) {
 	if m[0] == unix.AF_INET6 {
 		addr = netip.IPv6Unspecified()
 	}
-	for m = m[unix.SizeofRtMsg:]; len(m) >= unix.SizeofRtAttr; {
+	ok = attributes(m[unix.SizeofRtMsg:], func(kind uint16, value []byte) {
+		if kind == unix.RTA_DST {
+			addr, _ = netip.AddrFromSlice(value)
+		}
+	})
+	to = netip.PrefixFrom(addr, bits)
+	return to, ok && to.IsValid()
+}
+
+// attributes calls a function with each attribute, its type and value, and says
+// whether all are whole. The library's own takes the padding behind the last for
+// granted, and what stands in a lock's file may have been cut off there.
+func attributes(m []byte, each func(kind uint16, value []byte)) bool {
+	for len(m) >= unix.SizeofRtAttr {
 		size := int(binary.NativeEndian.Uint16(m))
 		if size < unix.SizeofRtAttr || size > len(m) {
-			return to, false
+			return false
 		}
-		if binary.NativeEndian.Uint16(m[2:]) == unix.RTA_DST {
-			if addr, ok = netip.AddrFromSlice(m[unix.SizeofRtAttr:size]); !ok {
-				return to, false
-			}
-		}
+		each(binary.NativeEndian.Uint16(m[2:]), m[unix.SizeofRtAttr:size])
 		m = m[min(len(m), (size+3)&^3):]
 	}
-	to = netip.PrefixFrom(addr, bits)
-	return to, to.IsValid()
+	return true
 }
 
 // changed empties the monitor and says whether the kernel reported anything;
