@@ -20,7 +20,7 @@ func (d *daemon) request(h ipc.Header, m ipc.Message) error {
 		return &violation{reason: h.Type.String() + " for a slot that was not granted"}
 	}
 	l, generation := d.links[s.link], d.generation
-	if d.outdated(h) {
+	if d.old != nil { // the child has not taken over the next one, and asks for nothing of it before Ready
 		generation--
 	}
 	code, err := allow(&s.grant, s.held, l.serves(m), generation, d.now, h, m)

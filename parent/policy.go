@@ -40,7 +40,7 @@ func (v *violation) Error() string {
 func allow(g *grant, held, up bool, generation uint32, now int64, h ipc.Header, m ipc.Message) (ipc.Code, error) {
 	switch {
 	case h.Generation > generation:
-		return 0, &violation{g.name, fmt.Sprintf("%v names a generation that does not exist", h.Type)}
+		return 0, &violation{g.name, fmt.Sprintf("%v names a generation that it has not taken over", h.Type)}
 	case h.Generation < generation:
 		return ipc.CodeStale, nil
 	}

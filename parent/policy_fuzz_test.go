@@ -132,30 +132,11 @@ func FuzzAllow(f *testing.F) {
 		if err := other.Send(datagram); err != nil {
 			t.Fatal(err)
 		}
-		held := map[*slot]bool{d.slots[1]: true}
 		_ = d.turn([fdCount]bool{fdControl: true}, -1)
 		for _, l := range d.links {
 			d.drain(l)
 		}
-		for _, a := range e.close() {
-			if s := asks(d, a); a.kind == unix.RTM_NEWADDR && s != nil {
-				held[s] = true
-			} else if s == nil {
-				t.Errorf("the kernel is asked for what no grant covers: %+v", a)
-			}
-		}
-		for _, l := range d.links {
-			for _, frame := range l.tx.(*wire).frames {
-				if !granted(d, held, l, frame) && !question(d, l, frame) {
-					t.Errorf("frame outside the grants: %x", frame)
-				}
-			}
-		}
-		for _, s := range d.slots {
-			if s.held && !held[s] || s.held && !slices.EqualFunc(s.placed, s.addrs, func(v vaddr, a conf.Address) bool { return v.Prefix.Addr() == a.Addr }) {
-				t.Errorf("%s: the ledger says %v", s.name, s.placed)
-			}
-		}
+		lawful(t, d, map[*slot]bool{d.slots[1]: true}, e)
 	})
 }
 

@@ -282,10 +282,12 @@ func (d *daemon) prepare(c *conf.Config) error {
 	return nil
 }
 
-// slotOf finds the slot that a request is about, nil where there is none.
+// slotOf finds the slot that a request is about, nil where there is none: while a
+// reload is under way a request that was made before the child took over the next
+// generation is about the one before.
 func (d *daemon) slotOf(h ipc.Header) *slot {
 	slots := d.slots
-	if d.outdated(h) {
+	if d.old != nil && h.Generation == d.generation-1 {
 		slots = d.old
 	}
 	if int(h.Slot) >= len(slots) {
@@ -293,10 +295,6 @@ func (d *daemon) slotOf(h ipc.Header) *slot {
 	}
 	return slots[h.Slot]
 }
-
-// outdated says whether a request was made before the child took over the
-// generation that it has been given.
-func (d *daemon) outdated(h ipc.Header) bool { return d.old != nil && h.Generation == d.generation-1 }
 
 // warn repeats what was found when the configuration was read.
 func (d *daemon) warn(c *conf.Config) {
