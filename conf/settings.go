@@ -25,15 +25,6 @@ const (
 	tablesForm
 )
 
-// String returns the form as the reference names it.
-func (f form) String() string {
-	return [...]string{
-		integerForm: "integer", secondsForm: "seconds", booleanForm: "boolean", choiceForm: "choice", stringForm: "string",
-		stringsForm: "list of strings", listForm: "string or list of strings",
-		tableForm: "table", tablesForm: "array of tables",
-	}[f]
-}
-
 // scalar tells whether a setting of this form is one value.
 func (f form) scalar() bool { return f <= stringForm }
 

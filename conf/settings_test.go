@@ -144,3 +144,12 @@ func TestSuggest(t *testing.T) {
 		})
 	}
 }
+
+// String returns the form as the reference names it.
+func (f form) String() string {
+	return [...]string{
+		integerForm: "integer", secondsForm: "seconds", booleanForm: "boolean", choiceForm: "choice", stringForm: "string",
+		stringsForm: "list of strings", listForm: "string or list of strings",
+		tableForm: "table", tablesForm: "array of tables",
+	}[f]
+}

@@ -20,6 +20,7 @@ import (
 const (
 	confManual   = root + "/docs/man/rvrrpd.conf.5"
 	confSettings = root + "/conf/settings.go"
+	confForms    = root + "/conf/settings_test.go" // has the words for them
 	noEffect     = " (no effect)"
 )
 
@@ -39,14 +40,18 @@ func readSettings(t *testing.T) []confKey {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// One file of a package alone has errors; its constants have values yet.
+	names, err := parser.ParseFile(fset, confForms, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Some files of a package alone have errors; their constants have values yet.
 	info := &types.Info{Types: map[ast.Expr]types.TypeAndValue{}}
 	checker := types.Config{Error: func(error) {}}
-	_, _ = checker.Check("conf", fset, []*ast.File{file}, info)
+	_, _ = checker.Check("conf", fset, []*ast.File{file, names}, info)
 
 	forms := map[string]string{}
 	var table *ast.CompositeLit
-	ast.Inspect(file, func(n ast.Node) bool {
+	find := func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.KeyValueExpr:
 			if name, ok := n.Key.(*ast.Ident); ok && strings.HasSuffix(name.Name, "Form") {
@@ -58,7 +63,9 @@ func readSettings(t *testing.T) []confKey {
 			}
 		}
 		return true
-	})
+	}
+	ast.Inspect(file, find)
+	ast.Inspect(names, find)
 	if table == nil || len(forms) == 0 {
 		t.Fatalf("%s: no composite literal settings, or no names of forms", confSettings)
 	}

@@ -75,9 +75,7 @@ func Decode(t Type, payload []byte) (Message, error) {
 	case TypeRouter:
 		m = r.router()
 	case TypeLinkState:
-		m = LinkState{Link: Link(r.u16()), Up: r.bool(), Primary: r.addr()}
-	case TypeRestore:
-		m = Restore{}
+		m = r.linkState()
 	case TypeSecret:
 		m = Secret{ID: r.u8(), Value: r.rest()}
 	case TypeMark:
@@ -90,10 +88,6 @@ func Decode(t Type, payload []byte) (Message, error) {
 		m = r.frame()
 	case TypeResult:
 		m = Result{Request: Type(r.among("request", 1, uint8(numTypes)-1)), Code: Code(r.among("code", 1, uint8(CodeKernel)))}
-	case TypeStop:
-		m = Stop{}
-	case TypePing:
-		m = Ping{}
 	case TypeSniff:
 		m = r.sniff()
 	case TypeCapture:
@@ -101,18 +95,10 @@ func Decode(t Type, payload []byte) (Message, error) {
 			Links: Links{Link(r.u16()), Link(r.u16())}, Interface: r.text(NameLen), Frame: r.rest()}
 	case TypeShown:
 		m = Shown{Text: r.rest()}
-	case TypeReady:
-		m = Ready{}
 	case TypeAdvertise:
 		m = DecodeAdvertise(r.rest())
-	case TypeAcquire:
-		m = Acquire{}
-	case TypeRelease:
-		m = Release{}
 	case TypeAnnounce:
 		m = Announce{Repeat: r.u8()}
-	case TypeDrain:
-		m = Drain{}
 	case TypeStateChange:
 		m = StateChange{From: r.state(), To: r.state(), Reason: Reason(r.among("reason", 1, uint8(ReasonLeaseLost))),
 			Peer: r.addr(), Priority: r.u8(), Verdict: Verdict(r.among("verdict", 0, uint8(VerdictLower))), Count: r.u32(),
@@ -131,6 +117,8 @@ func Decode(t Type, payload []byte) (Message, error) {
 		m = Tapped{Link: Link(r.u16()), Packet: r.rest()}
 	case TypeLooked:
 		m = Looked{Peer: r.addr(), Answers: r.bool(), Arrive: r.u32(), Takeovers: r.u32(), Hint: r.line()}
+	case TypeRestore, TypeStop, TypePing, TypeReady, TypeAcquire, TypeRelease, TypeDrain:
+		m = empties[t]
 	default:
 		return nil, malformed("unknown type %d", t)
 	}
@@ -272,6 +260,17 @@ func (r *reader) addr() netip.Addr {
 	return a
 }
 
+func (r *reader) linkState() LinkState {
+	m := LinkState{Link: Link(r.u16()), Up: r.bool(), Primary: r.addr()}
+	for i := range m.Networks {
+		a, bits := r.addr(), int(int8(r.u8())) // -1: none
+		if m.Networks[i] = netip.PrefixFrom(a, bits); m.Networks[i].Bits() != bits || a.IsValid() != (bits >= 0) || a.Is6() {
+			r.fail("network %v/%d", a, bits)
+		}
+	}
+	return m
+}
+
 func (r *reader) frame() Frame {
 	return Frame{Link: Link(r.u16()), Family: r.family(), Received: r.i64(), Packet: r.rest()}
 }
@@ -350,7 +349,11 @@ func (m Router) append(b []byte) []byte {
 }
 
 func (m LinkState) append(b []byte) []byte {
-	return appendAddr(appendBool(le.AppendUint16(b, uint16(m.Link)), m.Up), m.Primary)
+	b = appendAddr(appendBool(le.AppendUint16(b, uint16(m.Link)), m.Up), m.Primary)
+	for _, n := range m.Networks {
+		b = append(appendAddr(b, n.Addr()), byte(n.Bits()))
+	}
+	return b
 }
 
 func (m Frame) append(b []byte) []byte {
@@ -407,13 +410,13 @@ func (m Looked) append(b []byte) []byte {
 	b = le.AppendUint32(appendBool(appendAddr(b, m.Peer), m.Answers), m.Arrive)
 	return append(le.AppendUint32(b, m.Takeovers), m.Hint...)
 }
-func (Restore) append(b []byte) []byte { return b }
-func (Stop) append(b []byte) []byte    { return b }
-func (Ping) append(b []byte) []byte    { return b }
-func (Ready) append(b []byte) []byte   { return b }
-func (Acquire) append(b []byte) []byte { return b }
-func (Release) append(b []byte) []byte { return b }
-func (Drain) append(b []byte) []byte   { return b }
+
+// empty is a message without a payload.
+type empty struct{}
+
+func (empty) append(b []byte) []byte { return b }
+
+var empties = [numTypes]Message{TypeRestore: Restore{}, TypeStop: Stop{}, TypePing: Ping{}, TypeReady: Ready{}, TypeAcquire: Acquire{}, TypeRelease: Release{}, TypeDrain: Drain{}}
 
 // Type implementations: each struct's row.
 func (Hello) Type() Type       { return TypeHello }

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-var sameAddr = cmpopts.EquateComparable(netip.Addr{})
+var sameAddr = cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}, Restore{}, Stop{}, Ping{}, Ready{}, Acquire{}, Release{}, Drain{})
 
 // samples has a message of every type, and the edges of the variable ones.
 func samples() []Message {
@@ -33,6 +33,7 @@ func samples() []Message {
 		Router{Family: IPv4, Version: 3, VRID: 1, Priority: 1, AdverInterval: 1<<63 - 1, Addresses: many},
 		LinkState{Link: 65535, Up: true, Primary: v4},
 		LinkState{Link: 1},
+		LinkState{Up: true, Primary: v4, Networks: [MaxNetworks]netip.Prefix{netip.PrefixFrom(v4, 0), netip.PrefixFrom(v4, 32), MaxNetworks - 1: netip.PrefixFrom(v4, 24)}},
 		Restore{},
 		Owner{Ownership: OwnsAll},
 		Secret{Value: []byte{}},
@@ -342,6 +343,9 @@ func TestEveryValueOfAByte(t *testing.T) {
 		{"link-state: address padding", LinkState{Primary: v4}, 19, only(0)},
 		{"link-state: IPv6 address", LinkState{Primary: v6}, 3, only(16)},
 		{"link-state: padding without address", LinkState{}, 4, only(0)},
+		{"link-state: network, length of the address", LinkState{Networks: [MaxNetworks]netip.Prefix{netip.PrefixFrom(v4, 24)}}, 20, only(4)},
+		{"link-state: network, bits", LinkState{Networks: [MaxNetworks]netip.Prefix{netip.PrefixFrom(v4, 24)}}, 37, span(0, 32)},
+		{"link-state: no network, bits", LinkState{}, 20 + 31*18 + 17, only(255)},
 		{"frame: family", Frame{Family: IPv6}, 2, only(4, 6)},
 		{"result: request", Result{TypeDrain, CodeDone}, 0, span(1, 28)},
 		{"result: code", Result{TypeDrain, CodeDone}, 1, span(1, 6)},
@@ -351,8 +355,8 @@ func TestEveryValueOfAByte(t *testing.T) {
 		{"state-change: peer length", StateChange{Reason: 1, Peer: v4}, 3, only(4, 16)},
 		{"state-change: priority", StateChange{Reason: 1}, 20, span(0, 255)},
 		{"state-change: verdict", StateChange{Reason: 1}, 21, span(0, 5)},
-		{"state-change: drop", StateChange{Reason: 1}, 26, span(0, 27)},
-		{"dropped: reason", Dropped{Reason: 1}, 2, span(1, 27)},
+		{"state-change: drop", StateChange{Reason: 1}, 26, span(0, 28)},
+		{"dropped: reason", Dropped{Reason: 1}, 2, span(1, 28)},
 		{"noticed: notice", Noticed{Notice: 1}, 2, span(1, 7)},
 		{"state-change: hint", StateChange{Reason: 1, Hint: "x"}, 27, span(' ', '~')},
 		{"dropped: hint", Dropped{Reason: 1, Hint: "x"}, 33, span(' ', '~')},

@@ -46,6 +46,8 @@ const (
 	MaxTapped = 128
 	// NameLen is the longest name of an interface.
 	NameLen = 15
+	// MaxNetworks is the most addresses of a link in a LinkState.
+	MaxNetworks = 32
 	// MaxOwn is the most addresses of either kind in a Sniff.
 	MaxOwn = 16
 	// MaxShown is the longest text of a Shown.
@@ -163,11 +165,14 @@ type LinkState struct {
 	// Primary is the address advertisements come from (§7.2); invalid while
 	// not Up.
 	Primary netip.Addr
+	// Networks are the interface's IPv4 addresses with the networks they are in,
+	// none where there are more of them than that.
+	Networks [MaxNetworks]netip.Prefix
 }
 
 // Restore tells a fresh child that the slot in the header is still held by
 // the parent: it goes on as Active.
-type Restore struct{}
+type Restore struct{ empty }
 
 // Owner tells that the ownership of the slot in the header has changed.
 type Owner struct {
@@ -198,7 +203,7 @@ type Result struct {
 
 // Ping asks the child for a sign of life; it answers with the same, once its
 // loop comes to it.
-type Ping struct{}
+type Ping struct{ empty }
 
 // Sniff makes the child show packets instead of running virtual routers,
 // which are there to judge them. It stands before Commit.
@@ -259,10 +264,10 @@ type Shown struct {
 }
 
 // Stop asks the child to hand over every slot, priority 0 first, and exit.
-type Stop struct{}
+type Stop struct{ empty }
 
 // Ready says that the configuration of the header's generation runs.
-type Ready struct{}
+type Ready struct{ empty }
 
 // Advertise sends an advertisement of the slot. The parent puts the Ethernet
 // and IP headers around the message; it also renews the slot's lease.
@@ -272,10 +277,10 @@ type Advertise struct {
 }
 
 // Acquire takes the slot's addresses. Idempotent.
-type Acquire struct{}
+type Acquire struct{ empty }
 
 // Release gives the slot's addresses back. Idempotent.
-type Release struct{}
+type Release struct{ empty }
 
 // Announce tells the LAN where the slot's addresses are (gratuitous ARP).
 type Announce struct {
@@ -286,7 +291,7 @@ type Announce struct {
 // Drain asks the parent to forward every frame that has arrived so far; its
 // Result follows them. The child asks before a down timer fires, so that an
 // advertisement that came in time always counts.
-type Drain struct{}
+type Drain struct{ empty }
 
 // Missed tells, ahead of the answer to a Drain, that packets which arrived by
 // Until, on CLOCK_MONOTONIC in nanoseconds, may have been lost.

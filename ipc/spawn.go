@@ -40,13 +40,6 @@ type SpawnAnswer struct {
 	Text string
 }
 
-// Encode cuts what is too long.
-func (a SpawnAnswer) Encode() []byte {
-	b := binary.NativeEndian.AppendUint32(nil, uint32(a.Number))
-	b = append(binary.NativeEndian.AppendUint32(b, uint32(a.Errno)), a.Text...)
-	return b[:min(len(b), SpawnAnswerMax)]
-}
-
 // DecodeSpawnAnswer reads an answer, whose text is not to be believed.
 func DecodeSpawnAnswer(b []byte) (a SpawnAnswer, err error) {
 	if len(b) < 8 {

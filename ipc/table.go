@@ -54,6 +54,7 @@ type Rule struct {
 const (
 	addrLen    = 1 + 16
 	routerLen  = 2 + 1 + 1 + 1 + 1 + 1 + 1 + 8 + 1 + 8 + 8 + 1 + 5 + 1 + 1 + 8 + 8 + 1
+	linkLen    = 3 + addrLen + MaxNetworks*(addrLen+1)
 	frameLen   = 2 + 1 + 8
 	changeLen  = 3 + addrLen + 1 + 1 + 4 + 1
 	captureLen = 8 + 2 + 4 + 1 + 2 + 2 + NameLen
@@ -67,7 +68,7 @@ const (
 var rules = [numTypes]Rule{
 	TypeHello:       {"hello", both, LaneControl, PhaseHello, BuildLen + 1, BuildLen + 1, false, 0},
 	TypeRouter:      {"router", FromParent, LaneControl, PhaseConfigure | PhaseRun, routerLen + addrLen, routerLen + MaxAddresses*addrLen, true, 0},
-	TypeLinkState:   {"link-state", FromParent, LaneControl, awake, 3 + addrLen, 3 + addrLen, false, 0},
+	TypeLinkState:   {"link-state", FromParent, LaneControl, awake, linkLen, linkLen, false, 0},
 	TypeRestore:     {"restore", FromParent, LaneControl, PhaseConfigure, 0, 0, true, 0},
 	TypeSecret:      {"secret", FromParent, LaneControl, PhaseConfigure | PhaseRun, 1, 1 + MaxSecret, true, 0},
 	TypeMark:        {"mark", both, LaneControl, awake, addrLen + 8, addrLen + 8, true, 0},

@@ -16,7 +16,7 @@ var expected = map[Type]struct {
 }{
 	TypeHello:       {"PC", "control", "H", 65, 65, "none"},
 	TypeRouter:      {"P", "control", "CR", 75, 4393, "one"},
-	TypeLinkState:   {"P", "control", "CRS", 20, 20, "none"},
+	TypeLinkState:   {"P", "control", "CRS", 596, 596, "none"},
 	TypeRestore:     {"P", "control", "C", 0, 0, "one"},
 	TypeSecret:      {"P", "control", "CR", 1, 4097, "one"},
 	TypeMark:        {"PC", "control", "CRS", 25, 25, "one"},

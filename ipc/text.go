@@ -15,7 +15,7 @@ var (
 		"shutdown", "link-down", "restored", "refused", "lease-lost"}
 	dropNames = []string{"", "ip-header", "fragment", "ttl", "destination", "version", "type", "length", "checksum",
 		"vrid", "count", "interval", "auth-type", "password", "digest", "no-trailer", "trailer",
-		"stale", "key", "hmac", "replayed", "senders", "adver-interval", "link-local", "address-list", "own-frame", "superseded", "inactive"}
+		"stale", "key", "hmac", "replayed", "senders", "off-link", "adver-interval", "link-local", "address-list", "own-frame", "superseded", "inactive"}
 	noticeNames  = []string{"", "interval", "addresses", "owner", "checksum", "skew", "version-2-missing", "unsigned"}
 	verdictNames = []string{"none", "silent", "dropped", "alone", "stalled", "lower-priority"}
 	codeNames    = []string{"", "done", "stale", "busy", "not-held", "link-down", "kernel"}

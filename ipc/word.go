@@ -87,9 +87,10 @@ const (
 	DropHMAC                          // R11: HMAC does not verify
 	DropReplayed                      // R11: HMAC trailer that is not newer than the last
 	DropSenders                       // R11: more senders than can be remembered
+	DropOffLink                       // R11: the HMAC verifies, and the IPv4 source is in no network of the link
 	DropAdverInterval                 // R12: v2 interval differs from ours
 	DropLinkLocal                     // R13
-	DropAddressList                   // R14: v2 address list differs from ours
+	DropAddressList                   // R14: the address list differs from ours, in v2 or with HMAC
 	DropOwnFrame                      // R16: our own source address
 	DropSuperseded                    // v2 from a router that sends v3, too (RFC 9568 §8.4.2)
 	DropInactive                      // the virtual router is in Initialize

@@ -136,9 +136,19 @@ func (p *process) authenticate(r *router, payload []byte, trailer int, a *wire.A
 	if h == nil {
 		return 0
 	}
-	skew, problem := h.Verify(payload, len(payload)-trailer, src, p.wall())
+	// What was meant for another link is not to change what is remembered of this.
+	elsewhere, verify := ipc.Drop(0), h.Verify
+	if h.Demands() {
+		if elsewhere = p.elsewhere(r, a, src); elsewhere != 0 {
+			verify = h.Check
+		}
+	}
+	skew, problem := verify(payload, len(payload)-trailer, src, p.wall())
 	if problem != auth.NoProblem {
 		return dropOfTrailer(problem)
+	}
+	if elsewhere != 0 {
+		return elsewhere
 	}
 	if trailer > 0 {
 		if gone := h.Forgotten(); gone.IsValid() {
@@ -155,6 +165,33 @@ func (p *process) authenticate(r *router, payload []byte, trailer int, a *wire.A
 		}
 	}
 	return 0
+}
+
+// elsewhere says whether an advertisement was made for another link. The HMAC
+// covers none: where the same key and VRID are in use on two, somebody who is on
+// both can carry what one hears to the other. What tells them apart is the network
+// of the sender, over IPv4, and the virtual addresses.
+func (p *process) elsewhere(r *router, a *wire.Advertisement, src netip.Addr) ipc.Drop {
+	if src.Is4() && !onLink(p.links[r.record.Link], src) {
+		return ipc.DropOffLink
+	}
+	if !r.isOurs(a.Addresses) && !r.wereOurs(a.Addresses) {
+		return ipc.DropAddressList
+	}
+	return 0
+}
+
+// onLink says whether an address is in one of a link's networks. A single address
+// is none, and where there is nothing else, nobody can tell a neighbor by its own.
+func onLink(l ipc.LinkState, src netip.Addr) bool {
+	known := false
+	for _, n := range l.Networks {
+		if n.Contains(src) && !n.IsSingleIP() {
+			return true
+		}
+		known = known || n.IsValid() && !n.IsSingleIP()
+	}
+	return !known
 }
 
 // dropOfTrailer is the reason to discard a packet for its trailer.

@@ -124,13 +124,24 @@ func (p *process) linkState(h ipc.Header, m ipc.LinkState) error {
 			return fmt.Errorf("slot %d: primary address %v in family %d", r.slot, m.Primary, r.record.Family)
 		}
 	}
+	was := p.links[m.Link]
 	p.links[m.Link] = m
+	if speaksAlike(was, m) {
+		return nil
+	}
 	for _, r := range p.routers {
 		if r != nil && r.record.Link == m.Link {
 			p.follow(r)
 		}
 	}
 	return nil
+}
+
+// speaksAlike says whether two states of a link are the same to who advertises
+// on it: the networks matter to who listens.
+func speaksAlike(a, b ipc.LinkState) bool {
+	a.Networks = b.Networks
+	return a == b
 }
 
 // owner takes over whether a router owns its addresses. It starts anew with
@@ -176,6 +187,9 @@ func (p *process) update(r, fresh *router) {
 	ownership := fresh.record.Ownership
 	moved := !slices.Equal(r.record.Addresses, fresh.record.Addresses)
 	fresh.record.Ownership = r.record.Ownership
+	if was := r.sorted; !slices.Equal(was, fresh.sorted) {
+		r.former = was
+	}
 	r.record, r.interval, r.sorted = fresh.record, fresh.interval, fresh.sorted
 	if was, is := r.auth.hmac, fresh.auth.hmac; was != nil && is != nil {
 		is.GoOn(&was.Replay)
@@ -257,7 +271,7 @@ func (p *process) commit(h ipc.Header, m ipc.Commit) error {
 		case r == nil:
 		case kept.at(r.slot) != r:
 			p.start(r, s.restored[r.slot])
-		case kept.links[r.record.Link] != p.links[r.record.Link]:
+		case !speaksAlike(kept.links[r.record.Link], p.links[r.record.Link]):
 			p.follow(r)
 		}
 	}

@@ -32,8 +32,9 @@ var dropHints = [ipc.NumDrops]string{
 	ipc.DropHMAC:          "the sender's key has another value than ours, or the advertisement was changed on its way",
 	ipc.DropReplayed:      "an old advertisement was sent again, the sender's clock was set back, or two routers have its address",
 	ipc.DropSenders:       "too many senders: those that are gone are to be removed from the file in state_dir",
+	ipc.DropOffLink:       "the sender is in no network of the interface: recorded on another LAN that has the same key, or the interface lacks an address",
 	ipc.DropAdverInterval: "timers.advert is another at the sender, and must be the same in version 2",
-	ipc.DropAddressList:   "the sender has other virtual addresses, and must have the same in version 2",
+	ipc.DropAddressList:   "the sender has other virtual addresses, and must have the same in version 2 and with HMAC",
 }
 
 // noticeHints are the same of notices.
@@ -87,10 +88,27 @@ func (p *process) dropHint(r *router, message []byte, why ipc.Drop) string {
 		return fmt.Sprintf("the sender signs with key %d, which has another value there than here, or the advertisement was changed on its way", trailerIn(message)[1])
 	case ipc.DropAdverInterval:
 		return fmt.Sprintf("the sender advertises every %v, we every %v: timers.advert must be the same in version 2", a.AdverInterval, r.interval)
+	case ipc.DropOffLink:
+		return p.offLinkHint(r)
 	case ipc.DropAddressList:
-		return r.difference(a.Addresses)
+		hint := r.difference(a.Addresses)
+		if r.auth.hmac != nil {
+			hint += "; with HMAC all must have the same: reload the Active last, or is it from another LAN with the same key?"
+		}
+		return hint
 	}
 	return dropHints[why]
+}
+
+// offLinkHint says in which networks a sender should have been.
+func (p *process) offLinkHint(r *router) string {
+	var words []string
+	for _, n := range p.links[r.record.Link].Networks {
+		if n.IsValid() && !n.IsSingleIP() {
+			words = append(words, n.Masked().String())
+		}
+	}
+	return fmt.Sprintf("the sender is in no network of the interface (%s): recorded on another LAN that has the same key, or the interface lacks an address", few(words))
 }
 
 // noticeHint is the hint of an advertisement that was accepted.

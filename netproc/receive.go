@@ -61,6 +61,9 @@ func (p *process) packet(f ipc.Frame) {
 		return
 	}
 	r.heard.accepted(source, p.advert.Priority, arrived)
+	if len(r.former) > 0 && r.isOurs(p.advert.Addresses) {
+		r.former = nil
+	}
 	p.remark(r, &p.advert, source, arrived)
 	if r.vr.State() == engine.Active && p.advert.Priority != engine.PriorityLeaving {
 		r.heal.contended(p.now, int64(r.interval))
@@ -136,6 +139,14 @@ func (r *router) check(a *wire.Advertisement, source netip.Addr, arrived int64) 
 		return ipc.DropSuperseded
 	}
 	return 0
+}
+
+// wereOurs says whether a list has the addresses that were ours before the last
+// reload, while nobody has advertised those of now: where all have to have the
+// same, the routers are reloaded one after the other.
+func (r *router) wereOurs(list []netip.Addr) bool {
+	slices.SortFunc(list, netip.Addr.Compare)
+	return len(r.former) > 0 && slices.Equal(list, r.former)
 }
 
 // isOurs says whether a list has our addresses, in any order. It may sort it.

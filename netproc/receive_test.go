@@ -145,7 +145,7 @@ func TestDrops(t *testing.T) {
 	t.Parallel()
 	// See TestAuthentication and TestMigration for those.
 	met := map[ipc.Drop]bool{ipc.DropSuperseded: true}
-	for why := ipc.DropPassword; why <= ipc.DropSenders; why++ {
+	for why := ipc.DropPassword; why <= ipc.DropOffLink; why++ {
 		met[why] = true
 	}
 	for _, tt := range hostile() {

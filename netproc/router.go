@@ -17,6 +17,7 @@ type router struct {
 	record   ipc.Router
 	watching bool         // it judges packets as if it had left Initialize: sniffer
 	sorted   []netip.Addr // its addresses, to compare lists in any order
+	former   []netip.Addr // those before a reload, until somebody advertises the others
 	interval time.Duration
 	vr       *engine.VirtualRouter
 	primary  netip.Addr // the address its advertisements come from

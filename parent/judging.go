@@ -2,7 +2,6 @@ package parent
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
 
 	"github.com/rvrrpd/rvrrpd/conf"
@@ -48,13 +47,9 @@ func (s *sniffing) judges() error {
 // survey takes over what the interfaces are like.
 func (s *sniffing) survey() error {
 	k := &kernel{}
-	infos, err := k.links()
+	infos, addrs, err := k.dumped()
 	if err != nil {
-		return fmt.Errorf("interfaces: %w", err)
-	}
-	addrs, err := k.addresses()
-	if err != nil {
-		return fmt.Errorf("addresses: %w", err)
+		return err
 	}
 	for _, l := range s.links {
 		for _, info := range infos {

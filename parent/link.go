@@ -271,6 +271,9 @@ func (l *link) facts(info linkInfo, addrs []addrInfo) ipc.LinkState {
 			state.Up, state.Primary = true, ip
 		}
 	}
+	if state.Up && l.family == ipc.IPv4 && len(l.prefixes) <= len(state.Networks) {
+		copy(state.Networks[:], l.prefixes)
+	}
 	return state
 }
 
@@ -283,15 +286,14 @@ func (l *link) virtual(ip netip.Addr) bool {
 
 // tell passes on what changed, and says why a link is not usable.
 func (d *daemon) tell(l *link, state ipc.LinkState, cause string) {
-	if state == l.told && (state.Up || cause == l.cause || l.cause == "") {
-		l.cause = cause
-		return
-	}
-	if l.cause = cause; state.Up {
+	known := l.told
+	known.Networks = state.Networks // of which nobody is told but the child
+	if changed := state != known; changed && state.Up {
 		d.log.Info("link up", "link", l.linkName, "primary", state.Primary)
-	} else {
+	} else if changed || !state.Up && cause != l.cause && l.cause != "" {
 		d.log.Info("link down", "link", l.linkName, "cause", cause)
 	}
+	l.cause = cause
 	if state != l.told {
 		l.told = state
 		d.send(ipc.Header{Slot: ipc.NoSlot}, state)

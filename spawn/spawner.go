@@ -7,6 +7,7 @@
 package spawn
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -122,7 +123,7 @@ func (s *spawner) serve() error {
 			return err
 		}
 		answer := s.answer(request[0], descriptors(oob[:oobn]))
-		if err := unix.Send(requests, answer.Encode(), 0); err != nil {
+		if err := unix.Send(requests, encode(answer), 0); err != nil {
 			return err
 		}
 	}
@@ -177,4 +178,12 @@ func (s *spawner) end() (ws unix.WaitStatus) {
 			return ws
 		}
 	}
+}
+
+// encode writes an answer as ipc.DecodeSpawnAnswer reads it, and cuts what is
+// too long.
+func encode(a ipc.SpawnAnswer) []byte {
+	b := binary.NativeEndian.AppendUint32(nil, uint32(a.Number))
+	b = append(binary.NativeEndian.AppendUint32(b, uint32(a.Errno)), a.Text...)
+	return b[:min(len(b), ipc.SpawnAnswerMax)]
 }

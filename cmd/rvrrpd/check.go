@@ -65,18 +65,26 @@ func check(o options, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, err)
 		return exitFailure
 	}
-	printFingerprints(c, stdout)
+	printFingerprints(c, stdout, stderr)
 	return 0
 }
 
-// printFingerprints prints by what the keys of two routers can be compared.
-func printFingerprints(c *conf.Config, stdout io.Writer) {
+// printFingerprints prints by what the keys of two routers can be compared, and
+// warns where an advertisement of one link would be right on another: what follows
+// the interface in the name of a virtual router is what HMAC covers of it.
+func printFingerprints(c *conf.Config, stdout, stderr io.Writer) {
+	users := map[string]string{}
 	for _, r := range c.Routers {
 		if r.HMAC == nil {
 			continue
 		}
 		for _, k := range r.HMAC.Keys {
 			fmt.Fprintf(stdout, "# key %d of %s: fingerprint %s\n", k.ID, r.Name(), k.Fingerprint())
+			use := strings.TrimPrefix(r.Name(), r.Interface) + k.Fingerprint()
+			if other := users[use]; other != "" {
+				fmt.Fprintf(stderr, "warning: %s and %s have a key in common: what is recorded on one LAN can be sent on the other; give each LAN a key of its own\n", other, r.Name())
+			}
+			users[use] = r.Name()
 		}
 	}
 }

@@ -284,3 +284,32 @@ func TestCheckPrints(t *testing.T) {
 		t.Errorf("plan: code %d:\n%s", code, out.String())
 	}
 }
+
+// TestCheckSharedKey: one key for the same VRID and family on two interfaces is
+// warned of, and nothing else.
+func TestCheckSharedKey(t *testing.T) {
+	t.Parallel()
+	router := func(iface, group, vip, value string) string {
+		return "[[vrouter]]\ngroup = " + group + "\ninterface = \"" + iface + "\"\nversion = 3\nvip = \"" + vip + "\"\nauth_type = \"hmac\"\n[vrouter.hmac]\nactive_key = 3\n[[vrouter.hmac.key]]\nid = 3\nvalue = \"" + strings.Repeat(value, 32) + "\"\n"
+	}
+	for _, tt := range []struct {
+		name, other string
+		warns       bool
+	}{
+		{"another LAN", router("eth1", "7", "198.51.100.1", "a"), true},
+		{"another LAN, another key", router("eth1", "7", "198.51.100.1", "b"), false},
+		{"another VRID", router("eth1", "8", "198.51.100.1", "a"), false},
+		{"the other family", router("eth0", "7", "2001:db8::1", "a"), false},
+		{"the other family elsewhere", router("eth1", "7", "2001:db8::1", "a"), false},
+	} {
+		file := filepath.Join(t.TempDir(), "conf")
+		if err := os.WriteFile(file, []byte(router("eth0", "7", "192.0.2.1", "a")+tt.other), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var out, errs bytes.Buffer
+		code := run([]string{"--check", "-c", file}, &out, &errs)
+		if want := "warning: eth0/7/ipv4 and eth1/7/ipv4 have a key in common: "; code != 0 || strings.Contains(errs.String(), want) != tt.warns || !tt.warns && errs.Len() > 0 {
+			t.Errorf("%s: code %d: %s", tt.name, code, errs.String())
+		}
+	}
+}

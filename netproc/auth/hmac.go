@@ -157,11 +157,24 @@ func (h *HMAC) Sign(b []byte, start int, src netip.Addr, now time.Time) []byte {
 	return append(b, h.compute(h.active, message, trailer, src)...)
 }
 
-// Verify judges a packet's payload of a message of n bytes and what follows
-// it, sent from src, at the wall clock's now. skew is how far the sender's
-// clock is ahead of ours; it means something only without a problem. What is
-// remembered changes only when there is none.
+// Demands says whether an advertisement without a trailer is discarded.
+func (h *HMAC) Demands() bool { return h.mode == Enforce }
+
+// Verify is Check, and holds what passes against what was heard before. What is
+// remembered changes only when there is no problem.
 func (h *HMAC) Verify(payload []byte, n int, src netip.Addr, now time.Time) (skew time.Duration, problem Problem) {
+	skew, problem = h.Check(payload, n, src, now)
+	if problem == NoProblem && len(payload) > n {
+		problem = h.received(src, sequenceOf(payload[n:]), now)
+	}
+	return skew, problem
+}
+
+// Check judges a packet's payload of a message of n bytes and what follows
+// it, sent from src, at the wall clock's now: all that can be told without what
+// was heard before. skew is how far the sender's clock is ahead of ours; it means
+// something only without a problem.
+func (h *HMAC) Check(payload []byte, n int, src netip.Addr, now time.Time) (skew time.Duration, problem Problem) {
 	message, trailer := payload[:n], payload[n:]
 	switch {
 	case len(trailer) == 0 && h.mode == Enforce:
@@ -171,7 +184,7 @@ func (h *HMAC) Verify(payload []byte, n int, src netip.Addr, now time.Time) (ske
 	case len(trailer) != TrailerLen, trailer[0] != extHMAC, trailer[1] == 0, trailer[2] != 0, trailer[3] != 0:
 		return 0, Malformed
 	}
-	sequence := binary.BigEndian.Uint64(trailer[4:])
+	sequence := sequenceOf(trailer)
 	if h.stale(sequence, now) {
 		return 0, Stale
 	}
@@ -182,8 +195,11 @@ func (h *HMAC) Verify(payload []byte, n int, src netip.Addr, now time.Time) (ske
 	if !hmac.Equal(h.compute(id, message, trailer[:signedPart], src), trailer[signedPart:]) {
 		return 0, BadHMAC
 	}
-	return skewOf(sequence, now), h.received(src, sequence, now)
+	return skewOf(sequence, now), NoProblem
 }
+
+// sequenceOf is the sequence in a trailer.
+func sequenceOf(trailer []byte) uint64 { return binary.BigEndian.Uint64(trailer[4:]) }
 
 // compute returns the sum over pseudo-header, message, and the trailer up to
 // the sum; checksum and sum count as zero. It is valid until the next call.

@@ -1,0 +1,155 @@
+package netproc
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/netproc/wire"
+)
+
+var secret1 = ipc.Secret{ID: 1, Value: hmacKey(1)}
+
+func networks(list ...string) (n [ipc.MaxNetworks]netip.Prefix) {
+	for i, text := range list {
+		n[i] = netip.MustParsePrefix(text)
+	}
+	return n
+}
+
+// TestElsewhere: with HMAC in mode enforce an advertisement that verifies is
+// discarded where it was made for another link, touches no timer, and is not
+// remembered. What is legitimate passes.
+func TestElsewhere(t *testing.T) {
+	t.Parallel()
+	v2, v3, v6 := withHMAC(record(), 2), withHMAC(record3(), 2), withHMAC(record6(), 2)
+	v3.Addresses = []netip.Addr{virtual, virtual2}
+	far := mustAddr("10.78.0.1")
+	made := func(src netip.Addr, a wire.Advertisement, list ...netip.Addr) []byte {
+		if list != nil {
+			a.Addresses = slices.Clone(list)
+		}
+		return signed(t, 1, src, a, noon.Add(time.Second))
+	}
+	here := networks("10.77.0.2/24")
+	for _, tt := range []struct {
+		name     string
+		router   ipc.Router
+		mode     uint8
+		networks [ipc.MaxNetworks]netip.Prefix
+		source   netip.Addr
+		packet   []byte
+		want     ipc.Drop
+	}{
+		{"ours", v3, 2, here, peer, made(peer, good3(200), virtual, virtual2), 0},
+		{"in another order", v3, 2, here, peer, made(peer, good3(200), virtual2, virtual), 0},
+		{"one address missing", v3, 2, here, peer, made(peer, good3(200), virtual), ipc.DropAddressList},
+		{"another address", v3, 2, here, peer, made(peer, good3(200), virtual, far), ipc.DropAddressList},
+		{"of an owner", v3, 2, here, peer, made(peer, good3(255), far), ipc.DropAddressList},
+		{"of an owner in version 2", v2, 2, here, peer, made(peer, good(255), far), ipc.DropAddressList},
+		{"a goodbye", v3, 2, here, peer, made(peer, good3(0), far), ipc.DropAddressList},
+		{"another address, permissive", v3, 1, here, peer, made(peer, good3(200), far), 0},
+		{"from another network", v3, 2, here, far, made(far, good3(200), virtual, virtual2), ipc.DropOffLink},
+		{"from another network, permissive", v3, 1, here, far, made(far, good3(200), virtual, virtual2), 0},
+		{"from the second network", v3, 2, networks("10.77.0.2/24", "10.78.0.9/16"), far, made(far, good3(200), virtual, virtual2), 0},
+		{"where there is no network", v3, 2, networks("10.77.0.2/32"), far, made(far, good3(200), virtual, virtual2), 0},
+		{"where nothing is known", v3, 2, networks(), far, made(far, good3(200), virtual, virtual2), 0},
+		{"IPv6, ours", v6, 2, networks(), peer6, made(peer6, good6(200)), 0},
+		{"IPv6, another address", v6, 2, networks(), peer6, made(peer6, good6(200), virtual6[0], mustAddr("2001:db8:1::254")), ipc.DropAddressList},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			tt.router.HMAC.Mode = tt.mode
+			d := authenticated(t, tt.router, ipc.Slot(0), secret1)
+			up := d.p.links[tt.router.Link]
+			up.Networks = tt.networks
+			d.say(up)
+			d.expect("networks", d.turn())
+			before := d.p.next()
+			d.now += second
+			d.send(ipc.Frame{Link: tt.router.Link, Family: tt.router.Family, Received: d.now, Packet: tt.packet})
+			said := d.turn()
+			if tt.want == 0 {
+				if d.p.drops[ipc.DropOffLink].total+d.p.drops[ipc.DropAddressList].total > 0 || d.p.next() == before {
+					t.Errorf("not heard: %q", said)
+				}
+				return
+			}
+			d.expect("dropped", said, fmt.Sprintf("g1 dropped %v link=%d vrid=7 from %v: 1", tt.want, tt.router.Link, tt.source))
+			if d.p.next() != before || len(d.p.at(0).auth.hmac.Marks()) > 0 {
+				t.Errorf("it left something behind: %v", d.p.at(0).auth.hmac.Marks())
+			}
+		})
+	}
+}
+
+// TestElsewhereForged: what does not verify is told as that, whatever it says.
+func TestElsewhereForged(t *testing.T) {
+	t.Parallel()
+	d := authenticated(t, withHMAC(record3(), 2), ipc.Slot(0), secret1)
+	p := signed(t, 1, mustAddr("10.78.0.1"), good3(200), noon.Add(time.Second))
+	p[len(p)-1] ^= 1
+	d.frame(d.now, p)
+	d.expect("forged", d.turn(), "g1 dropped hmac link=0 vrid=7 from 10.78.0.1: 1")
+}
+
+// TestElsewhereHints: the log says what to look for.
+func TestElsewhereHints(t *testing.T) {
+	t.Parallel()
+	d := authenticated(t, withHMAC(record3(), 2), ipc.Slot(0), secret1)
+	up := linkUp
+	up.Networks = networks("10.77.0.2/24", "10.77.0.2/32")
+	d.say(up)
+	d.turn()
+	r := d.p.at(0)
+	if hint := d.p.dropHint(r, nil, ipc.DropOffLink); !strings.Contains(hint, "(10.77.0.0/24)") || !strings.Contains(hint, "another LAN") {
+		t.Error(hint)
+	}
+	d.p.advert.Addresses = []netip.Addr{virtual2}
+	hint := d.p.dropHint(r, nil, ipc.DropAddressList)
+	for _, want := range []string{virtual2.String(), virtual.String(), "another LAN with the same key", "reload the Active last"} {
+		if !strings.Contains(hint, want) {
+			t.Errorf("no %q: %s", want, hint)
+		}
+	}
+}
+
+// TestReadressedInEnforce: routers get other addresses one after the other. One
+// that is reloaded first goes on to hear the Active that is still to be, and,
+// once that has the new ones, no longer the old.
+func TestReadressedInEnforce(t *testing.T) {
+	t.Parallel()
+	r := withHMAC(record3(), 2)
+	d := authenticated(t, r, ipc.Slot(0), secret1)
+	at := noon.Add(time.Duration(d.now - start))
+	hear := func(list ...netip.Addr) []string {
+		t.Helper()
+		d.now += second
+		at = at.Add(time.Second)
+		a := good3(200)
+		a.Addresses = list
+		d.frame(d.now, signed(t, 1, peer, a, at))
+		said := d.turn()
+		if len(said) > 0 && strings.Contains(said[0], " mark ") {
+			said = said[1:]
+		}
+		return append([]string(nil), said...)
+	}
+	d.expect("before", hear(virtual))
+	d.generation = 2
+	r.Addresses = []netip.Addr{virtual, virtual2}
+	d.say(ipc.Slot(0), r, ipc.Header{Slot: 0, Generation: 2}, secret1, linkUp, ipc.Commit{Routers: 1})
+	d.expect("reloaded", d.turn(), "g2 ready")
+	d.expect("the old ones", hear(virtual), "g2 noticed addresses link=0 vrid=7 from 10.77.0.1: 1 of 1")
+	d.expect("the old ones again", hear(virtual))
+	d.expect("others", hear(virtual2), "g2 dropped address-list link=0 vrid=7 from 10.77.0.1: 1")
+	d.expect("the new ones", hear(virtual2, virtual))
+	d.expect("the old ones, too late", hear(virtual)) // not reported again so soon
+	if got := d.p.drops[ipc.DropAddressList].total; got != 2 {
+		t.Errorf("%d dropped for their addresses, want 2", got)
+	}
+}
