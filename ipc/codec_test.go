@@ -357,7 +357,7 @@ func TestEveryValueOfAByte(t *testing.T) {
 		{"state-change: verdict", StateChange{Reason: 1}, 21, span(0, 5)},
 		{"state-change: drop", StateChange{Reason: 1}, 26, span(0, 28)},
 		{"dropped: reason", Dropped{Reason: 1}, 2, span(1, 28)},
-		{"noticed: notice", Noticed{Notice: 1}, 2, span(1, 7)},
+		{"noticed: notice", Noticed{Notice: 1}, 2, span(1, 8)},
 		{"state-change: hint", StateChange{Reason: 1, Hint: "x"}, 27, span(' ', '~')},
 		{"dropped: hint", Dropped{Reason: 1, Hint: "x"}, 33, span(' ', '~')},
 		{"noticed: hint", Noticed{Notice: 1, Hint: "x"}, 49, span(' ', '~')},

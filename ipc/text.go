@@ -16,7 +16,7 @@ var (
 	dropNames = []string{"", "ip-header", "fragment", "ttl", "destination", "version", "type", "length", "checksum",
 		"vrid", "count", "interval", "auth-type", "password", "digest", "no-trailer", "trailer",
 		"stale", "key", "hmac", "replayed", "senders", "off-link", "adver-interval", "link-local", "address-list", "own-frame", "superseded", "inactive"}
-	noticeNames  = []string{"", "interval", "addresses", "owner", "checksum", "skew", "version-2-missing", "unsigned"}
+	noticeNames  = []string{"", "interval", "addresses", "owner", "checksum", "skew", "version-2-missing", "clock-set-back", "unsigned"}
 	verdictNames = []string{"none", "silent", "dropped", "alone", "stalled", "lower-priority"}
 	codeNames    = []string{"", "done", "stale", "busy", "not-held", "link-down", "kernel"}
 )

@@ -103,7 +103,7 @@ func TestNamesInLogs(t *testing.T) {
 		{DropIPHeader, "ip-header"}, {DropTTL, "ttl"}, {DropChecksum, "checksum"}, {DropAuthType, "auth-type"},
 		{DropPassword, "password"}, {DropHMAC, "hmac"}, {DropReplayed, "replayed"}, {DropAdverInterval, "adver-interval"}, {DropAddressList, "address-list"},
 		{DropOwnFrame, "own-frame"}, {DropSuperseded, "superseded"}, {DropInactive, "inactive"},
-		{NoticeOwner, "owner"}, {NoticeChecksum, "checksum"}, {NoticeInterval, "interval"}, {NoticeVersion2, "version-2-missing"}, {NoticeUnsigned, "unsigned"},
+		{NoticeOwner, "owner"}, {NoticeChecksum, "checksum"}, {NoticeInterval, "interval"}, {NoticeVersion2, "version-2-missing"}, {NoticeClock, "clock-set-back"}, {NoticeUnsigned, "unsigned"},
 		{CodeDone, "done"}, {CodeNotHeld, "not-held"}, {CodeLinkDown, "link-down"}, {CodeKernel, "kernel"},
 		{TypeStateChange, "state-change"}, {TypeDropped, "dropped"}, {Type(99), "type 99"}, {Reason(0), "reason 0"},
 	} {

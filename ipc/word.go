@@ -108,6 +108,7 @@ const (
 	NoticeChecksum                    // R7: the sender's checksum has not the form we send
 	NoticeSkew                        // the sender's clock is off by more than half the window
 	NoticeVersion2                    // RFC 9568 §8.4.2: the v3 Active does not send v2 beside it
+	NoticeClock                       // our own clock was set back
 	NoticeUnsigned                    // there is no HMAC trailer, and none is demanded yet
 	NumNotices                        // one more than the last
 )

@@ -88,6 +88,7 @@ func (p *process) signed(r *router, m ipc.Message) ipc.Message {
 	if h == nil || !h.Signs() {
 		return m
 	}
+	p.watchClock(r, r.primary)
 	b := append(p.trailed.Message[:0], m.(ipc.Advertise).Message...)
 	b = h.Sign(b, 0, r.primary, p.wall())
 	if r.record.Family == ipc.IPv6 {
@@ -136,6 +137,7 @@ func (p *process) authenticate(r *router, payload []byte, trailer int, a *wire.A
 	if h == nil {
 		return 0
 	}
+	p.watchClock(r, src)
 	// What was meant for another link is not to change what is remembered of this.
 	elsewhere, verify := ipc.Drop(0), h.Verify
 	if h.Demands() {
@@ -151,14 +153,8 @@ func (p *process) authenticate(r *router, payload []byte, trailer int, a *wire.A
 		return elsewhere
 	}
 	if trailer > 0 {
-		if gone := h.Forgotten(); gone.IsValid() {
-			p.mark(r, ipc.Mark{Source: gone})
-		}
-		marks := h.Marks()
-		for i := range marks {
-			if marks[i].Source == src {
-				p.mark(r, ipc.Mark{Source: src, Sequence: marks[i].Sequence})
-			}
+		for _, m := range h.Changed() {
+			p.mark(r, ipc.Mark{Source: m.Source, Sequence: m.Sequence})
 		}
 		if w := r.auth.window; w > 0 && (skew > w/2 || skew < -w/2) {
 			p.notice(r, ipc.NoticeSkew, src)

@@ -45,6 +45,7 @@ var noticeHints = [ipc.NumNotices]string{
 	ipc.NoticeChecksum:  "the sender's checksum has the other form; if it drops ours, set checksum",
 	ipc.NoticeSkew:      "the sender's clock, or ours, is off by more than half the window of the HMAC trailer",
 	ipc.NoticeVersion2:  "the sender does not send version 2 beside version 3",
+	ipc.NoticeClock:     "our clock was set back",
 	ipc.NoticeUnsigned:  "the sender has not come as far in the roll-out of HMAC; mode = \"enforce\" would drop its advertisements",
 }
 
@@ -82,6 +83,8 @@ func (p *process) dropHint(r *router, message []byte, why ipc.Drop) string {
 		sent := time.Unix(int64(binary.BigEndian.Uint32(trailerIn(message)[4:])), 0)
 		return fmt.Sprintf("its trailer was made at %s by the sender's clock, and ours says %s; time_window is %d s: a clock is wrong, or an old advertisement was sent again",
 			clockText(sent), clockText(p.wall()), r.auth.window/time.Second)
+	case ipc.DropReplayed:
+		return p.replayedHint(r)
 	case ipc.DropKey:
 		return fmt.Sprintf("the sender signs with key %d, and we have %s", trailerIn(message)[1], keyList(r.auth.hmac.IDs()))
 	case ipc.DropHMAC:
@@ -98,6 +101,17 @@ func (p *process) dropHint(r *router, message []byte, why ipc.Drop) string {
 		return hint
 	}
 	return dropHints[why]
+}
+
+// replayedHint says of a clock that was set back until when it matters.
+func (p *process) replayedHint(r *router) string {
+	last := r.auth.hmac.Held()
+	if !r.auth.hmac.Ahead(last.Sequence, p.wall()) {
+		return dropHints[ipc.DropReplayed]
+	}
+	at := time.Unix(int64(last.Sequence>>32), 0)
+	return fmt.Sprintf("our clock says %s, and one of %s has been heard of the sender: our clock was set back, and this is an old advertisement, or the sender's was set back, too; it counts when its clock has passed that, or with another key",
+		clockText(p.wall()), clockText(at))
 }
 
 // offLinkHint says in which networks a sender should have been.
@@ -117,6 +131,8 @@ func (p *process) noticeHint(r *router, n ipc.Notice) string {
 	switch {
 	case n == ipc.NoticeInterval:
 		return fmt.Sprintf("the sender advertises every %v, we every %v; a Backup learns it", a.AdverInterval, r.interval)
+	case n == ipc.NoticeClock:
+		return fmt.Sprintf("our clock was set back by %v: what has been heard before does not count again; a sender whose clock was set back, too, counts once that has passed its last advertisement, or with another key", p.steps.by.Round(time.Second))
 	case n == ipc.NoticeAddresses:
 		return r.difference(a.Addresses)
 	case n == ipc.NoticeChecksum && r.learns():

@@ -55,8 +55,9 @@ type process struct {
 	refused [ipc.CodeKernel + 1]uint64
 	drops   [ipc.NumDrops]counter
 	notices [ipc.NumNotices]counter
-	bare    bool      // the advertisement has no HMAC trailer, and could have one
-	named   []subject // who was reported as unsigned since the last regular report
+	steps   clockWatch // of the wall clock
+	bare    bool       // the advertisement has no HMAC trailer, and could have one
+	named   []subject  // who was reported as unsigned since the last regular report
 
 	// Memory that is used again.
 	buf     []byte

@@ -12,8 +12,9 @@ import (
 type marks map[netip.Addr]uint64
 
 // marksMax bounds the senders remembered for a virtual router, beside
-// ourselves: as many as the child remembers.
-const marksMax = 32
+// ourselves: as many as the child remembers, and one mark for those that had to
+// give way.
+const marksMax = 33
 
 // newer compares sequences as RFC 1982 does, so that they may wrap.
 func newer(a, b uint64) bool { return int64(a-b) > 0 }

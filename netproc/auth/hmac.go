@@ -163,6 +163,7 @@ func (h *HMAC) Demands() bool { return h.mode == Enforce }
 // Verify is Check, and holds what passes against what was heard before. What is
 // remembered changes only when there is no problem.
 func (h *HMAC) Verify(payload []byte, n int, src netip.Addr, now time.Time) (skew time.Duration, problem Problem) {
+	h.changed = h.changed[:0]
 	skew, problem = h.Check(payload, n, src, now)
 	if problem == NoProblem && len(payload) > n {
 		problem = h.received(src, sequenceOf(payload[n:]), now)

@@ -17,14 +17,18 @@ type Mark struct {
 	Sequence uint64
 }
 
+// Others is the source of the mark of all senders that have none of their own: the
+// newest of those that had to give way. No sender has this address.
+var Others = netip.IPv6Unspecified()
+
 // Replay remembers what was sent and received; its zero value nothing.
 type Replay struct {
-	kind   AntiReplay
-	window int64 // seconds
-	sent   uint64
-	marks  []Mark
-	// forgotten is who had to give way to the last sender; invalid: nobody.
-	forgotten netip.Addr
+	kind    AntiReplay
+	window  int64 // seconds
+	sent    uint64
+	marks   []Mark
+	changed []Mark
+	held    Mark
 }
 
 // Sent is the sequence of the last trailer we made, 0 before the first.
@@ -33,9 +37,18 @@ func (r *Replay) Sent() uint64 { return r.sent }
 // Marks are the last sequences of the senders heard; not to be changed.
 func (r *Replay) Marks() []Mark { return r.marks }
 
-// Forgotten is whose mark the last Verify has dropped for another sender's;
-// invalid if nobody's.
-func (r *Replay) Forgotten() netip.Addr { return r.forgotten }
+// Changed are the marks that the last Verify has changed, those that it has
+// forgotten with sequence 0. They are valid until the next call.
+func (r *Replay) Changed() []Mark { return r.changed }
+
+// Held is the mark that the last advertisement was held against that was Replayed.
+func (r *Replay) Held() Mark { return r.held }
+
+// Ahead says whether a sequence is later than our clock by more than the window:
+// there our clock was, if it was ours that was set back.
+func (r *Replay) Ahead(sequence uint64, now time.Time) bool {
+	return r.kind == Time && seconds(sequence, now) < -r.window
+}
 
 // GoOn takes over from was, the same virtual router before, which knows best
 // what it has sent and received itself; what Resume brought fills the rest.
@@ -48,9 +61,9 @@ func (r *Replay) GoOn(was *Replay) {
 	for _, m := range told {
 		at := slices.IndexFunc(r.marks, func(o Mark) bool { return o.Source == m.Source })
 		switch {
-		case at >= 0 && r.kind == Monotonic && newer(m.Sequence, r.marks[at].Sequence):
+		case at >= 0 && newer(m.Sequence, r.marks[at].Sequence):
 			r.marks[at] = m
-		case at < 0 && len(r.marks) < MaxSenders:
+		case at < 0 && (m.Source == Others || r.senders() < MaxSenders):
 			r.marks = append(r.marks, m)
 		}
 	}
@@ -59,8 +72,25 @@ func (r *Replay) GoOn(was *Replay) {
 // Resume takes over what another process of the same virtual router sent and
 // received. What is more than MaxSenders is left out.
 func (r *Replay) Resume(sent uint64, marks []Mark) {
-	r.sent = sent
-	r.marks = append(r.marks[:0], marks[:min(len(marks), MaxSenders)]...)
+	r.sent, r.marks = sent, r.marks[:0]
+	for _, m := range marks {
+		if m.Source == Others || r.senders() < MaxSenders {
+			r.marks = append(r.marks, m)
+		}
+	}
+}
+
+// senders is how many of them have a mark.
+func (r *Replay) senders() int {
+	if r.find(Others) >= 0 {
+		return len(r.marks) - 1
+	}
+	return len(r.marks)
+}
+
+// find is the place of a source's mark, negative for none.
+func (r *Replay) find(source netip.Addr) int {
+	return slices.IndexFunc(r.marks, func(m Mark) bool { return m.Source == source })
 }
 
 // clock is the sequence of an instant, with counter 0.
@@ -95,38 +125,53 @@ func (r *Replay) stale(sequence uint64, now time.Time) bool {
 }
 
 // received compares a verified sequence with the last one of its sender, and
-// remembers it when it is newer.
+// remembers it when it is newer. A mark that is ahead of our clock counts, too:
+// the clock may have been set back so that what was recorded is in the window
+// again, and no advertisement tells that from a sender whose clock was set back
+// with ours.
 func (r *Replay) received(src netip.Addr, sequence uint64, now time.Time) Problem {
-	r.forgotten = netip.Addr{}
-	for i := range r.marks {
-		m := &r.marks[i]
-		if m.Source != src {
-			continue
-		}
-		// A mark out of the window is of a time when a clock was wrong.
-		if !newer(sequence, m.Sequence) && !r.stale(m.Sequence, now) {
-			return Replayed
-		}
-		m.Sequence = sequence
-		return NoProblem
+	at := r.find(src)
+	last := at
+	if at < 0 {
+		last = r.find(Others)
 	}
-	if len(r.marks) == MaxSenders && !r.forget(now) {
-		return TooMany
+	if last >= 0 && !newer(sequence, r.marks[last].Sequence) {
+		r.held = r.marks[last]
+		return Replayed
 	}
-	r.marks = append(r.marks, Mark{src, sequence})
+	if at < 0 {
+		if r.senders() >= MaxSenders && !r.forget(now) {
+			return TooMany
+		}
+		r.marks, at = append(r.marks, Mark{Source: src}), len(r.marks)
+	}
+	r.marks[at].Sequence = sequence
+	r.changed = append(r.changed, r.marks[at])
 	return NoProblem
 }
 
-// forget drops a mark that protects from nothing any more: what it would
-// catch is stale. In Monotonic mode there is none.
+// forget drops a mark that protects from nothing as long as our clock is not set
+// back: what it would catch is too old. Should it be set back, all that have no mark
+// have to be newer. In Monotonic mode there is none to drop.
 func (r *Replay) forget(now time.Time) bool {
-	for i, m := range r.marks {
-		if r.stale(m.Sequence, now) {
-			r.marks, r.forgotten = append(r.marks[:i], r.marks[i+1:]...), m.Source
-			return true
-		}
+	at := slices.IndexFunc(r.marks, func(m Mark) bool {
+		return m.Source != Others && r.kind == Time && seconds(m.Sequence, now) > r.window
+	})
+	if at < 0 {
+		return false
 	}
-	return false
+	gone := r.marks[at]
+	r.marks = slices.Delete(r.marks, at, at+1)
+	r.changed = append(r.changed, Mark{Source: gone.Source})
+	others := r.find(Others)
+	switch {
+	case others < 0:
+		r.marks, others = append(r.marks, Mark{Source: Others, Sequence: gone.Sequence}), len(r.marks)
+	case newer(gone.Sequence, r.marks[others].Sequence):
+		r.marks[others].Sequence = gone.Sequence
+	}
+	r.changed = append(r.changed, r.marks[others])
+	return true
 }
 
 // skewOf is how far the clock of a sequence is ahead of now.

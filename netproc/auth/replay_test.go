@@ -1,7 +1,9 @@
 package auth_test
 
 import (
+	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -109,11 +111,31 @@ func TestClockSteps(t *testing.T) {
 	ahead := noon.Add(time.Hour)
 	e.send(ahead)
 	e.hear("both an hour ahead", ahead, auth.NoProblem)
-	// Both clocks are set right: the mark of the wrong time does not lock the
-	// sender out, and the sender does not stick to the wrong time.
+	// Both clocks are set right. The sender does not stick to the wrong time, and
+	// nothing tells it from one who replays: it counts once it is newer.
 	e.send(noon)
-	e.hear("both right again", noon, auth.NoProblem)
-	e.hear("the same again", noon, auth.Replayed)
+	e.hear("both right again", noon, auth.Replayed)
+	if h := e.in.Held(); h.Source != sender || !e.in.Ahead(h.Sequence, noon) || e.in.Ahead(h.Sequence, ahead) {
+		t.Errorf("held against %v", h)
+	}
+	e.send(ahead.Add(time.Second))
+	e.hear("past the wrong time", ahead.Add(time.Second), auth.NoProblem)
+	// One that was wrong alone was not heard, and is at once when it is right.
+	alone := newExchange(t, nil)
+	alone.send(ahead)
+	alone.hear("its clock alone is ahead", noon, auth.Stale)
+	alone.send(noon)
+	alone.hear("set right", noon, auth.NoProblem)
+	// Without a clock of its own a router starts in 1970, hears nobody, and is
+	// set right.
+	cold := newExchange(t, nil)
+	cold.send(noon)
+	cold.hear("in 1970", time.Unix(60, 0), auth.Stale)
+	cold.hear("set right", noon, auth.NoProblem)
+	cold.send(time.Unix(60, 0))
+	cold.hear("the sender in 1970", noon, auth.Stale)
+	cold.send(noon.Add(time.Second))
+	cold.hear("the sender set right", noon.Add(time.Second), auth.NoProblem)
 
 	m := newExchange(t, monotonic)
 	m.send(ahead)
@@ -201,6 +223,9 @@ func TestResume(t *testing.T) {
 	e.in = fresh
 	e.hear("the same, heard by another process", noon, auth.Replayed)
 	many := make([]auth.Mark, 100)
+	for i := range many {
+		many[i].Source = netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})
+	}
 	fresh.Resume(0, many)
 	if got := len(fresh.Marks()); got != auth.MaxSenders {
 		t.Errorf("%d marks resumed", got)
@@ -229,7 +254,7 @@ func TestGoOn(t *testing.T) {
 		{"others told", nil, 9, 7, 9, many(1, 1, 5), many(2, 1, 6), append(many(1, 1, 5), many(2, 1, 6)...)},
 		{"older told", monotonic, 9, 7, 9, many(1, 1, 5), many(1, 1, 4), many(1, 1, 5)},
 		{"newer told, for good", monotonic, 9, 11, 11, many(1, 1, 5), many(1, 1, 6), many(1, 1, 6)},
-		{"newer told, of a clock that was set back since", nil, 9, 11, 9, many(1, 1, 5), many(1, 1, 6), many(1, 1, 5)},
+		{"newer told, and our own clock was set back since", nil, 9, 11, 9, many(1, 1, 5), many(1, 1, 6), many(1, 1, 6)},
 		{"too many", nil, 1, 1, 1, many(1, 20, 5), many(101, 20, 6), append(many(1, 20, 5), many(101, 12, 6)...)},
 	} {
 		was, is := newHMAC(t, tt.change), newHMAC(t, tt.change)
@@ -242,28 +267,72 @@ func TestGoOn(t *testing.T) {
 	}
 }
 
-// TestForgotten: who had to give way is told once.
+// TestForgotten: who had to give way is told once, and what it has sent does not
+// count again when our clock is set back.
 func TestForgotten(t *testing.T) {
 	t.Parallel()
 	in := newHMAC(t, nil)
-	hear := func(i int, at time.Time) netip.Addr {
-		t.Helper()
+	made := func(i int, at time.Time) ([]byte, int, netip.Addr) {
 		src := netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})
 		p, n := signed(newHMAC(t, nil), src, at)
-		if _, problem := in.Verify(p, n, src, at); problem != auth.NoProblem {
-			t.Fatal(problem)
+		return p, n, src
+	}
+	hear := func(i int, at time.Time, want auth.Problem) []auth.Mark {
+		t.Helper()
+		p, n, src := made(i, at)
+		if _, problem := in.Verify(p, n, src, at); problem != want {
+			t.Fatalf("sender %d: %v, want %v", i, problem, want)
 		}
-		return in.Forgotten()
+		return slices.Clone(in.Changed())
+	}
+	sources := func(marks []auth.Mark) (out []string) {
+		for _, m := range marks {
+			out = append(out, fmt.Sprint(m.Source, m.Sequence == 0))
+		}
+		return out
 	}
 	for i := range auth.MaxSenders {
-		if gone := hear(i, noon); gone.IsValid() {
-			t.Errorf("sender %d: %v is forgotten", i, gone)
+		hear(i, noon, auth.NoProblem)
+	}
+	got := sources(hear(100, noon.Add(time.Minute), auth.NoProblem))
+	if want := []string{"10.0.0.0 true", ":: false", "10.0.0.100 false"}; !slices.Equal(got, want) {
+		t.Errorf("changed: %q, want %q", got, want)
+	}
+	got = sources(hear(100, noon.Add(61*time.Second), auth.NoProblem))
+	if want := []string{"10.0.0.100 false"}; !slices.Equal(got, want) {
+		t.Errorf("changed: %q, want %q", got, want)
+	}
+	fresh := newHMAC(t, nil)
+	fresh.Resume(0, in.Marks())
+	for name, h := range map[string]*auth.HMAC{"itself": in, "another process": fresh} {
+		p, n, src := made(0, noon)
+		if _, problem := h.Verify(p, n, src, noon); problem != auth.Replayed {
+			t.Errorf("%s: who gave way, with the clock set back: %v", name, problem)
+		}
+		if n := len(h.Marks()); n != auth.MaxSenders+1 {
+			t.Errorf("%s: %d marks", name, n)
 		}
 	}
-	if gone := hear(100, noon.Add(time.Minute)); gone != netip.MustParseAddr("10.0.0.0") {
-		t.Errorf("%v is forgotten", gone)
+}
+
+// TestSetBack: ten minutes of advertisements are recorded, and our clock is set
+// back by ten minutes: none of them counts again.
+func TestSetBack(t *testing.T) {
+	t.Parallel()
+	e := newExchange(t, nil)
+	type packet struct {
+		b  []byte
+		at time.Time
 	}
-	if gone := hear(100, noon.Add(61*time.Second)); gone.IsValid() {
-		t.Errorf("%v is forgotten again", gone)
+	var old []packet
+	for i := range 600 {
+		at := noon.Add(time.Duration(i) * time.Second)
+		e.send(at)
+		old = append(old, packet{e.sent, at})
+		e.hear("live", at, auth.NoProblem)
+	}
+	for _, p := range old {
+		e.sent = p.b
+		e.hear("again", p.at, auth.Replayed)
 	}
 }

@@ -1,0 +1,105 @@
+package netproc
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rvrrpd/rvrrpd/ipc"
+)
+
+// TestClockWatch: a step back is seen, and neither slewing, a step ahead, a
+// suspended machine, nor the first reading are one.
+func TestClockWatch(t *testing.T) {
+	t.Parallel()
+	var c clockWatch
+	for _, tt := range []struct {
+		name        string
+		wall, since time.Duration
+		want        bool
+	}{
+		{"first", 0, 0, false},
+		{"goes on", 10 * time.Second, 10 * time.Second, false},
+		{"slewed", 19900 * time.Millisecond, 20 * time.Second, false},
+		{"ahead, or suspended", time.Hour, 21 * time.Second, false},
+		{"back", time.Hour - 10*time.Minute, 22 * time.Second, true},
+		{"once", time.Hour - 10*time.Minute + time.Second, 23 * time.Second, false},
+	} {
+		if got := c.setBack(noon.Add(tt.wall), start+int64(tt.since)); got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
+	if c.by != 10*time.Minute+time.Second {
+		t.Errorf("set back by %v", c.by)
+	}
+}
+
+// TestClockSetBack: our clock is set back while somebody sends again what has been
+// recorded. It is told once, nothing counts, and the hint says until when.
+func TestClockSetBack(t *testing.T) {
+	t.Parallel()
+	d := authenticated(t, withHMAC(record3(), 2), ipc.Slot(0), secret1)
+	back := time.Duration(0)
+	d.p.wall = func() time.Time { return noon.Add(time.Duration(d.now-start) - back) }
+	var old [][]byte
+	for i := range 20 {
+		d.now += second
+		old = append(old, signed(t, 1, peer, good3(200), d.p.wall()))
+		d.frame(d.now, old[i])
+		if said := d.turn(); len(said) != 1 || !strings.Contains(said[0], " mark ") {
+			t.Fatalf("live: %q", said)
+		}
+	}
+	d.frame(d.now, old[19])
+	d.expect("again", d.turn(), "g1 dropped replayed link=0 vrid=7 from 10.77.0.1: 1")
+	if hint := d.p.replayedHint(d.p.at(0)); strings.Contains(hint, "our clock") {
+		t.Error(hint)
+	}
+	back = 20 * time.Second
+	deadline := d.p.next()
+	for i, p := range old[:3] {
+		d.now += second
+		d.frame(d.now, p)
+		var want []string
+		if i == 0 {
+			want = []string{"g1 noticed clock-set-back link=0 vrid=7 from 10.77.0.1: 1 of 1"}
+		}
+		d.expect("recorded", d.turn(), want...)
+	}
+	if got := d.p.drops[ipc.DropReplayed].total; got != 4 || d.p.next() != deadline {
+		t.Errorf("%d dropped, due at %d, was %d", got, d.p.next(), deadline)
+	}
+	for _, hint := range []string{d.p.replayedHint(d.p.at(0)), d.p.noticeHint(d.p.at(0), ipc.NoticeClock)} {
+		if !strings.Contains(hint, "clock was set back") || !strings.Contains(hint, "with another key") || len(hint) > ipc.MaxHint {
+			t.Error(hint)
+		}
+	}
+	if hint := d.p.replayedHint(d.p.at(0)); !strings.Contains(hint, fmt.Sprint("one of ", clockText(noon.Add(20*time.Second)))) {
+		t.Error(hint)
+	}
+}
+
+// TestClockSetBackWhileActive: who hears nobody notices it when it signs.
+func TestClockSetBackWhileActive(t *testing.T) {
+	t.Parallel()
+	d := authenticated(t, withHMAC(record3(), 2), ipc.Slot(0), secret1)
+	back := time.Duration(0)
+	d.p.wall = func() time.Time { return noon.Add(time.Duration(d.now-start) - back) }
+	sign := func() uint64 {
+		t.Helper()
+		r := d.p.at(0)
+		d.p.speakFor(r)
+		return d.p.notices[ipc.NoticeClock].total
+	}
+	if got := sign(); got != 0 {
+		t.Errorf("told %d times", got)
+	}
+	back = time.Minute
+	if got := sign() + sign(); got != 2 {
+		t.Errorf("not told once")
+	}
+}
+
+// speakFor signs an advertisement of a router.
+func (p *process) speakFor(r *router) { p.signed(r, r.advertise[0]) }
