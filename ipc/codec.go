@@ -79,7 +79,7 @@ func Decode(t Type, payload []byte) (Message, error) {
 	case TypeSecret:
 		m = Secret{ID: r.u8(), Value: r.rest()}
 	case TypeMark:
-		m = Mark{Source: r.addr(), Sequence: r.u64()}
+		m = Mark{Source: r.addr(), Key: r.u32(), Sequence: r.u64()}
 	case TypeOwner:
 		m = Owner{Ownership: r.ownership()}
 	case TypeCommit:
@@ -377,8 +377,10 @@ func (m Noticed) append(b []byte) []byte {
 	return append(le.AppendUint64(le.AppendUint64(b, m.Plain), m.Pseudo), m.Hint...)
 }
 
-func (m Secret) append(b []byte) []byte    { return append(append(b, m.ID), m.Value...) }
-func (m Mark) append(b []byte) []byte      { return le.AppendUint64(appendAddr(b, m.Source), m.Sequence) }
+func (m Secret) append(b []byte) []byte { return append(append(b, m.ID), m.Value...) }
+func (m Mark) append(b []byte) []byte {
+	return le.AppendUint64(le.AppendUint32(appendAddr(b, m.Source), m.Key), m.Sequence)
+}
 func (m Owner) append(b []byte) []byte     { return append(b, byte(m.Ownership)) }
 func (m Commit) append(b []byte) []byte    { return le.AppendUint16(b, m.Routers) }
 func (m Result) append(b []byte) []byte    { return append(b, byte(m.Request), byte(m.Code)) }

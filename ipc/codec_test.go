@@ -39,7 +39,7 @@ func samples() []Message {
 		Secret{Value: []byte{}},
 		Secret{ID: 255, Value: bytes.Repeat([]byte{0xff}, MaxSecret)},
 		Mark{Sequence: 1},
-		Mark{Source: v6, Sequence: 1<<64 - 1},
+		Mark{Source: v6, Key: 1<<32 - 1, Sequence: 1<<64 - 1},
 		Commit{Routers: 1000},
 		Frame{Link: 2, Family: IPv4, Received: 1 << 60, Packet: bytes.Repeat([]byte{0x45}, MaxFrame)},
 		Frame{Link: 2, Family: IPv6, Received: -1, Packet: []byte{}},

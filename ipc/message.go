@@ -144,13 +144,15 @@ type Secret struct {
 }
 
 // Mark is the last sequence of a sender that the slot in the header has heard,
-// or of our own (Source invalid): the child tells the parent, which tells a
-// child that is started anew, and with each configuration. From the child,
-// Sequence 0: the sender is forgotten. With Source FormSource and ChecksumAuto
+// or of our own (Source invalid), under one key: the child tells the parent, which
+// tells a child that is started anew, and with each configuration. From the child,
+// Sequence 0: it is forgotten. With Source FormSource and ChecksumAuto
 // it is how often the slot has changed the form of its checksum: odd while that
 // is ChecksumPseudo.
 type Mark struct {
-	Source   netip.Addr
+	Source netip.Addr
+	// Key is the fingerprint of the key; 0: of every key.
+	Key      uint32
 	Sequence uint64
 }
 

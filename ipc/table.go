@@ -71,7 +71,7 @@ var rules = [numTypes]Rule{
 	TypeLinkState:   {"link-state", FromParent, LaneControl, awake, linkLen, linkLen, false, 0},
 	TypeRestore:     {"restore", FromParent, LaneControl, PhaseConfigure, 0, 0, true, 0},
 	TypeSecret:      {"secret", FromParent, LaneControl, PhaseConfigure | PhaseRun, 1, 1 + MaxSecret, true, 0},
-	TypeMark:        {"mark", both, LaneControl, awake, addrLen + 8, addrLen + 8, true, 0},
+	TypeMark:        {"mark", both, LaneControl, awake, addrLen + 12, addrLen + 12, true, 0},
 	TypeOwner:       {"owner", FromParent, LaneControl, awake, 1, 1, true, 0},
 	TypeCommit:      {"commit", FromParent, LaneControl, PhaseConfigure | PhaseRun, 2, 2, false, 0},
 	TypeFrame:       {"frame", FromParent, LaneFrames, awake, frameLen, frameLen + MaxFrame, false, 0},

@@ -19,7 +19,7 @@ var expected = map[Type]struct {
 	TypeLinkState:   {"P", "control", "CRS", 596, 596, "none"},
 	TypeRestore:     {"P", "control", "C", 0, 0, "one"},
 	TypeSecret:      {"P", "control", "CR", 1, 4097, "one"},
-	TypeMark:        {"PC", "control", "CRS", 25, 25, "one"},
+	TypeMark:        {"PC", "control", "CRS", 29, 29, "one"},
 	TypeOwner:       {"P", "control", "CRS", 1, 1, "one"},
 	TypeCommit:      {"P", "control", "CR", 2, 2, "none"},
 	TypeFrame:       {"P", "frames", "CRS", 11, 4187, "none"},

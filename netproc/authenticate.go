@@ -95,8 +95,15 @@ func (p *process) signed(r *router, m ipc.Message) ipc.Message {
 		wire.Seal(b, r.primary, r.group())
 	}
 	p.trailed.Message = b
-	p.mark(r, ipc.Mark{Sequence: h.Sent()})
+	p.tellMarks(r)
 	return &p.trailed
+}
+
+// tellMarks tells the parent what has changed in the memory of HMAC.
+func (p *process) tellMarks(r *router) {
+	for _, m := range r.auth.hmac.Changed() {
+		p.mark(r, ipc.Mark{Source: m.Source, Key: m.Key, Sequence: m.Sequence})
+	}
 }
 
 // mark tells the parent what a child that is started anew has to know.
@@ -153,9 +160,7 @@ func (p *process) authenticate(r *router, payload []byte, trailer int, a *wire.A
 		return elsewhere
 	}
 	if trailer > 0 {
-		for _, m := range h.Changed() {
-			p.mark(r, ipc.Mark{Source: m.Source, Sequence: m.Sequence})
-		}
+		p.tellMarks(r)
 		if w := r.auth.window; w > 0 && (skew > w/2 || skew < -w/2) {
 			p.notice(r, ipc.NoticeSkew, src)
 		}
@@ -218,17 +223,11 @@ func (a *authenticator) resume(marks []ipc.Mark) {
 	if a.hmac == nil {
 		return
 	}
-	var sent uint64
-	var heard []auth.Mark
+	var known []auth.Mark
 	for _, m := range marks {
-		if m.Source == ipc.FormSource {
-			continue
-		}
-		if m.Source.IsValid() {
-			heard = append(heard, auth.Mark{Source: m.Source, Sequence: m.Sequence})
-		} else {
-			sent = m.Sequence
+		if m.Source != ipc.FormSource {
+			known = append(known, auth.Mark{Source: m.Source, Key: m.Key, Sequence: m.Sequence})
 		}
 	}
-	a.hmac.Resume(sent, heard)
+	a.hmac.Resume(known)
 }

@@ -18,6 +18,9 @@ import (
 // noon is the wall clock of the tests.
 var noon = time.Unix(1_800_000_000, 0)
 
+// print1 is the fingerprint of key 1.
+var print1 = auth.Fingerprint(hmacKey(1))
+
 func hmacKey(n byte) []byte { return bytes.Repeat([]byte{n}, 32) }
 
 // authenticated brings a process with one router and its secrets up to Backup.
@@ -155,7 +158,7 @@ func TestReplayed(t *testing.T) {
 	d.frame(d.now, p)
 	d.expect("again", d.turn(), "g1 dropped replayed link=0 vrid=7 from 10.77.0.1: 1")
 
-	next := authenticated(t, r, append(secret, ipc.Slot(0), ipc.Mark{Source: peer, Sequence: binary.BigEndian.Uint64(p[20+12+4:])})...)
+	next := authenticated(t, r, append(secret, ipc.Slot(0), ipc.Mark{Source: peer, Key: print1, Sequence: binary.BigEndian.Uint64(p[20+12+4:])})...)
 	next.now += second
 	next.frame(next.now, p)
 	next.expect("heard by another process", next.turn(), "g1 dropped replayed link=0 vrid=7 from 10.77.0.1: 1")
@@ -176,7 +179,7 @@ func TestReplayedAfterReload(t *testing.T) {
 	t.Parallel()
 	secret := ipc.Secret{ID: 1, Value: hmacKey(1)}
 	p := signed(t, 1, peer, good3(200), noon.Add(time.Second))
-	mark := ipc.Mark{Source: peer, Sequence: binary.BigEndian.Uint64(p[20+12+4:])}
+	mark := ipc.Mark{Source: peer, Key: print1, Sequence: binary.BigEndian.Uint64(p[20+12+4:])}
 	for name, d := range map[string]*parent{
 		"without HMAC": authenticated(t, record3()),
 		"with HMAC":    authenticated(t, withHMAC(record3(), 1), ipc.Slot(0), secret),
@@ -194,9 +197,9 @@ func TestReplayedAfterReload(t *testing.T) {
 	r := d.p.at(0)
 	marks := make([]auth.Mark, auth.MaxSenders)
 	for i := range marks {
-		marks[i] = auth.Mark{Source: netip.AddrFrom4([4]byte{10, 1, 0, byte(i)}), Sequence: mark.Sequence + uint64(i)}
+		marks[i] = auth.Mark{Source: netip.AddrFrom4([4]byte{10, 1, 0, byte(i)}), Key: print1, Sequence: mark.Sequence + uint64(i)}
 	}
-	r.auth.hmac.Resume(0, marks)
+	r.auth.hmac.Resume(marks)
 	d.now += 60 * second
 	p = signed(t, 1, peer, good3(200), noon.Add(time.Minute))
 	d.frame(d.now, p)
@@ -491,4 +494,34 @@ func TestSigningDoesNotAllocate(t *testing.T) {
 		s.heardAll()
 		return err
 	})
+}
+
+// TestMarksOfOtherKeys: of what a process is told at the start, or by a reload, it
+// says what is of no key that it has, and what becomes of marks without one.
+func TestMarksOfOtherKeys(t *testing.T) {
+	t.Parallel()
+	const ahead = uint64(3_700_000_000) << 32
+	r := withHMAC(record3(), 2)
+	r.HMAC.Monotonic = true
+	old := []any{
+		ipc.Slot(0), ipc.Mark{Source: peer, Key: print1 + 1, Sequence: ahead},
+		ipc.Slot(0), ipc.Mark{Sequence: 7},
+	}
+	d := newParent(t)
+	d.p.wall = func() time.Time { return noon.Add(time.Duration(d.now - start)) }
+	d.say(append([]any{ipc.Hello{Build: ipc.Build()}, ipc.Slot(0), r, ipc.Slot(0), secret1}, append(old, linkUp, ipc.Commit{Routers: 1})...)...)
+	d.expect("at the start", d.turn(), "g1 ready",
+		"g1 s0 mark from 10.77.0.1: 0", "g1 s0 mark from invalid IP: 0", "g1 s0 mark from invalid IP: 7", "g1 s0 initialize->backup startup")
+	d.now += second
+	d.frame(d.now, signed(t, 1, peer, good3(200), noon))
+	if said := d.turn(); len(said) != 1 || !strings.Contains(said[0], "mark from 10.77.0.1: ") {
+		t.Errorf("the sender is not heard: %q", said)
+	}
+	r.HMAC.ActiveKey, d.generation = 2, 2
+	at := ipc.Header{Slot: 0, Generation: 2}
+	d.say(ipc.Slot(0), r, at, ipc.Secret{ID: 2, Value: hmacKey(2)}, at, ipc.Mark{Source: peer, Key: print1, Sequence: ahead}, linkUp, ipc.Commit{Routers: 1})
+	d.expect("by a reload", d.turn(), "g2 ready", "g2 s0 mark from 10.77.0.1: 0")
+	if m := d.p.at(0).auth.hmac.Marks(); len(m) != 0 {
+		t.Errorf("left: %v", m)
+	}
 }

@@ -39,7 +39,7 @@ func (d *parent) judged(f ipc.Frame, multicast bool) ipc.Drop {
 	if f.Family == ipc.IPv4 && (int(packet[0]&15) < 5 || sumOfHeader(packet) != 0xffff) {
 		return ipc.DropIPHeader
 	}
-	d.p.at(0).auth.hmac.Resume(0, nil)
+	d.p.at(0).auth.hmac.Resume(nil)
 	_, source, message, why := d.p.judge(f, d.now)
 	if multicast || why != ipc.DropDestination && why != ipc.DropTTL {
 		return why

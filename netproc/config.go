@@ -192,7 +192,7 @@ func (p *process) update(r, fresh *router) {
 	}
 	r.record, r.interval, r.sorted = fresh.record, fresh.interval, fresh.sorted
 	if was, is := r.auth.hmac, fresh.auth.hmac; was != nil && is != nil {
-		is.GoOn(&was.Replay)
+		is.GoOn(was)
 	}
 	r.auth.wipe()
 	r.auth = fresh.auth
@@ -264,11 +264,20 @@ func (p *process) commit(h ipc.Header, m ipc.Commit) error {
 	p.configuration, p.staged, p.phase = next, nil, ipc.PhaseRun
 	p.send(ipc.NoSlot, ipc.Ready{})
 	for _, r := range p.routers {
-		if r != nil && changed[r] != nil {
-			p.update(r, changed[r])
+		if r == nil {
+			continue
+		}
+		fresh := r
+		if changed[r] != nil {
+			fresh = changed[r]
+		}
+		if fresh.auth.hmac != nil {
+			p.tellMarks(fresh) // what has become of those it was told
+		}
+		if fresh != r {
+			p.update(r, fresh)
 		}
 		switch {
-		case r == nil:
 		case kept.at(r.slot) != r:
 			p.start(r, s.restored[r.slot])
 		case !speaksAlike(kept.links[r.record.Link], p.links[r.record.Link]):

@@ -48,12 +48,12 @@ func (d *daemon) write(t *testing.T) {
 func TestForm(t *testing.T) {
 	t.Parallel()
 	d, log := learning(t, t.TempDir(), formConfig())
-	d.say(t, ipc.FormSource, 1)
-	d.say(t, ipc.FormSource, 1)
-	d.say(t, ipc.FormSource, 2)
-	d.say(t, ipc.FormSource, 3)
-	d.say(t, ipc.FormSource, 2)
-	sameMarks(t, "learned", d.slots[0].marks, marks{ipc.FormSource: 3})
+	d.say(t, form, 1)
+	d.say(t, form, 1)
+	d.say(t, form, 2)
+	d.say(t, form, 3)
+	d.say(t, form, 2)
+	sameMarks(t, "learned", d.slots[0].marks, marks{form: 3})
 	var told []string
 	for line := range strings.Lines(log.String()) {
 		_, what, _ := strings.Cut(strings.TrimSpace(line), "level=INFO ")
@@ -70,7 +70,7 @@ func TestForm(t *testing.T) {
 func TestFormOnly(t *testing.T) {
 	t.Parallel()
 	d, _ := learning(t, t.TempDir(), formConfig())
-	for _, source := range []netip.Addr{own, peer, netip.IPv6Unspecified()} {
+	for _, source := range []netip.Addr{own.source, peer.source, netip.IPv6Unspecified()} {
 		if err := d.marked(ipc.Header{Slot: 0, Generation: 1}, ipc.Mark{Source: source, Sequence: 1}); err == nil {
 			t.Errorf("a mark of %v is accepted", source)
 		}
@@ -81,18 +81,16 @@ func TestFormOnly(t *testing.T) {
 	}
 }
 
-// TestFormIsNoSender: it does not give way to the thirty-third sender, and none
-// to it.
+// TestFormIsNoSender: it does not give way to senders, and none to it.
 func TestFormIsNoSender(t *testing.T) {
 	t.Parallel()
 	m := marks{}
 	for i := range marksMax {
-		m.set(netip.AddrFrom4([4]byte{10, 0, 1, byte(i)}), uint64(100+i))
+		m.set(marker{source: netip.AddrFrom4([4]byte{10, 0, 1, byte(i)})}, uint64(100+i))
 	}
-	m.set(ipc.FormSource, 1)
-	m.set(own, 7)
-	m.set(netip.AddrFrom4([4]byte{10, 0, 2, 1}), 500)
-	if len(m) != marksMax+2 || m[ipc.FormSource] != 1 || m[netip.AddrFrom4([4]byte{10, 0, 1, 0})] != 0 {
+	m.set(form, 1)
+	m.set(marker{source: netip.AddrFrom4([4]byte{10, 0, 2, 1})}, 500)
+	if len(m) != marksMax+1 || m[form] != 1 || m[marker{source: netip.AddrFrom4([4]byte{10, 0, 1, 0})}] != 0 {
 		t.Errorf("%d marks: %v", len(m), m)
 	}
 }
@@ -115,7 +113,7 @@ func TestFormAcrossReloads(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			d, _ := learning(t, dir, formConfig())
-			d.say(t, ipc.FormSource, 1)
+			d.say(t, form, 1)
 			c := formConfig()
 			change(c)
 			for _, c := range []*conf.Config{c, formConfig()} {
@@ -123,13 +121,13 @@ func TestFormAcrossReloads(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if got := d.find(0, 1).marks[ipc.FormSource]; got != 1 {
+			if got := d.find(0, 1).marks[form]; got != 1 {
 				t.Errorf("mark %d after reloads", got)
 			}
 			d.write(t)
 			d.unlockState("eth0")
 			next, _ := learning(t, dir, formConfig())
-			sameMarks(t, "after a restart", next.slots[0].marks, marks{ipc.FormSource: 1})
+			sameMarks(t, "after a restart", next.slots[0].marks, marks{form: 1})
 		})
 	}
 }
@@ -143,13 +141,13 @@ func TestFormAndMonotonic(t *testing.T) {
 	c.Routers[0].Checksum = conf.ChecksumAuto
 	d, _ := learning(t, dir, c)
 	d.say(t, peer, 77)
-	d.say(t, ipc.FormSource, 5)
+	d.say(t, form, 5)
 	c = hmacConfig()
 	c.Routers[0].Checksum, c.Routers[0].Auth, c.Routers[0].HMAC = conf.ChecksumAuto, conf.AuthNone, nil
 	if err := d.reloadMarks(c); err != nil {
 		t.Fatal(err)
 	}
-	d.say(t, ipc.FormSource, 6)
+	d.say(t, form, 6)
 	d.write(t)
 	text, err := os.ReadFile(stateFile(dir, "eth0"))
 	if want := "4 1 0.0.0.0 6\n4 1 fe80::1 77\n4 9 0.0.0.0 1\n"; err != nil || string(text) != want {
@@ -170,12 +168,12 @@ func TestFormAndMonotonic(t *testing.T) {
 func TestFormHandedOver(t *testing.T) {
 	t.Parallel()
 	d, _ := learning(t, t.TempDir(), formConfig())
-	d.say(t, ipc.FormSource, 1)
+	d.say(t, form, 1)
 	h := d.bequest("eth0")
 	if len(h.Slots) != 1 {
 		t.Fatalf("%+v", h)
 	}
-	sameMarks(t, "handed over", h.Slots[0].marks(), marks{ipc.FormSource: 1})
+	sameMarks(t, "handed over", h.Slots[0].Marks, marks{form: 1})
 }
 
 // TestFormNeedsNoState: a state that cannot be kept is told, and no reason not
@@ -198,7 +196,7 @@ func TestFormNeedsNoState(t *testing.T) {
 				t.Errorf("it said %s", log)
 			}
 			sameMarks(t, "read", d.slots[0].marks, nil)
-			d.say(t, ipc.FormSource, 1)
+			d.say(t, form, 1)
 			if files := d.snapshot(); len(files) != 0 {
 				t.Errorf("written: %v", files)
 			}

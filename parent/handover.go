@@ -34,16 +34,16 @@ type handover struct {
 
 // handedSlot is a page of the ledger.
 type handedSlot struct {
-	Name    string            `json:"name"`
-	Device  string            `json:"device"`  // "" is the interface itself
-	Default bool              `json:"default"` // its name is
-	Index   int               `json:"index"`
-	Held    bool              `json:"held"`
-	Placed  []vaddr           `json:"placed"`
-	Expires int64             `json:"expires"` // CLOCK_MONOTONIC, ns
-	Marks   map[string]uint64 `json:"marks"`   // sequences of HMAC by sender; "" is our own
-	Begun   int64             `json:"begun"`   // when it could begin first, CLOCK_MONOTONIC, ns
-	Over    bool              `json:"over"`    // it has reached its first state
+	Name    string  `json:"name"`
+	Device  string  `json:"device"`  // "" is the interface itself
+	Default bool    `json:"default"` // its name is
+	Index   int     `json:"index"`
+	Held    bool    `json:"held"`
+	Placed  []vaddr `json:"placed"`
+	Expires int64   `json:"expires"` // CLOCK_MONOTONIC, ns
+	Marks   marks   `json:"marks"`   // sequences of HMAC by sender and key
+	Begun   int64   `json:"begun"`   // when it could begin first, CLOCK_MONOTONIC, ns
+	Over    bool    `json:"over"`    // it has reached its first state
 }
 
 func handoverFile(iface string) (string, error) { return runFile(iface, "handover") }
@@ -127,15 +127,8 @@ func (d *daemon) bequest(iface string) handover {
 		if s == nil || d.links[s.link].name != iface || s.index == 0 && len(s.marks) == 0 && s.start.begun == 0 {
 			continue
 		}
-		one := handedSlot{Name: s.name, Device: s.device, Default: s.defaulted, Index: s.index, Held: s.held, Placed: s.placed, Expires: s.expires, Marks: map[string]uint64{},
+		one := handedSlot{Name: s.name, Device: s.device, Default: s.defaulted, Index: s.index, Held: s.held, Placed: s.placed, Expires: s.expires, Marks: s.marks,
 			Begun: s.start.begun, Over: s.start.over}
-		for source, sequence := range s.marks {
-			key := ""
-			if source.IsValid() {
-				key = source.String()
-			}
-			one.Marks[key] = sequence
-		}
 		h.Slots = append(h.Slots, one)
 	}
 	return h
@@ -150,29 +143,17 @@ func writeHandover(path string, h handover) error {
 	return os.WriteFile(path, text, 0o600)
 }
 
-// readHandover reads and removes a file; nil where there is none, or none
-// that can be trusted.
+// readHandover reads and removes a file; nil where there is none. With an error
+// nothing of it is to be believed.
 func readHandover(path string) (*handover, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	} else if err != nil {
+	f, err := openOurs(path, handoverMax, func(st *unix.Stat_t) bool { return st.Mode&0o077 != 0 || int(st.Uid) != os.Geteuid() })
+	os.Remove(path)
+	if f == nil {
 		return nil, err
 	}
 	defer f.Close()
-	os.Remove(path)
-	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
-		return nil, err
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o077 != 0 || int(st.Uid) != os.Geteuid() || st.Size > handoverMax {
-		return nil, fmt.Errorf("mode %o, owner %d, %d bytes: not ours", st.Mode, st.Uid, st.Size)
-	}
-	var h handover
-	if err := json.NewDecoder(f).Decode(&h); err != nil {
-		return nil, err
-	}
-	return &h, nil
+	h := &handover{}
+	return h, json.NewDecoder(f).Decode(h)
 }
 
 // inherit takes over what the daemon before has left on our interfaces, as
@@ -194,7 +175,7 @@ func (d *daemon) inherit(c *conf.Config) error {
 				s.start.begun, s.start.over = min(h.Slots[i].Begun, d.now), h.Slots[i].Over
 			}
 			if s != nil && s.marks != nil {
-				s.marks.raise(h.Slots[i].marks())
+				s.marks.raise(h.Slots[i].Marks)
 			}
 			if s == nil || !s.confirms(&h.Slots[i], byIndex[h.Slots[i].Index], byName[name], d.namespace) {
 				continue
@@ -225,7 +206,7 @@ func (d *daemon) bequests(c *conf.Config) map[string]*handover {
 		if err != nil {
 			d.log.Warn("nothing taken over from the daemon before", "link", name, "error", err)
 		}
-		if h == nil {
+		if err != nil || h == nil {
 			continue
 		}
 		all[name] = h
@@ -276,17 +257,6 @@ func (d *daemon) resume(s *slot, h *handedSlot, device linkInfo) {
 		_, l.saved, _ = parseAlias(device.Alias, l.name)
 		l.settled = true
 	}
-}
-
-// marks are what the daemon before remembered of a slot's senders.
-func (h *handedSlot) marks() marks {
-	m := make(marks)
-	for source, sequence := range h.Marks {
-		if addr, err := netip.ParseAddr(source); err == nil || source == "" {
-			m.set(addr, sequence)
-		}
-	}
-	return m
 }
 
 // inheritedOn says whether an address, or any with an invalid prefix, was

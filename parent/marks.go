@@ -1,38 +1,71 @@
 package parent
 
 import (
+	"fmt"
 	"maps"
 	"net/netip"
+	"strconv"
+	"strings"
 
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
 )
 
-// marks are the last sequences of HMAC by sender; our own has no address.
-type marks map[netip.Addr]uint64
+// marker is who has sent something under a key: the address, invalid for
+// ourselves, and the fingerprint of the key, 0 for every key.
+type marker struct {
+	source netip.Addr
+	key    uint32
+}
 
-// marksMax bounds the senders remembered for a virtual router, beside
-// ourselves: as many as the child remembers, and one mark for those that had to
-// give way.
-const marksMax = 33
+// MarshalText writes "-" for ourselves, and no key where it is every one.
+func (s marker) MarshalText() ([]byte, error) {
+	name := "-"
+	if s.source.IsValid() {
+		name = s.source.String()
+	}
+	if s.key != 0 {
+		name += fmt.Sprintf("@%08x", s.key)
+	}
+	return []byte(name), nil
+}
+
+// UnmarshalText reads that; releases before this one wrote no keys, and nothing for
+// ourselves in a handover.
+func (s *marker) UnmarshalText(text []byte) error {
+	name, key, keyed := strings.Cut(string(text), "@")
+	if !keyed {
+		key = "0"
+	}
+	n, err := strconv.ParseUint(key, 16, 32)
+	*s = marker{key: uint32(n)}
+	if err == nil && name != "-" && name != "" {
+		s.source, err = netip.ParseAddr(name)
+	}
+	return err
+}
+
+// marks are the last sequences of HMAC by sender and key.
+type marks map[marker]uint64
+
+// marksMax bounds what is remembered for a virtual router. The child remembers 32
+// senders of each key, itself, and one mark for those that had to give way; those of
+// four keys have room.
+const marksMax = 4 * 34
 
 // newer compares sequences as RFC 1982 does, so that they may wrap.
 func newer(a, b uint64) bool { return int64(a-b) > 0 }
 
-// isSender says whether a source is another router, not ourselves nor the mark
-// of the form of our checksum.
-func isSender(source netip.Addr) bool { return source.IsValid() && source != ipc.FormSource }
-
 // set remembers a sequence. Where there is no room for another sender, the
-// one with the oldest gives way.
-func (m marks) set(source netip.Addr, sequence uint64) {
-	if _, known := m[source]; !known && isSender(source) {
-		senders, oldest := 0, netip.Addr{}
+// one with the oldest gives way; the form of our checksum needs none.
+func (m marks) set(who marker, sequence uint64) {
+	if _, known := m[who]; !known && who.source != ipc.FormSource {
+		senders, oldest := 0, marker{}
 		for s := range m {
-			if !isSender(s) {
+			if s.source == ipc.FormSource {
 				continue
 			}
-			if senders++; !oldest.IsValid() || newer(m[oldest], m[s]) {
+			if senders++; senders == 1 || newer(m[oldest], m[s]) {
 				oldest = s
 			}
 		}
@@ -40,14 +73,14 @@ func (m marks) set(source netip.Addr, sequence uint64) {
 			delete(m, oldest)
 		}
 	}
-	m[source] = sequence
+	m[who] = sequence
 }
 
 // raise takes over what is unknown here, or newer.
 func (m marks) raise(other marks) {
-	for source, sequence := range other {
-		if old, known := m[source]; !known || newer(sequence, old) {
-			m.set(source, sequence)
+	for who, sequence := range other {
+		if old, known := m[who]; !known || newer(sequence, old) {
+			m.set(who, sequence)
 		}
 	}
 }
@@ -55,24 +88,25 @@ func (m marks) raise(other marks) {
 // marked remembers what the child says that it has sent or heard, or, with
 // sequence 0, forgotten, and the form of the checksum that it has learned. What is remembered for good never goes back.
 func (d *daemon) marked(h ipc.Header, m ipc.Mark) error {
-	s := d.slotOf(h)
+	s, who := d.slotOf(h), marker{m.Source, m.Key}
 	form := m.Source == ipc.FormSource
 	if s == nil || form && s.checksum != ipc.ChecksumAuto || !form && s.auth != ipc.AuthHMAC {
 		return &violation{reason: "mark of a slot that has nothing to remember"}
 	}
-	if form || s.hmac.Monotonic {
-		if old, known := s.marks[m.Source]; m.Sequence == 0 || known && !newer(m.Sequence, old) {
-			return nil
-		}
-		d.stateDirty = true
-	} else if m.Sequence == 0 {
-		delete(s.marks, m.Source)
+	old, known := s.marks[who]
+	lasts := form || s.hmac.Monotonic
+	if lasts && known && m.Sequence != 0 && !newer(m.Sequence, old) {
+		return nil
+	}
+	d.stateDirty = d.stateDirty || lasts
+	if m.Sequence == 0 {
+		delete(s.marks, who)
 		return nil
 	}
 	if form && s.report.take(d.now) {
 		d.log.Info("checksum learned", "vr", s.name, "checksum", [...]conf.Checksum{conf.RFC9568, conf.RFC5798}[m.Sequence&1])
 	}
-	s.marks.set(m.Source, m.Sequence)
+	s.marks.set(who, m.Sequence)
 	return nil
 }
 

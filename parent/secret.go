@@ -92,20 +92,14 @@ func (d *daemon) shed() {
 
 // authOf translates how a virtual router authenticates, and lists its secrets.
 func authOf(r *conf.Router) (kind ipc.Auth, how ipc.HMAC, secrets []ipc.Secret) {
-	switch r.Auth {
-	case conf.AuthSimple:
-		kind = ipc.AuthSimple
-	case conf.AuthP0:
-		kind = ipc.AuthP0
-	case conf.AuthP1:
-		kind = ipc.AuthP1
-	case conf.AuthHMAC:
+	kind = map[conf.AuthType]ipc.Auth{conf.AuthSimple: ipc.AuthSimple, conf.AuthP0: ipc.AuthP0, conf.AuthP1: ipc.AuthP1, conf.AuthHMAC: ipc.AuthHMAC}[r.Auth]
+	if kind == ipc.AuthHMAC {
 		how = ipc.HMAC{ActiveKey: r.HMAC.ActiveKey, Monotonic: r.HMAC.AntiReplay == "monotonic", Window: uint16(r.HMAC.Window.Seconds()),
 			Mode: map[string]uint8{"receive-only": 0, "permissive": 1, "enforce": 2}[r.HMAC.Mode]}
 		for _, k := range r.HMAC.Keys {
 			secrets = append(secrets, ipc.Secret{ID: k.ID, Value: k.Value})
 		}
-		return ipc.AuthHMAC, how, secrets
+		return kind, how, secrets
 	}
 	if kind != ipc.AuthNone && len(r.Secret) > 0 {
 		secrets = []ipc.Secret{{Value: r.Secret}}
@@ -120,7 +114,7 @@ func (d *daemon) confide(s *slot) {
 		d.send(ipc.Header{Slot: s.slot}, secret)
 		d.confided = true
 	}
-	for source, sequence := range s.marks {
-		d.send(ipc.Header{Slot: s.slot}, ipc.Mark{Source: source, Sequence: sequence})
+	for who, sequence := range s.marks {
+		d.send(ipc.Header{Slot: s.slot}, ipc.Mark{Source: who.source, Key: who.key, Sequence: sequence})
 	}
 }

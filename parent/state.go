@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,12 +26,12 @@ const (
 	// wrote: the state is a second old at the most, but for writing it.
 	stateMargin = 2 << 32
 	// stateMax bounds a file, in bytes: an interface has 2 * 255 virtual
-	// routers, each 34 lines of at most 68 bytes.
-	stateMax = 2 << 20
+	// routers, each 137 lines of at most 77 bytes.
+	stateMax = 6 << 20
 )
 
 // stateFile keeps, for one interface, the last sequences of HMAC with
-// anti_replay = "monotonic", a line each: family, VRID, source, sequence.
+// anti_replay = "monotonic", a line each: family, VRID, source and key, sequence.
 // Our own have the source "-", and the forms of checksums that were learned
 // 0.0.0.0, ipc.FormSource.
 func stateFile(dir, iface string) string { return filepath.Join(dir, "replay."+iface) }
@@ -47,7 +46,7 @@ func (s *slot) keepsState() (keeps, must bool) {
 // lasting are the marks that are kept in a file: all, or that of the form.
 func (m marks) lasting(all bool) marks {
 	kept := maps.Clone(m)
-	maps.DeleteFunc(kept, func(source netip.Addr, _ uint64) bool { return !all && source != ipc.FormSource })
+	maps.DeleteFunc(kept, func(who marker, _ uint64) bool { return !all && who.source != ipc.FormSource })
 	return kept
 }
 
@@ -72,8 +71,10 @@ func (d *daemon) readState(next []*slot) (all map[vrID]marks, err error) {
 			d.log.Info("learned checksums are not kept", "link", iface, "error", err)
 		}
 		for id, m := range read {
-			if own, sent := m[netip.Addr{}]; sent && fresh {
-				m[netip.Addr{}] = own + stateMargin
+			for who := range m {
+				if fresh && !who.source.IsValid() {
+					m[who] += stateMargin
+				}
 			}
 			all[id] = m
 		}
@@ -137,22 +138,33 @@ func foreign(st *unix.Stat_t) bool {
 	return st.Mode&0o022 != 0 || st.Uid != 0 && int(st.Uid) != os.Geteuid()
 }
 
-// readStateFile reads one file, all of it or nothing.
-func readStateFile(dir, iface string) (map[vrID]marks, error) {
-	path := stateFile(dir, iface)
+// openOurs opens a file that a daemon of ours has written, of max bytes at the most
+// and not foreign; nil where there is none.
+func openOurs(path string, max int64, foreign func(st *unix.Stat_t) bool) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	} else if err != nil {
-		return nil, fmt.Errorf("state: %w", err)
+		return nil, err
 	}
-	defer f.Close()
 	var st unix.Stat_t
-	if err = unix.Fstat(int(f.Fd()), &st); err == nil && (st.Mode&unix.S_IFMT != unix.S_IFREG || foreign(&st) || st.Size > stateMax) {
+	if err = unix.Fstat(int(f.Fd()), &st); err == nil && (st.Mode&unix.S_IFMT != unix.S_IFREG || st.Size > max || foreign(&st)) {
 		err = fmt.Errorf("mode %o, owner %d, %d bytes: must be a file that only root can write", st.Mode, st.Uid, st.Size)
 	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// readStateFile reads one file, all of it or nothing.
+func readStateFile(dir, iface string) (map[vrID]marks, error) {
+	path := stateFile(dir, iface)
+	f, err := openOurs(path, stateMax, foreign)
 	var all map[vrID]marks
-	if err == nil {
+	if err == nil && f != nil {
+		defer f.Close()
 		all, err = parseState(io.LimitReader(f, stateMax), iface)
 	}
 	if err != nil {
@@ -166,17 +178,18 @@ func parseState(r io.Reader, iface string) (map[vrID]marks, error) {
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
 		id := vrID{iface: iface}
+		var who marker
 		var source, rest string
 		var sequence uint64
 		n, _ := fmt.Sscanf(lines.Text()+" .", "%d %d %s %d %s", &id.family, &id.vrid, &source, &sequence, &rest)
-		addr, err := netip.ParseAddr(source)
-		if n != 5 || rest != "." || err != nil && source != "-" || id.family != ipc.IPv4 && id.family != ipc.IPv6 || id.vrid == 0 {
+		err := who.UnmarshalText([]byte(source))
+		if n != 5 || rest != "." || err != nil || id.family != ipc.IPv4 && id.family != ipc.IPv6 || id.vrid == 0 {
 			return nil, fmt.Errorf("%q is not a line of state", lines.Text())
 		}
 		if all[id] == nil {
 			all[id] = make(marks)
 		}
-		all[id].set(addr, sequence)
+		all[id].set(who, sequence)
 	}
 	return all, lines.Err()
 }
@@ -196,11 +209,8 @@ func (d *daemon) snapshot() map[string][]byte {
 		}
 	}
 	for id, m := range all {
-		for source, sequence := range m {
-			name := "-"
-			if source.IsValid() {
-				name = source.String()
-			}
+		for who, sequence := range m {
+			name, _ := who.MarshalText()
 			lines[id.iface] = append(lines[id.iface], fmt.Sprintf("%d %d %s %d\n", id.family, id.vrid, name, sequence))
 		}
 	}

@@ -51,20 +51,21 @@ func remembering(t *testing.T, antiReplay string) *daemon {
 }
 
 var (
-	own  netip.Addr
-	peer = netip.MustParseAddr("fe80::1")
+	own  marker
+	peer = marker{source: netip.MustParseAddr("fe80::1")}
+	form = marker{source: ipc.FormSource}
 )
 
 func sameMarks(t *testing.T, what string, got, want marks) {
 	t.Helper()
-	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{}), cmpopts.EquateEmpty()); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(marker{}), cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", what, diff)
 	}
 }
 
-func (d *daemon) say(t *testing.T, source netip.Addr, sequence uint64) {
+func (d *daemon) say(t *testing.T, who marker, sequence uint64) {
 	t.Helper()
-	if err := d.marked(ipc.Header{Slot: 0, Generation: 1}, ipc.Mark{Source: source, Sequence: sequence}); err != nil {
+	if err := d.marked(ipc.Header{Slot: 0, Generation: 1}, ipc.Mark{Source: who.source, Key: who.key, Sequence: sequence}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -74,19 +75,20 @@ func (d *daemon) say(t *testing.T, source netip.Addr, sequence uint64) {
 func TestMarks(t *testing.T) {
 	t.Parallel()
 	d := remembering(t, "time")
-	at := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 1, byte(i)}) }
+	at := func(i int) marker { return marker{netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 7} }
 	const wrap = 1<<63 - 50 // the order is RFC 1982's
-	for i := range 100 {
+	const many = 3 * marksMax
+	for i := range many {
 		d.say(t, at(i), uint64(i)*1<<32+wrap<<1)
 	}
-	d.say(t, own, 1000)
-	want := marks{own: 1000}
-	for i := 100 - marksMax; i < 100; i++ {
+	want := marks{}
+	for i := many - marksMax; i < many; i++ {
 		want[at(i)] = uint64(i)*1<<32 + wrap<<1
 	}
 	sameMarks(t, "the newest", d.slots[0].marks, want)
-	d.say(t, at(99), 0)
-	delete(want, at(99))
+	d.say(t, marker{source: at(many - 1).source}, 0) // under another key
+	d.say(t, at(many-1), 0)
+	delete(want, at(many-1))
 	sameMarks(t, "one forgotten", d.slots[0].marks, want)
 	for slot, what := range map[ipc.Slot]string{1: "a password", 2: "nothing", 9: "no slot"} {
 		if err := d.marked(ipc.Header{Slot: slot, Generation: 1}, ipc.Mark{}); err == nil {
@@ -95,8 +97,9 @@ func TestMarks(t *testing.T) {
 	}
 }
 
-// TestMarksNeverSink: what is remembered for good does not go back, nor is it
-// forgotten; with a window it may, for clocks are set.
+// TestMarksNeverSink: what is remembered for good does not go back; with a window
+// it may, for clocks are set. Either is forgotten when the child says so: of a key
+// that is no more.
 func TestMarksNeverSink(t *testing.T) {
 	t.Parallel()
 	for antiReplay, want := range map[string]marks{"monotonic": {peer: 78}, "time": {peer: 5}} {
@@ -106,10 +109,7 @@ func TestMarksNeverSink(t *testing.T) {
 		d.say(t, peer, 5)
 		sameMarks(t, antiReplay, d.slots[0].marks, want)
 		d.say(t, peer, 0)
-		if antiReplay == "time" {
-			want = nil
-		}
-		sameMarks(t, antiReplay+", forgotten", d.slots[0].marks, want)
+		sameMarks(t, antiReplay+", forgotten", d.slots[0].marks, nil)
 	}
 }
 
@@ -176,7 +176,7 @@ func TestConfide(t *testing.T) {
 					if err != nil {
 						return err
 					}
-					told[m.(ipc.Mark).Source] = m.(ipc.Mark).Sequence
+					told[marker{m.(ipc.Mark).Source, m.(ipc.Mark).Key}] = m.(ipc.Mark).Sequence
 				}
 			}
 			return nil
@@ -235,9 +235,9 @@ func TestFullStateCanBeRead(t *testing.T) {
 	all := map[vrID]marks{}
 	for vrid := 1; vrid <= 255; vrid++ {
 		for _, family := range []ipc.Family{ipc.IPv4, ipc.IPv6} {
-			m := marks{own: 1<<64 - 1}
+			m := marks{form: 1<<64 - 1}
 			for i := range marksMax {
-				m[netip.AddrFrom16([16]byte{0xfe, 0x80, 10: 0xff, 0xff, 0xff, 0xff, 0xff, byte(100 + i)})] = 1<<64 - 1
+				m[marker{netip.AddrFrom16([16]byte{0xfe, 0x80, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0xff, 0xff, 0xff, 0xff, 0xff, byte(100 + i)}), 1<<32 - 1}] = 1<<64 - 1
 			}
 			all[vrID{"eth0", family, uint8(vrid)}] = m
 		}
@@ -281,6 +281,8 @@ func TestStateRefused(t *testing.T) {
 		{"more on a line", good + "4 1 - 5 5\n", "is not a line of state", nil},
 		{"family 5", good + "5 1 - 5\n", "is not a line of state", nil},
 		{"VRID 0", good + "4 0 - 5\n", "is not a line of state", nil},
+		{"no key", good + "4 1 fe80::2@ 5\n", "is not a line of state", nil},
+		{"a key too long", good + "4 1 fe80::2@123456789 5\n", "is not a line of state", nil},
 		{"no address", good + "4 1 here 5\n", "is not a line of state", nil},
 		{"a line too long", good + strings.Repeat("4", 1<<17) + "\n", "token too long", nil},
 		{"too long", strings.Repeat(good, stateMax/len(good)+1), "must be a file", nil},

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -94,6 +95,7 @@ type HMAC struct {
 	active uint8
 	mode   Mode
 	macs   [256]hash.Hash // by key ID
+	prints [256]uint32    // likewise, of the keys
 	pseudo [20]byte
 	sum    [sha256.Size]byte
 }
@@ -110,7 +112,7 @@ func New(c Config) (*HMAC, error) {
 		case len(k.Value) < MinKey || len(k.Value) > MaxKey:
 			return nil, fmt.Errorf("key %d: %d bytes, accepted: %d..%d", k.ID, len(k.Value), MinKey, MaxKey)
 		}
-		h.macs[k.ID] = hmac.New(sha256.New, k.Value)
+		h.macs[k.ID], h.prints[k.ID] = hmac.New(sha256.New, k.Value), Fingerprint(k.Value)
 	}
 	switch {
 	case h.macs[c.Active] == nil:
@@ -121,6 +123,49 @@ func New(c Config) (*HMAC, error) {
 		return nil, fmt.Errorf("window %v: accepted: a second or more", c.Window)
 	}
 	return h, nil
+}
+
+// Fingerprint is what "rvrrpd --check" prints of a key, as a number; never 0.
+func Fingerprint(key []byte) uint32 {
+	sum := sha256.Sum256(append([]byte("rvrrpd key fingerprint\x00"), key...))
+	return max(binary.BigEndian.Uint32(sum[:]), 1)
+}
+
+// Resume takes over what another process of the same virtual router has sent and
+// received, under the keys that we have. Marks under others are forgotten: nothing
+// verifies with them any more. Those of every key become ones of each that we have.
+func (h *HMAC) Resume(marks []Mark) {
+	h.marks, h.changed = h.marks[:0], h.changed[:0]
+	for _, m := range marks {
+		if slices.Contains(h.prints[:], m.Key) && m.Key != 0 {
+			h.raise(m)
+			continue
+		}
+		h.changed = append(h.changed, Mark{Source: m.Source, Key: m.Key})
+		for _, id := range h.IDs() {
+			if m.Key != 0 {
+				break
+			}
+			if one := (Mark{Source: m.Source, Key: h.prints[id], Sequence: m.Sequence}); h.raise(one) {
+				h.changed = append(h.changed, one)
+			}
+		}
+	}
+}
+
+// GoOn takes over from was, the same virtual router before, which knows best
+// what it has sent itself; what Resume brought fills the rest.
+func (h *HMAC) GoOn(was *HMAC) {
+	for _, m := range was.marks {
+		if !slices.Contains(h.prints[:], m.Key) {
+			continue
+		}
+		if at := h.find(m.Source, m.Key); at >= 0 && !m.Source.IsValid() && h.kind == Time {
+			h.marks[at] = m
+			continue
+		}
+		h.raise(m)
+	}
 }
 
 // IDs lists the keys there are, by their numbers.
@@ -152,7 +197,8 @@ func (h *HMAC) Signs() bool { return h.mode != ReceiveOnly }
 func (h *HMAC) Sign(b []byte, start int, src netip.Addr, now time.Time) []byte {
 	message := b[start:]
 	b = append(b, extHMAC, h.active, 0, 0)
-	b = binary.BigEndian.AppendUint64(b, h.next(now))
+	h.changed = h.changed[:0]
+	b = binary.BigEndian.AppendUint64(b, h.next(h.prints[h.active], now))
 	trailer := b[start+len(message):]
 	return append(b, h.compute(h.active, message, trailer, src)...)
 }
@@ -166,7 +212,7 @@ func (h *HMAC) Verify(payload []byte, n int, src netip.Addr, now time.Time) (ske
 	h.changed = h.changed[:0]
 	skew, problem = h.Check(payload, n, src, now)
 	if problem == NoProblem && len(payload) > n {
-		problem = h.received(src, sequenceOf(payload[n:]), now)
+		problem = h.received(src, h.prints[payload[n+1]], sequenceOf(payload[n:]), now)
 	}
 	return skew, problem
 }

@@ -2,12 +2,14 @@ package auth_test
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net/netip"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/netproc/auth"
 )
 
@@ -124,7 +126,7 @@ func TestSignAsCaptured(t *testing.T) {
 	for i, c := range capture(t) {
 		sequence := binary.BigEndian.Uint64(c.payload[c.n+4:])
 		h := newHMAC(t, func(cfg *auth.Config) { cfg.Active, cfg.AntiReplay = c.payload[c.n+1], auth.Monotonic })
-		h.Resume(sequence-1, nil)
+		h.Resume([]auth.Mark{{Key: keyPrint(t, c.payload[c.n+1]), Sequence: sequence - 1}})
 		got := h.Sign(append([]byte("before"), c.payload[:c.n]...), len("before"), c.src, time.Unix(1, 0))
 		if string(got[len("before"):]) != string(c.payload) {
 			t.Errorf("packet %d: got %x, want %x", i, got[len("before"):], c.payload)
@@ -287,4 +289,25 @@ func FuzzVerify(f *testing.F) {
 			t.Errorf("%x of %d bytes from %v verifies", payload, n, src)
 		}
 	})
+}
+
+// keyPrint is the fingerprint of a key of the capture.
+func keyPrint(t testing.TB, id byte) uint32 {
+	for _, k := range keys(t) {
+		if k.ID == id {
+			return auth.Fingerprint(k.Value)
+		}
+	}
+	t.Fatalf("no key %d", id)
+	return 0
+}
+
+// TestFingerprint: the one that "rvrrpd --check" prints.
+func TestFingerprint(t *testing.T) {
+	t.Parallel()
+	for _, k := range keys(t) {
+		if got, want := fmt.Sprintf("%08x", auth.Fingerprint(k.Value)), (conf.Key{Value: k.Value}).Fingerprint(); got != want {
+			t.Errorf("key %d: %s, want %s", k.ID, got, want)
+		}
+	}
 }

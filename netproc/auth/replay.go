@@ -6,39 +6,43 @@ import (
 	"time"
 )
 
-// MaxSenders bounds the senders that one virtual router remembers. Only who
-// has a key gets in.
+// MaxSenders bounds the senders that one virtual router remembers of each key.
+// Only who has the key gets in.
 const MaxSenders = 32
 
-// Mark is the last sequence of a sender: seconds, fraction and counter as in
-// the trailer.
+// Mark is the last sequence of a sender under one key: seconds, fraction and
+// counter as in the trailer. Under another key it says nothing: who has stolen one
+// can lead everybody far into the future with it, and a new key begins anew.
 type Mark struct {
-	Source   netip.Addr
-	Sequence uint64
+	// Source is the sender; invalid: we ourselves.
+	Source netip.Addr
+	// Key is the Fingerprint of the key; 0: of every key, from a release that did not
+	// tell them apart.
+	Key      uint32
+	Sequence uint64 // 0: forgotten
 }
 
 // Others is the source of the mark of all senders that have none of their own: the
 // newest of those that had to give way. No sender has this address.
 var Others = netip.IPv6Unspecified()
 
+// isSender says whether a mark is another router's.
+func (m Mark) isSender() bool { return m.Source.IsValid() && m.Source != Others }
+
 // Replay remembers what was sent and received; its zero value nothing.
 type Replay struct {
 	kind    AntiReplay
 	window  int64 // seconds
-	sent    uint64
 	marks   []Mark
 	changed []Mark
 	held    Mark
 }
 
-// Sent is the sequence of the last trailer we made, 0 before the first.
-func (r *Replay) Sent() uint64 { return r.sent }
-
-// Marks are the last sequences of the senders heard; not to be changed.
+// Marks are the last sequences of the senders heard, and ours; not to be changed.
 func (r *Replay) Marks() []Mark { return r.marks }
 
-// Changed are the marks that the last Verify has changed, those that it has
-// forgotten with sequence 0. They are valid until the next call.
+// Changed are the marks that the last Verify, Sign or Resume has changed, those
+// that it has forgotten with sequence 0. They are valid until the next call.
 func (r *Replay) Changed() []Mark { return r.changed }
 
 // Held is the mark that the last advertisement was held against that was Replayed.
@@ -50,47 +54,36 @@ func (r *Replay) Ahead(sequence uint64, now time.Time) bool {
 	return r.kind == Time && seconds(sequence, now) < -r.window
 }
 
-// GoOn takes over from was, the same virtual router before, which knows best
-// what it has sent and received itself; what Resume brought fills the rest.
-func (r *Replay) GoOn(was *Replay) {
-	if r.sent == 0 || was.sent != 0 && (r.kind == Time || newer(was.sent, r.sent)) {
-		r.sent = was.sent
+// raise takes over a mark that is unknown here, or newer, and says whether it did.
+// What is more than MaxSenders is left out.
+func (r *Replay) raise(m Mark) bool {
+	at := r.find(m.Source, m.Key)
+	switch {
+	case at < 0 && m.isSender() && r.senders(m.Key) >= MaxSenders:
+		return false
+	case at < 0:
+		r.marks = append(r.marks, m)
+	case !newer(m.Sequence, r.marks[at].Sequence):
+		return false
+	default:
+		r.marks[at] = m
 	}
-	told := r.marks
-	r.marks = slices.Clone(was.marks)
-	for _, m := range told {
-		at := slices.IndexFunc(r.marks, func(o Mark) bool { return o.Source == m.Source })
-		switch {
-		case at >= 0 && newer(m.Sequence, r.marks[at].Sequence):
-			r.marks[at] = m
-		case at < 0 && (m.Source == Others || r.senders() < MaxSenders):
-			r.marks = append(r.marks, m)
+	return true
+}
+
+// senders is how many of them have a mark under a key.
+func (r *Replay) senders(key uint32) (n int) {
+	for _, m := range r.marks {
+		if m.Key == key && m.isSender() {
+			n++
 		}
 	}
+	return n
 }
 
-// Resume takes over what another process of the same virtual router sent and
-// received. What is more than MaxSenders is left out.
-func (r *Replay) Resume(sent uint64, marks []Mark) {
-	r.sent, r.marks = sent, r.marks[:0]
-	for _, m := range marks {
-		if m.Source == Others || r.senders() < MaxSenders {
-			r.marks = append(r.marks, m)
-		}
-	}
-}
-
-// senders is how many of them have a mark.
-func (r *Replay) senders() int {
-	if r.find(Others) >= 0 {
-		return len(r.marks) - 1
-	}
-	return len(r.marks)
-}
-
-// find is the place of a source's mark, negative for none.
-func (r *Replay) find(source netip.Addr) int {
-	return slices.IndexFunc(r.marks, func(m Mark) bool { return m.Source == source })
+// find is the place of a mark, negative for none.
+func (r *Replay) find(source netip.Addr, key uint32) int {
+	return slices.IndexFunc(r.marks, func(m Mark) bool { return m.Source == source && m.Key == key })
 }
 
 // clock is the sequence of an instant, with counter 0.
@@ -106,16 +99,20 @@ func seconds(sequence uint64, now time.Time) int64 {
 	return int64(int32(uint32(now.Unix()) - uint32(sequence>>32)))
 }
 
-// next is the sequence of the next trailer: our clock's, but newer than the
-// last. In Time mode a clock that was set back by more than the window wins
+// next is the sequence of the next trailer under a key: our clock's, but newer
+// than the last. In Time mode a clock that was set back by more than the window wins
 // all the same: receivers would call the other stale.
-func (r *Replay) next(now time.Time) uint64 {
-	s := clock(now)
-	if r.sent != 0 && !newer(s, r.sent) && (r.kind == Monotonic || -seconds(r.sent, now) <= r.window) {
-		s = r.sent + 1
+func (r *Replay) next(key uint32, now time.Time) uint64 {
+	m := Mark{Key: key, Sequence: clock(now)}
+	at := r.find(m.Source, key)
+	if at < 0 {
+		r.marks, at = append(r.marks, m), len(r.marks)
+	} else if last := r.marks[at].Sequence; !newer(m.Sequence, last) && (r.kind == Monotonic || -seconds(last, now) <= r.window) {
+		m.Sequence = last + 1
 	}
-	r.sent = s
-	return s
+	r.marks[at] = m
+	r.changed = append(r.changed, m)
+	return m.Sequence
 }
 
 // stale says whether a sequence is out of the window.
@@ -129,48 +126,41 @@ func (r *Replay) stale(sequence uint64, now time.Time) bool {
 // the clock may have been set back so that what was recorded is in the window
 // again, and no advertisement tells that from a sender whose clock was set back
 // with ours.
-func (r *Replay) received(src netip.Addr, sequence uint64, now time.Time) Problem {
-	at := r.find(src)
+func (r *Replay) received(src netip.Addr, key uint32, sequence uint64, now time.Time) Problem {
+	at := r.find(src, key)
 	last := at
 	if at < 0 {
-		last = r.find(Others)
+		last = r.find(Others, key)
 	}
 	if last >= 0 && !newer(sequence, r.marks[last].Sequence) {
 		r.held = r.marks[last]
 		return Replayed
 	}
-	if at < 0 {
-		if r.senders() >= MaxSenders && !r.forget(now) {
-			return TooMany
-		}
-		r.marks, at = append(r.marks, Mark{Source: src}), len(r.marks)
+	if at < 0 && r.senders(key) >= MaxSenders && !r.forget(key, now) {
+		return TooMany
 	}
-	r.marks[at].Sequence = sequence
-	r.changed = append(r.changed, r.marks[at])
+	m := Mark{Source: src, Key: key, Sequence: sequence}
+	r.raise(m)
+	r.changed = append(r.changed, m)
 	return NoProblem
 }
 
 // forget drops a mark that protects from nothing as long as our clock is not set
 // back: what it would catch is too old. Should it be set back, all that have no mark
 // have to be newer. In Monotonic mode there is none to drop.
-func (r *Replay) forget(now time.Time) bool {
+func (r *Replay) forget(key uint32, now time.Time) bool {
 	at := slices.IndexFunc(r.marks, func(m Mark) bool {
-		return m.Source != Others && r.kind == Time && seconds(m.Sequence, now) > r.window
+		return m.isSender() && m.Key == key && r.kind == Time && seconds(m.Sequence, now) > r.window
 	})
 	if at < 0 {
 		return false
 	}
 	gone := r.marks[at]
 	r.marks = slices.Delete(r.marks, at, at+1)
-	r.changed = append(r.changed, Mark{Source: gone.Source})
-	others := r.find(Others)
-	switch {
-	case others < 0:
-		r.marks, others = append(r.marks, Mark{Source: Others, Sequence: gone.Sequence}), len(r.marks)
-	case newer(gone.Sequence, r.marks[others].Sequence):
-		r.marks[others].Sequence = gone.Sequence
+	r.changed = append(r.changed, Mark{Source: gone.Source, Key: key})
+	if others := (Mark{Source: Others, Key: key, Sequence: gone.Sequence}); r.raise(others) {
+		r.changed = append(r.changed, others)
 	}
-	r.changed = append(r.changed, r.marks[others])
 	return true
 }
 

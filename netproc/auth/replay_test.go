@@ -146,7 +146,7 @@ func TestClockSteps(t *testing.T) {
 	m.out = restarted
 	m.send(noon)
 	m.hear("restarted without its memory", noon, auth.Replayed)
-	restarted.Resume(m.in.Marks()[0].Sequence, nil)
+	restarted.Resume([]auth.Mark{{Key: m.in.Marks()[0].Key, Sequence: m.in.Marks()[0].Sequence}})
 	m.send(noon)
 	m.hear("restarted with it", noon, auth.NoProblem)
 }
@@ -219,14 +219,14 @@ func TestResume(t *testing.T) {
 	e.send(noon)
 	e.hear("first", noon, auth.NoProblem)
 	fresh := newHMAC(t, nil)
-	fresh.Resume(e.in.Sent(), e.in.Marks())
+	fresh.Resume(e.in.Marks())
 	e.in = fresh
 	e.hear("the same, heard by another process", noon, auth.Replayed)
 	many := make([]auth.Mark, 100)
 	for i := range many {
-		many[i].Source = netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})
+		many[i] = auth.Mark{Source: netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), Key: auth.Fingerprint(keys(t)[0].Value)}
 	}
-	fresh.Resume(0, many)
+	fresh.Resume(many)
 	if got := len(fresh.Marks()); got != auth.MaxSenders {
 		t.Errorf("%d marks resumed", got)
 	}
@@ -237,34 +237,107 @@ func TestResume(t *testing.T) {
 func TestGoOn(t *testing.T) {
 	t.Parallel()
 	at := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}) }
+	one, two := auth.Fingerprint(keys(t)[0].Value), auth.Fingerprint(keys(t)[1].Value)
 	many := func(from, n int, sequence uint64) (marks []auth.Mark) {
 		for i := range n {
-			marks = append(marks, auth.Mark{Source: at(from + i), Sequence: sequence})
+			marks = append(marks, auth.Mark{Source: at(from + i), Key: one, Sequence: sequence})
 		}
 		return marks
 	}
+	sent := func(sequence uint64) auth.Mark { return auth.Mark{Key: one, Sequence: sequence} }
+	with := func(marks []auth.Mark, more ...auth.Mark) []auth.Mark { return append(marks, more...) }
 	for _, tt := range []struct {
-		name                string
-		change              func(c *auth.Config)
-		wasSent, told, sent uint64
-		was, marks, want    []auth.Mark
+		name             string
+		change           func(c *auth.Config)
+		was, marks, want []auth.Mark
 	}{
-		{"nothing told", nil, 5, 0, 5, many(1, 2, 5), nil, many(1, 2, 5)},
-		{"nothing known", nil, 0, 7, 7, nil, many(1, 2, 5), many(1, 2, 5)},
-		{"others told", nil, 9, 7, 9, many(1, 1, 5), many(2, 1, 6), append(many(1, 1, 5), many(2, 1, 6)...)},
-		{"older told", monotonic, 9, 7, 9, many(1, 1, 5), many(1, 1, 4), many(1, 1, 5)},
-		{"newer told, for good", monotonic, 9, 11, 11, many(1, 1, 5), many(1, 1, 6), many(1, 1, 6)},
-		{"newer told, and our own clock was set back since", nil, 9, 11, 9, many(1, 1, 5), many(1, 1, 6), many(1, 1, 6)},
-		{"too many", nil, 1, 1, 1, many(1, 20, 5), many(101, 20, 6), append(many(1, 20, 5), many(101, 12, 6)...)},
+		{"nothing told", nil, with(many(1, 2, 5), sent(5)), nil, with(many(1, 2, 5), sent(5))},
+		{"nothing known", nil, nil, with(many(1, 2, 5), sent(7)), with(many(1, 2, 5), sent(7))},
+		{"others told", nil, with(many(1, 1, 5), sent(9)), with(many(2, 1, 6), sent(7)), with(many(2, 1, 6), sent(9), many(1, 1, 5)[0])},
+		{"older told", monotonic, with(many(1, 1, 5), sent(9)), with(many(1, 1, 4), sent(7)), with(many(1, 1, 5), sent(9))},
+		{"newer told, for good", monotonic, with(many(1, 1, 5), sent(9)), with(many(1, 1, 6), sent(11)), with(many(1, 1, 6), sent(11))},
+		{"newer told, and our own clock was set back since", nil, with(many(1, 1, 5), sent(9)), with(many(1, 1, 6), sent(11)), with(many(1, 1, 6), sent(9))},
+		{"too many", nil, many(1, 20, 5), many(101, 20, 6), with(many(101, 20, 6), many(1, 12, 5)...)},
+		{"under another key", nil, []auth.Mark{{Source: at(1), Key: two, Sequence: 9}}, many(1, 1, 5), with(many(1, 1, 5), auth.Mark{Source: at(1), Key: two, Sequence: 9})},
 	} {
 		was, is := newHMAC(t, tt.change), newHMAC(t, tt.change)
-		was.Resume(tt.wasSent, tt.was)
-		is.Resume(tt.told, tt.marks)
-		is.GoOn(&was.Replay)
-		if diff := cmp.Diff(tt.want, is.Marks(), cmpopts.EquateComparable(netip.Addr{})); diff != "" || is.Sent() != tt.sent {
-			t.Errorf("%s: sent %d, want %d, marks (-want +got):\n%s", tt.name, is.Sent(), tt.sent, diff)
+		was.Resume(tt.was)
+		is.Resume(tt.marks)
+		is.GoOn(was)
+		if diff := cmp.Diff(tt.want, is.Marks(), cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+			t.Errorf("%s: marks (-want +got):\n%s", tt.name, diff)
 		}
 	}
+}
+
+// TestKeysApart: what was heard under one key says nothing of another, ours of our
+// own included; and each key has room for as many senders.
+func TestKeysApart(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*auth.Config){"time": nil, "monotonic": monotonic} {
+		second := func(c *auth.Config) {
+			if change != nil {
+				change(c)
+			}
+			c.Active = 2
+		}
+		e := newExchange(t, change)
+		e.send(noon.Add(4 * time.Second))
+		e.hear(name+", ahead", noon, auth.NoProblem)
+		one := e.sent
+		e.out = newHMAC(t, second)
+		e.send(noon)
+		e.hear(name+", under the second key", noon, auth.NoProblem)
+		e.hear(name+", again", noon, auth.Replayed)
+		e.sent = one
+		e.hear(name+", the first again", noon, auth.Replayed)
+
+		both := newHMAC(t, second)
+		both.Resume([]auth.Mark{{Key: auth.Fingerprint(keys(t)[0].Value), Sequence: 1<<63 - 1}})
+		signed(both, sender, noon)
+		if m := both.Marks(); len(m) != 2 || m[1].Sequence>>32 != uint64(noon.Unix()) {
+			t.Errorf("%s: we go on from what another key has sent: %v", name, m)
+		}
+	}
+}
+
+// TestPoisoned: who has a key leads a sender's mark, and ours, far ahead. A new
+// key begins anew, once the old one is gone nothing of it is left, and what is left
+// is told.
+func TestPoisoned(t *testing.T) {
+	t.Parallel()
+	only := func(i int) func(c *auth.Config) {
+		return func(c *auth.Config) { c.AntiReplay, c.Keys, c.Active = auth.Monotonic, keys(t)[i:i+1], keys(t)[i].ID }
+	}
+	e := newExchange(t, only(0))
+	e.send(time.Unix(3_700_000_000, 0)) // 2087
+	e.hear("of the thief", noon, auth.NoProblem)
+	e.out = newHMAC(t, only(0))
+	e.send(noon)
+	e.hear("the sender itself, with the old key", noon, auth.Replayed)
+	e.out = newHMAC(t, only(1))
+	poisoned := e.in.Marks()
+	legacy := make([]auth.Mark, len(poisoned)) // written by a release that did not tell keys apart
+	for i, m := range poisoned {
+		legacy[i] = auth.Mark{Source: m.Source, Sequence: m.Sequence}
+	}
+	e.in = newHMAC(t, only(1))
+	e.in.Resume(poisoned)
+	if got := e.in.Changed(); len(e.in.Marks()) > 0 || len(got) != 1 || got[0] != (auth.Mark{Source: sender, Key: poisoned[0].Key}) {
+		t.Errorf("left: %v, told: %v", e.in.Marks(), got)
+	}
+	e.send(noon)
+	e.hear("the sender itself, with a new key", noon, auth.NoProblem)
+
+	// What has no key counts for those there are when it is read.
+	e.in = newHMAC(t, only(0))
+	e.in.Resume(legacy)
+	if got := e.in.Changed(); len(got) != 2 || got[0] != (auth.Mark{Source: sender}) || got[1] != poisoned[0] {
+		t.Errorf("told: %v", got)
+	}
+	e.out = newHMAC(t, only(0))
+	e.send(noon)
+	e.hear("of a file without keys", noon, auth.Replayed)
 }
 
 // TestForgotten: who had to give way is told once, and what it has sent does not
@@ -303,7 +376,7 @@ func TestForgotten(t *testing.T) {
 		t.Errorf("changed: %q, want %q", got, want)
 	}
 	fresh := newHMAC(t, nil)
-	fresh.Resume(0, in.Marks())
+	fresh.Resume(in.Marks())
 	for name, h := range map[string]*auth.HMAC{"itself": in, "another process": fresh} {
 		p, n, src := made(0, noon)
 		if _, problem := h.Verify(p, n, src, noon); problem != auth.Replayed {
