@@ -87,6 +87,7 @@ func TestSystemd(t *testing.T) {
 			b.loses("rvrrpd-spawn")
 			b.loses("rvrrpd")
 			b.hangs()
+			b.faults()
 			b.staysDown()
 			b.stops()
 			if diff := before.Diff(l.R1.Snapshot()); diff != "" {
@@ -356,6 +357,22 @@ func (b *booted) hangs() {
 	b.logged(`code=(killed|dumped), status=6/ABRT`)
 	if n := b.show("NRestarts"); n != "1" {
 		b.Errorf("the watchdog: systemd has started it again %s times", n)
+	}
+}
+
+// faults: a parent that Go's runtime ends, as after a panic, is started again,
+// too: by a signal, and not with Go's status 2.
+func (b *booted) faults() {
+	b.Helper()
+	b.m.Must("systemctl", "reset-failed", b.unit)
+	mark, pid := b.peer.Len(), b.process("rvrrpd")
+	syscall.Kill(pid, syscall.SIGSEGV)
+	b.back("a fault of its own", mark, pid)
+	if n := b.show("NRestarts"); n != "1" {
+		b.Errorf("a fault of its own: systemd has started it again %s times", n)
+	}
+	if deaths := strings.Count(b.m.Must("journalctl", "--boot", "--no-pager", "--unit="+b.unit), "status=6/ABRT"); deaths != 2 {
+		b.Errorf("a fault of its own: %d deaths by SIGABRT in the log, want this and the watchdog's", deaths)
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rvrrpd/rvrrpd/audit"
 	"github.com/rvrrpd/rvrrpd/lab"
+	"golang.org/x/sys/unix"
 )
 
 // units are the files of packaging/systemd, and the exposure that
@@ -127,6 +128,39 @@ func TestUnitsDoNotSwap(t *testing.T) {
 		if got := unit(t, name)["MemorySwapMax"]; !slices.Equal(got, []string{"0"}) {
 			t.Errorf("%s: MemorySwapMax= is %q", name, got)
 		}
+	}
+}
+
+// TestAccidentsAreSignals: whatever the parent dies of that it does not catch, a
+// fault of its own or what the watchdog sends, it dies of a signal, behind its
+// filter, too. Status 2, with which Go ends otherwise, is that of a wrong command
+// line, and no unit takes it for final (TestUnitsStayDown).
+func TestAccidentsAreSignals(t *testing.T) {
+	t.Parallel()
+	for _, sent := range []syscall.Signal{syscall.SIGSEGV, syscall.SIGABRT, syscall.SIGQUIT} {
+		t.Run(unix.SignalName(sent), func(t *testing.T) {
+			t.Parallel()
+			l := lab.New(t)
+			r := lab.Router{Kind: lab.Rvrrpd, Version: 3, Priority: high}
+			before := l.R1.AtRest()
+			d := l.R1.Run(r)
+			d.AwaitActive(0)
+			d.Signal(sent)
+			if status := d.AwaitExit(20 * time.Second); status != -int(syscall.SIGABRT) {
+				t.Errorf("%v: status %d, want death by SIGABRT", sent, status)
+			}
+			if !d.Said(0, "^goroutine |^\\[?signal|SIG[A-Z]+: ") {
+				t.Errorf("it does not say of what it dies; it said\n%s", d.Output())
+			}
+			again := d.Again()
+			again.AwaitActive(0)
+			if status := again.Terminate(5 * time.Second); status != 0 {
+				t.Errorf("the next one: status %d", status)
+			}
+			if diff := before.Diff(l.R1.Snapshot()); diff != "" {
+				t.Errorf("left behind:\n%s", diff)
+			}
+		})
 	}
 }
 
