@@ -44,7 +44,7 @@ func accepts(t *testing.T, l *lab.Lab, ip netip.Addr) (refused bool) {
 // acceptsWithin is accepts within so many hops.
 func acceptsWithin(t *testing.T, l *lab.Lab, ip netip.Addr, hops int) (refused bool) {
 	t.Helper()
-	if ip.IsLinkLocalUnicast() && ip.Is6() {
+	if ip.IsLinkLocalUnicast() && ip.Is6() && ip.Zone() == "" {
 		ip = ip.WithZone(lab.Interface)
 	}
 	d := net.Dialer{Control: func(network, _ string, c syscall.RawConn) error {

@@ -165,12 +165,7 @@ func printable(words int) string {
 	if err != nil {
 		return ""
 	}
-	return strings.Map(func(r rune) rune {
-		if r != '\n' && (r < ' ' || r > '~') {
-			return ' '
-		}
-		return r
-	}, string(buf[:n]))
+	return plain(string(buf[:n]), ' ')
 }
 
 // unfit is what is wrong with a child that has been told nothing yet: another
@@ -199,10 +194,7 @@ func (d *daemon) greet(hello ipc.Hello) error {
 // configure tells the child the configuration; a fresh one also what is held.
 func (d *daemon) configure() {
 	routers := uint16(0)
-	for _, s := range d.slots {
-		if s == nil {
-			continue
-		}
+	for _, s := range present(d.slots) {
 		r := s.record()
 		r.Ownership = s.ownership
 		r.StartupDelay = int64(s.start.left(s.delays[1], d.child.phase == ipc.PhaseConfigure, d.now))

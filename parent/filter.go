@@ -16,16 +16,7 @@ const sampled = 16
 // limit 255 and a known VRID, and a sample of everything else. It saves work
 // and decides nothing: the child checks what passes.
 func packetFilter(family ipc.Family, vrids []uint8) []unix.SockFilter {
-	var known [256]bool
-	n := 0
-	for _, v := range vrids {
-		if !known[v] {
-			known[v] = true
-			n++
-		}
-	}
-	// IPv4: the packet begins with its header, of variable length. IPv6: the
-	// header has been taken off, but can be seen from where it was.
+	known := sorted(vrids)
 	ttl, header := uint32(8), unix.SockFilter{Code: unix.BPF_LDX | unix.BPF_B | unix.BPF_MSH, K: 0}
 	if family == ipc.IPv6 {
 		ttl, header = skfNetOff+7, unix.SockFilter{Code: unix.BPF_LDX | unix.BPF_W | unix.BPF_IMM, K: 0}
@@ -33,16 +24,14 @@ func packetFilter(family ipc.Family, vrids []uint8) []unix.SockFilter {
 	f := []unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_B | unix.BPF_ABS, K: ttl},
 		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: 255, Jt: 1},
-		{Code: unix.BPF_JMP | unix.BPF_JA, K: uint32(2 + 2*n)}, // to the sample
+		{Code: unix.BPF_JMP | unix.BPF_JA, K: uint32(2 + 2*len(known))}, // to the sample
 		header,
 		{Code: unix.BPF_LD | unix.BPF_B | unix.BPF_IND, K: 1}, // VRID
 	}
-	for v, is := range known {
-		if is {
-			f = append(f,
-				unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: uint32(v), Jf: 1},
-				unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: 0xffffffff})
-		}
+	for _, v := range known {
+		f = append(f,
+			unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: uint32(v), Jf: 1},
+			unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: 0xffffffff})
 	}
 	return append(f,
 		unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: skfAdRandom},

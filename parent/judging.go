@@ -46,8 +46,7 @@ func (s *sniffing) judges() error {
 
 // survey takes over what the interfaces are like.
 func (s *sniffing) survey() error {
-	k := &kernel{}
-	infos, addrs, err := k.dumped()
+	infos, addrs, err := (&kernel{}).dumped()
 	if err != nil {
 		return err
 	}

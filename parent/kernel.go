@@ -86,7 +86,7 @@ type kernel struct {
 }
 
 func openKernel() (*kernel, error) {
-	k := &kernel{buf: make([]byte, 64<<10), tap: openTap}
+	k := &kernel{buf: make([]byte, 64<<10), tap: openTap, theirs: theirs{changed: make(map[placed]addrMsg), lost: make(map[placed]addrMsg)}}
 	var err error
 	if k.requests, err = unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE); err == nil {
 		err = errors.Join(

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"reflect"
@@ -39,6 +40,7 @@ type leases struct {
 type lasting struct {
 	virtual []netip.Addr // silent unless they are alive
 	devices []string     // they forward nothing unless they are
+	ungated bool         // they forward in any case
 	refused []netip.Addr // they accept nothing (rules.refused)
 }
 
@@ -205,6 +207,10 @@ func (l *leases) fill(t *nftables.Table, iface string, w lasting, alive []renewe
 		if err := l.hear(t, in, w.virtual); err != nil {
 			return err
 		}
+	} else if slices.ContainsFunc(slices.Concat(w.virtual, w.refused), ofLink) {
+		if err := l.keepToLink(t, in, append([]string{iface}, w.devices...)); err != nil {
+			return err
+		}
 	}
 	for _, f := range families(t) {
 		all := &nftables.Set{Table: t, Name: "virtual" + f.suffix, KeyType: f.key}
@@ -227,7 +233,7 @@ func (l *leases) fill(t *nftables.Table, iface string, w lasting, alive []renewe
 	if t.Family == nftables.TableFamilyARP {
 		return nil
 	}
-	if len(w.devices) > 0 {
+	if len(w.devices) > 0 && !w.ungated {
 		if err := l.gate(t, iface, w.devices, alive); err != nil {
 			return err
 		}
@@ -236,6 +242,28 @@ func (l *leases) fill(t *nftables.Table, iface string, w lasting, alive []renewe
 		return nil
 	}
 	return (&wall{conn: l.tables}).refuse(in, w.refused)
+}
+
+// keepToLink lets everything in that is for a link-local address of IPv6 on another
+// interface than these: it is another address there. All others are the host's on
+// whatever interface a packet comes in (a second one in the same LAN, a VRF), so
+// that those of the rules that follow do not ask for it.
+func (l *leases) keepToLink(t *nftables.Table, in *nftables.Chain, names []string) error {
+	here := &nftables.Set{Table: t, Name: "here", KeyType: nftables.TypeIFName, KeyByteOrder: binaryutil.NativeEndian}
+	var elements []nftables.SetElement
+	for _, name := range names {
+		elements = append(elements, nftables.SetElement{Key: renewed{device: name}.key()})
+	}
+	err := errors.Join(l.tables.AddSet(here, nil), l.add(here, elements))
+	for _, match := range families(t)[1].matches {
+		l.tables.AddRule(&nftables.Rule{Table: t, Chain: in, Exprs: append(match,
+			&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 16, Mask: net.CIDRMask(10, 128), Xor: make([]byte, 16)},
+			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: netip.MustParseAddr("fe80::").AsSlice()},
+			&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1},
+			&expr.Lookup{SourceRegister: 1, SetName: here.Name, SetID: here.ID, Invert: true},
+			&expr.Verdict{Kind: expr.VerdictAccept})})
+	}
+	return err
 }
 
 // gate has devices forward what is sent to their virtual MAC only as long as

@@ -39,7 +39,7 @@ func testLeases(t *testing.T, anew bool) {
 			return strings.Contains(sets, ip+" timeout") && (ip != "10.9.0.254" || strings.Contains(devices, `"vr4" timeout`))
 		}
 		four, six := netip.MustParseAddr("10.9.0.254"), netip.MustParseAddr("2001:db8::a")
-		want := map[string]lasting{"eth0": {virtual: []netip.Addr{four, six}, refused: []netip.Addr{four, six}, devices: []string{"vr4"}}}
+		want := map[string]lasting{"eth0": {virtual: []netip.Addr{four, six, netip.MustParseAddr("fe80::a")}, refused: []netip.Addr{four, six}, devices: []string{"vr4"}}}
 		renewing := []renewed{{iface: "eth0", addr: four, time: 300 * time.Millisecond}, {iface: "eth0", addr: six, time: 300 * time.Millisecond}, {iface: "eth0", device: "vr4", time: 300 * time.Millisecond}}
 		for range 2 {
 			if err := l.apply(want, nil); err != nil {
@@ -57,6 +57,10 @@ func testLeases(t *testing.T, anew bool) {
 			"ip6 daddr @virtual6 ip6 daddr != @alive6 drop",
 			"ip daddr @refused4 drop", "ip6 daddr @refused6 drop",
 			"iifname @devices iifname != @forwarding drop",
+			`elements = { "vr4",
+			     "eth0" }`,
+			"ip6 daddr fe80::/10 iifname != @here accept",
+			"icmpv6 type nd-neighbor-solicit @th,64,128 & 0xffc00000000000000000000000000000 == 0xfe800000000000000000000000000000 iifname != @here accept",
 			"icmpv6 type nd-neighbor-solicit @th,64,128 @virtual6 @th,64,128 != @alive6 drop",
 		} {
 			if !strings.Contains(show(), rule) {

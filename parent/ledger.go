@@ -106,23 +106,22 @@ func (d *daemon) renew() {
 	}
 }
 
-// leased lists what is to last on each interface, but for addresses of its own,
-// and which of the virtual addresses may answer now.
+// leased lists what is to last on each interface, but for addresses that this
+// host has itself, and which of the virtual addresses may answer now.
 func (d *daemon) leased() (all map[string]lasting, alive []renewed) {
 	all = make(map[string]lasting)
-	own := d.ownAddresses()
-	for _, s := range d.slots {
-		if s == nil || s.ownership == ipc.OwnsAll || s.accept && !d.silences {
+	for _, s := range present(d.slots) {
+		if s.ownership == ipc.OwnsAll || s.accept && !d.silences {
 			continue
 		}
-		name := d.links[s.link].name
-		w := all[name]
-		if s.device != "" && d.silences {
+		l := d.links[s.link]
+		name, w := l.name, all[l.name]
+		if w.ungated = !d.silences; s.device != "" {
 			w.devices = append(w.devices, s.device)
 		}
 		for _, a := range s.addrs {
 			switch {
-			case own[a.Addr]: // which answers whatever becomes of us
+			case d.hasItself(l, a.Addr): // which answers whatever becomes of us
 				continue
 			case d.silences:
 				w.virtual = append(w.virtual, a.Addr)
@@ -163,16 +162,29 @@ func (d *daemon) answering(to []renewed, s *slot) []renewed {
 	return to
 }
 
-// ownAddresses are those of the interfaces themselves.
-func (d *daemon) ownAddresses() map[netip.Addr]bool {
-	own := make(map[netip.Addr]bool)
-	for _, l := range d.links {
-		for _, p := range l.prefixes {
-			own[p.Addr()] = true
+// note remembers which addresses this host has itself, on whatever interface: all
+// but those that a daemon like us has put there, which are marked or on a device of
+// its; what is put aside (aside.go) it has, too. A link-local one of IPv6 is another one on each interface.
+func (d *daemon) note(infos []linkInfo, addrs []addrInfo) {
+	d.hosts = make(map[netip.Addr]bool)
+	devices := make(map[int]bool)
+	for _, i := range infos {
+		_, _, devices[i.Index] = parseAlias(i.Alias, "")
+	}
+	for _, a := range addrs {
+		left := slices.ContainsFunc(d.links, func(l *link) bool { return l.index == a.Index && slices.Contains(l.left, vaddr{Prefix: a.Prefix}) })
+		if ip := a.Prefix.Addr(); (a.Proto != protoRVRRPD || a.Host) && !devices[a.Index] && !left && !ofLink(ip) {
+			d.hosts[ip] = true
 		}
 	}
-	return own
 }
+
+// hasItself says whether this host has an address without us: a link on it, or
+// any interface. It answers whatever becomes of us.
+func (d *daemon) hasItself(l *link, ip netip.Addr) bool { return d.hosts[ip] || isOn(l.prefixes, ip) }
+
+// ofLink says whether an address means another one on each link.
+func ofLink(ip netip.Addr) bool { return ip.Is6() && ip.IsLinkLocalUnicast() }
 
 // give takes the slot's addresses off its device again.
 func (d *daemon) give(s *slot) error {
@@ -280,7 +292,10 @@ func (d *daemon) undo() error {
 		}
 		return nil
 	}
-	errs := []error{d.dropRoutes()}
+	var errs []error
+	if d.routed {
+		errs = append(errs, d.deleteRoutes())
+	}
 	for _, l := range d.links {
 		if !slices.ContainsFunc(d.generations(), func(s *slot) bool { return d.links[s.link] == l && s.own && s.held }) {
 			errs = append(errs, d.restore(l))

@@ -21,6 +21,7 @@ type link struct {
 	left      []vaddr        // virtual ones that were left on it
 	clearNext int64          // they are not removed before
 	outside   []netip.Addr   // virtual ones in no subnet of it, as told
+	elsewhere []netip.Addr   // and those that another interface of this host has itself
 	mac       [6]byte
 	mtu       int
 	narrow    bool  // its MTU cannot carry the family
@@ -109,10 +110,12 @@ func (d *daemon) compare() error {
 		}
 		d.tell(l, state, cause)
 	}
+	d.note(infos, addrs)
 	d.begin()
 	d.reassert(infos, addrs)
 	d.followRoutes(d.routed)
 	for _, l := range d.links {
+		d.tellElsewhere(l)
 		if d.old == nil {
 			errs = append(errs, d.relax(l))
 		}
@@ -181,7 +184,7 @@ func (d *daemon) enforce() error {
 	}
 	want := d.wanted()
 	err = d.wall.apply(want)
-	if err == nil || len(want.refused)+len(want.owned) > 0 {
+	if err == nil || len(want.refused)+len(want.refusedOn)+len(want.owned) > 0 {
 		return err
 	}
 	if !d.unwalled {
@@ -222,17 +225,16 @@ func (d *daemon) settled(l *link, up bool) bool {
 
 // wanted are the rules that follow from what is now.
 func (d *daemon) wanted() (r rules) {
-	own := d.ownAddresses()
-	for _, s := range d.slots {
-		if s == nil {
-			continue
-		}
+	for _, s := range present(d.slots) {
 		l := d.links[s.link]
 		for _, a := range s.addrs {
 			switch {
 			case s.own && (s.ownership == ipc.OwnsAll || s.held && isOn(l.prefixes, a.Addr)):
 				r.owned = append(r.owned, owned{l.index, a.Addr})
-			case s.ownership != ipc.OwnsAll && !s.accept && !own[a.Addr]:
+			case s.ownership == ipc.OwnsAll || s.accept || d.hasItself(l, a.Addr):
+			case ofLink(a.Addr):
+				r.refusedOn = append(r.refusedOn, owned{l.index, a.Addr}, owned{s.index, a.Addr})
+			default:
 				r.refused = append(r.refused, a.Addr)
 			}
 		}
@@ -242,7 +244,7 @@ func (d *daemon) wanted() (r rules) {
 	}
 	slices.Sort(r.quiet)
 	slices.SortFunc(r.refused, netip.Addr.Compare)
-	r.quiet, r.refused = slices.Compact(r.quiet), slices.Compact(r.refused)
+	r.quiet, r.refused, r.refusedOn = slices.Compact(r.quiet), slices.Compact(r.refused), slices.Compact(r.refusedOn)
 	return r
 }
 

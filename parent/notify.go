@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -83,16 +84,9 @@ func (d *daemon) feed() {
 
 // tellStatus tells it how many virtual routers are Active.
 func (d *daemon) tellStatus() {
-	all, held := 0, 0
-	for _, s := range d.slots {
-		if s != nil {
-			all++
-			if s.held {
-				held++
-			}
-		}
-	}
-	if status := fmt.Sprintf("STATUS=%d of %d virtual routers Active", held, all); d.manager != nil && status != d.manager.status {
+	all := present(d.slots)
+	held := slices.DeleteFunc(slices.Clone(all), func(s *slot) bool { return !s.held })
+	if status := fmt.Sprintf("STATUS=%d of %d virtual routers Active", len(held), len(all)); d.manager != nil && status != d.manager.status {
 		d.manager.status = status
 		d.manager.tell(status)
 	}

@@ -142,19 +142,35 @@ func (d *daemon) tellOwner(l *link, s *slot, was ipc.Ownership, waits bool) {
 // no subnet of the interface. In IPv6 that may have link-local addresses alone:
 // there one that has a length in the file brings its subnet along.
 func (d *daemon) tellOutside(l *link) {
-	var outside []netip.Addr
+	if those := l.others(&l.outside, func(a conf.Address) bool {
+		within := func(p netip.Prefix) bool { return p.Contains(a.Addr) || a.Addr.Is6() && a.Bits > 0 }
+		return !ofLink(a.Addr) && !slices.ContainsFunc(l.prefixes, within)
+	}); len(those) > 0 {
+		d.log.Warn("virtual addresses in no subnet of the interface", "link", l.linkName, "addresses", those, "hint", "hosts reach them only with a route to them, or in a subnet of their own")
+	}
+}
+
+// tellElsewhere tells which of them another interface of this host has itself.
+func (d *daemon) tellElsewhere(l *link) {
+	if those := l.others(&l.elsewhere, func(a conf.Address) bool { return d.hosts[a.Addr] && !isOn(l.prefixes, a.Addr) }); len(those) > 0 {
+		d.log.Warn("another interface of this host itself has virtual addresses", "link", l.linkName, "addresses", those, "hint", "they stay there, and answer whatever the state of the virtual router; give it other ones")
+	}
+}
+
+// others lists the virtual addresses of a link of a kind, if they are others than told.
+func (l *link) others(told *[]netip.Addr, kind func(conf.Address) bool) (those []netip.Addr) {
 	for _, s := range l.slots {
 		for _, a := range s.addrs {
-			within := func(p netip.Prefix) bool { return p.Contains(a.Addr) || a.Addr.Is6() && a.Bits > 0 }
-			if !(a.Addr.Is6() && a.Addr.IsLinkLocalUnicast()) && !slices.ContainsFunc(l.prefixes, within) {
-				outside = append(outside, a.Addr)
+			if kind(a) {
+				those = append(those, a.Addr)
 			}
 		}
 	}
-	if !slices.Equal(outside, l.outside) && len(outside) > 0 {
-		d.log.Warn("virtual addresses in no subnet of the interface", "link", l.linkName, "addresses", outside, "hint", "hosts reach them only with a route to them, or in a subnet of their own")
+	if slices.Equal(those, *told) {
+		return nil
 	}
-	l.outside = outside
+	*told = those
+	return those
 }
 
 // advertises says whether an address is one of the grant's.

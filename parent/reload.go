@@ -106,10 +106,7 @@ func (d *daemon) adopt(next []*slot) {
 		l.slots = nil
 	}
 	d.shared = make(map[netip.Addr][]*slot)
-	for _, s := range next {
-		if s == nil {
-			continue
-		}
+	for _, s := range present(next) {
 		l := d.links[s.link]
 		l.slots = append(l.slots, s)
 		for _, a := range s.addrs {

@@ -97,8 +97,7 @@ func (d *daemon) followRoutes(again bool) {
 		d.routed, d.routesAgain = false, 0
 		return
 	}
-	active := func(s *slot) bool { return s != nil && s.held }
-	want := slices.ContainsFunc(d.slots, active) || slices.ContainsFunc(d.old, active)
+	want := slices.ContainsFunc(d.generations(), func(s *slot) bool { return s.held })
 	if want == d.routed && !again {
 		return
 	}
@@ -292,14 +291,6 @@ func (d *daemon) sweepRoutes(orphan func(index int) bool) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// dropRoutes removes our routes for good.
-func (d *daemon) dropRoutes() error {
-	if !d.routed {
-		return nil
-	}
-	return d.deleteRoutes()
 }
 
 // deleteRoutes deletes the routes that are ours.

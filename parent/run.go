@@ -31,7 +31,7 @@ type daemon struct {
 	slots         []*slot // by number; nil where there is none
 	onReady       func()  // nil once called
 	readyBy       int64   // when it is called at the latest
-	reopen        func() error
+	reopen        func()
 	applied       func(*conf.Config)
 	loaded        *conf.Config // under way
 	old           []*slot      // of the generation before, while the child has not taken over the next
@@ -48,6 +48,7 @@ type daemon struct {
 	stateDone     <-chan struct{}
 	links         []*link
 	shared        map[netip.Addr][]*slot // who has virtual addresses that several have
+	hosts         map[netip.Addr]bool    // addresses that this host has itself, when all were looked at
 	byIndex       map[arrival]ipc.Link
 	locks         map[string]*os.File // by interface
 	kernel        *kernel
@@ -148,8 +149,8 @@ type Options struct {
 	// Applied, if not nil, is called with each configuration that was loaded on
 	// SIGHUP and runs.
 	Applied func(*conf.Config)
-	// Reopen, if not nil, opens the log files anew, on SIGUSR1. An error is logged.
-	Reopen func() error
+	// Reopen, if not nil, opens the log files anew, on SIGUSR1, and logs what fails.
+	Reopen func()
 }
 
 // Run runs the daemon until a signal ends it.
@@ -279,12 +280,17 @@ func (d *daemon) wait(signals int) (ready [fdCount]bool, err error) {
 	return ready, nil
 }
 
+// dueAt is an instant at which something is to be done, never for 0.
+func dueAt(at int64) int64 {
+	if at == 0 {
+		return never
+	}
+	return at
+}
+
 // next is the next deadline.
 func (d *daemon) next() int64 {
-	next := min(d.respawn, d.leaseCheck)
-	if d.confirmAt > 0 {
-		next = min(next, d.confirmAt)
-	}
+	next := min(d.respawn, d.leaseCheck, d.settingsNext, dueAt(d.confirmAt), dueAt(d.routesAgain), dueAt(d.routesLost), dueAt(d.resyncAgain))
 	if d.stateDirty {
 		next = min(next, d.stateNext)
 	}
@@ -297,23 +303,8 @@ func (d *daemon) next() int64 {
 	if d.onReady != nil && d.child != nil && d.child.phase == ipc.PhaseRun {
 		next = min(next, d.readyBy)
 	}
-	if d.routesAgain > 0 {
-		next = min(next, d.routesAgain)
-	}
-	if d.routesLost > 0 {
-		next = min(next, d.routesLost)
-	}
-	if d.resyncAgain > 0 {
-		next = min(next, d.resyncAgain)
-	}
-	next = min(next, d.settingsNext)
 	for _, l := range d.links {
-		if l.again > 0 {
-			next = min(next, l.again)
-		}
-		if l.tapUntil > 0 {
-			next = min(next, l.tapUntil)
-		}
+		next = min(next, dueAt(l.again), dueAt(l.tapUntil))
 		if l.tx != nil {
 			next = min(next, l.out.due())
 		}

@@ -19,9 +19,7 @@ func (d *daemon) signalled(fd int) error {
 			continue
 		case unix.SIGUSR1:
 			if d.reopen != nil {
-				if err := d.reopen(); err != nil {
-					d.log.Error("log files", "error", err)
-				}
+				d.reopen()
 			}
 			continue
 		case unix.SIGUSR2:

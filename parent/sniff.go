@@ -293,7 +293,7 @@ func (s *sniffing) show(r record) error {
 		return err
 	}
 	s.outgoing.Add(ipc.Header{Slot: ipc.NoSlot, Generation: s.generation}, ipc.Capture{
-		Time: r.Time.UnixNano(), LinkType: r.LinkType, Length: r.Length, Arrival: r.arrival, Links: links, Interface: plain(r.Interface), Frame: r.Frame[:min(len(r.Frame), ipc.MaxCapture)],
+		Time: r.Time.UnixNano(), LinkType: r.LinkType, Length: r.Length, Arrival: r.arrival, Links: links, Interface: plain(r.Interface, '?'), Frame: r.Frame[:min(len(r.Frame), ipc.MaxCapture)],
 	})
 	if err := s.outgoing.Flush(s.child.control.Send); err != nil {
 		return err
@@ -307,7 +307,7 @@ func (s *sniffing) show(r record) error {
 		return nil
 	}
 	s.left--
-	if _, err := io.WriteString(s.Out, plain(string(text))); errors.Is(err, unix.EPIPE) {
+	if _, err := io.WriteString(s.Out, plain(string(text), '?')); errors.Is(err, unix.EPIPE) {
 		s.left = 0 // nobody reads on
 		return nil
 	} else if err != nil {
@@ -319,11 +319,11 @@ func (s *sniffing) show(r record) error {
 	return nil
 }
 
-// plain keeps what cannot confuse a terminal.
-func plain(text string) string {
+// plain keeps what cannot confuse a terminal, and has something for the rest.
+func plain(text string, other rune) string {
 	return strings.Map(func(r rune) rune {
 		if r != '\n' && (r < ' ' || r > '~') {
-			return '?'
+			return other
 		}
 		return r
 	}, text)

@@ -134,7 +134,7 @@ func (s *spawner) identify(uid int) error {
 	case err != nil:
 		return err
 	case a.Text != ipc.Build():
-		return fmt.Errorf("%s is build %q, this is %q", spawnerName, plain(a.Text), ipc.Build())
+		return fmt.Errorf("%s is build %q, this is %q", spawnerName, plain(a.Text, '?'), ipc.Build())
 	case int(a.Number) != uid:
 		return fmt.Errorf("starts the network process as user id %d; the configuration says %d", a.Number, uid)
 	}

@@ -110,8 +110,11 @@ func (d *daemon) deleteMore() {
 
 // generations lists the slots there are, and while a reload is under way those
 // of the generation before: these hold everything until it is over.
-func (d *daemon) generations() []*slot {
-	return slices.DeleteFunc(slices.Concat(d.slots, d.old), func(s *slot) bool { return s == nil })
+func (d *daemon) generations() []*slot { return present(d.slots, d.old) }
+
+// present lists slots without the numbers that nobody has.
+func present(slots ...[]*slot) []*slot {
+	return slices.DeleteFunc(slices.Concat(slots...), func(s *slot) bool { return s == nil })
 }
 
 // liesAs says whether a slot's addresses are where those of an old one are,

@@ -39,6 +39,7 @@ func (d *daemon) sweep(certain ...string) error {
 	if err != nil {
 		return errors.Join(append(errs, err)...)
 	}
+	d.note(infos, addrs) // or the first leases would silence what this host has itself
 	for _, a := range addrs {
 		if a.Proto == protoRVRRPD && !a.Host && !d.inheritedOn(a.Index, a.Prefix) && orphan(a.Index) {
 			d.log.Warn("sweeping an address left behind", "address", a.Prefix, "link", names[a.Index])

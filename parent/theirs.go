@@ -79,12 +79,6 @@ func (t *theirs) note(kind uint16, requested bool, report addrMsg) {
 		return
 	}
 	key, ours := placed{a.Index, a.Prefix}, a.Proto == protoRVRRPD
-	if t.changed == nil {
-		t.changed = make(map[placed]addrMsg)
-	}
-	if t.lost == nil {
-		t.lost = make(map[placed]addrMsg)
-	}
 	switch was := t.changed[key]; {
 	case kind == unix.RTM_NEWADDR && !ours: // and whatever we did before, they have it now
 		t.changed[key] = slices.Clone(report)
@@ -112,10 +106,10 @@ func (t *theirs) note(kind uint16, requested bool, report addrMsg) {
 // the interfaces: what somebody has made theirs meanwhile stays remembered.
 func (t *theirs) take(reloading bool) map[placed]addrMsg {
 	lost := t.lost
-	if t.removed, t.lost = nil, nil; reloading {
+	if t.removed, t.lost = nil, make(map[placed]addrMsg); reloading {
 		t.armed = true
 	} else {
-		t.armed, t.changed = false, nil
+		t.armed, t.changed = false, make(map[placed]addrMsg)
 	}
 	return lost
 }

@@ -25,6 +25,8 @@ type rules struct {
 	// refused: packets to these addresses are not accepted, but for neighbor
 	// discovery (Accept_Mode false, RFC 9568 §6.1), nor, being ours, forwarded.
 	refused []netip.Addr
+	// refusedOn are link-local ones of IPv6, each on its interface.
+	refusedOn []owned
 	// quiet interfaces send no ICMP redirects: theirs would come from another
 	// address than the host used (RFC 9568 §8.2.1).
 	quiet []int
@@ -34,7 +36,7 @@ type rules struct {
 }
 
 func (r rules) equal(o rules) bool {
-	return slices.Equal(r.refused, o.refused) && slices.Equal(r.quiet, o.quiet) && slices.Equal(r.owned, o.owned)
+	return slices.Equal(r.refused, o.refused) && slices.Equal(r.refusedOn, o.refusedOn) && slices.Equal(r.quiet, o.quiet) && slices.Equal(r.owned, o.owned)
 }
 
 // wall keeps the rules in two tables that the kernel removes with our socket,
@@ -132,6 +134,9 @@ func (w *wall) apply(want rules) (err error) {
 	return nil
 }
 
+// addressOn is an element of a set: an interface, and an address on it.
+var addressOn = nftables.MustConcatSetType(nftables.TypeIFIndex, nftables.TypeIP6Addr)
+
 // fillINet fills the table of IPv4 and IPv6.
 func (w *wall) fillINet(want rules) error {
 	var quiet []nftables.SetElement
@@ -146,6 +151,14 @@ func (w *wall) fillINet(want rules) error {
 		}
 	}
 	if err := w.refuse(in, want.refused); err != nil {
+		return err
+	}
+	var on []nftables.SetElement
+	for _, o := range want.refusedOn {
+		on = append(on, nftables.SetElement{Key: append(native(o.index), o.addr.AsSlice()...)})
+	}
+	if err := w.dropTo(in, "refusedon6", addressOn, on, append(family(unix.NFPROTO_IPV6), &expr.Meta{Key: expr.MetaKeyIIF, Register: unix.NFT_REG32_00},
+		&expr.Payload{DestRegister: unix.NFT_REG32_01, Base: expr.PayloadBaseNetworkHeader, Offset: 24, Len: 16})); err != nil {
 		return err
 	}
 	out := w.chain(w.inet, "output", nftables.ChainHookOutput)
@@ -208,7 +221,7 @@ func (w *wall) dropTo(c *nftables.Chain, name string, of nftables.SetDatatype, e
 	if len(elements) == 0 {
 		return nil
 	}
-	set := &nftables.Set{Table: c.Table, Name: name, KeyType: of}
+	set := &nftables.Set{Table: c.Table, Name: name, KeyType: of, Concatenation: of == addressOn}
 	if of == nftables.TypeIFIndex {
 		set.KeyByteOrder = binaryutil.NativeEndian // for nft(8) to show it right
 	}

@@ -39,9 +39,10 @@ func TestWall(t *testing.T) {
 			t.Errorf("nothing wanted: %v, connection %v", err, w.conn)
 		}
 		want := rules{
-			refused: []netip.Addr{netip.MustParseAddr("10.9.0.254"), netip.MustParseAddr("2001:db8::a")},
-			quiet:   []int{eth0},
-			owned:   []owned{{eth0, netip.MustParseAddr("10.9.0.253")}, {eth0, netip.MustParseAddr("2001:db8::b")}},
+			refused:   []netip.Addr{netip.MustParseAddr("10.9.0.254"), netip.MustParseAddr("2001:db8::a")},
+			refusedOn: []owned{{eth0, netip.MustParseAddr("fe80::a")}},
+			quiet:     []int{eth0},
+			owned:     []owned{{eth0, netip.MustParseAddr("10.9.0.253")}, {eth0, netip.MustParseAddr("2001:db8::b")}},
 		}
 		for range 2 {
 			if err := w.apply(want); err != nil {
@@ -89,6 +90,11 @@ const inetTable = `	flags owner
 		elements = { 2001:db8::a }
 	}
 
+	set refusedon6 {
+		type iface_index . ipv6_addr
+		elements = { "eth0" . fe80::a }
+	}
+
 	set quiet4 {
 		type iface_index
 		elements = { "eth0" }
@@ -106,6 +112,7 @@ const inetTable = `	flags owner
 		icmpv6 type nd-neighbor-solicit accept
 		icmpv6 type nd-neighbor-advert accept
 		meta iiftype != loopback ip6 daddr @refused6 drop
+		iif . ip6 daddr @refusedon6 drop
 	}
 
 	chain output {

@@ -182,10 +182,9 @@ func serve(o options, b *boot) int {
 	}
 	p.Ready = func() { bootQueue.do(b.ready) }
 	// Opening a file may take as long as writing it.
-	p.Reopen = func() error {
+	p.Reopen = func() {
 		mainQueue.do(func() { told(log, named("main_log", all.reopen())) })
 		errorQueue.do(func() { told(log, named("error_log", errs.reopen())) })
-		return nil
 	}
 	p.LogDirs, p.RemoveDirs = []string{directory(c.MainLog), directory(c.ErrorLog)}, []string{directory(c.PIDFile)}
 	return runParent(p, log, queues{mainQueue, errorQueue, bootQueue})

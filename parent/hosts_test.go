@@ -1,0 +1,51 @@
+package parent
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+
+	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/ipc"
+)
+
+// TestHostsOwn: of what is on its interfaces a host has itself what no daemon like
+// us has put there; of IPv6's link-local addresses, what is on the link. That is in
+// no lease and refused by no rule, whatever is held.
+func TestHostsOwn(t *testing.T) {
+	t.Parallel()
+	at := netip.MustParseAddr
+	on := func(index int, prefix string, proto uint8) addrInfo {
+		return addrInfo{Index: index, Prefix: netip.MustParsePrefix(prefix), Proto: proto}
+	}
+	infos := []linkInfo{{Index: 2, Name: "eth0"}, {Index: 3, Name: "eth1"}, {Index: 4, Name: "vr4", Alias: formatAlias(base{1, 2}, nil)}}
+	copied := on(loopback, "10.0.0.7/32", protoRVRRPD)
+	copied.Host = true
+	l := &link{linkName: linkName{"eth0", ipc.IPv4}, index: 2, prefixes: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24"), netip.MustParsePrefix("fe80::1/64")},
+		left: []vaddr{{Prefix: netip.MustParsePrefix("10.0.0.6/24")}}}
+	d := &daemon{links: []*link{l}}
+	d.note(infos, []addrInfo{
+		on(2, "10.0.0.1/24", 0), on(2, "fe80::1/64", 0), on(2, "10.0.0.6/24", 0),
+		on(3, "10.1.0.2/32", 0), on(3, "2001:db8::2/64", 0), on(3, "fe80::2/64", 0),
+		on(4, "10.0.0.4/24", 0),                   // by a kernel that keeps no mark
+		on(3, "10.1.0.5/24", protoRVRRPD), copied, // laid on an interface, and put aside
+	})
+	addrs := []conf.Address{}
+	for _, a := range []string{"10.0.0.1", "10.1.0.2", "2001:db8::2", "fe80::1", "fe80::2", "10.0.0.4", "10.1.0.5", "10.0.0.6", "10.0.0.7", "10.9.9.9"} {
+		addrs = append(addrs, conf.Address{Addr: at(a)})
+	}
+	want := []netip.Addr{at("10.0.0.4"), at("10.0.0.6"), at("10.1.0.5"), at("10.9.9.9"), at("fe80::2")}
+	for _, silences := range []bool{true, false} {
+		d.silences = silences
+		d.slots = []*slot{{grant: grant{addrs: addrs, device: "vr4"}, index: 4}}
+		all, _ := d.leased()
+		got := all["eth0"]
+		if !slices.Equal(got.refused, want) || silences != slices.Equal(got.virtual, want) || got.ungated == silences {
+			t.Errorf("silences %v: leased %+v, want %v", silences, got, want)
+		}
+		r := d.wanted()
+		if !slices.Equal(r.refused, want[:4]) || !slices.Equal(r.refusedOn, []owned{{2, at("fe80::2")}, {4, at("fe80::2")}}) {
+			t.Errorf("silences %v: refused %v, on an interface %v", silences, r.refused, r.refusedOn)
+		}
+	}
+}
