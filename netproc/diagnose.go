@@ -1,6 +1,7 @@
 package netproc
 
 import (
+	"fmt"
 	"math"
 	"net/netip"
 	"time"
@@ -16,10 +17,11 @@ type hearing struct {
 	at       int64      // when that arrived
 	missed   uint32     // discarded since
 	why      ipc.Drop   // for this reason, the last of them
-	source   netip.Addr
-	hint     string   // about one of them
-	hinted   ipc.Drop // that was discarded for this reason
-	nextHint int64    // no other hint before
+	source   netip.Addr // which anybody can invent
+	doubt    ipc.Drop   // why the last of the Active's was discarded since, 0 if none was
+	hint     string     // about one of them
+	hinted   ipc.Drop   // that was discarded for this reason
+	nextHint int64      // no other hint before
 }
 
 // hintEvery is the least time between two hints that are made about what a
@@ -37,7 +39,9 @@ func (h *hearing) discarded(source netip.Addr, why ipc.Drop, now int64) (hint bo
 	if h.missed < math.MaxUint32 {
 		h.missed++
 	}
-	h.why, h.source = why, source
+	if h.why, h.source = why, source; source == h.active {
+		h.doubt = why
+	}
 	if now < h.nextHint {
 		return false
 	}
@@ -51,7 +55,8 @@ func (r *router) preempting(now int64) bool {
 }
 
 // explain adds to a transition why nothing was heard, when the
-// Active_Down_Timer fired; now, and by how much late.
+// Active_Down_Timer fired; now, and by how much late. The former Active is who
+// sent the last advertisement that was accepted: what was discarded makes nobody one.
 func (r *router) explain(c *ipc.StateChange, now, late int64) {
 	if c.Reason != ipc.ReasonActiveDown {
 		return
@@ -65,7 +70,7 @@ func (r *router) explain(c *ipc.StateChange, now, late int64) {
 	case late > int64(r.interval):
 		c.Verdict = ipc.VerdictStalled
 	case r.heard.missed > 0:
-		c.Verdict, c.Count, c.Drop, c.Peer = ipc.VerdictDropped, r.heard.missed, r.heard.why, r.heard.source
+		c.Verdict, c.Count, c.Drop = ipc.VerdictDropped, r.heard.missed, r.heard.why
 	default:
 		c.Verdict = ipc.VerdictSilent
 	}
@@ -75,9 +80,10 @@ func (r *router) explain(c *ipc.StateChange, now, late int64) {
 		if r.heard.hinted == r.heard.why {
 			hint = r.heard.hint
 		}
-		if hint != "" {
+		if c.Hint += fmt.Sprintf(" (the last names %v as its source)", r.heard.source); hint != "" {
 			c.Hint += ": " + hint
 		}
+		c.Hint = c.Hint[:min(len(c.Hint), ipc.MaxHint)]
 	}
 }
 

@@ -164,7 +164,7 @@ func TestDropHints(t *testing.T) {
 			d.turn()
 			d.drained()
 			at := d.hinted()
-			if want := "advertisements arrive and are dropped, and the sender may still be Active: " + tt.want; at["dropped"] != want {
+			if want := "advertisements arrive and are dropped, and the sender may still be Active (the last names 10.77.0.1 as its source): " + tt.want; at["dropped"] != want {
 				t.Errorf("takeover: %q, want %q", at, want)
 			}
 			if said := fmt.Sprint(got, at); strings.Contains(said, secret[:8]) || strings.Contains(said, other[:8]) {
@@ -248,7 +248,7 @@ func TestHintsAreShort(t *testing.T) {
 	}
 	for _, theirs := range [][]netip.Addr{long(0xfe), append(long(0xfe), netip.AddrFrom16([16]byte{15: 1}))} {
 		r := router{sorted: append(long(0x20), netip.AddrFrom16([16]byte{15: 1}))}
-		if hint := verdictHints[ipc.VerdictDropped] + ": " + r.difference(theirs); len(hint) > ipc.MaxHint {
+		if hint := verdictHints[ipc.VerdictDropped] + " (the last names " + theirs[0].String() + " as its source): " + r.difference(theirs); len(hint) > ipc.MaxHint {
 			t.Errorf("%d bytes: %s", len(hint), hint)
 		}
 	}

@@ -86,11 +86,11 @@ func (p *process) lookAround(r *router) {
 }
 
 // turnedActive says when a new Active looks around first: at once if it has
-// heard nobody. Of one that it has heard it knows that it is not deaf, or asks
-// after it.
+// heard nobody, but for what was dropped. Of one that it has heard it knows that it
+// is not deaf, or asks after it.
 func (p *process) turnedActive(r *router, c *ipc.StateChange) {
 	r.nextLook, r.lookWait = p.now, max(lookAgain, 10*int64(r.interval))
-	if c.Reason != ipc.ReasonOwner && (c.Reason != ipc.ReasonActiveDown || c.Verdict != ipc.VerdictAlone) {
+	if c.Reason != ipc.ReasonOwner && (c.Reason != ipc.ReasonActiveDown || c.Peer.IsValid()) {
 		r.nextLook += r.lookWait
 	}
 	if wantsProbe(c) {
@@ -98,7 +98,9 @@ func (p *process) turnedActive(r *router, c *ipc.StateChange) {
 	}
 }
 
-// wantsProbe says whether a takeover leaves open what became of the Active.
+// wantsProbe says whether a takeover leaves open what became of the Active. Asked
+// after is who sent an advertisement that was accepted, and nobody else: a neighbor
+// without a key must not choose whom the parent asks for.
 func wantsProbe(c *ipc.StateChange) bool {
 	return c.Peer.IsValid() && (c.Verdict == ipc.VerdictSilent || c.Verdict == ipc.VerdictDropped)
 }
@@ -118,7 +120,7 @@ func (p *process) probe(r *router, c *ipc.StateChange) {
 		f = &former{slot: r.slot, takeovers: 1, request: p.send(r.slot, ipc.Look{Peer: c.Peer})}
 		lk.formers[c.Peer] = f
 	}
-	f.drop = max(f.drop, c.Drop)
+	f.drop = max(f.drop, r.heard.doubt)
 }
 
 // lookRefused forgets what the parent will not look for, and nothing else that

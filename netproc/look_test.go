@@ -305,6 +305,61 @@ func TestProbeAsks(t *testing.T) {
 	}
 }
 
+// TestProbesTheAccepted: whom a new Active asks after is who was accepted last,
+// whatever sources what was dropped has named since; if nobody was, nobody. Why it
+// was dropped is told of the Active's own alone.
+func TestProbesTheAccepted(t *testing.T) {
+	t.Parallel()
+	invented := netip.MustParseAddr("10.77.0.99")
+	bad := good(200)
+	bad.AuthType = 1
+	for _, tt := range []struct {
+		name     string
+		accepted bool
+		dropped  []netip.Addr
+		want     string // the look
+		says     string // what came of it
+	}{
+		{"invented sources", true, []netip.Addr{invented, invented}, "look for 10.77.0.1", "it answers, so it is alive: its advertisements do not reach us"},
+		{"its own among them", true, []netip.Addr{peer, invented}, "look for 10.77.0.1", "what was dropped here, for the reason auth-type"},
+		{"nobody was accepted", false, []netip.Addr{invented, peer}, "look", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			d := configured(t, record())
+			d.looking = true
+			if tt.accepted {
+				d.frame(d.now, advertisement(peer, good(200)))
+				d.turn()
+			}
+			for _, source := range tt.dropped {
+				d.now += second / 2
+				d.frame(d.now, advertisement(source, bad))
+				d.turn()
+			}
+			d.now = d.p.next()
+			d.turn()
+			d.drained()
+			said := d.turn()
+			d.now = d.p.next() // with the next advertisement
+			said = append(said, d.turn()...)
+			var looks []string
+			for _, s := range said {
+				if _, look, is := strings.Cut(s, "look"); is {
+					looks = append(looks, "look"+look)
+				}
+			}
+			if !slices.Equal(looks, []string{tt.want}) {
+				t.Errorf("asked: %q, want %q", looks, tt.want)
+			}
+			d.say(seen(0, answer(host, peer), answer(host, invented))...)
+			if got := strings.Join(d.turn(), "\n"); strings.Contains(got, "looked") != (tt.says != "") || !strings.Contains(got, tt.says) {
+				t.Errorf("it says %q, want %q", got, tt.says)
+			}
+		})
+	}
+}
+
 // TestProbeHint: what came of a probe does not contradict what was dropped.
 func TestProbeHint(t *testing.T) {
 	t.Parallel()
