@@ -7,13 +7,6 @@ import (
 	"testing"
 )
 
-// formNames are the forms as the reference names them.
-var formNames = [...]string{
-	integerForm: "integer", secondsForm: "seconds", booleanForm: "boolean", choiceForm: "choice", stringForm: "string",
-	stringsForm: "list of strings", listForm: "string or list of strings",
-	tableForm: "table", tablesForm: "array of tables",
-}
-
 // row returns the beginning of the setting's row in docs/configuration.md; the
 // meaning of the key follows.
 func row(s *setting) string {
@@ -33,7 +26,7 @@ func row(s *setting) string {
 		}
 		accepted = strings.Join(choices, ", ")
 	}
-	line := "| <a id=\"" + s.key + "\"></a>`" + s.key + "` | " + formNames[s.form] + " | " + initial + " | " + accepted + " | "
+	line := "| <a id=\"" + s.key + "\"></a>`" + s.key + "` | " + s.form.String() + " | " + initial + " | " + accepted + " | "
 	if s.idle != "" {
 		line += "No effect: " + s.idle + ". "
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -260,29 +261,53 @@ func (d *daemon) record(name string) error {
 	return errors.Join(err, f.Truncate(int64(text.Len())))
 }
 
-// recorded reads what a lock's file says: what the interface is without.
-func recorded(f *os.File) (mac net.HardwareAddr, a *aside) {
-	a = &aside{}
-	if _, err := f.Seek(0, 0); err != nil {
-		return nil, a
-	}
-	for in := bufio.NewScanner(f); in.Scan(); {
-		if own, ok := strings.CutPrefix(in.Text(), macLine); ok {
-			mac, _ = net.ParseMAC(own)
-		}
-		text, ok := strings.CutPrefix(in.Text(), addressLine)
-		m, err := hex.DecodeString(text)
-		if !ok || err != nil || len(m) < unix.SizeofIfAddrmsg {
-			continue
-		}
-		if info, err := parseAddress(m); err == nil && info.Prefix.Addr().Is4() {
-			a.addrs, a.prefixes = append(a.addrs, m), append(a.prefixes, info.Prefix)
+// recordMax bounds a lock's file, in bytes: a few thousand addresses.
+const recordMax = 1 << 20
+
+// without is what a lock's file says: what its interface is without.
+type without struct {
+	mac      net.HardwareAddr
+	settings map[int][]setting // by the number of the interface
+	aside    *aside
+}
+
+// recorded reads a lock's file.
+func recorded(f *os.File) (without, error) {
+	_, err := f.Seek(0, 0)
+	return parseRecord(io.LimitReader(f, recordMax)), err
+}
+
+// parseRecord passes over what it does not understand, and over addresses of
+// another interface than that of the first.
+func parseRecord(r io.Reader) without {
+	w := without{settings: make(map[int][]setting), aside: &aside{}}
+	a, of := w.aside, 0
+	for in := bufio.NewScanner(r); in.Scan(); {
+		kind, text, _ := strings.Cut(in.Text(), " ")
+		switch kind + " " {
+		case macLine:
+			if mac, err := net.ParseMAC(text); err == nil && len(mac) == 6 {
+				w.mac = mac
+			}
+		case settingLine:
+			var index int
+			var name, old string
+			if n, _ := fmt.Sscanf(text, "%d %s %s", &index, &name, &old); n == 3 {
+				w.settings[index] = append(w.settings[index], remembered(hearSettings, "", name, old)...)
+			}
+		case addressLine:
+			m, err := hex.DecodeString(text)
+			info, bad := parseAddress(m)
+			if err != nil || bad != nil || !info.Prefix.IsValid() || !info.Prefix.Addr().Is4() || of != 0 && info.Index != of {
+				continue
+			}
+			of, a.addrs, a.prefixes = info.Index, append(a.addrs, m), append(a.prefixes, info.Prefix)
 		}
 	}
 	if len(a.prefixes) > 0 {
 		a.primary = a.prefixes[0].Addr()
 	}
-	return mac, a
+	return w
 }
 
 // repay gives interfaces back what a daemon that was killed has left them
@@ -315,45 +340,29 @@ func (d *daemon) repay(infos []linkInfo, addrs []addrInfo, swept func(string) bo
 }
 
 func (d *daemon) repayOne(infos []linkInfo, addrs []addrInfo, name string, f *os.File) error {
-	if err := repaySettings(infos, f); err != nil {
-		return err
+	w, err := recorded(f)
+	for _, i := range infos { // whatever its name is now
+		for _, s := range w.settings[i.Index] {
+			s.iface = i.Name
+			err = errors.Join(err, restoreSettings([]setting{s}))
+		}
 	}
-	mac, a := recorded(f)
-	if err := d.repayMAC(infos, name, mac); err != nil {
-		return err
-	}
-	err := d.repayAddresses(addrs, name, a)
 	if err == nil {
+		err = d.repayMAC(infos, name, w.mac)
+	}
+	if err != nil {
+		return err
+	}
+	if err = d.repayAddresses(addrs, name, w.aside); err == nil {
 		return f.Truncate(0)
 	}
 	d.log.Error("an address of the interface cannot be put back", "link", name, "error", err)
 	for _, l := range d.links { // it is tried again
 		if l.name == name && l.family == ipc.IPv4 {
-			l.aside = a
+			l.aside = w.aside
 		}
 	}
 	return nil
-}
-
-// repaySettings restores settings, of the interface that had them, whatever its
-// name is now.
-func repaySettings(infos []linkInfo, f *os.File) (err error) {
-	if _, err := f.Seek(0, 0); err != nil {
-		return err
-	}
-	for in := bufio.NewScanner(f); in.Scan(); {
-		var index int
-		var name, old string
-		if n, _ := fmt.Sscanf(in.Text(), settingLine+"%d %s %s", &index, &name, &old); n < 3 {
-			continue
-		}
-		for _, i := range infos {
-			if i.Index == index {
-				err = errors.Join(err, restoreSettings(remembered(hearSettings, i.Name, name, old)))
-			}
-		}
-	}
-	return err
 }
 
 func (d *daemon) repayMAC(infos []linkInfo, name string, mac net.HardwareAddr) error {

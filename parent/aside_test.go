@@ -37,22 +37,25 @@ func TestRecord(t *testing.T) {
 		if err := d.record("eth0"); err != nil {
 			t.Error(err)
 		}
-		gotMAC, got := recorded(f)
-		if gotMAC.String() != mac.String() || !gocmp.Equal(got.addrs, want.addrs) || !slices.Equal(got.prefixes, want.prefixes) {
+		w, err := recorded(f)
+		gotMAC, got := w.mac, w.aside
+		if err != nil || gotMAC.String() != mac.String() || !gocmp.Equal(got.addrs, want.addrs) || !slices.Equal(got.prefixes, want.prefixes) {
 			t.Errorf("%v, %+v", gotMAC, got)
 		}
 	}
 	if _, err := fmt.Fprint(f, "address 02\naddress zz\naddress 0a18800003000000\naddress 0218800003000000ff\nmac x\n\nnothing\n"); err != nil {
 		t.Error(err)
 	}
-	if _, got := recorded(f); !gocmp.Equal(got.addrs, want.addrs) || !slices.Equal(got.prefixes, want.prefixes) {
-		t.Errorf("with more in the file: %+v", got)
+	w, err := recorded(f)
+	if got := w.aside; err != nil || !gocmp.Equal(got.addrs, want.addrs) || !slices.Equal(got.prefixes, want.prefixes) {
+		t.Errorf("with more in the file: %+v, %v", got, err)
 	}
 	// Cut off within what pads its last attribute, a label.
 	if _, err := fmt.Fprint(f, "address 0218800003000000"+"080002000a090001"+"0900030065746830002d\n"); err != nil {
 		t.Error(err)
 	}
-	if _, got := recorded(f); len(got.addrs) != 3 || got.prefixes[2] != want.prefixes[0] {
+	w, err = recorded(f)
+	if got := w.aside; err != nil || len(got.addrs) != 3 || got.prefixes[2] != want.prefixes[0] {
 		t.Errorf("with one that is cut off in the file: %+v", got)
 	}
 	l.aside, d.links[2].worn = nil, nil

@@ -493,7 +493,7 @@ func TestLockInterface(t *testing.T) {
 		if info, err := os.Stat(runDir); err != nil || info.Mode().Perm() != 0o700 {
 			t.Errorf("directory of locks: %v, %v", info.Mode(), err)
 		}
-		if _, err := lockInterface("eth0"); !errors.Is(err, errLocked) {
+		if _, err := lockInterface("eth0"); !errors.Is(err, ErrLocked) {
 			t.Errorf("a second lock: %v", err)
 		}
 		other, err := lockInterface("eth1")

@@ -34,7 +34,8 @@ const (
 // lockPause waits until a look at a lock is over.
 var lockPause = time.Sleep
 
-var errLocked = errors.New("another rvrrpd runs on it")
+// ErrLocked is that another process has a lock.
+var ErrLocked = errors.New("another rvrrpd runs on it")
 
 // namespace is the number of this network namespace.
 func namespace() (uint64, error) {
@@ -57,28 +58,58 @@ func lockFile(name string) (string, error) { return runFile(name, "lock") }
 // lockInterface takes the lock of an interface name in this network
 // namespace; close and remove it with unlock.
 func lockInterface(name string) (*os.File, error) {
-	if err := os.MkdirAll(runDir, 0o700); err != nil {
+	if err := ownDirectory(runDir); err != nil {
 		return nil, err
 	}
 	path, err := lockFile(name)
 	if err != nil {
 		return nil, err
 	}
+	f, err := takeLock(path)
+	if errors.Is(err, ErrLocked) {
+		err = fmt.Errorf("%s: %w", name, err)
+	}
+	return f, err
+}
+
+// ownDirectory makes a directory where there is none, and refuses one in which
+// somebody else than root and the service user can put files.
+func ownDirectory(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(dir, &st); err != nil {
+		return fmt.Errorf("%s: %w", dir, err)
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR || foreign(&st) {
+		return fmt.Errorf("%s: mode %o, owner %d: must be a directory that only root can write", dir, st.Mode, st.Uid)
+	}
+	return nil
+}
+
+// takeLock takes the lock that a file is, and makes the file; the error is
+// ErrLocked where somebody else has it. A file that somebody else could write is
+// refused.
+func takeLock(path string) (*os.File, error) {
 	for tries := 0; ; tries++ {
-		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
 		if err != nil {
 			return nil, err
 		}
-		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		if err = ownFile(int(f.Fd()), recordMax); err == nil {
+			err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		}
+		if err != nil {
 			f.Close()
 			if err == unix.EWOULDBLOCK && tries < lockTries { // another that starts has a look, perhaps
 				lockPause(lockRetry)
 				continue
 			}
 			if err == unix.EWOULDBLOCK {
-				return nil, fmt.Errorf("%s: %w", name, errLocked)
+				return nil, ErrLocked
 			}
-			return nil, fmt.Errorf("%s: lock: %w", path, err)
+			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 		// Its last holder may have removed the file between open and lock.
 		mine, err1 := f.Stat()
@@ -88,6 +119,22 @@ func lockInterface(name string) (*os.File, error) {
 		}
 		f.Close()
 	}
+}
+
+// ownFile refuses what is no file of so many bytes at the most that only root and
+// the service user can write.
+func ownFile(fd int, size int64) error {
+	var st unix.Stat_t
+	err := unix.Fstat(fd, &st)
+	if err == nil && (st.Mode&unix.S_IFMT != unix.S_IFREG || foreign(&st) || st.Size > size) {
+		err = fmt.Errorf("mode %o, owner %d, %d bytes: must be a file that only root can write", st.Mode, st.Uid, st.Size)
+	}
+	return err
+}
+
+// foreign says whether somebody else than root and the service user can write.
+func foreign(st *unix.Stat_t) bool {
+	return st.Mode&0o022 != 0 || st.Uid != 0 && int(st.Uid) != os.Geteuid()
 }
 
 // unlock removes a lock while it is still held, unless it still says what its

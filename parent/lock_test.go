@@ -22,7 +22,7 @@ func TestLocks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := lockInterface("eth0"); !errors.Is(err, errLocked) {
+	if _, err := lockInterface("eth0"); !errors.Is(err, ErrLocked) {
 		t.Errorf("locked twice: %v", err)
 	}
 	other, ours := &daemon{}, &daemon{locks: map[string]*os.File{"eth0": f}}

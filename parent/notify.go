@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"time"
 
@@ -84,9 +83,7 @@ func (d *daemon) feed() {
 
 // tellStatus tells it how many virtual routers are Active.
 func (d *daemon) tellStatus() {
-	all := present(d.slots)
-	held := slices.DeleteFunc(slices.Clone(all), func(s *slot) bool { return !s.held })
-	if status := fmt.Sprintf("STATUS=%d of %d virtual routers Active", len(held), len(all)); d.manager != nil && status != d.manager.status {
+	if status := fmt.Sprintf("STATUS=%d of %d virtual routers Active", len(d.active()), len(present(d.slots))); d.manager != nil && status != d.manager.status {
 		d.manager.status = status
 		d.manager.tell(status)
 	}

@@ -100,27 +100,14 @@ func (d *daemon) openState(iface string) (map[vrID]marks, error) {
 // lockState makes the state of an interface ours: a daemon in another network
 // namespace may have an interface of the same name, and the same directory.
 func (d *daemon) lockState(iface string) error {
-	if err := os.MkdirAll(d.stateDir, 0o700); err != nil {
+	if err := ownDirectory(d.stateDir); err != nil {
 		return fmt.Errorf("state_dir: %w", err)
 	}
-	var st unix.Stat_t
-	if err := unix.Stat(d.stateDir, &st); err != nil {
-		return fmt.Errorf("state_dir: %s: %w", d.stateDir, err)
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFDIR || foreign(&st) {
-		return fmt.Errorf("state_dir: %s: mode %o, owner %d: must be a directory that only root can write", d.stateDir, st.Mode, st.Uid)
-	}
-	path := filepath.Join(d.stateDir, "lock."+iface)
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
-	if err != nil {
+	f, err := takeLock(filepath.Join(d.stateDir, "lock."+iface))
+	if errors.Is(err, ErrLocked) {
+		return fmt.Errorf("state_dir: %s: another rvrrpd, in another network namespace, keeps the state of its %s there: give each a state_dir of its own", d.stateDir, iface)
+	} else if err != nil {
 		return fmt.Errorf("state: %w", err)
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		f.Close()
-		if err == unix.EWOULDBLOCK {
-			return fmt.Errorf("state_dir: %s: another rvrrpd, in another network namespace, keeps the state of its %s there: give each a state_dir of its own", d.stateDir, iface)
-		}
-		return fmt.Errorf("%s: %w", path, err)
 	}
 	d.stateLocks[iface] = f
 	return nil
@@ -133,25 +120,16 @@ func (d *daemon) unlockState(iface string) {
 	}
 }
 
-// foreign says whether somebody else than root and the service user can write.
-func foreign(st *unix.Stat_t) bool {
-	return st.Mode&0o022 != 0 || st.Uid != 0 && int(st.Uid) != os.Geteuid()
-}
-
 // openOurs opens a file that a daemon of ours has written, of max bytes at the most
-// and not foreign; nil where there is none.
-func openOurs(path string, max int64, foreign func(st *unix.Stat_t) bool) (*os.File, error) {
+// and such that nobody else can write it; nil where there is none.
+func openOurs(path string, max int64) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	} else if err != nil {
 		return nil, err
 	}
-	var st unix.Stat_t
-	if err = unix.Fstat(int(f.Fd()), &st); err == nil && (st.Mode&unix.S_IFMT != unix.S_IFREG || st.Size > max || foreign(&st)) {
-		err = fmt.Errorf("mode %o, owner %d, %d bytes: must be a file that only root can write", st.Mode, st.Uid, st.Size)
-	}
-	if err != nil {
+	if err = ownFile(int(f.Fd()), max); err != nil {
 		f.Close()
 		return nil, err
 	}
@@ -161,7 +139,7 @@ func openOurs(path string, max int64, foreign func(st *unix.Stat_t) bool) (*os.F
 // readStateFile reads one file, all of it or nothing.
 func readStateFile(dir, iface string) (map[vrID]marks, error) {
 	path := stateFile(dir, iface)
-	f, err := openOurs(path, stateMax, foreign)
+	f, err := openOurs(path, stateMax)
 	var all map[vrID]marks
 	if err == nil && f != nil {
 		defer f.Close()

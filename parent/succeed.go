@@ -112,6 +112,11 @@ func (d *daemon) deleteMore() {
 // of the generation before: these hold everything until it is over.
 func (d *daemon) generations() []*slot { return present(d.slots, d.old) }
 
+// active lists the slots that hold their addresses.
+func (d *daemon) active() []*slot {
+	return slices.DeleteFunc(present(d.slots), func(s *slot) bool { return !s.held })
+}
+
 // present lists slots without the numbers that nobody has.
 func present(slots ...[]*slot) []*slot {
 	return slices.DeleteFunc(slices.Concat(slots...), func(s *slot) bool { return s == nil })
