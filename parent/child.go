@@ -44,6 +44,7 @@ type child struct {
 	frames   *ipc.Conn
 	words    int // pipe with what it wrote before it died; what finds no room there is lost
 	phase    ipc.Phase
+	told     bool  // a configuration, and has not said Ready
 	deadline int64 // by which the phase must have ended; never in PhaseRun
 	reports  rate
 }
@@ -197,6 +198,7 @@ func (d *daemon) configure() {
 		d.send(ipc.Header{Slot: ipc.NoSlot}, l.told)
 	}
 	d.send(ipc.Header{Slot: ipc.NoSlot}, ipc.Commit{Routers: routers})
+	d.child.told = true
 }
 
 // send puts a message on the control lane; it travels with the turn's batch.

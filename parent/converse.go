@@ -78,20 +78,7 @@ func (d *daemon) heard(h ipc.Header, payload []byte) error {
 	case ipc.Hello:
 		return d.greet(m)
 	case ipc.Ready:
-		if d.child.phase == ipc.PhaseConfigure { // a Ready after Stop must not undo it
-			d.child.phase, d.child.deadline = ipc.PhaseRun, never
-			d.readyBy = d.now + readyTime
-			d.log.Info("ready", "generation", h.Generation)
-		}
-		d.begin()
-		d.shed()
-		if d.old != nil && h.Generation == d.generation {
-			d.finish()
-		}
-		if d.pending {
-			d.reload()
-		}
-		return nil
+		return d.readied(h)
 	case ipc.StateChange:
 		return d.report(h, m)
 	case ipc.Looked:
@@ -99,7 +86,9 @@ func (d *daemon) heard(h ipc.Header, payload []byte) error {
 	case ipc.Mark:
 		return d.marked(h, m)
 	case ipc.Ping:
-		d.answered()
+		if d.heart.owed > 0 { // or it would be dear to hear again and again
+			d.answered()
+		}
 		return nil
 	case ipc.Dropped:
 		return d.remarked(m.Link, "packets dropped", m.Reason.String(), m.Hint, m.Source, m.VRID, m.Count, m.Total)
@@ -108,6 +97,29 @@ func (d *daemon) heard(h ipc.Header, payload []byte) error {
 	default:
 		return d.request(h, m)
 	}
+}
+
+// readied hears that the child runs the configuration that it was told: once for
+// each, for what follows is dear.
+func (d *daemon) readied(h ipc.Header) error {
+	if !d.child.told || h.Generation != d.generation {
+		return &violation{reason: "ready, and nobody waits for that"}
+	}
+	d.child.told = false
+	if d.child.phase == ipc.PhaseConfigure { // a Ready after Stop must not undo it
+		d.child.phase, d.child.deadline = ipc.PhaseRun, never
+		d.readyBy = d.now + readyTime
+		d.log.Info("ready", "generation", h.Generation)
+	}
+	d.begin()
+	d.shed()
+	if d.old != nil {
+		d.finish()
+	}
+	if d.pending {
+		d.reload()
+	}
+	return nil
 }
 
 // report logs a transition: one line, with its reason.

@@ -57,6 +57,54 @@ func TestConverseIsBounded(t *testing.T) {
 	}
 }
 
+// TestReadyIsAwaited: Ready is heard once for each configuration that the child was
+// told, and of that; any other is a violation, for what follows it is dear.
+func TestReadyIsAwaited(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name       string
+		phase      ipc.Phase
+		told       bool
+		generation uint32
+		ok         bool
+	}{
+		{"at the start", ipc.PhaseConfigure, true, 1, true},
+		{"at a reload", ipc.PhaseRun, true, 1, true},
+		{"crossing Stop", ipc.PhaseStop, true, 1, true},
+		{"nobody waits", ipc.PhaseRun, false, 1, false},
+		{"nobody waits after Stop", ipc.PhaseStop, false, 1, false},
+		{"of the generation before", ipc.PhaseRun, true, 0, false},
+		{"of the next one", ipc.PhaseRun, true, 2, false},
+	} {
+		d, _ := talking(t)
+		d.child.phase, d.child.told = tt.phase, tt.told
+		h := ipc.Header{Type: ipc.TypeReady, Slot: ipc.NoSlot, Generation: tt.generation}
+		if err := d.heard(h, nil); (err == nil) != tt.ok || err != nil && !errors.As(err, new(*violation)) {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if err := d.heard(h, nil); err == nil {
+			t.Errorf("%s: heard twice", tt.name)
+		}
+	}
+}
+
+// TestPingIsAwaited: a Ping that answers none of ours costs nothing, and does not
+// feed the watchdog.
+func TestPingIsAwaited(t *testing.T) {
+	t.Parallel()
+	d, _ := talking(t)
+	d.manager = &manager{fd: -1, watchdog: 1}
+	for _, owed := range []int64{0, 1} {
+		d.now, d.heart.owed = 10, owed
+		if err := d.heard(ipc.Header{Type: ipc.TypePing, Slot: ipc.NoSlot, Generation: 1}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if fed := d.manager.fed > 0 && d.manager.status != ""; fed != (owed > 0) || d.heart.owed != 0 {
+			t.Errorf("owed %d: fed %v, owed now %d", owed, fed, d.heart.owed)
+		}
+	}
+}
+
 // TestPatience: a back-off that leases would not survive comes with the fourth
 // crash only.
 func TestPatience(t *testing.T) {

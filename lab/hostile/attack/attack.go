@@ -148,6 +148,10 @@ func build() []Attack {
 		{Name: "second hello", Datagrams: one(func(Target) (ipc.Header, ipc.Message) {
 			return ipc.Header{Slot: ipc.NoSlot}, ipc.Hello{Build: ipc.Build()}
 		})},
+		{Name: "ready once more", Datagrams: one(func(t Target) (ipc.Header, ipc.Message) {
+			return ipc.Header{Slot: ipc.NoSlot, Generation: t.Generation}, ipc.Ready{}
+		})},
+		{Name: "ready again and again", Datagrams: storm(func(Target) ipc.Message { return ipc.Ready{} })},
 		{Name: "request before ready", BeforeReady: true, Datagrams: one(func(t Target) (ipc.Header, ipc.Message) {
 			return t.header(), ipc.Acquire{}
 		})},
@@ -182,6 +186,18 @@ func build() []Attack {
 		{Name: "storm of looks", Harmless: true, Wire: true, Datagrams: storm(func(Target) ipc.Message { return ipc.Look{} })},
 		{Name: "storm of looks for a stranger", Harmless: true, Wire: true, Datagrams: storm(func(Target) ipc.Message { return ipc.Look{Peer: stranger} })},
 		{Name: "storm of findings", Harmless: true, Datagrams: storm(func(Target) ipc.Message { return ipc.Looked{Hint: ipc.HintInterface} })},
+		{Name: "storm of drops", Harmless: true, Datagrams: storm(func(t Target) ipc.Message {
+			return ipc.Dropped{Link: t.Router.Link, Reason: ipc.DropTTL, Source: stranger, Count: 1, Total: 1, Hint: "x"}
+		})},
+		{Name: "storm of notices", Harmless: true, Datagrams: storm(func(t Target) ipc.Message {
+			return ipc.Noticed{Link: t.Router.Link, Notice: ipc.NoticeOwner, Source: stranger, Count: 1, Total: 1, Hint: "x"}
+		})},
+		{Name: "storm of marks", Harmless: true, Wire: true, Datagrams: storm(func(t Target) ipc.Message {
+			if t.Router.Auth != ipc.AuthHMAC { // which has nothing to remember: a violation
+				return ipc.Drain{}
+			}
+			return ipc.Mark{Source: netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, t.Random.Uint32()))), Sequence: t.Random.Uint64()}
+		})},
 		{Name: "silence: nothing is read and nothing said", Harmless: true, Datagrams: func(Target) [][]byte { return nil }},
 		{Name: "storm of pings", Harmless: true, Datagrams: storm(func(Target) ipc.Message { return ipc.Ping{} })},
 		{Name: "storm of state changes", Harmless: true, Datagrams: storm(func(Target) ipc.Message {
