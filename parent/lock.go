@@ -72,6 +72,19 @@ func lockInterface(name string) (*os.File, error) {
 	return f, err
 }
 
+// LockFile takes a lock for a file that others can open, and so flock(2): a file of
+// another name, in the run directory, where nobody else can. It goes by the file's
+// directory, whatever path leads there. The error is ErrLocked where another
+// process has it.
+func LockFile(path string) (release func(), err error) {
+	var st unix.Stat_t
+	if err := errors.Join(unix.Stat(filepath.Dir(path), &st), ownDirectory(runtimeDirectory())); err != nil {
+		return nil, err
+	}
+	f, err := takeLock(filepath.Join(runtimeDirectory(), fmt.Sprintf("%d.%d.%s.pid", st.Dev, st.Ino, filepath.Base(path))))
+	return func() { unlock(f) }, err
+}
+
 // ownDirectory makes a directory where there is none, and refuses one in which
 // somebody else than root and the service user can put files.
 func ownDirectory(dir string) error {

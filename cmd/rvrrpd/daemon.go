@@ -16,6 +16,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/cmd/signals"
 	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/parent"
 	"golang.org/x/sys/unix"
 )
 
@@ -216,69 +217,54 @@ func named(key string, err error) error {
 // directory is where a file is, whatever the working directory is later.
 func directory(file string) string { return filepath.Dir(full(file)) }
 
-// lockPID writes the process number to a file that appears as a whole, and
-// whose lock is held as long as the daemon lives: a file of a daemon that is
-// gone is replaced, one of a daemon that lives is respected.
+// lockPID writes the process number to a file that appears as a whole: that of a
+// daemon that is gone is replaced, one of a daemon that lives is respected. Everybody
+// can read it, and so could lock it: the lock is elsewhere.
 func lockPID(path string) (remove func(), err error) {
 	defer func() { err = named("pid", err) }()
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".")
+	said, err := readPID(path)
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
+	release, err := parent.LockFile(path)
+	if errors.Is(err, parent.ErrLocked) {
+		return nil, fmt.Errorf("%s: rvrrpd runs already, process %s", path, said)
+	} else if err != nil {
+		return nil, err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".")
+	if err == nil {
+		_, err = fmt.Fprintln(f, os.Getpid())
+		if err = errors.Join(err, f.Chmod(0o644), f.Close()); err == nil {
+			err = os.Rename(f.Name(), path)
+		}
 		if err != nil {
 			os.Remove(f.Name())
-			f.Close()
-		}
-	}()
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return nil, err
-	}
-	if _, err := fmt.Fprintln(f, os.Getpid()); err != nil {
-		return nil, err
-	}
-	if err := f.Chmod(0o644); err != nil {
-		return nil, err
-	}
-	for {
-		switch err := os.Link(f.Name(), path); {
-		case err == nil:
-			os.Remove(f.Name())
-			return func() { os.Remove(path); f.Close() }, nil
-		case !errors.Is(err, os.ErrExist):
-			return nil, err
-		}
-		if err := removeStale(path); err != nil {
-			return nil, err
 		}
 	}
+	if err != nil {
+		release()
+		return nil, err
+	}
+	return func() { os.Remove(path); release() }, nil
 }
 
-// removeStale removes the file of a daemon that is gone.
-func removeStale(path string) error {
-	old, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+// readPID reads the file of another daemon, "" if there is none. What is not ours
+// to replace is an error: it holds something else.
+func readPID(path string) (string, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil
+		return "", nil
 	} else if err != nil {
-		return err
+		return "", err
 	}
-	defer old.Close()
-	if err := unix.Flock(int(old.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		text, _ := io.ReadAll(io.LimitReader(old, 32))
-		return fmt.Errorf("%s: rvrrpd runs already, process %s", path, strings.TrimSpace(string(text)))
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, 32))
+	text := strings.TrimSpace(string(b))
+	if _, number := strconv.Atoi(text); err != nil || len(b) > 0 && number != nil {
+		return "", fmt.Errorf("%s: holds something else than a process number; accepted: a file of a daemon, or none", path)
 	}
-	// A file that is not ours to replace: it holds something else.
-	text, err := io.ReadAll(io.LimitReader(old, 32))
-	if _, number := strconv.Atoi(strings.TrimSpace(string(text))); err != nil || len(text) > 0 && number != nil {
-		return fmt.Errorf("%s: holds something else than a process number; accepted: a file of a daemon, or none", path)
-	}
-	// Another starter may have replaced it between open and lock.
-	mine, err1 := old.Stat()
-	there, err2 := os.Lstat(path)
-	if err1 == nil && err2 == nil && os.SameFile(mine, there) {
-		return os.Remove(path)
-	}
-	return nil
+	return text, nil
 }
 
 // foreground is -m1.

@@ -10,12 +10,14 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/conf"
+	"golang.org/x/sys/unix"
 )
 
 // logged writes a line of each level, at a fixed instant.
@@ -179,9 +181,11 @@ func TestSplit(t *testing.T) {
 }
 
 // TestLockPID: the file is there as a whole, one daemon at a time has it, and
-// that of a dead one is replaced.
+// that of a dead one is replaced, whoever has locked it: everybody can read it. Not
+// in parallel: it has a run directory of its own.
 func TestLockPID(t *testing.T) {
-	t.Parallel()
+	run := filepath.Join(t.TempDir(), "run")
+	t.Setenv("RUNTIME_DIRECTORY", run)
 	path := filepath.Join(t.TempDir(), "pid")
 	remove, err := lockPID(path)
 	if err != nil {
@@ -190,12 +194,30 @@ func TestLockPID(t *testing.T) {
 	if _, err := lockPID(path); err == nil || !strings.Contains(err.Error(), "runs already, process ") {
 		t.Errorf("a second one: %v", err)
 	}
+	other := filepath.Join(t.TempDir(), "other")
+	if err := os.Symlink(filepath.Dir(path), other); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lockPID(filepath.Join(other, "pid")); err == nil || !strings.Contains(err.Error(), "runs already, process "+strconv.Itoa(os.Getpid())) {
+		t.Errorf("a second one, by another path: %v", err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o644 {
+		t.Errorf("others cannot read it: %v, %v", info.Mode(), err)
+	}
 	remove()
 	if err := os.WriteFile(path, []byte("4194304\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	stranger, err := os.Open(path)
+	if err := errors.Join(err, unix.Flock(int(stranger.Fd()), unix.LOCK_EX|unix.LOCK_NB)); err != nil {
+		t.Fatal(err)
+	}
+	defer stranger.Close()
 	if remove, err = lockPID(path); err != nil {
-		t.Fatalf("that of a dead one: %v", err)
+		t.Fatalf("that of a dead one, which somebody has locked: %v", err)
+	}
+	if text, err := os.ReadFile(path); err != nil || string(text) != strconv.Itoa(os.Getpid())+"\n" {
+		t.Errorf("it says %q, %v", text, err)
 	}
 	remove()
 	if err := os.WriteFile(path, []byte("root:x:0:0\n"), 0o644); err != nil {
@@ -212,8 +234,16 @@ func TestLockPID(t *testing.T) {
 		t.Error("a symbolic link is followed")
 	}
 	os.Remove(path)
-	if left, err := os.ReadDir(filepath.Dir(path)); err != nil || len(left) > 0 {
-		t.Errorf("left behind: %v, %v", left, err)
+	for _, dir := range []string{filepath.Dir(path), run} {
+		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+			t.Errorf("left behind in %s: %v, %v", dir, left, err)
+		}
+	}
+	if err := os.Chmod(run, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lockPID(path); err == nil || !strings.Contains(err.Error(), "only root can write") {
+		t.Errorf("with a run directory that all can write: %v", err)
 	}
 }
 
