@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"cmd/signals":        {"golang.org/x/sys/unix"},
 	"cmd/rvrrpd":         {module + "cmd/signals", module + "parent", module + "conf", module + "ipc", "golang.org/x/sys/unix"},
 	"cmd/rvrrpd-spawn":   {module + "cmd/signals", module + "ipc", module + "spawn"},
+	"cmd/rvrrpd-check":   {module + "conf", module + "ipc", module + "parent"},
 	"cmd/rvrrpd-audit":   {module + "audit", module + "ipc"},
 	"cmd/rvrrpd-netproc": {module + "netproc", module + "netproc/sandbox", module + "ipc"},
 }

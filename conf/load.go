@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"unicode/utf8"
 )
@@ -29,6 +31,16 @@ const (
 	TOML Format = "toml"
 	JSON Format = "json"
 )
+
+// FormatOf is the format that the name of a file says, or else another.
+func FormatOf(file string, otherwise Format) Format {
+	switch ext := strings.ToLower(filepath.Ext(file)); ext {
+	case ".json", ".toml":
+		return Format(ext[1:])
+	default:
+		return otherwise
+	}
+}
 
 // Load reads and validates the configuration file at path. The file must be a
 // regular file of at most 1 MiB that belongs to root or to the effective user

@@ -107,10 +107,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return 0
 	case o.audit:
 		return become("rvrrpd-audit", stderr, fmt.Sprintf("--json=%t", o.jsonForm))
-	case o.check:
-		return check(o, stdout, stderr)
-	case o.plan != "":
-		return plan(o, stdout, stderr)
+	case o.check || o.plan != "":
+		return become("rvrrpd-check", stderr, "--conf="+o.file, "--format="+o.format, fmt.Sprintf("--given=%t", o.formatGiven), "--plan="+o.plan)
 	case o.mode == 0:
 		return sniff(o, stdout, stderr)
 	}

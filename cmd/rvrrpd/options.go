@@ -120,7 +120,7 @@ func parse(args []string) (o options, err error) {
 		o.formatGiven = o.formatGiven || f.Name == "g" || f.Name == "cfg-format"
 	})
 	if !o.formatGiven {
-		o.format = formatOf(o.file, o.format)
+		o.format = string(conf.FormatOf(o.file, conf.Format(o.format)))
 	}
 	if o.help || o.version {
 		return o, nil

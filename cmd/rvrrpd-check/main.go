@@ -1,43 +1,64 @@
+// Command rvrrpd-check is rvrrpd --check and rvrrpd --plan: it reads
+// configurations as the daemon does, and tells what they say and what would
+// become of them. It needs no privilege but to read them.
 package main
 
 import (
-	"errors"
+	"flag"
 	"fmt"
 	"io"
-	"io/fs"
-	"path/filepath"
+	"os"
 	"strings"
 
 	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/parent"
 )
 
-// elsewhere is behind the error of a reload that may not read a file.
-const elsewhere = "the daemon reads its files only where they were at the start, or where a symbolic link leads near that; for a directory that was replaced, or is another one, restart it: systemctl restart, or SIGUSR2, hands over"
+// Exit codes, those of rvrrpd.
+const (
+	exitFailure = 1
+	exitUsage   = 2
+	exitConfig  = 78 // EX_CONFIG of sysexits(3)
+)
 
-// loader reads the configuration again, on SIGHUP, when the working directory
-// may be another.
-func loader(o options) func() (*conf.Config, error) {
-	return func() (*conf.Config, error) {
-		c, err := conf.Load(o.file, conf.Format(o.format))
-		if errors.Is(err, fs.ErrPermission) {
-			err = fmt.Errorf("%w\n%s", err, elsewhere)
-		}
-		return c, err
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+func run(args []string, stdout, stderr io.Writer) int {
+	fs := flag.NewFlagSet("rvrrpd-check", flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	file := fs.String("conf", "", "")
+	format := fs.String("format", string(conf.TOML), "")
+	given := fs.Bool("given", false, "") // the format is: it counts for a next file without a telling name
+	next := fs.String("plan", "", "")
+	version := fs.Bool("version", false, "")
+	build := fs.String("build", ipc.Build(), "")
+	err := fs.Parse(args)
+	switch {
+	case *version && err == nil:
+		fmt.Fprintf(stdout, "rvrrpd-check %s build %s\n", ipc.ReleaseName(), ipc.Build())
+		return 0
+	case err != nil || fs.NArg() > 0 || *file == "":
+		fmt.Fprintln(stderr, "rvrrpd-check is started by rvrrpd --check and rvrrpd --plan")
+		return exitUsage
+	case *build != ipc.Build():
+		fmt.Fprintf(stderr, "rvrrpd: rvrrpd-check is build %q, this is %q\n", ipc.Build(), *build)
+		return exitFailure
 	}
+	c := load(*file, conf.Format(*format), stderr)
+	if *next == "" {
+		return check(c, stdout, stderr)
+	}
+	otherwise := conf.TOML
+	if *given {
+		otherwise = conf.Format(*format)
+	}
+	return plan(c, load(*next, conf.FormatOf(*next, otherwise), stderr), stdout)
 }
 
-// full is a path that does not depend on the working directory.
-func full(path string) string {
-	if abs, err := filepath.Abs(path); err == nil {
-		return abs
-	}
-	return path
-}
-
-// load reads a configuration and tells what is wrong with it.
-func load(file, format string, stderr io.Writer) *conf.Config {
-	c, err := conf.Load(file, conf.Format(format))
+// load reads a configuration and tells what is wrong with it; nil then.
+func load(file string, format conf.Format, stderr io.Writer) *conf.Config {
+	c, err := conf.Load(file, format)
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return nil
@@ -50,8 +71,7 @@ func load(file, format string, stderr io.Writer) *conf.Config {
 
 // check is --check: the canonical form, with what is granted as comments, so
 // that it is still a configuration.
-func check(o options, stdout, stderr io.Writer) int {
-	c := load(o.file, o.format, stderr)
+func check(c *conf.Config, stdout, stderr io.Writer) int {
 	if c == nil {
 		return exitConfig
 	}
@@ -89,23 +109,8 @@ func printFingerprints(c *conf.Config, stdout, stderr io.Writer) {
 	}
 }
 
-// formatOf is the format that the name of a file says, or else another.
-func formatOf(file, otherwise string) string {
-	switch ext := strings.ToLower(filepath.Ext(file)); ext {
-	case ".json", ".toml":
-		return ext[1:]
-	default:
-		return otherwise
-	}
-}
-
 // plan is --plan: what a reload would do.
-func plan(o options, stdout, stderr io.Writer) int {
-	otherwise := string(conf.TOML)
-	if o.formatGiven {
-		otherwise = o.format
-	}
-	old, next := load(o.file, o.format, stderr), load(o.plan, formatOf(o.plan, otherwise), stderr)
+func plan(old, next *conf.Config, stdout io.Writer) int {
 	if old == nil || next == nil {
 		return exitConfig
 	}
