@@ -64,6 +64,9 @@ func (c checked) logCall(call *ast.CallExpr) int {
 		return -1
 	}
 	method, is := c.info.Selections[selector].Obj().(*types.Func)
+	if is && method.Name() == "AddAttrs" { // moves what was logged
+		return -1
+	}
 	if !is || method.Pkg() == nil || method.Pkg().Path() != "log/slog" && !c.hands[method] {
 		return -1
 	}
@@ -109,6 +112,15 @@ func (c checked) attributes(in *ast.FuncDecl, call *ast.CallExpr, from int) (val
 		return true
 	})
 	return values
+}
+
+// leadsPast says whether a call gives a logger attributes or groups of its own.
+func (c checked) leadsPast(call *ast.CallExpr) bool {
+	selector, is := call.Fun.(*ast.SelectorExpr)
+	if !is || c.info.Selections[selector] == nil {
+		return false
+	}
+	return strings.HasSuffix(c.info.Selections[selector].Recv().String(), "log/slog.Logger") && strings.HasPrefix(selector.Sel.Name, "With")
 }
 
 // returned lists what stands in the lists that a function of ours returns.
@@ -189,6 +201,9 @@ func (c checked) eachValue(t *testing.T, see func(ast.Expr)) (calls int) {
 				call, is := n.(*ast.CallExpr)
 				if !is {
 					return true
+				}
+				if c.leadsPast(call) {
+					t.Errorf("%s: leads past the budget of the log", c.fset.Position(call.Pos()))
 				}
 				from := c.logCall(call)
 				if from < 0 || len(call.Args) <= from {

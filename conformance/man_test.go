@@ -187,6 +187,9 @@ func logged(t *testing.T, path string) (messages []string) {
 		if sel.Sel.Name == "Log" && len(call.Args) > 2 { // context, level, message
 			message = call.Args[2]
 		}
+		if strings.HasSuffix(sel.Sel.Name, "Context") && len(call.Args) > 1 { // context, message
+			message = call.Args[1]
+		}
 		lit, ok := message.(*ast.BasicLit)
 		if logger == "log" && ok && lit.Kind == token.STRING {
 			if text, err := strconv.Unquote(lit.Value); err == nil {

@@ -48,7 +48,6 @@ type Rule struct {
 	Min    int   // payload length in bytes
 	Max    int
 	Slot   bool // the header names a slot; else NoSlot. A Result repeats its request's.
-	Rate   int  // messages a second the receiver acts on, the rest it ignores; 0: no limit here
 }
 
 const (
@@ -66,34 +65,34 @@ const (
 
 // rules has one row for each message.
 var rules = [numTypes]Rule{
-	TypeHello:       {"hello", both, LaneControl, PhaseHello, BuildLen + 1, BuildLen + 1, false, 0},
-	TypeRouter:      {"router", FromParent, LaneControl, PhaseConfigure | PhaseRun, routerLen + addrLen, routerLen + MaxAddresses*addrLen, true, 0},
-	TypeLinkState:   {"link-state", FromParent, LaneControl, awake, linkLen, linkLen, false, 0},
-	TypeRestore:     {"restore", FromParent, LaneControl, PhaseConfigure, 0, 0, true, 0},
-	TypeSecret:      {"secret", FromParent, LaneControl, PhaseConfigure | PhaseRun, 1, 1 + MaxSecret, true, 0},
-	TypeMark:        {"mark", both, LaneControl, awake, addrLen + 12, addrLen + 12, true, 0},
-	TypeOwner:       {"owner", FromParent, LaneControl, awake, 1, 1, true, 0},
-	TypeCommit:      {"commit", FromParent, LaneControl, PhaseConfigure | PhaseRun, 2, 2, false, 0},
-	TypeFrame:       {"frame", FromParent, LaneFrames, awake, frameLen, frameLen + MaxFrame, false, 0},
-	TypeResult:      {"result", FromParent, LaneControl, awake, 2, 2, true, 0},
-	TypeStop:        {"stop", FromParent, LaneControl, awake, 0, 0, false, 0},
-	TypeReady:       {"ready", FromChild, LaneControl, awake, 0, 0, false, 0},
-	TypeAdvertise:   {"advertise", FromChild, LaneControl, working, 8, MaxAdvertisement, true, 0},
-	TypeAcquire:     {"acquire", FromChild, LaneControl, working, 0, 0, true, 0},
-	TypeRelease:     {"release", FromChild, LaneControl, working, 0, 0, true, 0},
-	TypeAnnounce:    {"announce", FromChild, LaneControl, working, 1, 1, true, 0},
-	TypeDrain:       {"drain", FromChild, LaneControl, working, 0, 0, false, 0},
-	TypeStateChange: {"state-change", FromChild, LaneControl, working, changeLen, changeLen + MaxHint, true, 0},
-	TypeDropped:     {"dropped", FromChild, LaneControl, working, droppedLen, droppedLen + MaxHint, false, 10},
-	TypeNoticed:     {"noticed", FromChild, LaneControl, working, noticedLen, noticedLen + MaxHint, false, 10},
-	TypePing:        {"ping", both, LaneControl, working, 0, 0, false, 0},
-	TypeSniff:       {"sniff", FromParent, LaneControl, PhaseConfigure, sniffLen, sniffLen + MaxOwn*(addrLen+6), false, 0},
-	TypeCapture:     {"capture", FromParent, LaneControl, PhaseSniff, captureLen, captureLen + MaxCapture, false, 0},
-	TypeShown:       {"shown", FromChild, LaneControl, PhaseSniff, 0, MaxShown, false, 0},
-	TypeMissed:      {"missed", FromParent, LaneControl, working, 8, 8, false, 0},
-	TypeLook:        {"look", FromChild, LaneControl, working, addrLen, addrLen, true, 0},
-	TypeTapped:      {"tapped", FromParent, LaneControl, awake, 2, 2 + MaxTapped, false, 0},
-	TypeLooked:      {"looked", FromChild, LaneControl, working, lookedLen, lookedLen + MaxHint, true, 10},
+	TypeHello:       {"hello", both, LaneControl, PhaseHello, BuildLen + 1, BuildLen + 1, false},
+	TypeRouter:      {"router", FromParent, LaneControl, PhaseConfigure | PhaseRun, routerLen + addrLen, routerLen + MaxAddresses*addrLen, true},
+	TypeLinkState:   {"link-state", FromParent, LaneControl, awake, linkLen, linkLen, false},
+	TypeRestore:     {"restore", FromParent, LaneControl, PhaseConfigure, 0, 0, true},
+	TypeSecret:      {"secret", FromParent, LaneControl, PhaseConfigure | PhaseRun, 1, 1 + MaxSecret, true},
+	TypeMark:        {"mark", both, LaneControl, awake, addrLen + 12, addrLen + 12, true},
+	TypeOwner:       {"owner", FromParent, LaneControl, awake, 1, 1, true},
+	TypeCommit:      {"commit", FromParent, LaneControl, PhaseConfigure | PhaseRun, 2, 2, false},
+	TypeFrame:       {"frame", FromParent, LaneFrames, awake, frameLen, frameLen + MaxFrame, false},
+	TypeResult:      {"result", FromParent, LaneControl, awake, 2, 2, true},
+	TypeStop:        {"stop", FromParent, LaneControl, awake, 0, 0, false},
+	TypeReady:       {"ready", FromChild, LaneControl, awake, 0, 0, false},
+	TypeAdvertise:   {"advertise", FromChild, LaneControl, working, 8, MaxAdvertisement, true},
+	TypeAcquire:     {"acquire", FromChild, LaneControl, working, 0, 0, true},
+	TypeRelease:     {"release", FromChild, LaneControl, working, 0, 0, true},
+	TypeAnnounce:    {"announce", FromChild, LaneControl, working, 1, 1, true},
+	TypeDrain:       {"drain", FromChild, LaneControl, working, 0, 0, false},
+	TypeStateChange: {"state-change", FromChild, LaneControl, working, changeLen, changeLen + MaxHint, true},
+	TypeDropped:     {"dropped", FromChild, LaneControl, working, droppedLen, droppedLen + MaxHint, false},
+	TypeNoticed:     {"noticed", FromChild, LaneControl, working, noticedLen, noticedLen + MaxHint, false},
+	TypePing:        {"ping", both, LaneControl, working, 0, 0, false},
+	TypeSniff:       {"sniff", FromParent, LaneControl, PhaseConfigure, sniffLen, sniffLen + MaxOwn*(addrLen+6), false},
+	TypeCapture:     {"capture", FromParent, LaneControl, PhaseSniff, captureLen, captureLen + MaxCapture, false},
+	TypeShown:       {"shown", FromChild, LaneControl, PhaseSniff, 0, MaxShown, false},
+	TypeMissed:      {"missed", FromParent, LaneControl, working, 8, 8, false},
+	TypeLook:        {"look", FromChild, LaneControl, working, addrLen, addrLen, true},
+	TypeTapped:      {"tapped", FromParent, LaneControl, awake, 2, 2 + MaxTapped, false},
+	TypeLooked:      {"looked", FromChild, LaneControl, working, lookedLen, lookedLen + MaxHint, true},
 }
 
 // RuleOf returns the row of a message, and false where there is none.

@@ -138,16 +138,8 @@ func TestRows(t *testing.T) {
 		if ok && (r.Name == "" || r.Min != want.min || r.Max != want.max) {
 			t.Errorf("%v: row %+v", ty, r)
 		}
-		if r.Rate != 0 && (r.From != FromChild || r.Phases&(PhaseHello|PhaseConfigure) != 0) {
-			t.Errorf("%v: a rate is for reports of the child", ty)
-		}
 		if HeaderLen+r.Max+chunk > MaxDatagram {
 			t.Errorf("%v: does not fit a datagram", ty)
-		}
-	}
-	for _, ty := range []Type{TypeDropped, TypeNoticed} {
-		if r, _ := RuleOf(ty); r.Rate == 0 {
-			t.Errorf("%v: no rate", ty)
 		}
 	}
 }

@@ -23,7 +23,7 @@ func (d *daemon) takeSoon(s *slot, h ipc.Header) ipc.Code {
 	if l := d.links[s.link]; s.index == 0 && l.index != 0 { // the last attempt failed
 		err := d.equip(l, s)
 		if d.equipped(s, err); err != nil {
-			d.log.Error("acquire failed", "vr", s.name, "error", err)
+			d.log.ErrorContext(hearsay, "acquire failed", "vr", s.name, "error", err)
 			return ipc.CodeKernel
 		}
 	}
@@ -31,7 +31,7 @@ func (d *daemon) takeSoon(s *slot, h ipc.Header) ipc.Code {
 	d.unmute(s)
 	if s.held || s.ioctl || s.etherMAC {
 		if err := d.take(s); err != nil {
-			d.log.Error("acquire failed", "vr", s.name, "error", err)
+			d.log.ErrorContext(hearsay, "acquire failed", "vr", s.name, "error", err)
 			return ipc.CodeKernel
 		}
 		return ipc.CodeDone
@@ -67,7 +67,7 @@ func (d *daemon) acquireAll() {
 		d.born(s)
 		if failed { // find out whose it was; the others lose nothing
 			if err := d.mend(s); err != nil {
-				d.log.Error("acquire failed", "vr", s.name, "error", err)
+				d.log.ErrorContext(hearsay, "acquire failed", "vr", s.name, "error", err)
 				_ = d.give(s)
 				d.links[s.link].lookAt(d.now) // at what is in the way
 				d.answer(a.header, ipc.TypeAcquire, ipc.CodeKernel)

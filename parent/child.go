@@ -35,8 +35,6 @@ const childName = "rvrrpd-netproc"
 // own; never through PATH.
 const programDir = "/usr/libexec/rvrrpd"
 
-var reportsPerSecond = func() time.Duration { r, _ := ipc.RuleOf(ipc.TypeDropped); return time.Duration(r.Rate) }()
-
 // child is the running network process; nil stands for none.
 type child struct {
 	pid      int
@@ -46,7 +44,6 @@ type child struct {
 	phase    ipc.Phase
 	told     bool  // a configuration, and has not said Ready
 	deadline int64 // by which the phase must have ended; never in PhaseRun
-	reports  rate
 }
 
 // configured says whether the child takes links and frames.
@@ -83,8 +80,7 @@ func openProgram(name string) (int, error) {
 
 // spawn has the spawner start a child. It is believed only after verify.
 func (d *daemon) spawn() (err error) {
-	c := &child{phase: ipc.PhaseHello, deadline: d.now + startTime,
-		reports: rate{period: time.Second / reportsPerSecond, burst: 50}}
+	c := &child{phase: ipc.PhaseHello, deadline: d.now + startTime}
 	var ends []int // the child's ends
 	defer func() {
 		for _, fd := range ends {
@@ -138,8 +134,8 @@ func (d *daemon) end() unix.WaitStatus {
 		d.log.Error("network process lost", "error", err)
 		status = unix.WaitStatus(unix.SIGKILL)
 	}
-	for line := range strings.Lines(printable(d.child.words)) {
-		d.log.Error("network process says", "words", strings.TrimSpace(line))
+	if words := strings.TrimSpace(printable(d.child.words)); words != "" {
+		d.log.Error("network process says", "words", words) // one line, however many it makes of them
 	}
 	d.child.close()
 	d.child = nil

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -129,10 +128,6 @@ func (d *daemon) report(h ipc.Header, m ipc.StateChange) error {
 		return &violation{reason: "state change of a slot that was not granted"}
 	}
 	s.reached, s.start.over = true, true
-	if !s.report.take(d.now) {
-		d.passOver(s)
-		return nil
-	}
 	args := []any{"vr", s.name, "reason", m.Reason.String()}
 	if m.Peer.IsValid() {
 		args = append(args, "peer", m.Peer)
@@ -150,29 +145,8 @@ func (d *daemon) report(h ipc.Header, m ipc.StateChange) error {
 		d.verdicts[s.name][m.Verdict]++
 		args = append(args, "verdict", m.Verdict.String(), "times", d.verdicts[s.name][m.Verdict], "hint", m.Hint)
 	}
-	d.log.Info(m.From.String()+"->"+m.To.String(), args...)
+	d.log.InfoContext(hearsay, m.From.String()+"->"+m.To.String(), args...)
 	return nil
-}
-
-// unloggedEvery is the time between two lines on what has no line, ns.
-const unloggedEvery = int64(time.Second)
-
-// passOver counts a transition for which there is no line, and has it told
-// soon: transitions come as the child says them, and no line is missing
-// without a word.
-func (d *daemon) passOver(s *slot) {
-	if len(d.unlogged) == 0 {
-		d.unlogged, d.unloggedDue = make(map[string]int), d.now+unloggedEvery
-	}
-	d.unlogged[s.name]++
-}
-
-// tellUnlogged tells how many transitions have no line.
-func (d *daemon) tellUnlogged() {
-	for _, name := range slices.Sorted(maps.Keys(d.unlogged)) {
-		d.log.Warn("transitions not logged", "vr", name, "count", d.unlogged[name])
-	}
-	d.unlogged = nil
 }
 
 // readyTime is how long the first states may take that are delayed on purpose.
@@ -201,14 +175,12 @@ func (d *daemon) remarked(l ipc.Link, what, reason, hint string, source netip.Ad
 	if int(l) >= len(d.links) {
 		return &violation{reason: "report on a link that does not exist"}
 	}
-	if d.child.reports.take(d.now) {
-		args := []any{"link", d.links[l].linkName, "reason", reason, "source", source, "vrid", vrid, "count", count, "total", total}
-		args = append(args, more...)
-		if hint != "" {
-			args = append(args, "hint", hint)
-		}
-		d.log.Warn(what, args...)
+	args := []any{"link", d.links[l].linkName, "reason", reason, "source", source, "vrid", vrid, "count", count, "total", total}
+	args = append(args, more...)
+	if hint != "" {
+		args = append(args, "hint", hint)
 	}
+	d.log.WarnContext(hearsay, what, args...)
 	return nil
 }
 

@@ -24,7 +24,7 @@ func talking(t *testing.T) (d *daemon, other *ipc.Conn) {
 		t.Fatal(err)
 	}
 	return &daemon{log: slog.New(slog.NewTextHandler(io.Discard, nil)), generation: 1, datagram: make([]byte, ipc.MaxDatagram),
-		child: &child{control: ours, phase: ipc.PhaseRun, reports: rate{period: time.Second, burst: 1}}}, other
+		child: &child{control: ours, phase: ipc.PhaseRun}}, other
 }
 
 // TestConverseIsBounded: a turn hears no more than it has room for, however

@@ -60,7 +60,6 @@ type grant struct {
 	announce    rate           // announcements
 	churn       rate           // acquisitions and releases
 	look        rate           // looks at the link
-	report      rate           // lines in the log about transitions
 	repairs     rate           // and about what was put back
 	reached     bool           // its first state has been reported
 	start       start
@@ -107,7 +106,6 @@ func grants(c *conf.Config) (gs []grant, links []linkName) {
 			announce: rate{period: 500 * time.Millisecond, burst: 10},
 			churn:    rate{period: 50 * time.Millisecond, burst: 40},
 			look:     rate{period: 10 * time.Second, burst: 6},
-			report:   rate{period: 100 * time.Millisecond, burst: 20},
 			repairs:  repairRate,
 		}
 		a := r.Announcements
@@ -221,11 +219,14 @@ type rate struct {
 var repairRate = rate{period: 10 * time.Second, burst: 5}
 
 // take spends one token at the instant now, and says whether there was one.
-func (r *rate) take(now int64) bool {
+func (r *rate) take(now int64) bool { return r.spend(1, now) }
+
+// spend spends n tokens at once, or none.
+func (r *rate) spend(n, now int64) bool {
 	r.due = max(r.due, now)
-	if r.due-now > (r.burst-1)*int64(r.period) {
+	if r.due-now > (r.burst-n)*int64(r.period) {
 		return false
 	}
-	r.due += int64(r.period)
+	r.due += n * int64(r.period)
 	return true
 }

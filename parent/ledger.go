@@ -259,9 +259,9 @@ func (d *daemon) expireLeases() {
 	d.leaseCheck = never
 	for _, s := range d.generations() {
 		if s.held && s.expires <= d.now {
-			d.log.Warn("lease lost", "vr", s.name, "because", d.blame(s))
+			d.log.WarnContext(hearsay, "lease lost", "vr", s.name, "because", d.blame(s))
 			if err := d.give(s); err != nil {
-				d.log.Error("release failed", "vr", s.name, "error", err)
+				d.log.ErrorContext(hearsay, "release failed", "vr", s.name, "error", err)
 				s.expires = d.now + int64(s.lease) // try again
 			} else if d.find(s.link, s.vrid) != nil {
 				d.answer(ipc.Header{Slot: s.slot}, ipc.TypeRelease, ipc.CodeNotHeld)

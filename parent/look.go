@@ -144,15 +144,12 @@ func (d *daemon) looked(h ipc.Header, m ipc.Looked) error {
 	if s == nil {
 		return &violation{reason: "look of a slot that was not granted"}
 	}
-	if !d.child.reports.take(d.now) {
-		return nil
-	}
 	l := d.links[s.link].linkName
 	hint := strings.ReplaceAll(m.Hint, ipc.HintInterface, l.name)
 	if m.Peer.IsValid() {
-		d.log.Warn("former Active probed", "link", l, "peer", m.Peer, "answers", m.Answers, "arrive", m.Arrive, "takeovers", m.Takeovers, "vr", s.name, "hint", hint)
+		d.log.WarnContext(hearsay, "former Active probed", "link", l, "peer", m.Peer, "answers", m.Answers, "arrive", m.Arrive, "takeovers", m.Takeovers, "vr", s.name, "hint", hint)
 	} else {
-		d.log.Warn("not alone", "link", l, "vr", s.name, "hint", hint)
+		d.log.WarnContext(hearsay, "not alone", "link", l, "vr", s.name, "hint", hint)
 	}
 	return nil
 }

@@ -103,8 +103,8 @@ func (d *daemon) marked(h ipc.Header, m ipc.Mark) error {
 		delete(s.marks, who)
 		return nil
 	}
-	if form && s.report.take(d.now) {
-		d.log.Info("checksum learned", "vr", s.name, "checksum", [...]conf.Checksum{conf.RFC9568, conf.RFC5798}[m.Sequence&1])
+	if form {
+		d.log.InfoContext(hearsay, "checksum learned", "vr", s.name, "checksum", [...]conf.Checksum{conf.RFC9568, conf.RFC5798}[m.Sequence&1])
 	}
 	s.marks.set(who, m.Sequence)
 	return nil

@@ -53,7 +53,7 @@ func (d *daemon) perform(s *slot, l *link, h ipc.Header, m ipc.Message) ipc.Code
 			d.acquireAll()
 		}
 		if err := d.give(s); err != nil {
-			d.log.Error("release failed", "vr", s.name, "error", err)
+			d.log.ErrorContext(hearsay, "release failed", "vr", s.name, "error", err)
 			return ipc.CodeKernel
 		}
 	case ipc.Announce:
@@ -73,6 +73,6 @@ func (d *daemon) unsent(l *link, err error) {
 	if errors.Is(err, unix.ENETDOWN) || errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ENODEV) {
 		d.log.Debug("send failed", "link", l.linkName, "error", err)
 	} else if n := l.unsent.add(1, d.now); n > 0 {
-		d.log.Error("send failed", "link", l.linkName, "error", err, "frames", n)
+		d.log.ErrorContext(hearsay, "send failed", "link", l.linkName, "error", err, "frames", n)
 	}
 }

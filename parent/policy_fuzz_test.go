@@ -35,7 +35,7 @@ func fuzzed() *daemon {
 	c.Routers[1].Migration = true
 	c.Routers[4].Auth, c.Routers[4].HMAC = conf.AuthHMAC, &conf.HMAC{ActiveKey: 1, AntiReplay: "time", Window: time.Minute, Mode: "enforce"}
 	d := &daemon{log: slog.New(slog.NewTextHandler(io.Discard, nil)), generation: 2, leaseCheck: never, respawn: never, verdicts: make(map[string]map[ipc.Verdict]int),
-		child: &child{phase: ipc.PhaseRun, deadline: never, reports: rate{period: time.Second, burst: 10}}}
+		child: &child{phase: ipc.PhaseRun, deadline: never}}
 	gs, names := grants(c)
 	for i, n := range names {
 		primary, prefix := v4("10.9.0.1"), netip.MustParsePrefix("10.9.0.1/24")

@@ -117,10 +117,8 @@ type daemon struct {
 	datagram   []byte // what the child says
 	frame      []byte
 
-	unlogged    map[string]int // transitions without a line, by virtual router
-	unloggedDue int64          // when they are told
-	part        []byte         // a fragment of it
-	ident       uint32         // of the last packet that was cut into fragments
+	part  []byte // a fragment of it
+	ident uint32 // of the last packet that was cut into fragments
 }
 
 // arrival is where and as what a packet arrived.
@@ -158,7 +156,9 @@ type Options struct {
 // child's life hangs on that thread. The error says why the daemon could not
 // go on; whatever it had done to the system is undone.
 func Run(o Options) (err error) {
-	c, log := o.Config, o.Log
+	limited := newBudget(o.Log.Handler())
+	defer limited.tell()
+	c, log := o.Config, slog.New(limited)
 	if o.Ready == nil {
 		o.Ready = func() {}
 	}
@@ -212,7 +212,6 @@ func Run(o Options) (err error) {
 	if d.child != nil {
 		d.end()
 	}
-	d.tellUnlogged()
 	return err
 }
 
@@ -293,9 +292,6 @@ func (d *daemon) next() int64 {
 	next := min(d.respawn, d.leaseCheck, d.settingsNext, dueAt(d.confirmAt), dueAt(d.routesAgain), dueAt(d.routesLost), dueAt(d.resyncAgain))
 	if d.stateDirty {
 		next = min(next, d.stateNext)
-	}
-	if len(d.unlogged) > 0 {
-		next = min(next, d.unloggedDue)
 	}
 	if len(d.lowering)+len(d.equipping)+len(d.doomed)+len(d.reviving) > 0 {
 		return d.now
@@ -401,9 +397,6 @@ func (d *daemon) leasesDue() {
 
 // due lets pass what has run out.
 func (d *daemon) due() error {
-	if len(d.unlogged) > 0 && d.now >= d.unloggedDue {
-		d.tellUnlogged()
-	}
 	d.saveState()
 	d.lower()
 	d.equipMore()

@@ -135,7 +135,7 @@ func (d *daemon) inheritPage(s, o *slot) {
 	if s.interval == o.interval { // or its lifetime is another
 		s.aged = o.aged
 	}
-	s.reached, s.start, s.report, s.reasserted = o.reached, o.start, o.report, o.reasserted
+	s.reached, s.start, s.reasserted = o.reached, o.start, o.reasserted
 	if i := slices.Index(d.lowering, o); i >= 0 {
 		d.lowering[i], s.lowering = s, true
 	}

@@ -168,11 +168,8 @@ func serve(o options, b *boot) int {
 	mainQueue, mainLog := newQueue(all, s.stamped)
 	errorQueue, errorLog := newQueue(errs, s.stamped)
 	bootQueue, bootLog := newQueue(b, s.stamped)
-	log := slog.New(split{
-		{lowest, highest, mainLog},
-		{slog.LevelWarn, highest, errorLog},
-		{slog.LevelWarn, highest, bootLog},
-	})
+	log := slog.New(slog.NewMultiHandler(mainLog,
+		branch{slog.LevelWarn, highest, errorLog}, branch{slog.LevelWarn, highest, bootLog}))
 	p := s.options(c, o, log)
 	applied := p.Applied
 	p.Applied = func(next *conf.Config) {

@@ -116,43 +116,16 @@ type branch struct {
 	slog.Handler
 }
 
-// split hands each record to all branches that want it.
-type split []branch
-
-func (s split) Enabled(ctx context.Context, level slog.Level) bool {
-	for _, b := range s {
-		if level >= b.least && level < b.limit && b.Handler.Enabled(ctx, level) {
-			return true
-		}
-	}
-	return false
+func (b branch) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= b.least && level < b.limit && b.Handler.Enabled(ctx, level)
 }
 
-func (s split) Handle(ctx context.Context, r slog.Record) (err error) {
-	for _, b := range s {
-		if r.Level >= b.least && r.Level < b.limit && b.Handler.Enabled(ctx, r.Level) {
-			if e := b.Handler.Handle(ctx, r); e != nil {
-				err = e
-			}
-		}
-	}
-	return err
+func (b branch) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return branch{b.least, b.limit, b.Handler.WithAttrs(attrs)}
 }
 
-func (s split) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return s.each(func(h slog.Handler) slog.Handler { return h.WithAttrs(attrs) })
-}
-
-func (s split) WithGroup(name string) slog.Handler {
-	return s.each(func(h slog.Handler) slog.Handler { return h.WithGroup(name) })
-}
-
-func (s split) each(f func(slog.Handler) slog.Handler) split {
-	out := make(split, len(s))
-	for i, b := range s {
-		out[i] = branch{b.least, b.limit, f(b.Handler)}
-	}
-	return out
+func (b branch) WithGroup(name string) slog.Handler {
+	return branch{b.least, b.limit, b.Handler.WithGroup(name)}
 }
 
 // Bounds of all levels.
@@ -175,10 +148,10 @@ func (s *style) journal(w io.Writer) slog.Handler {
 	at := func(priority int) slog.Handler {
 		return s.handler(prefixed{fmt.Sprintf("<%d>", priority), w}, false)
 	}
-	return split{
-		{lowest, slog.LevelInfo, at(7)}, {slog.LevelInfo, slog.LevelWarn, at(6)},
-		{slog.LevelWarn, slog.LevelError, at(4)}, {slog.LevelError, highest, at(3)},
-	}
+	return slog.NewMultiHandler(
+		branch{lowest, slog.LevelInfo, at(7)}, branch{slog.LevelInfo, slog.LevelWarn, at(6)},
+		branch{slog.LevelWarn, slog.LevelError, at(4)}, branch{slog.LevelError, highest, at(3)},
+	)
 }
 
 // inJournal says whether a file is what the service manager has connected to

@@ -1,0 +1,141 @@
+package parent
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// What the network process or a neighbor on the LAN can cause to be logged is
+// limited for all virtual routers together, however many there are: the disk
+// is one. A router has a share of its own beside that, so that what happens to
+// one is not lost in the noise of others.
+
+// Implementation constants.
+const (
+	// budgetRoom is how many bytes of such lines may come at once, and
+	// budgetRate how many a second, of transitions and of reports each.
+	budgetRoom = 64 << 10
+	budgetRate = 2 << 10
+	// routerLines is how many lines a router may have at once, and shareLines
+	// how many of them it has whatever others have used up. Each comes back
+	// after budgetPause, the least time between two lines on what was left out.
+	routerLines = 32
+	shareLines  = 4
+	budgetPause = 10 * time.Second
+	// lineCost is added for each line: its time and level.
+	lineCost = 64
+)
+
+// hearsay is the context of lines that the child or a neighbor has caused. Those
+// that name a virtual router, "vr", tell what became of it.
+var hearsay = context.WithValue(context.Background(), hearsayKey{}, true)
+
+type hearsayKey struct{}
+
+// budget is the handler through which all lines pass; it holds some back, and
+// tells of them. Its logger is given no attributes and groups of its own, which
+// would lead past it.
+type budget struct {
+	slog.Handler
+	begin time.Time
+
+	mu      sync.Mutex
+	room    map[bool]*rate    // bytes, of lines on routers and of others
+	shares  map[string]*share // by virtual router; that of all other lines is ""
+	waiting bool              // what was left out will be told
+}
+
+// share is what a virtual router has of the log.
+type share struct {
+	lines  rate
+	untold int    // lines left out
+	last   string // the last of them
+}
+
+// newBudget limits what reaches a handler.
+func newBudget(h slog.Handler) *budget {
+	bytes := func() *rate { return &rate{period: time.Second / budgetRate, burst: budgetRoom} }
+	return &budget{Handler: h, begin: time.Now(), room: map[bool]*rate{true: bytes(), false: bytes()}, shares: map[string]*share{"": {}}}
+}
+
+// Handle hands a line on, unless others have caused it and there is no room for it.
+func (b *budget) Handle(ctx context.Context, r slog.Record) error {
+	if ctx == hearsay {
+		var admitted bool
+		if r, admitted = b.admit(r); !admitted {
+			return nil
+		}
+	}
+	return b.Handler.Handle(ctx, r)
+}
+
+// admit says whether there is room for a line. One that is in a router's own
+// share is without its hint then, which a child can make long.
+func (b *budget) admit(r slog.Record) (slog.Record, bool) {
+	router, size, short := measure(r)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s, now := b.shares[router], int64(time.Since(b.begin))
+	if s == nil {
+		s = &share{lines: rate{period: budgetPause, burst: routerLines}}
+		b.shares[router] = s
+	}
+	own := s.lines.due-now < shareLines*int64(s.lines.period)
+	// A line behind one that is missing would tell of a history that is none.
+	if (router == "" || s.untold == 0) && s.lines.take(now) {
+		switch {
+		case b.room[router != ""].spend(size, now):
+			return r, true
+		case own && router != "":
+			return short, true
+		}
+	}
+	s.untold, s.last = s.untold+1, r.Message
+	if !b.waiting {
+		b.waiting = true
+		time.AfterFunc(budgetPause, b.tell)
+	}
+	return r, false
+}
+
+// measure returns the router that a line names, what the line takes in a log,
+// in bytes, and the line without its hint.
+func measure(r slog.Record) (router string, size int64, short slog.Record) {
+	short, size = slog.NewRecord(r.Time, r.Level, r.Message, r.PC), lineCost+int64(len(r.Message))
+	for a := range r.Attrs {
+		text := a.Value.String()
+		size += int64(len(a.Key) + len(strconv.Quote(text)))
+		if a.Key == "vr" {
+			router = text
+		}
+		if a.Key != "hint" {
+			short.AddAttrs(a)
+		}
+	}
+	return router, size, short
+}
+
+// tell tells what was left out: a line for each router, and one of all others.
+func (b *budget) tell() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.waiting = false
+	log := slog.New(b.Handler)
+	for _, router := range slices.Sorted(maps.Keys(b.shares)) {
+		s := b.shares[router]
+		switch {
+		case s.untold == 0:
+		case router == "":
+			log.Warn("reports not logged", "count", s.untold, "last", s.last)
+		default:
+			log.Warn("transitions not logged", "vr", router, "count", s.untold, "last", s.last)
+			s.lines.take(int64(time.Since(b.begin))) // for this one
+		}
+		s.untold = 0
+	}
+}

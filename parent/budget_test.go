@@ -1,0 +1,234 @@
+package parent
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rvrrpd/rvrrpd/ipc"
+	"golang.org/x/sys/unix"
+)
+
+// watched is a log that is written to and looked at by several.
+type watched struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (k *watched) Write(b []byte) (int, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.text.Write(b)
+}
+
+func (k *watched) String() string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.text.String()
+}
+
+func (k *watched) Len() int { return len(k.String()) }
+
+func (k *watched) Reset() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.text.Reset()
+}
+
+// noisy is a parent with many virtual routers, and its log.
+func noisy(routers int) (*daemon, *watched) {
+	log := &watched{}
+	d := fuzzed()
+	d.log = slog.New(newBudget(slog.NewTextHandler(log, nil)))
+	first := *d.slots[0]
+	d.slots = nil
+	for i := range routers {
+		s := first
+		s.slot, s.name = ipc.Slot(i), fmt.Sprintf("eth%d/7/ipv4", i)
+		d.slots = append(d.slots, &s)
+	}
+	return d, log
+}
+
+// turns reports a transition of a slot.
+func turns(t *testing.T, d *daemon, slot int, m ipc.StateChange) {
+	t.Helper()
+	d.now = ipc.Monotonic()
+	if err := d.report(ipc.Header{Slot: ipc.Slot(slot), Generation: d.generation}, m); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// counted sums what the lines on what was left out tell.
+func counted(log, pattern string) (n int) {
+	for _, m := range regexp.MustCompile(pattern+`.* count=(\d+)`).FindAllStringSubmatch(log, -1) {
+		count, _ := strconv.Atoi(m[1])
+		n += count
+	}
+	return n
+}
+
+var (
+	up   = ipc.StateChange{From: ipc.Backup, To: ipc.Active, Peer: netip.MustParseAddr("10.9.0.1"), Priority: 200}
+	down = ipc.StateChange{From: ipc.Active, To: ipc.Backup, Peer: netip.MustParseAddr("10.9.0.1"), Priority: 200}
+)
+
+// TestTransitionsCounted: every transition has a line, or is in the count of
+// those that have none; one that follows a quiet time has one.
+func TestTransitionsCounted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d, log := noisy(1)
+		const transitions, span = 1000, 100 * time.Second
+		for i := range transitions {
+			turns(t, d, 0, []ipc.StateChange{up, down}[i%2])
+			time.Sleep(span / transitions)
+		}
+		time.Sleep(2 * budgetPause)
+		synctest.Wait()
+		lines := strings.Count(log.String(), "->") - strings.Count(log.String(), "last=")
+		if n := counted(log.String(), `transitions not logged" vr=eth0/7/ipv4`); lines+n != transitions || lines < routerLines {
+			t.Errorf("%d transitions: %d lines, %d counted", transitions, lines, n)
+		}
+		if n := strings.Count(log.String(), "transitions not logged"); n > int(span/budgetPause)+1 {
+			t.Errorf("%d lines with counts", n)
+		}
+		time.Sleep(time.Hour)
+		log.Reset()
+		turns(t, d, 0, up)
+		if !strings.Contains(log.String(), "backup->active") {
+			t.Errorf("after an hour: %q", log.String())
+		}
+	})
+}
+
+// TestNeighborFillsNoLog: a hundred virtual routers that a neighbor has change
+// their roles ten times a second write what docs/threats.md says, and the one
+// change of another is not lost among them.
+func TestNeighborFillsNoLog(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const routers, seconds = 100, 400
+		d, log := noisy(routers + 1)
+		flap := func(seconds int) {
+			for i := range seconds * 10 {
+				for r := range routers {
+					turns(t, d, r, []ipc.StateChange{up, down}[i%2])
+				}
+				time.Sleep(100 * time.Millisecond)
+			}
+			synctest.Wait()
+		}
+		flap(60)
+		first := log.Len()
+		log.Reset()
+		turns(t, d, routers, up)
+		if want := "vr=eth100/7/ipv4"; !strings.Contains(log.String(), "backup->active") || !strings.Contains(log.String(), want) {
+			t.Errorf("a real change: %q, want %s", log.String(), want)
+		}
+		log.Reset()
+		flap(seconds)
+		t.Logf("%d bytes in the first minute, then %d a second", first, log.Len()/seconds)
+		if first > 240<<10 || log.Len()/seconds > 2<<10 {
+			t.Errorf("%d bytes in the first minute, then %d a second", first, log.Len()/seconds)
+		}
+		if n := strings.Count(log.String(), `vr=eth7/7/ipv4`); n > seconds/5+1 {
+			t.Errorf("%d lines on one router in %d s", n, seconds)
+		}
+	})
+}
+
+// TestChildFillsNoLog: a child that says as much as it can, in the longest
+// words, of two hundred virtual routers writes what docs/threats.md says, and
+// what the parent itself has to say is not lost.
+func TestChildFillsNoLog(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const routers, seconds = 200, 150
+		d, log := noisy(routers)
+		hint := strings.Repeat(`"`, ipc.MaxHint)
+		m := up
+		m.Verdict, m.Hint = ipc.Verdict(1), hint
+		said, all := 0, ""
+		storm := func(seconds int) {
+			for range seconds * 2 {
+				for r := range routers {
+					turns(t, d, r, m)
+					d.log.WarnContext(hearsay, "lease lost", "vr", d.slots[r].name, "because", "test")
+					if err := d.looked(ipc.Header{Slot: ipc.Slot(r), Generation: d.generation}, ipc.Looked{Hint: hint}); err != nil {
+						t.Fatal(err)
+					}
+					if err := d.remarked(0, "packets dropped", "ttl", hint, netip.Addr{}, 1, 1, 1); err != nil {
+						t.Fatal(err)
+					}
+					said += 4
+				}
+				time.Sleep(500 * time.Millisecond)
+			}
+			synctest.Wait()
+		}
+		storm(22)
+		first := log.Len()
+		all += log.String()
+		log.Reset()
+		d.log.Error("network process hangs")
+		if !strings.Contains(log.String(), "hangs") {
+			t.Error("the parent's own line is lost")
+		}
+		log.Reset()
+		storm(seconds)
+		t.Logf("%d bytes in 22 s, then %d a second", first, log.Len()/seconds)
+		// Both budgets, and a line of 120 bytes in ten seconds for each router.
+		if most := 2*budgetRate + routers*120/10; first > 512<<10 || log.Len()/seconds > most {
+			t.Errorf("%d bytes in 22 s, then %d a second", first, log.Len()/seconds)
+		}
+		time.Sleep(2 * budgetPause)
+		synctest.Wait()
+		all += log.String()
+		left, lines := counted(all, "(?:transitions|reports) not logged"), 0
+		for line := range strings.Lines(all) {
+			if !strings.Contains(line, "not logged") {
+				lines++
+			}
+		}
+		if left+lines != said {
+			t.Errorf("%d said, %d logged and %d counted", said, lines, left)
+		}
+	})
+}
+
+// TestLastWordsAreOneLine: what a child leaves behind is one line, however many
+// it makes of it.
+func TestLastWordsAreOneLine(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	d := fuzzed()
+	d.log = slog.New(slog.NewTextHandler(&log, nil))
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pipe [2]int
+	if err := errors.Join(unix.Pipe2(pipe[:], unix.O_NONBLOCK), unix.Close(pair[1])); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(pair[0])
+	if _, err := unix.Write(pipe[1], bytes.Repeat([]byte("x\n"), wordsMax)); err != nil {
+		t.Fatal(err)
+	}
+	unix.Close(pipe[1])
+	d.spawner, d.child = &spawner{fd: pair[0], words: -1}, &child{words: pipe[0]}
+	d.end()
+	if n := strings.Count(log.String(), "network process says"); n != 1 || log.Len() > 3*wordsMax {
+		t.Errorf("%d lines, %d bytes", n, log.Len())
+	}
+}
