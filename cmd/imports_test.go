@@ -32,7 +32,8 @@ var mayImport = map[string][]string{
 	"cmd/signals":        {"golang.org/x/sys/unix"},
 	"cmd/rvrrpd":         {module + "cmd/signals", module + "parent", module + "conf", module + "ipc", "golang.org/x/sys/unix"},
 	"cmd/rvrrpd-spawn":   {module + "cmd/signals", module + "ipc", module + "spawn"},
-	"cmd/rvrrpd-check":   {module + "conf", module + "ipc", module + "parent"},
+	"conf/plan":          {module + "conf"},
+	"cmd/rvrrpd-check":   {module + "conf", module + "conf/plan", module + "ipc", module + "parent"},
 	"cmd/rvrrpd-audit":   {module + "audit", module + "ipc"},
 	"cmd/rvrrpd-netproc": {module + "netproc", module + "netproc/sandbox", module + "ipc"},
 }
@@ -94,7 +95,7 @@ func TestImportTable(t *testing.T) {
 func TestLinkedPackages(t *testing.T) {
 	t.Parallel()
 	for program, absent := range map[string][]string{
-		"rvrrpd":         {module + "engine", module + "netproc", module + "spawn", module + "audit", module + "walls/rules", "x/crypto", "libseccomp", "runtime/cgo", "net/http"},
+		"rvrrpd":         {module + "conf/plan", module + "engine", module + "netproc", module + "spawn", module + "audit", module + "walls/rules", "x/crypto", "libseccomp", "runtime/cgo", "net/http"},
 		"rvrrpd-spawn":   {module + "parent", module + "conf", module + "engine", module + "netproc", "vishvananda", "mdlayher", "google/nftables", "libseccomp", "runtime/cgo", "BurntSushi", "net/http", "log/slog", "encoding/json"},
 		"rvrrpd-audit":   {module + "parent", module + "conf", module + "spawn", module + "netproc", "vishvananda", "mdlayher", "runtime/cgo", "BurntSushi", "net/http"},
 		"rvrrpd-netproc": {module + "parent", module + "conf", "vishvananda", "mdlayher", "libseccomp", "runtime/cgo", "BurntSushi", "net/http"},

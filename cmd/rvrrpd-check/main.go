@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/conf/plan"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/parent"
 )
@@ -53,7 +54,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if *given {
 		otherwise = conf.Format(*format)
 	}
-	return plan(c, load(*next, conf.FormatOf(*next, otherwise), stderr), stdout)
+	return printPlan(c, load(*next, conf.FormatOf(*next, otherwise), stderr), stdout)
 }
 
 // load reads a configuration and tells what is wrong with it; nil then.
@@ -109,14 +110,14 @@ func printFingerprints(c *conf.Config, stdout, stderr io.Writer) {
 	}
 }
 
-// plan is --plan: what a reload would do.
-func plan(old, next *conf.Config, stdout io.Writer) int {
+// printPlan is --plan: what a reload would do.
+func printPlan(old, next *conf.Config, stdout io.Writer) int {
 	if old == nil || next == nil {
 		return exitConfig
 	}
 	defer old.Wipe()
 	defer next.Wipe()
-	effects, remarks := conf.Plan(old, next)
+	effects, remarks := plan.Of(old, next)
 	for _, e := range effects {
 		line := fmt.Sprintf("%-24s %s", e.Router, e.Kind)
 		if len(e.Changes) > 0 {

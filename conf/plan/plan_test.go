@@ -1,12 +1,12 @@
-package conf_test
+package plan_test
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/conf/plan"
 )
 
 // TestPlan: what a reload does to each virtual router, told without a secret.
@@ -74,7 +74,7 @@ func TestPlan(t *testing.T) {
 		{"left", router("7", ""), "state_dir = \"/s\"\nworking_dir = \"/w\"\npid = \"p\"\nmain_log = \"/elsewhere/m\"\n" + router("7", ""),
 			`eth0/7/ipv4 unchanged| main_log = "/var/log/rvrrpd.log" -> "/elsewhere/m": has no effect before a restart| pid = "/var/run/rvrrpd.pid" -> "p": has no effect before a restart| state_dir = "/var/lib/rvrrpd" -> "/s": has no effect before a restart| working_dir = "/tmp" -> "/w": has no effect before a restart`},
 	} {
-		effects, remarks := conf.Plan(read(tt.old), read(tt.next))
+		effects, remarks := plan.Of(read(tt.old), read(tt.next))
 		var lines []string
 		for _, e := range effects {
 			line := e.Router + " " + string(e.Kind)
@@ -89,46 +89,6 @@ func TestPlan(t *testing.T) {
 		}
 		if strings.Contains(got, "kkk") || strings.Contains(got, "two") {
 			t.Errorf("%s: a secret in %s", tt.name, got)
-		}
-	}
-}
-
-// TestKeepDevices: a default name stays with its router as long as the file
-// leaves it free.
-func TestKeepDevices(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		name    string
-		routers []string // "interface group [vifname]"
-		before  map[string]string
-		want    []string
-	}{
-		{"nothing before", []string{"eth0 7", "eth1 7"}, nil, []string{"standby7", "standby7-2"}},
-		{"in front", []string{"eth2 7", "eth0 7", "eth1 7"}, map[string]string{"eth0/7/ipv4": "standby7", "eth1/7/ipv4": "standby7-2"}, []string{"standby7-3", "standby7", "standby7-2"}},
-		{"the first is gone", []string{"eth1 7", "eth2 7"}, map[string]string{"eth0/7/ipv4": "standby7", "eth1/7/ipv4": "standby7-2"}, []string{"standby7-2", "standby7"}},
-		{"named now", []string{"eth0 7 vrrp7", "eth1 7"}, map[string]string{"eth0/7/ipv4": "standby7", "eth1/7/ipv4": "standby7-2"}, []string{"vrrp7", "standby7-2"}},
-		{"another's name now", []string{"eth0 7", "eth0 8 standby7"}, map[string]string{"eth0/7/ipv4": "standby7"}, []string{"standby7-2", "standby7"}},
-		{"an interface's name now", []string{"eth0 7", "standby7 8"}, map[string]string{"eth0/7/ipv4": "standby7"}, []string{"standby7-2", "standby8"}},
-	} {
-		var text strings.Builder
-		for i, r := range tt.routers {
-			f := append(strings.Fields(r), "")
-			fmt.Fprintf(&text, "[[vrouter]]\niftype = \"macvlan\"\ninterface = %q\ngroup = %s\nvip = \"192.0.2.%d\"\n", f[0], f[1], i+1)
-			if f[2] != "" {
-				fmt.Fprintf(&text, "vifname = %q\n", f[2])
-			}
-		}
-		c, err := conf.Parse("f", []byte(text.String()), conf.TOML)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.KeepDevices(tt.before)
-		var got []string
-		for _, r := range c.Routers {
-			got = append(got, r.DeviceName)
-		}
-		if diff := cmp.Diff(tt.want, got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}
 	}
 }
