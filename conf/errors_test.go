@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	device = `1 to 15 printable ASCII characters without space, '/', ':' and '%'; not ".", "..", "all", "default", "lo"`
+	device = `1 to 15 letters, digits, '.', '_', '@' and '-'; not ".", "..", "all", "default", "lo"`
 	vips   = `unicast addresses of one family, each with or without a prefix length, as in "192.0.2.1/24" or "2001:db8::1/64"`
 	path   = `a path, relative to working_dir unless it begins with /`
 	users  = `a user other than root, of letters, digits, '_', '-' and '.', or by numbers as in "65534:65534"; "" for rvrrpd, or nobody where that does not exist`
@@ -156,7 +156,7 @@ func TestAddressErrors(t *testing.T) {
 
 func TestInterfaceErrors(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"", ".", "..", "a/b", "a b", "a\tb", "0123456789abcdef", "eth%d", "eth0:1", "é", "all", "default", "lo"} {
+	for _, name := range []string{"", ".", "..", "a/b", "a b", "a\tb", "0123456789abcdef", "eth%d", "eth0:1", "é", "$(id)", "`id`", "a;b", "a|b", "a&b", "a>b", "a*b", "a#b", "a~b", "{a}", "all", "default", "lo"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			text := strings.Replace(least, `"eth0"`, `'`+name+`'`, 1)

@@ -69,7 +69,7 @@ func random(r *rand.Rand) *conf.Config {
 		}
 		if v.EtherMAC = r.IntN(2) == 0; r.IntN(2) == 0 {
 			v.EtherMAC = false
-			v.InterfaceType, v.DeviceName = conf.MACVLAN, fmt.Sprintf("v%d-'\"\\#", i)
+			v.InterfaceType, v.DeviceName = conf.MACVLAN, fmt.Sprintf("v%d-_.@A", i)
 		}
 		if r.IntN(3) == 0 {
 			v.Auth, v.HMAC = conf.AuthHMAC, &conf.HMAC{ActiveKey: 9, AntiReplay: "monotonic", Window: time.Duration(1+r.IntN(300)) * time.Second,

@@ -75,7 +75,7 @@ const (
 const (
 	acceptedPath    = "a path, relative to working_dir unless it begins with /"
 	acceptedFull    = "a path that begins with /"
-	acceptedDevice  = "1 to 15 printable ASCII characters without space, '/', ':' and '%'; not \".\", \"..\", \"all\", \"default\", \"lo\""
+	acceptedDevice  = "1 to 15 letters, digits, '.', '_', '@' and '-'; not \".\", \"..\", \"all\", \"default\", \"lo\""
 	acceptedUser    = "a user other than root, of letters, digits, '_', '-' and '.', or by numbers as in \"65534:65534\"; \"\" for rvrrpd, or nobody where that does not exist"
 	acceptedVIP     = "unicast addresses of one family, each with or without a prefix length, as in \"192.0.2.1/24\" or \"2001:db8::1/64\""
 	acceptedAdvert  = "1..255 in whole seconds with version = 2; 0.01..40.95 in steps of 0.01 with version = 3 and \"2+3\""

@@ -18,7 +18,12 @@ const (
 
 func isNotEmpty(s string) bool { return s != "" }
 
-// isDevice tells whether the kernel takes s as the name of an interface.
+// deviceLetters are what names of interfaces are made of: none of them means
+// anything to a shell, which a name may come before by way of a log or a hint.
+const deviceLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._@-"
+
+// isDevice tells whether the kernel takes s as the name of an interface, which
+// refuses ':', and s has no letters but those.
 // "all" and "default" are directories of their own under net.ipv4.conf, and on
 // "lo" there are no other routers.
 func isDevice(s string) bool {
@@ -26,12 +31,7 @@ func isDevice(s string) bool {
 	case "", ".", "..", "all", "default", "lo":
 		return false
 	}
-	for i := range len(s) {
-		if s[i] <= ' ' || s[i] > '~' || strings.IndexByte("/:%", s[i]) >= 0 {
-			return false
-		}
-	}
-	return len(s) <= maxDeviceName
+	return strings.Trim(s, deviceLetters) == "" && len(s) <= maxDeviceName
 }
 
 // isPath tells whether s can be a path, full or relative.

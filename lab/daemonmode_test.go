@@ -160,7 +160,7 @@ func TestDaemonMode(t *testing.T) {
 	for words, change := range map[string][2]string{
 		"no such user":            {"user = \"no-such-user\"\n", ""},
 		"group: 300 is out of":    {"", "[[vrouter]]\ngroup = 300\ninterface = \"eth0\"\nvip = \"10.9.0.253\"\n"},
-		"error_log: open /none/x": {"", ""},
+		"error_log: lstat /none:": {"", ""},
 	} {
 		write(change[0], change[1])
 		if strings.HasPrefix(words, "error_log") {

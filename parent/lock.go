@@ -58,7 +58,7 @@ func lockFile(name string) (string, error) { return runFile(name, "lock") }
 // lockInterface takes the lock of an interface name in this network
 // namespace; close and remove it with unlock.
 func lockInterface(name string) (*os.File, error) {
-	if err := ownDirectory(runDir); err != nil {
+	if _, err := makeOwnDirectory(runDir); err != nil {
 		return nil, err
 	}
 	path, err := lockFile(name)
@@ -78,27 +78,12 @@ func lockInterface(name string) (*os.File, error) {
 // process has it.
 func LockFile(path string) (release func(), err error) {
 	var st unix.Stat_t
-	if err := errors.Join(unix.Stat(filepath.Dir(path), &st), ownDirectory(runtimeDirectory())); err != nil {
+	dir, err := makeOwnDirectory(runtimeDirectory())
+	if err = errors.Join(unix.Stat(filepath.Dir(path), &st), err); err != nil {
 		return nil, err
 	}
-	f, err := takeLock(filepath.Join(runtimeDirectory(), fmt.Sprintf("%d.%d.%s.pid", st.Dev, st.Ino, filepath.Base(path))))
+	f, err := takeLock(filepath.Join(dir, fmt.Sprintf("%d.%d.%s.pid", st.Dev, st.Ino, filepath.Base(path))))
 	return func() { unlock(f) }, err
-}
-
-// ownDirectory makes a directory where there is none, and refuses one in which
-// somebody else than root and the service user can put files.
-func ownDirectory(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	var st unix.Stat_t
-	if err := unix.Stat(dir, &st); err != nil {
-		return fmt.Errorf("%s: %w", dir, err)
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFDIR || foreign(&st) {
-		return fmt.Errorf("%s: mode %o, owner %d: must be a directory that only root can write", dir, st.Mode, st.Uid)
-	}
-	return nil
 }
 
 // takeLock takes the lock that a file is, and makes the file; the error is
@@ -132,22 +117,6 @@ func takeLock(path string) (*os.File, error) {
 		}
 		f.Close()
 	}
-}
-
-// ownFile refuses what is no file of so many bytes at the most that only root and
-// the service user can write.
-func ownFile(fd int, size int64) error {
-	var st unix.Stat_t
-	err := unix.Fstat(fd, &st)
-	if err == nil && (st.Mode&unix.S_IFMT != unix.S_IFREG || foreign(&st) || st.Size > size) {
-		err = fmt.Errorf("mode %o, owner %d, %d bytes: must be a file that only root can write", st.Mode, st.Uid, st.Size)
-	}
-	return err
-}
-
-// foreign says whether somebody else than root and the service user can write.
-func foreign(st *unix.Stat_t) bool {
-	return st.Mode&0o022 != 0 || st.Uid != 0 && int(st.Uid) != os.Geteuid()
 }
 
 // unlock removes a lock while it is still held, unless it still says what its

@@ -371,9 +371,7 @@ func (d *daemon) watch(reported bool) error {
 		d.resyncAgain, changed = 0, false
 	}
 	if changed {
-		if d.verbose(LevelHigh) {
-			d.log.Log(context.Background(), LevelHigh, "interfaces or addresses have changed")
-		}
+		d.log.Log(context.Background(), LevelHigh, "interfaces or addresses have changed")
 		if err := d.resync(); d.resyncTrouble.about(err, d.now) {
 			d.log.Error("cannot follow the interfaces", "error", err)
 		}

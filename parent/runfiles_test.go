@@ -31,9 +31,9 @@ func TestRunDirectory(t *testing.T) {
 	}{
 		{"as it is made", "", func(string, string) error { return nil }},
 		{"readable by all", "", func(dir, _ string) error { return os.Chmod(dir, 0o755) }},
-		{"its group can write it", "must be a directory that only root can write", func(dir, _ string) error { return os.Chmod(dir, 0o770) }},
-		{"all can write it", "must be a directory that only root can write", func(dir, _ string) error { return os.Chmod(dir, 0o777) }},
-		{"a stranger's", "must be a directory that only root can write", func(dir, _ string) error { return os.Chown(dir, stranger, stranger) }},
+		{"its group can write it", "accepted: a directory that root alone can write", func(dir, _ string) error { return os.Chmod(dir, 0o770) }},
+		{"all can write it", "accepted: a directory that root alone can write", func(dir, _ string) error { return os.Chmod(dir, 0o777) }},
+		{"a stranger's", "accepted: a directory that root alone can write", func(dir, _ string) error { return os.Chown(dir, stranger, stranger) }},
 		{"a file", "not a directory", func(dir, _ string) error { return errors.Join(os.Remove(dir), os.WriteFile(dir, nil, 0o600)) }},
 		{"a lock of ours", "", func(_, lock string) error { return os.WriteFile(lock, []byte(planted), 0o600) }},
 		{"a lock that all can write", "must be a file that only root can write", func(_, lock string) error {
@@ -42,7 +42,7 @@ func TestRunDirectory(t *testing.T) {
 		{"a lock of a stranger's", "must be a file that only root can write", func(_, lock string) error {
 			return errors.Join(os.WriteFile(lock, []byte(planted), 0o600), os.Chown(lock, stranger, stranger))
 		}},
-		{"a lock without end", "must be a file that only root can write", func(_, lock string) error {
+		{"a lock without end", "holds more than", func(_, lock string) error {
 			return errors.Join(os.WriteFile(lock, nil, 0o600), os.Truncate(lock, recordMax+1))
 		}},
 		{"a pipe", "must be a file that only root can write", func(_, lock string) error { return unix.Mkfifo(lock, 0o600) }},

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"maps"
 	"os"
@@ -100,16 +99,17 @@ func (d *daemon) openState(iface string) (map[vrID]marks, error) {
 // lockState makes the state of an interface ours: a daemon in another network
 // namespace may have an interface of the same name, and the same directory.
 func (d *daemon) lockState(iface string) error {
-	if err := ownDirectory(d.stateDir); err != nil {
+	dir, err := makeOwnDirectory(d.stateDir)
+	if err != nil {
 		return fmt.Errorf("state_dir: %w", err)
 	}
-	f, err := takeLock(filepath.Join(d.stateDir, "lock."+iface))
+	f, err := takeLock(filepath.Join(dir, "lock."+iface))
 	if errors.Is(err, ErrLocked) {
 		return fmt.Errorf("state_dir: %s: another rvrrpd, in another network namespace, keeps the state of its %s there: give each a state_dir of its own", d.stateDir, iface)
 	} else if err != nil {
 		return fmt.Errorf("state: %w", err)
 	}
-	d.stateLocks[iface] = f
+	d.stateDir, d.stateLocks[iface] = dir, f
 	return nil
 }
 
@@ -118,22 +118,6 @@ func (d *daemon) unlockState(iface string) {
 		f.Close()
 		delete(d.stateLocks, iface)
 	}
-}
-
-// openOurs opens a file that a daemon of ours has written, of max bytes at the most
-// and such that nobody else can write it; nil where there is none.
-func openOurs(path string, max int64) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	} else if err != nil {
-		return nil, err
-	}
-	if err = ownFile(int(f.Fd()), max); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
 }
 
 // readStateFile reads one file, all of it or nothing.

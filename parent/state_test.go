@@ -273,7 +273,7 @@ func TestStateRefused(t *testing.T) {
 		change           func(dir string) error
 	}{
 		{"others can write it", good, "only root can write", func(dir string) error { return os.Chmod(stateFile(dir, "eth0"), 0o622) }},
-		{"others can write the directory", good, "must be a directory that only root can write", func(dir string) error { return os.Chmod(dir, 0o777) }},
+		{"others can write the directory", good, "accepted: a directory that root alone can write", func(dir string) error { return os.Chmod(dir, 0o777) }},
 		{"a link", good, "too many levels of symbolic links", func(dir string) error {
 			return os.Rename(stateFile(dir, "eth0"), stateFile(dir, "eth1"))
 		}},
@@ -285,7 +285,7 @@ func TestStateRefused(t *testing.T) {
 		{"a key too long", good + "4 1 fe80::2@123456789 5\n", "is not a line of state", nil},
 		{"no address", good + "4 1 here 5\n", "is not a line of state", nil},
 		{"a line too long", good + strings.Repeat("4", 1<<17) + "\n", "token too long", nil},
-		{"too long", strings.Repeat(good, stateMax/len(good)+1), "must be a file", nil},
+		{"too long", strings.Repeat(good, stateMax/len(good)+1), "holds more than", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

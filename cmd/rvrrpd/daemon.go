@@ -150,18 +150,18 @@ func serve(o options, b *boot) int {
 	if err := os.Chdir(c.WorkingDir); err != nil {
 		return fail(fmt.Errorf("working_dir: %w", err))
 	}
-	all, err1 := openLog(c.MainLog)
-	errs, err2 := openLog(c.ErrorLog)
+	all, err1 := openLog(within(c.WorkingDir, c.MainLog))
+	errs, err2 := openLog(within(c.WorkingDir, c.ErrorLog))
 	if err := errors.Join(named("main_log", err1), named("error_log", err2)); err != nil {
-		return fail(err)
+		return fail(fmt.Errorf("%s: %w", o.file, err))
 	}
 	// What the runtime says before it dies.
 	if err := unix.Dup3(int(errs.file.Load().Fd()), 2, 0); err != nil {
 		return fail(err)
 	}
-	remove, err := lockPID(c.PIDFile)
+	remove, err := lockPID(within(c.WorkingDir, c.PIDFile))
 	if err != nil {
-		return fail(err)
+		return fail(fmt.Errorf("%s: %w", o.file, err))
 	}
 	defer remove()
 	s := newStyle(c, o.debug)
@@ -174,8 +174,8 @@ func serve(o options, b *boot) int {
 	applied := p.Applied
 	p.Applied = func(next *conf.Config) {
 		left := conf.Later(c, next)
-		mainQueue.do(func() { told(log, follow(all, "main_log", next.MainLog, left)) })
-		errorQueue.do(func() { told(log, follow(errs, "error_log", next.ErrorLog, left)) })
+		mainQueue.do(func() { told(log, follow(all, "main_log", within(c.WorkingDir, next.MainLog), left)) })
+		errorQueue.do(func() { told(log, follow(errs, "error_log", within(c.WorkingDir, next.ErrorLog), left)) })
 		applied(next)
 	}
 	p.Ready = func() { bootQueue.do(b.ready) }
@@ -184,7 +184,7 @@ func serve(o options, b *boot) int {
 		mainQueue.do(func() { told(log, named("main_log", all.reopen())) })
 		errorQueue.do(func() { told(log, named("error_log", errs.reopen())) })
 	}
-	p.LogDirs, p.RemoveDirs = []string{directory(c.MainLog), directory(c.ErrorLog)}, []string{directory(c.PIDFile)}
+	p.LogDirs, p.RemoveDirs = []string{filepath.Dir(all.path), filepath.Dir(errs.path)}, []string{filepath.Dir(within(c.WorkingDir, c.PIDFile))}
 	return runParent(p, log, queues{mainQueue, errorQueue, bootQueue})
 }
 
@@ -211,14 +211,25 @@ func named(key string, err error) error {
 	return nil
 }
 
-// directory is where a file is, whatever the working directory is later.
-func directory(file string) string { return filepath.Dir(full(file)) }
+// within is a path of the configuration, which a process behind its filter could
+// not ask the kernel for.
+func within(dir, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
+}
 
 // lockPID writes the process number to a file that appears as a whole: that of a
 // daemon that is gone is replaced, one of a daemon that lives is respected. Everybody
 // can read it, and so could lock it: the lock is elsewhere.
 func lockPID(path string) (remove func(), err error) {
 	defer func() { err = named("pid", err) }()
+	dir, err := parent.OwnDirectory(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	path = filepath.Join(dir, filepath.Base(path))
 	said, err := readPID(path)
 	if err != nil {
 		return nil, err

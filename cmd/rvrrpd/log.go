@@ -80,31 +80,26 @@ func (s *style) handler(w io.Writer, stamped bool) slog.Handler {
 	return either{&s.json, slog.NewTextHandler(w, o), slog.NewJSONHandler(w, o)}
 }
 
-// either is the handler of the one format or the other.
+// either is the handler of the one format, or of the other, with the same options.
 type either struct {
-	second       *atomic.Bool
-	text, object slog.Handler
+	second *atomic.Bool
+	slog.Handler
+	object slog.Handler
 }
 
-func (e either) now() slog.Handler {
+func (e either) Handle(ctx context.Context, r slog.Record) error {
 	if e.second.Load() {
-		return e.object
+		return e.object.Handle(ctx, r)
 	}
-	return e.text
+	return e.Handler.Handle(ctx, r)
 }
-
-func (e either) Enabled(ctx context.Context, level slog.Level) bool {
-	return e.now().Enabled(ctx, level)
-}
-
-func (e either) Handle(ctx context.Context, r slog.Record) error { return e.now().Handle(ctx, r) }
 
 func (e either) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return either{e.second, e.text.WithAttrs(attrs), e.object.WithAttrs(attrs)}
+	return either{e.second, e.Handler.WithAttrs(attrs), e.object.WithAttrs(attrs)}
 }
 
 func (e either) WithGroup(name string) slog.Handler {
-	return either{e.second, e.text.WithGroup(name), e.object.WithGroup(name)}
+	return either{e.second, e.Handler.WithGroup(name), e.object.WithGroup(name)}
 }
 
 // stamped is handler with timestamps.
@@ -198,7 +193,7 @@ func openLog(path string) (*logFile, error) {
 // reopen opens the file at the path; the old one is written until then, and
 // still if there is an error.
 func (l *logFile) reopen() error {
-	f, err := os.OpenFile(l.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW|unix.O_NOCTTY|unix.O_NONBLOCK, 0o640)
+	f, err := parent.OpenOwn(l.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
 	if err != nil {
 		return err
 	}

@@ -211,7 +211,38 @@ func TestLockPID(t *testing.T) {
 	if err := os.Chmod(run, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := lockPID(path); err == nil || !strings.Contains(err.Error(), "only root can write") {
+	if _, err := lockPID(path); err == nil || !strings.Contains(err.Error(), "root alone can write") {
 		t.Errorf("with a run directory that all can write: %v", err)
+	}
+}
+
+// TestLogsOfOurs: neither a log nor the file of the process number is written
+// where somebody else can put something in its place.
+func TestLogsOfOurs(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := errors.Join(os.Chmod(dir, 0o777), os.Mkdir(filepath.Join(dir, "own"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{filepath.Join(dir, "file"), filepath.Join(dir, "own", "file")} {
+		if _, err := openLog(path); err == nil || !strings.Contains(err.Error(), "accepted: a directory that root alone can write") {
+			t.Errorf("log %s: %v", path, err)
+		}
+		if _, err := lockPID(path); err == nil || !strings.Contains(err.Error(), "pid: ") || !strings.Contains(err.Error(), "accepted: ") {
+			t.Errorf("pid %s: %v", path, err)
+		}
+		if _, err := os.Lstat(path); err == nil {
+			t.Errorf("%s was made", path)
+		}
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	l, err := openLog(filepath.Join(dir, "own", "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.move("/etc/rvrrpd.log"); err == nil || !strings.Contains(err.Error(), "is in /etc") {
+		t.Errorf("moved: %v", err)
 	}
 }
