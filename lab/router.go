@@ -37,6 +37,8 @@ var IPv6VIPs = []netip.Addr{netip.MustParseAddr("fe80::9:254"), netip.MustParseA
 
 // Router is the configuration of a daemon.
 type Router struct {
+	// User is what the network process of ours runs as; "" leaves it to the daemon.
+	User string
 	Kind     Kind
 	Priority int
 	// NoPreempt turns off preemption.
@@ -141,7 +143,11 @@ func (r Router) rvrrpd() string {
 	for _, vip := range r.VIPs() {
 		vips = append(vips, fmt.Sprintf("%q", r.prefix(vip)))
 	}
-	return fmt.Sprintf(`[[vrouter]]
+	top := ""
+	if r.User != "" {
+		top = fmt.Sprintf("user = %q\n", r.User)
+	}
+	return top + fmt.Sprintf(`[[vrouter]]
 group = %d
 interface = %q
 vip = [%s]

@@ -15,6 +15,7 @@ import (
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/walls"
+	"github.com/rvrrpd/rvrrpd/walls/account"
 	"golang.org/x/sys/unix"
 )
 
@@ -175,7 +176,9 @@ func Run(o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	d.user = c.User
+	if d.user = c.User; uid == account.Nobody {
+		log.Warn("network process runs as nobody, whom any other process of nobody can stop", "hint", "a user of its own", "command", makeUser)
+	}
 	if d.spawner, err = startSpawner(uid, gid); err != nil {
 		return err
 	}

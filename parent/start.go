@@ -33,6 +33,9 @@ func (d *daemon) chooseGroup() error {
 	return err
 }
 
+// makeUser makes the user that the child runs as by default.
+const makeUser = "useradd --system --user-group --home-dir / --no-create-home --shell /usr/sbin/nologin rvrrpd"
+
 // identity looks up the user the child runs as.
 func identity(name string) (uid, gid int, err error) {
 	if os.Geteuid() != 0 {

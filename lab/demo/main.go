@@ -107,7 +107,10 @@ func (p *play) prologue() {
 		lab.VIP, lab.VirtualMAC(lab.VRID), lab.PingInterval, paint(dim, indent(router(high).Configuration("r1"))))
 }
 
-func router(priority int) lab.Router { return lab.Router{Kind: lab.Rvrrpd, Priority: priority} }
+func router(priority int) lab.Router {
+	// A number that nobody has: there need not be a user rvrrpd here.
+	return lab.Router{Kind: lab.Rvrrpd, Priority: priority, User: "61000"}
+}
 
 func indent(s string) string {
 	return "    " + strings.ReplaceAll(strings.TrimSpace(s), "\n", "\n    ")

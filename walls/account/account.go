@@ -9,8 +9,9 @@ import (
 	"strings"
 )
 
-// overflowID is the kernel's own number for nobody in particular.
-const overflowID = 65534
+// Nobody is the user id of nobody in particular, in the kernel and in /etc/passwd:
+// whoever else runs as that can signal what does.
+const Nobody = 65534
 
 // Identity is the user and group id of the user that a configuration names:
 // by name, or by numbers, which need not be known. "" is rvrrpd, or nobody, or
@@ -19,7 +20,7 @@ func Identity(name string) (uid, gid int, err error) {
 	uid, gid, numeric := Numbers(name)
 	switch {
 	case name == "":
-		uid, gid = overflowID, overflowID
+		uid, gid = Nobody, Nobody
 		for _, n := range []string{"nobody", "rvrrpd"} {
 			if u, err := user.Lookup(n); err == nil {
 				uid, gid, _ = Numbers(u.Uid + ":" + u.Gid)

@@ -1,0 +1,45 @@
+//go:build lab
+
+package lab_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rvrrpd/rvrrpd/lab"
+)
+
+// TestUserOfItsOwn: a network process that runs as nobody is warned of, with
+// the command that makes a user; one with a number that nobody has is not.
+func TestUserOfItsOwn(t *testing.T) {
+	t.Parallel()
+	for user, warned := range map[string]bool{"nobody": true, "65534:65534": true, "61000": false, "61000:61001": false} {
+		t.Run(user, func(t *testing.T) {
+			t.Parallel()
+			l := lab.New(t)
+			conf := filepath.Join(t.TempDir(), "conf")
+			text := fmt.Sprintf("user = %q\n[[vrouter]]\ngroup = 1\ninterface = \"eth0\"\nvip = \"10.9.0.254/24\"\n", user)
+			if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			p := l.R1.Start(lab.Binary("rvrrpd"), "-m1", "-c", conf)
+			p.AwaitLine(0, 10*time.Second, "msg=ready")
+			const warning = `runs as nobody.*command="useradd --system .* rvrrpd"`
+			if p.Said(0, warning) != warned {
+				t.Errorf("warned: %v, want %v; it said\n%s", !warned, warned, p.Output())
+			}
+			want := strings.Split(user+":"+user, ":")[0]
+			if warned {
+				want = "65534"
+			}
+			if uids := strings.Fields(lab.Status(lab.Children(p.PID)[0])["Uid"]); len(uids) == 0 || uids[0] != want {
+				t.Errorf("the network process runs as %v, want %s", uids, want)
+			}
+			p.Terminate(5 * time.Second)
+		})
+	}
+}
