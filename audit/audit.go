@@ -6,12 +6,14 @@ package audit
 import (
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -216,21 +218,42 @@ func find(o Options) (daemons []*Daemon, strangers []int, err error) {
 	return daemons, strangers, nil
 }
 
-// runsRouters says whether a process was started with -m1 or -m2.
+// Options of rvrrpd beside the mode: those with a value, and the others.
+var (
+	withValue = []string{"c", "conf", "d", "debug", "g", "cfg-format", "i", "iface", "r", "read", "w", "write", "count", "vrid", "own", "plan"}
+	alone     = []string{"h", "help", "v", "version", "check", "audit", "json"}
+)
+
+// attached matches the options of one letter with their value attached: -m1.
+var attached = regexp.MustCompile(`^(-[mdgcirw])([^=].*)$`)
+
+// runsRouters says whether a process was started with -m1 or -m2: argument by
+// argument, for the value of another option may look like a mode.
 func runsRouters(dir string) bool {
 	b, err := os.ReadFile(filepath.Join(dir, "cmdline"))
 	if err != nil {
 		return false
 	}
-	line := strings.ReplaceAll(string(b), "\x00", " ")
-	for _, mode := range []string{"1", "2"} {
-		for _, option := range []string{"-m" + mode, "-m " + mode, "--mode=" + mode, "--mode " + mode, "-m=" + mode} {
-			if strings.Contains(line+" ", " "+option+" ") {
-				return true
-			}
+	fs := flag.NewFlagSet("rvrrpd", flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	mode := fs.Int("mode", -1, "")
+	fs.IntVar(mode, "m", -1, "")
+	for _, name := range withValue {
+		fs.String(name, "", "")
+	}
+	for _, name := range alone {
+		fs.Bool(name, false, "")
+	}
+	var args []string
+	for _, arg := range strings.Split(strings.TrimSuffix(string(b), "\x00"), "\x00")[1:] { // behind the program's name
+		name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		if m := attached.FindStringSubmatch(arg); m != nil && fs.Lookup(name) == nil {
+			args = append(args, m[1:]...)
+		} else {
+			args = append(args, arg)
 		}
 	}
-	return false
+	return fs.Parse(args) == nil && (*mode == 1 || *mode == 2)
 }
 
 // examine looks at every process of a daemon.

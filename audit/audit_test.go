@@ -169,6 +169,31 @@ func TestSniffer(t *testing.T) {
 	}
 }
 
+// TestRunsRouters: a process is a daemon by an option that says so, and by
+// nothing that stands in another argument.
+func TestRunsRouters(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]bool{
+		"-m1": true, "-m2": true, "-m|1": true, "--mode=2": true, "--mode|1": true, "-m=1": true, "-mode=1": true,
+		"-d5|-m1|-c|/etc/x": true, "-c/etc/x|-m2": true, "-m0|-m1|--json": true, "-c|x -m0 y|-m2": true,
+		"-m0": false, "-m0|-i|eth0|-w|x -m1 y": false, "-m0|-r|x|-w|a --mode=1 b": false, "-m0|-ieth0|-wx -m 1 ": false,
+		"-m0|-i|eth0|--own|10.0.0.1 -m2": false, "-m0|-r|-m1": false, "--json|-m1|-m0|-i|eth0": false, "--check|-c|-m1 ": false,
+		"": false, "-m12": false, "-m": false, "--mode": false, "x|-m1": false,
+	} {
+		dir := t.TempDir()
+		line := "rvrrpd\x00"
+		if args != "" {
+			line += strings.ReplaceAll(args, "|", "\x00") + "\x00"
+		}
+		if err := os.WriteFile(filepath.Join(dir, "cmdline"), []byte(line), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := runsRouters(dir); got != want {
+			t.Errorf("%q: %v, want %v", args, got, want)
+		}
+	}
+}
+
 // TestStrangers: what anybody calls rvrrpd neither passes nor fails, and is told.
 func TestStrangers(t *testing.T) {
 	t.Parallel()
