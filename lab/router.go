@@ -38,7 +38,7 @@ var IPv6VIPs = []netip.Addr{netip.MustParseAddr("fe80::9:254"), netip.MustParseA
 // Router is the configuration of a daemon.
 type Router struct {
 	// User is what the network process of ours runs as; "" leaves it to the daemon.
-	User string
+	User     string
 	Kind     Kind
 	Priority int
 	// NoPreempt turns off preemption.

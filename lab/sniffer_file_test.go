@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rvrrpd/rvrrpd/capture"
 	"github.com/rvrrpd/rvrrpd/lab"
@@ -282,5 +283,40 @@ func TestSnifferPipes(t *testing.T) {
 	_, _ = io.Copy(io.Discard, lines)
 	if err := waiting.Wait(); err != nil {
 		t.Errorf("interrupted: %v", err)
+	}
+}
+
+// TestSnifferReadsConfined: not a byte of a capture is read before every
+// capability is given up and the filter is closed, the beginning of the file
+// included; and what is no capture empties no file that is written.
+func TestSnifferReadsConfined(t *testing.T) {
+	t.Parallel()
+	written := keep(t, "written.pcap", []byte("as it was"))
+	cmd := exec.Command(lab.Binary("rvrrpd"), "-m0", "-r", "-", "-w", written)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	confined := func() bool {
+		status := lab.Status(cmd.Process.Pid)
+		return status["CapPrm"] == "0000000000000000" && status["CapEff"] == status["CapPrm"] && status["NoNewPrivs"] == "1" && status["Seccomp"] == "2"
+	}
+	if !lab.Until(10*time.Second, confined) {
+		t.Errorf("it waits for the beginning with %v", lab.Status(cmd.Process.Pid))
+	}
+	if _, err := in.Write(bytes.Repeat([]byte("no capture "), 10)); err != nil {
+		t.Error(err)
+	}
+	in.Close()
+	if err := cmd.Wait(); err == nil || !strings.Contains(said.String(), "-: not a capture file: neither pcap nor pcapng") {
+		t.Errorf("%v: %s", err, said.String())
+	}
+	if text, err := os.ReadFile(written); err != nil || string(text) != "as it was" {
+		t.Errorf("what is written is now %q, %v", text, err)
 	}
 }

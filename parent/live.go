@@ -18,13 +18,25 @@ import (
 // say it.
 const linkEthernet = 1
 
-// captured is a capture file.
-type captured struct{ *capture.Reader }
+// captured is a capture file. It has no reader before begin.
+type captured struct {
+	path string
+	in   patient
+	*capture.Reader
+}
 
-func (captured) fd() int { return -1 }
+func (*captured) fd() int { return -1 }
+
+// begin reads what a stranger may have written.
+func (c *captured) begin() (err error) {
+	if c.Reader, err = capture.NewReader(c.in); err != nil {
+		return fmt.Errorf("%s: %w", c.path, err)
+	}
+	return nil
+}
 
 // Next reads a record, which says nothing of where the frame went.
-func (c captured) Next() (record, error) {
+func (c *captured) Next() (record, error) {
 	r, err := c.Reader.Next()
 	return record{Record: r}, err
 }
@@ -50,6 +62,7 @@ func (p patient) Read(b []byte) (int, error) {
 	}
 }
 
+// openCapture opens a capture file and reads nothing of it.
 func openCapture(path string, signals int) (frames, *os.File, error) {
 	f := os.Stdin
 	if path != "-" {
@@ -58,11 +71,7 @@ func openCapture(path string, signals int) (frames, *os.File, error) {
 			return nil, nil, fmt.Errorf("read: %w", err)
 		}
 	}
-	r, err := capture.NewReader(patient{f, signals})
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return captured{r}, f, nil
+	return &captured{path: path, in: patient{f, signals}}, f, nil
 }
 
 // live is an interface that is listened on.
@@ -129,6 +138,8 @@ func liveFilter() []unix.SockFilter {
 }
 
 func (l *live) fd() int { return l.sock }
+
+func (*live) begin() error { return nil }
 
 // Next returns errAgain when nothing has arrived.
 func (l *live) Next() (r record, err error) {

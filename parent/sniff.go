@@ -56,6 +56,7 @@ type sniffing struct {
 	SniffOptions
 	*daemon
 	source frames
+	out    *os.File // that is written, as it was before begin; nil: none
 	writer *capture.Writer
 	left   int    // packets until the end; negative: no end
 	sole   string // the only interface of the configuration, "" of several
@@ -68,6 +69,8 @@ const anyInterface = "any"
 // and errAgain where more may come later.
 type frames interface {
 	Next() (record, error)
+	// begin reads what is ahead of the first frame. The process is confined.
+	begin() error
 	// fd can be waited for; -1: Next waits itself.
 	fd() int
 }
@@ -97,9 +100,6 @@ func Sniff(o SniffOptions) (err error) {
 	if err := s.open(signals); err != nil {
 		return err
 	}
-	if s.writer != nil {
-		defer func() { err = errors.Join(err, s.writer.Close()) }()
-	}
 	if s.daemon.spawner, err = s.start(); err != nil {
 		return err
 	}
@@ -109,6 +109,12 @@ func Sniff(o SniffOptions) (err error) {
 	}
 	if err := s.retire(); err != nil {
 		return fmt.Errorf("confinement: %w", err)
+	}
+	if err := s.begin(); err != nil {
+		return err
+	}
+	if s.writer != nil {
+		defer func() { err = errors.Join(err, s.writer.Close()) }()
 	}
 	if err := s.spawn(); err != nil {
 		return err
@@ -139,15 +145,30 @@ func (s *sniffing) open(signals int) (err error) {
 	if s.Write == "" {
 		return nil
 	}
-	f, err := create(s.Write, in)
-	if err != nil {
+	if s.out, err = create(s.Write, in); err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
-	s.writer = capture.NewWriter(f)
 	return nil
 }
 
-// create makes a file empty that is not the one that is read.
+// begin reads the beginning of a capture, with nothing to lose any more, and
+// makes the file empty that is written: if the capture is none, it stays.
+func (s *sniffing) begin() error {
+	if err := s.source.begin(); err != nil || s.out == nil {
+		return err
+	}
+	info, err := s.out.Stat()
+	if err == nil && info.Mode().IsRegular() {
+		err = s.out.Truncate(0)
+	}
+	if err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	s.writer = capture.NewWriter(s.out)
+	return nil
+}
+
+// create opens a file for writing that is not the one that is read.
 func create(path string, in *os.File) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|unix.O_NOFOLLOW, 0o640)
 	if err != nil {
@@ -162,9 +183,6 @@ func create(path string, in *os.File) (*os.File, error) {
 		if os.SameFile(info, read) {
 			return nil, fmt.Errorf("%s is the capture that is read", path)
 		}
-	}
-	if err == nil && info.Mode().IsRegular() {
-		err = f.Truncate(0)
 	}
 	return f, err
 }
