@@ -2,6 +2,7 @@ package conf
 
 import (
 	"bytes"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -242,16 +243,11 @@ func (r *Router) SecretFiles() (files []string) {
 	return files
 }
 
-// fingerprintDomain keeps a fingerprint from being a digest that something else
-// has made of the key.
-const fingerprintDomain = "rvrrpd key fingerprint\x00"
-
-// Fingerprint is the beginning of a digest of the key, by which two routers'
-// keys can be compared without showing them.
+// Fingerprint is the beginning of an HMAC-SHA-256 of a text with the key, by which
+// two routers' keys can be compared without showing them.
 func (k Key) Fingerprint() string {
-	h := sha256.New()
-	h.Write([]byte(fingerprintDomain))
-	h.Write(k.Value)
+	h := hmac.New(sha256.New, k.Value)
+	h.Write([]byte("rvrrpd key fingerprint"))
 	return hex.EncodeToString(h.Sum(nil)[:4])
 }
 

@@ -61,6 +61,9 @@ func TestDaemonMode(t *testing.T) {
 	b := background{t.TempDir(), l.R1}
 	conf := filepath.Join(b.dir, "rvrrpd.conf")
 	write := func(top, rest string) {
+		if !strings.HasPrefix(top, "user") {
+			top = "user = \"61002\"\n" + top // nobody's is warned of
+		}
 		text := fmt.Sprintf("pid = \"pid\"\nworking_dir = %q\nmain_log = \"main.log\"\nerror_log = \"error.log\"\nstate_dir = %q\n%s%s%s", b.dir, b.path("state"), top, auditConfiguration, rest)
 		if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 			t.Fatal(err)

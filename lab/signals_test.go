@@ -157,7 +157,7 @@ func TestStopOfDaemonDuringStart(t *testing.T) {
 	before := l.R1.Snapshot()
 	b := background{t.TempDir(), l.R1}
 	conf := filepath.Join(b.dir, "rvrrpd.conf")
-	text := fmt.Sprintf("pid = \"pid\"\nworking_dir = %q\nmain_log = \"main.log\"\nerror_log = \"error.log\"\nstate_dir = %q\n%s", b.dir, b.path("state"), auditConfiguration)
+	text := fmt.Sprintf("pid = \"pid\"\nworking_dir = %q\nmain_log = \"main.log\"\nerror_log = \"error.log\"\nstate_dir = %q\nuser = \"61002\"\n%s", b.dir, b.path("state"), auditConfiguration)
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

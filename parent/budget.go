@@ -22,10 +22,11 @@ const (
 	budgetRoom = 64 << 10
 	budgetRate = 2 << 10
 	// routerLines is how many lines a router may have at once, and shareLines
-	// how many of them it has whatever others have used up. Each comes back
+	// how many of them it has whatever others have used up: two losses of a link,
+	// each there and back. Each comes back
 	// after budgetPause, the least time between two lines on what was left out.
 	routerLines = 32
-	shareLines  = 4
+	shareLines  = 8
 	budgetPause = 10 * time.Second
 	// lineCost is added for each line: its time and level.
 	lineCost = 64

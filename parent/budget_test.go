@@ -138,7 +138,7 @@ func TestNeighborFillsNoLog(t *testing.T) {
 		log.Reset()
 		flap(seconds)
 		t.Logf("%d bytes in the first minute, then %d a second", first, log.Len()/seconds)
-		if first > 240<<10 || log.Len()/seconds > 2<<10 {
+		if first > 256<<10 || log.Len()/seconds > 2<<10 {
 			t.Errorf("%d bytes in the first minute, then %d a second", first, log.Len()/seconds)
 		}
 		if n := strings.Count(log.String(), `vr=eth7/7/ipv4`); n > seconds/5+1 {

@@ -112,7 +112,8 @@ func New(c Config) (*HMAC, error) {
 		case len(k.Value) < MinKey || len(k.Value) > MaxKey:
 			return nil, fmt.Errorf("key %d: %d bytes, accepted: %d..%d", k.ID, len(k.Value), MinKey, MaxKey)
 		}
-		h.macs[k.ID], h.prints[k.ID] = hmac.New(sha256.New, k.Value), Fingerprint(k.Value)
+		h.macs[k.ID] = hmac.New(sha256.New, k.Value)
+		h.prints[k.ID] = fingerprint(h.macs[k.ID])
 	}
 	switch {
 	case h.macs[c.Active] == nil:
@@ -126,9 +127,15 @@ func New(c Config) (*HMAC, error) {
 }
 
 // Fingerprint is what "rvrrpd --check" prints of a key, as a number; never 0.
-func Fingerprint(key []byte) uint32 {
-	sum := sha256.Sum256(append([]byte("rvrrpd key fingerprint\x00"), key...))
-	return max(binary.BigEndian.Uint32(sum[:]), 1)
+func Fingerprint(key []byte) uint32 { return fingerprint(hmac.New(sha256.New, key)) }
+
+// fingerprint is that of the key of a hash, which it leaves as it was. No copy of
+// the key is made.
+func fingerprint(mac hash.Hash) uint32 {
+	mac.Write([]byte("rvrrpd key fingerprint"))
+	sum := mac.Sum(nil)
+	mac.Reset()
+	return max(binary.BigEndian.Uint32(sum), 1)
 }
 
 // Resume takes over what another process of the same virtual router has sent and
