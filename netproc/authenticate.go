@@ -145,25 +145,32 @@ func (p *process) authenticate(r *router, payload []byte, trailer int, a *wire.A
 		return 0
 	}
 	p.watchClock(r, src)
-	// What was meant for another link is not to change what is remembered of this.
-	elsewhere, verify := ipc.Drop(0), h.Verify
-	if h.Demands() {
-		if elsewhere = p.elsewhere(r, a, src); elsewhere != 0 {
-			verify = h.Check
-		}
-	}
-	skew, problem := verify(payload, len(payload)-trailer, src, p.wall())
-	if problem != auth.NoProblem {
+	n, now := len(payload)-trailer, p.wall()
+	if problem := h.Check(payload, n, src, now); problem != auth.NoProblem {
 		return dropOfTrailer(problem)
 	}
-	if elsewhere != 0 {
-		return elsewhere
-	}
-	if trailer > 0 {
-		p.tellMarks(r)
-		if w := r.auth.window; w > 0 && (skew > w/2 || skew < -w/2) {
-			p.notice(r, ipc.NoticeSkew, src)
+	if h.Demands() {
+		if why := p.elsewhere(r, a, src); why != 0 {
+			return why
 		}
+	}
+	return dropOfTrailer(h.Fresh(payload, n, src, now))
+}
+
+// admit remembers what HMAC has to know of an advertisement that has passed all
+// checks: what is discarded for another reason must leave nothing behind, such as
+// one that was made for another link.
+func (p *process) admit(r *router, payload []byte, trailer int, src netip.Addr) ipc.Drop {
+	if r.auth.hmac == nil || trailer == 0 {
+		return 0
+	}
+	skew, problem := r.auth.hmac.Accept(payload, len(payload)-trailer, src, p.wall())
+	if problem != auth.NoProblem { // the wall clock was set in between
+		return dropOfTrailer(problem)
+	}
+	p.tellMarks(r)
+	if w := r.auth.window; w > 0 && (skew > w/2 || skew < -w/2) {
+		p.notice(r, ipc.NoticeSkew, src)
 	}
 	return 0
 }

@@ -345,7 +345,11 @@ func verified(t *testing.T, d *parent, r ipc.Router) (sequence uint64) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, problem := v.Verify(m.Message, len(m.Message)-auth.TrailerLen, src, d.p.wall()); problem != auth.NoProblem {
+			n := len(m.Message) - auth.TrailerLen
+			if problem := v.Check(m.Message, n, src, d.p.wall()); problem != auth.NoProblem {
+				t.Errorf("trailer: %v", problem)
+			}
+			if _, problem := v.Accept(m.Message, n, src, d.p.wall()); problem != auth.NoProblem {
 				t.Errorf("trailer: %v", problem)
 			}
 			if v.Marks()[0].Sequence != sequence {

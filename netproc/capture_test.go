@@ -62,7 +62,10 @@ func (d *parent) judged(f ipc.Frame, multicast bool) ipc.Drop {
 	if why := d.p.authenticate(r, message, auth.TrailerLen, &a, source); why != 0 {
 		return why
 	}
-	return r.check(&a, source, d.now)
+	if why := r.check(&a, source, d.now); why != 0 {
+		return why
+	}
+	return d.p.admit(r, message, auth.TrailerLen, source)
 }
 
 // sumOfHeader is the sum of an IPv4 header, 0xffff where it is right.
@@ -132,7 +135,7 @@ func TestKeepalivedFrames(t *testing.T) {
 			continue
 		}
 		// The second time, with what is remembered.
-		if _, problem := d.p.at(0).auth.hmac.Verify(packet[payload:], len(packet)-payload-auth.TrailerLen, sourceOf(packet), d.p.wall()); problem != auth.Replayed {
+		if problem := d.p.at(0).auth.hmac.Fresh(packet[payload:], len(packet)-payload-auth.TrailerLen, sourceOf(packet), d.p.wall()); problem != auth.Replayed {
 			t.Errorf("%x: the second time: %v", packet, problem)
 		}
 		if _, _, _, why := d.p.judge(f, d.now); !multicast && why != ipc.DropDestination && why != ipc.DropTTL {

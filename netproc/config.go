@@ -187,10 +187,8 @@ func (p *process) update(r, fresh *router) {
 	ownership := fresh.record.Ownership
 	moved := !slices.Equal(r.record.Addresses, fresh.record.Addresses)
 	fresh.record.Ownership = r.record.Ownership
-	if was := r.sorted; !slices.Equal(was, fresh.sorted) {
-		r.former = was
-	}
-	r.record, r.interval, r.sorted = fresh.record, fresh.interval, fresh.sorted
+	r.record, r.interval = fresh.record, fresh.interval
+	r.readdress(fresh.addressLists)
 	if was, is := r.auth.hmac, fresh.auth.hmac; was != nil && is != nil {
 		is.GoOn(was)
 	}

@@ -28,6 +28,8 @@ func TestElsewhere(t *testing.T) {
 	t.Parallel()
 	v2, v3, v6 := withHMAC(record(), 2), withHMAC(record3(), 2), withHMAC(record6(), 2)
 	v3.Addresses = []netip.Addr{virtual, virtual2}
+	another, third, other := mustAddr("2001:db8::253"), mustAddr("2001:db8::252"), mustAddr("2001:db8:1::254")
+	v6.Addresses = []netip.Addr{virtual6[0], virtual6[1], another}
 	far := mustAddr("10.78.0.1")
 	made := func(src netip.Addr, a wire.Advertisement, list ...netip.Addr) []byte {
 		if list != nil {
@@ -58,8 +60,16 @@ func TestElsewhere(t *testing.T) {
 		{"from the second network", v3, 2, networks("10.77.0.2/24", "10.78.0.9/16"), far, made(far, good3(200), virtual, virtual2), 0},
 		{"where there is no network", v3, 2, networks("10.77.0.2/32"), far, made(far, good3(200), virtual, virtual2), 0},
 		{"where nothing is known", v3, 2, networks(), far, made(far, good3(200), virtual, virtual2), 0},
-		{"IPv6, ours", v6, 2, networks(), peer6, made(peer6, good6(200)), 0},
-		{"IPv6, another address", v6, 2, networks(), peer6, made(peer6, good6(200), virtual6[0], mustAddr("2001:db8:1::254")), ipc.DropAddressList},
+		{"IPv6, ours", v6, 2, networks(), peer6, made(peer6, good6(200), v6.Addresses...), 0},
+		{"IPv6, in another order", v6, 2, networks(), peer6, made(peer6, good6(200), virtual6[0], another, virtual6[1]), 0},
+		{"IPv6, in another order, permissive", v6, 1, networks(), peer6, made(peer6, good6(200), virtual6[0], another, virtual6[1]), 0},
+		{"IPv6, other addresses, permissive", v6, 1, networks(), peer6, made(peer6, good6(200), virtual6[0], third, another), 0},
+		{"IPv6, another address", v6, 2, networks(), peer6, made(peer6, good6(200), virtual6[0], virtual6[1], other), ipc.DropAddressList},
+		{"IPv6, one address missing", v6, 2, networks(), peer6, made(peer6, good6(200), virtual6[0], another), ipc.DropAddressList},
+		{"IPv6, the link-local address is not the first", v6, 2, networks(), peer6, made(peer6, good6(200), another, virtual6[1], virtual6[0]), ipc.DropLinkLocal},
+		{"IPv6, our own come back", v6, 2, networks(), ours6, made(ours6, good6(200), v6.Addresses...), ipc.DropOwnFrame},
+		{"version 2 with another interval", v2, 2, here, peer, made(peer, interval2(good(200))), ipc.DropAdverInterval},
+		{"ours come back", v3, 2, here, ours, made(ours, good3(200), virtual, virtual2), ipc.DropOwnFrame},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -74,7 +84,7 @@ func TestElsewhere(t *testing.T) {
 			d.send(ipc.Frame{Link: tt.router.Link, Family: tt.router.Family, Received: d.now, Packet: tt.packet})
 			said := d.turn()
 			if tt.want == 0 {
-				if d.p.drops[ipc.DropOffLink].total+d.p.drops[ipc.DropAddressList].total > 0 || d.p.next() == before {
+				if strings.Contains(fmt.Sprint(said), " dropped ") || d.p.next() == before {
 					t.Errorf("not heard: %q", said)
 				}
 				return
@@ -84,6 +94,31 @@ func TestElsewhere(t *testing.T) {
 				t.Errorf("it left something behind: %v", d.p.at(0).auth.hmac.Marks())
 			}
 		})
+	}
+}
+
+// interval2 is the same with another interval.
+func interval2(a wire.Advertisement) wire.Advertisement {
+	a.AdverInterval = 2 * time.Second
+	return a
+}
+
+// TestListsStay: no comparison changes what it compares, or takes memory. Not in
+// parallel: allocations are counted.
+func TestListsStay(t *testing.T) {
+	a, b, c := virtual6[0], virtual6[1], mustAddr("2001:db8::253")
+	lists := listsOf([]netip.Addr{a, b})
+	lists.readdress(listsOf([]netip.Addr{a, b, c}))
+	list, old := []netip.Addr{a, b, c}, []netip.Addr{a, b}
+	slices.Reverse(list[1:])
+	want, wantOld := slices.Clone(list), slices.Clone(old)
+	noAllocs := testing.AllocsPerRun(100, func() {
+		if !lists.isOurs(list) || lists.wereOurs(list) || lists.isOurs(old) || !lists.wereOurs(old) {
+			t.Fatal("not told apart")
+		}
+	})
+	if noAllocs != 0 || !slices.Equal(list, want) || !slices.Equal(old, wantOld) {
+		t.Errorf("%v allocations; %v, was %v; %v, was %v", noAllocs, list, want, old, wantOld)
 	}
 }
 
@@ -123,33 +158,60 @@ func TestElsewhereHints(t *testing.T) {
 // once that has the new ones, no longer the old.
 func TestReadressedInEnforce(t *testing.T) {
 	t.Parallel()
-	r := withHMAC(record3(), 2)
-	d := authenticated(t, r, ipc.Slot(0), secret1)
-	at := noon.Add(time.Duration(d.now - start))
-	hear := func(list ...netip.Addr) []string {
-		t.Helper()
-		d.now += second
-		at = at.Add(time.Second)
-		a := good3(200)
-		a.Addresses = list
-		d.frame(d.now, signed(t, 1, peer, a, at))
-		said := d.turn()
-		if len(said) > 0 && strings.Contains(said[0], " mark ") {
-			said = said[1:]
-		}
-		return append([]string(nil), said...)
-	}
-	d.expect("before", hear(virtual))
-	d.generation = 2
-	r.Addresses = []netip.Addr{virtual, virtual2}
-	d.say(ipc.Slot(0), r, ipc.Header{Slot: 0, Generation: 2}, secret1, linkUp, ipc.Commit{Routers: 1})
-	d.expect("reloaded", d.turn(), "g2 ready")
-	d.expect("the old ones", hear(virtual), "g2 noticed addresses link=0 vrid=7 from 10.77.0.1: 1 of 1")
-	d.expect("the old ones again", hear(virtual))
-	d.expect("others", hear(virtual2), "g2 dropped address-list link=0 vrid=7 from 10.77.0.1: 1")
-	d.expect("the new ones", hear(virtual2, virtual))
-	d.expect("the old ones, too late", hear(virtual)) // not reported again so soon
-	if got := d.p.drops[ipc.DropAddressList].total; got != 2 {
-		t.Errorf("%d dropped for their addresses, want 2", got)
+	for _, tt := range []struct {
+		name              string
+		link              int
+		router            ipc.Router
+		from              netip.Addr
+		made              wire.Advertisement
+		first, more, less netip.Addr // the link-local one of IPv6 is the first in all lists
+	}{
+		{"IPv4", 0, withHMAC(record3(), 2), peer, good3(200), netip.Addr{}, virtual, virtual2},
+		{"IPv6", 6, withHMAC(record6(), 2), peer6, good6(200), virtual6[0], virtual6[1], mustAddr("2001:db8::253")},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			lists := func(list ...netip.Addr) []netip.Addr {
+				if tt.first.IsValid() {
+					return append([]netip.Addr{tt.first}, list...)
+				}
+				return list
+			}
+			r := tt.router
+			r.Addresses = lists(tt.more)
+			d := authenticated(t, r, ipc.Slot(0), secret1)
+			at := noon.Add(time.Duration(d.now - start))
+			hear := func(list ...netip.Addr) []string {
+				t.Helper()
+				d.now += second
+				at = at.Add(time.Second)
+				a := tt.made
+				a.Addresses = lists(list...)
+				d.send(ipc.Frame{Link: r.Link, Family: r.Family, Received: d.now, Packet: signed(t, 1, tt.from, a, at)})
+				said := d.turn()
+				if len(said) > 0 && strings.Contains(said[0], " mark ") {
+					said = said[1:]
+				}
+				return append([]string(nil), said...)
+			}
+			what := fmt.Sprintf(" link=%d vrid=7 from %v: 1", tt.link, tt.from)
+			d.expect("before", hear(tt.more))
+			d.generation = 2
+			r.Addresses = lists(tt.more, tt.less)
+			up := linkUp
+			if r.Family == ipc.IPv6 {
+				up = linkUp6
+			}
+			d.say(ipc.Slot(0), r, ipc.Header{Slot: 0, Generation: 2}, secret1, up, ipc.Commit{Routers: 1})
+			d.expect("reloaded", d.turn(), "g2 ready")
+			d.expect("the old ones", hear(tt.more), "g2 noticed addresses"+what+" of 1")
+			d.expect("the old ones again", hear(tt.more))
+			d.expect("others", hear(tt.less), "g2 dropped address-list"+what)
+			d.expect("the new ones", hear(tt.less, tt.more))
+			d.expect("the old ones, too late", hear(tt.more)) // not reported again so soon
+			if got := d.p.drops[ipc.DropAddressList].total; got != 2 || d.p.drops[ipc.DropLinkLocal].total > 0 {
+				t.Errorf("%d dropped for their addresses, want 2, and %d as not link-local", got, d.p.drops[ipc.DropLinkLocal].total)
+			}
+		})
 	}
 }

@@ -247,7 +247,7 @@ func TestHintsAreShort(t *testing.T) {
 		return as
 	}
 	for _, theirs := range [][]netip.Addr{long(0xfe), append(long(0xfe), netip.AddrFrom16([16]byte{15: 1}))} {
-		r := router{sorted: append(long(0x20), netip.AddrFrom16([16]byte{15: 1}))}
+		r := router{addressLists: addressLists{sorted: append(long(0x20), netip.AddrFrom16([16]byte{15: 1}))}}
 		if hint := verdictHints[ipc.VerdictDropped] + " (the last names " + theirs[0].String() + " as its source): " + r.difference(theirs); len(hint) > ipc.MaxHint {
 			t.Errorf("%d bytes: %s", len(hint), hint)
 		}

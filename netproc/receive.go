@@ -3,7 +3,6 @@ package netproc
 import (
 	"errors"
 	"net/netip"
-	"slices"
 
 	"github.com/rvrrpd/rvrrpd/engine"
 	"github.com/rvrrpd/rvrrpd/ipc"
@@ -73,9 +72,10 @@ func (p *process) packet(f ipc.Frame) {
 	})
 }
 
-// judge reads a packet into p.advert and makes the receive checks R1 to R11
+// judge reads a packet into p.advert and makes the receive checks R1 to R16
 // of RFC 9568 §7.1 and docs/conformance.md, in their order; the first that
-// fails is why the packet is discarded.
+// fails is why the packet is discarded. No check changes what a later one reads,
+// and only what passes all of them is remembered.
 func (p *process) judge(f ipc.Frame, arrived int64) (r *router, source netip.Addr, message []byte, why ipc.Drop) {
 	parse, group := wire.ParseIPv4, wire.GroupIPv4
 	if f.Family == ipc.IPv6 {
@@ -112,7 +112,10 @@ func (p *process) judge(f ipc.Frame, arrived int64) (r *router, source netip.Add
 	if why := p.authenticate(r, message, trailer, &p.advert, ip.Source); why != 0 { // R11
 		return r, ip.Source, message, why
 	}
-	return r, ip.Source, message, r.check(&p.advert, ip.Source, arrived)
+	if why = r.check(&p.advert, ip.Source, arrived); why == 0 {
+		why = p.admit(r, message, trailer, ip.Source)
+	}
+	return r, ip.Source, message, why
 }
 
 // speaks says whether a router understands a version.
@@ -139,24 +142,4 @@ func (r *router) check(a *wire.Advertisement, source netip.Addr, arrived int64) 
 		return ipc.DropSuperseded
 	}
 	return 0
-}
-
-// wereOurs says whether a list has the addresses that were ours before the last
-// reload, while nobody has advertised those of now: where all have to have the
-// same, the routers are reloaded one after the other.
-func (r *router) wereOurs(list []netip.Addr) bool {
-	slices.SortFunc(list, netip.Addr.Compare)
-	return len(r.former) > 0 && slices.Equal(list, r.former)
-}
-
-// isOurs says whether a list has our addresses, in any order. It may sort it.
-func (r *router) isOurs(list []netip.Addr) bool {
-	if len(list) != len(r.sorted) {
-		return false
-	}
-	if slices.Equal(list, r.record.Addresses) {
-		return true
-	}
-	slices.SortFunc(list, netip.Addr.Compare)
-	return slices.Equal(list, r.sorted)
 }

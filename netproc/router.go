@@ -3,7 +3,6 @@ package netproc
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/engine"
@@ -15,9 +14,7 @@ import (
 type router struct {
 	slot     ipc.Slot
 	record   ipc.Router
-	watching bool         // it judges packets as if it had left Initialize: sniffer
-	sorted   []netip.Addr // its addresses, to compare lists in any order
-	former   []netip.Addr // those before a reload, until somebody advertises the others
+	watching bool // it judges packets as if it had left Initialize: sniffer
 	interval time.Duration
 	vr       *engine.VirtualRouter
 	primary  netip.Addr // the address its advertisements come from
@@ -26,6 +23,7 @@ type router struct {
 	// migration mode two each.
 	advertise, goodbye []ipc.Message
 
+	addressLists
 	auth  authenticator
 	heard hearing
 	heal  healing
@@ -62,8 +60,7 @@ func newRouter(s ipc.Slot, m ipc.Router, secrets []ipc.Secret) (*router, error) 
 	case interval%unit != 0 || interval < unit || interval > most*unit:
 		return nil, fmt.Errorf("interval %v, accepted in version %d: %v to %v in steps of %v", interval, m.Version, unit, most*unit, unit)
 	}
-	r := &router{slot: s, record: m, interval: interval, sorted: slices.Clone(m.Addresses)}
-	slices.SortFunc(r.sorted, netip.Addr.Compare)
+	r := &router{slot: s, record: m, interval: interval, addressLists: listsOf(m.Addresses)}
 	r.vr = engine.New(r.engineConfig())
 	var err error
 	r.auth, err = newAuthenticator(&m, secrets)

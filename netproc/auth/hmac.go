@@ -213,42 +213,52 @@ func (h *HMAC) Sign(b []byte, start int, src netip.Addr, now time.Time) []byte {
 // Demands says whether an advertisement without a trailer is discarded.
 func (h *HMAC) Demands() bool { return h.mode == Enforce }
 
-// Verify is Check, and holds what passes against what was heard before. What is
-// remembered changes only when there is no problem.
-func (h *HMAC) Verify(payload []byte, n int, src netip.Addr, now time.Time) (skew time.Duration, problem Problem) {
-	h.changed = h.changed[:0]
-	skew, problem = h.Check(payload, n, src, now)
-	if problem == NoProblem && len(payload) > n {
-		problem = h.received(src, h.prints[payload[n+1]], sequenceOf(payload[n:]), now)
-	}
-	return skew, problem
-}
-
 // Check judges a packet's payload of a message of n bytes and what follows
 // it, sent from src, at the wall clock's now: all that can be told without what
-// was heard before. skew is how far the sender's clock is ahead of ours; it means
-// something only without a problem.
-func (h *HMAC) Check(payload []byte, n int, src netip.Addr, now time.Time) (skew time.Duration, problem Problem) {
+// was heard before.
+func (h *HMAC) Check(payload []byte, n int, src netip.Addr, now time.Time) Problem {
 	message, trailer := payload[:n], payload[n:]
 	switch {
 	case len(trailer) == 0 && h.mode == Enforce:
-		return 0, Missing
+		return Missing
 	case len(trailer) == 0:
-		return 0, NoProblem
+		return NoProblem
 	case len(trailer) != TrailerLen, trailer[0] != extHMAC, trailer[1] == 0, trailer[2] != 0, trailer[3] != 0:
-		return 0, Malformed
+		return Malformed
 	}
 	sequence := sequenceOf(trailer)
 	if h.stale(sequence, now) {
-		return 0, Stale
+		return Stale
 	}
 	id := trailer[1]
 	if h.macs[id] == nil {
-		return 0, UnknownKey
+		return UnknownKey
 	}
 	if !hmac.Equal(h.compute(id, message, trailer[:signedPart], src), trailer[signedPart:]) {
-		return 0, BadHMAC
+		return BadHMAC
 	}
+	return NoProblem
+}
+
+// Fresh holds a payload that has passed Check against what was heard before. It
+// remembers nothing.
+func (h *HMAC) Fresh(payload []byte, n int, src netip.Addr, now time.Time) Problem {
+	if len(payload) == n {
+		return NoProblem
+	}
+	return h.fresh(src, h.prints[payload[n+1]], sequenceOf(payload[n:]), now)
+}
+
+// Accept is Fresh, and remembers a payload with a trailer that is. skew is how far
+// the sender's clock is ahead of ours; it means something only without a problem.
+func (h *HMAC) Accept(payload []byte, n int, src netip.Addr, now time.Time) (skew time.Duration, problem Problem) {
+	h.changed = h.changed[:0]
+	problem = h.Fresh(payload, n, src, now)
+	if problem != NoProblem || len(payload) == n {
+		return 0, problem
+	}
+	sequence := sequenceOf(payload[n:])
+	h.received(src, h.prints[payload[n+1]], sequence, now)
 	return skewOf(sequence, now), NoProblem
 }
 

@@ -41,7 +41,7 @@ type Replay struct {
 // Marks are the last sequences of the senders heard, and ours; not to be changed.
 func (r *Replay) Marks() []Mark { return r.marks }
 
-// Changed are the marks that the last Verify, Sign or Resume has changed, those
+// Changed are the marks that the last Accept, Sign or Resume has changed, those
 // that it has forgotten with sequence 0. They are valid until the next call.
 func (r *Replay) Changed() []Mark { return r.changed }
 
@@ -121,12 +121,11 @@ func (r *Replay) stale(sequence uint64, now time.Time) bool {
 	return r.kind == Time && (d > r.window || d < -r.window)
 }
 
-// received compares a verified sequence with the last one of its sender, and
-// remembers it when it is newer. A mark that is ahead of our clock counts, too:
+// fresh compares a verified sequence with the last one of its sender. A mark that is ahead of our clock counts, too:
 // the clock may have been set back so that what was recorded is in the window
 // again, and no advertisement tells that from a sender whose clock was set back
 // with ours.
-func (r *Replay) received(src netip.Addr, key uint32, sequence uint64, now time.Time) Problem {
+func (r *Replay) fresh(src netip.Addr, key uint32, sequence uint64, now time.Time) Problem {
 	at := r.find(src, key)
 	last := at
 	if at < 0 {
@@ -136,32 +135,39 @@ func (r *Replay) received(src netip.Addr, key uint32, sequence uint64, now time.
 		r.held = r.marks[last]
 		return Replayed
 	}
-	if at < 0 && r.senders(key) >= MaxSenders && !r.forget(key, now) {
+	if at < 0 && r.senders(key) >= MaxSenders && r.spare(key, now) < 0 {
 		return TooMany
+	}
+	return NoProblem
+}
+
+// received remembers a sequence that is fresh.
+func (r *Replay) received(src netip.Addr, key uint32, sequence uint64, now time.Time) {
+	if r.find(src, key) < 0 && r.senders(key) >= MaxSenders {
+		r.forget(r.spare(key, now), key)
 	}
 	m := Mark{Source: src, Key: key, Sequence: sequence}
 	r.raise(m)
 	r.changed = append(r.changed, m)
-	return NoProblem
 }
 
-// forget drops a mark that protects from nothing as long as our clock is not set
-// back: what it would catch is too old. Should it be set back, all that have no mark
-// have to be newer. In Monotonic mode there is none to drop.
-func (r *Replay) forget(key uint32, now time.Time) bool {
-	at := slices.IndexFunc(r.marks, func(m Mark) bool {
+// spare is the place of a mark that protects from nothing as long as our clock is not set
+// back: what it would catch is too old. Negative for none, as always in Monotonic mode.
+func (r *Replay) spare(key uint32, now time.Time) int {
+	return slices.IndexFunc(r.marks, func(m Mark) bool {
 		return m.isSender() && m.Key == key && r.kind == Time && seconds(m.Sequence, now) > r.window
 	})
-	if at < 0 {
-		return false
-	}
+}
+
+// forget drops a mark. Should our clock be set back, all that have none have to be
+// newer.
+func (r *Replay) forget(at int, key uint32) {
 	gone := r.marks[at]
 	r.marks = slices.Delete(r.marks, at, at+1)
 	r.changed = append(r.changed, Mark{Source: gone.Source, Key: key})
 	if others := (Mark{Source: Others, Key: key, Sequence: gone.Sequence}); r.raise(others) {
 		r.changed = append(r.changed, others)
 	}
-	return true
 }
 
 // skewOf is how far the clock of a sequence is ahead of now.

@@ -27,7 +27,7 @@ func (e *exchange) send(at time.Time) { e.sent, e.n = signed(e.out, sender, at) 
 
 func (e *exchange) hear(what string, at time.Time, want auth.Problem) {
 	e.t.Helper()
-	if _, got := e.in.Verify(e.sent, e.n, sender, at); got != want {
+	if _, got := verify(e.in, e.sent, e.n, sender, at); got != want {
 		e.t.Errorf("%s: got %v, want %v", what, got, want)
 	}
 }
@@ -53,10 +53,10 @@ func TestReplayed(t *testing.T) {
 			// Two senders with the same sequence are nothing to each other.
 			other := netip.MustParseAddr("fe80::1")
 			p, n := signed(newHMAC(t, change), other, noon.Add(time.Second))
-			if _, got := e.in.Verify(p, n, other, noon.Add(time.Second)); got != auth.NoProblem {
+			if _, got := verify(e.in, p, n, other, noon.Add(time.Second)); got != auth.NoProblem {
 				t.Errorf("another sender: %v", got)
 			}
-			if _, got := e.in.Verify(p, n, sender, noon.Add(time.Second)); got != auth.BadHMAC {
+			if _, got := verify(e.in, p, n, sender, noon.Add(time.Second)); got != auth.BadHMAC {
 				t.Errorf("another's advertisement from this sender: %v", got)
 			}
 		})
@@ -92,14 +92,14 @@ func TestWindow(t *testing.T) {
 	} {
 		in, out := newHMAC(t, nil), newHMAC(t, nil)
 		p, n := signed(out, sender, noon.Add(tt.off))
-		skew, got := in.Verify(p, n, sender, noon)
+		skew, got := verify(in, p, n, sender, noon)
 		if d := skew - tt.skew; got != tt.want || d < -time.Millisecond || d > time.Millisecond {
 			t.Errorf("off by %v: got %v, skew %v, want %v, %v", tt.off, got, skew, tt.want, tt.skew)
 		}
 	}
 	// Without a window no clock matters.
 	p, n := signed(newHMAC(t, monotonic), sender, time.Unix(0, 0))
-	if _, got := newHMAC(t, monotonic).Verify(p, n, sender, noon); got != auth.NoProblem {
+	if _, got := verify(newHMAC(t, monotonic), p, n, sender, noon); got != auth.NoProblem {
 		t.Errorf("monotonic: got %v", got)
 	}
 }
@@ -189,14 +189,14 @@ func TestSendersAreBounded(t *testing.T) {
 				case i/100 >= auth.MaxSenders:
 					want = auth.TooMany
 				}
-				if _, got := in.Verify(p, n, at(i), noon); got != want {
+				if _, got := verify(in, p, n, at(i), noon); got != want {
 					t.Fatalf("sender %d: got %v, want %v", i, got, want)
 				}
 			}
 			if got := len(in.Marks()); got != auth.MaxSenders {
 				t.Errorf("%d senders are remembered", got)
 			}
-			if _, got := in.Verify(first, n, at(0), noon); got != auth.Replayed {
+			if _, got := verify(in, first, n, at(0), noon); got != auth.Replayed {
 				t.Errorf("the first again: %v", got)
 			}
 			later := noon.Add(time.Minute)
@@ -205,7 +205,7 @@ func TestSendersAreBounded(t *testing.T) {
 				want = auth.TooMany
 			}
 			p, n := signed(newHMAC(t, change), at(20_000), later)
-			if _, got := in.Verify(p, n, at(20_000), later); got != want {
+			if _, got := verify(in, p, n, at(20_000), later); got != want {
 				t.Errorf("a new sender later: got %v, want %v", got, want)
 			}
 		})
@@ -353,7 +353,7 @@ func TestForgotten(t *testing.T) {
 	hear := func(i int, at time.Time, want auth.Problem) []auth.Mark {
 		t.Helper()
 		p, n, src := made(i, at)
-		if _, problem := in.Verify(p, n, src, at); problem != want {
+		if _, problem := verify(in, p, n, src, at); problem != want {
 			t.Fatalf("sender %d: %v, want %v", i, problem, want)
 		}
 		return slices.Clone(in.Changed())
@@ -379,7 +379,7 @@ func TestForgotten(t *testing.T) {
 	fresh.Resume(in.Marks())
 	for name, h := range map[string]*auth.HMAC{"itself": in, "another process": fresh} {
 		p, n, src := made(0, noon)
-		if _, problem := h.Verify(p, n, src, noon); problem != auth.Replayed {
+		if _, problem := verify(h, p, n, src, noon); problem != auth.Replayed {
 			t.Errorf("%s: who gave way, with the clock set back: %v", name, problem)
 		}
 		if n := len(h.Marks()); n != auth.MaxSenders+1 {
