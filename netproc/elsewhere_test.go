@@ -122,6 +122,63 @@ func TestListsStay(t *testing.T) {
 	}
 }
 
+// TestCorrected: the list that is in use goes on to be accepted, however often a
+// reload corrects the one before, until somebody advertises the last. What is
+// remembered is bounded.
+func TestCorrected(t *testing.T) {
+	t.Parallel()
+	r := withHMAC(record6(), 2)
+	d := authenticated(t, r, ipc.Slot(0), secret1)
+	at := noon.Add(time.Duration(d.now - start))
+	heard := func(list ...netip.Addr) bool {
+		t.Helper()
+		d.now += second
+		at = at.Add(time.Second)
+		a := good6(200)
+		a.Addresses = append([]netip.Addr{virtual6[0]}, list...)
+		before := d.p.drops[ipc.DropAddressList].total
+		d.send(ipc.Frame{Link: r.Link, Family: r.Family, Received: d.now, Packet: signed(t, 1, peer6, a, at)})
+		d.turn()
+		return d.p.drops[ipc.DropAddressList].total == before
+	}
+	reload := func(list ...netip.Addr) {
+		t.Helper()
+		d.generation++
+		r.Addresses = append([]netip.Addr{virtual6[0]}, list...)
+		d.say(ipc.Slot(0), r, ipc.Header{Slot: 0, Generation: d.generation}, secret1, linkUp6, ipc.Commit{Routers: 1})
+		d.turn()
+	}
+	numbered := func(n int) netip.Addr { return netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 14: 9, 15: byte(n)}) }
+	used := virtual6[1]
+	reload(numbered(1)) // a mistake
+	reload(used, numbered(2))
+	if !heard(used) {
+		t.Error("corrected: the list in use is not heard")
+	}
+	for n := range 2 * formerMax {
+		reload(numbered(n + 3))
+		if !heard(used) {
+			t.Errorf("corrected %d times: the list in use is not heard", n+2)
+		}
+	}
+	if !heard(numbered(2*formerMax+1)) || !heard(used) {
+		t.Error("the last mistake is forgotten")
+	}
+	if heard(numbered(3)) || len(d.p.at(0).former) != formerMax {
+		t.Errorf("%d lists are remembered", len(d.p.at(0).former))
+	}
+	if !heard(r.Addresses[1:]...) || heard(used) {
+		t.Error("what was before is heard after the last")
+	}
+	used = r.Addresses[1]
+	reload(used, numbered(1))
+	reload(used)
+	reload(used, numbered(2))
+	if !heard(used) {
+		t.Error("back and forth: the list in use is not heard")
+	}
+}
+
 // TestElsewhereForged: what does not verify is told as that, whatever it says.
 func TestElsewhereForged(t *testing.T) {
 	t.Parallel()

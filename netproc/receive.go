@@ -60,9 +60,7 @@ func (p *process) packet(f ipc.Frame) {
 		return
 	}
 	r.heard.accepted(source, p.advert.Priority, arrived)
-	if len(r.former) > 0 && r.isOurs(p.advert.Addresses) {
-		r.former = nil
-	}
+	r.advertised(p.advert.Addresses)
 	p.remark(r, &p.advert, source, arrived)
 	if r.vr.State() == engine.Active && p.advert.Priority != engine.PriorityLeaving {
 		r.heal.contended(p.now, int64(r.interval))
