@@ -167,8 +167,9 @@ type LinkState struct {
 	// Primary is the address advertisements come from (§7.2); invalid while
 	// not Up.
 	Primary netip.Addr
-	// Networks are the interface's IPv4 addresses with the networks they are in,
-	// none where there are more of them than that.
+	// Networks are the networks of the interface's IPv4 addresses, or of their peers,
+	// that of Primary first; a single address is none. No network stands there where
+	// there are more of them than that.
 	Networks [MaxNetworks]netip.Prefix
 }
 

@@ -190,8 +190,12 @@ func (p *process) elsewhere(r *router, a *wire.Advertisement, src netip.Addr) ip
 }
 
 // onLink says whether an address is in one of a link's networks. A single address
-// is none, and where there is nothing else, nobody can tell a neighbor by its own.
+// is none: where advertisements come from one, or there is nothing else, nobody can
+// tell a neighbor by its own.
 func onLink(l ipc.LinkState, src netip.Addr) bool {
+	if l.Networks[0].IsSingleIP() {
+		return true
+	}
 	known := false
 	for _, n := range l.Networks {
 		if n.Contains(src) && !n.IsSingleIP() {

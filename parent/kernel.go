@@ -50,11 +50,13 @@ func (i linkInfo) ethernet() bool { return !i.Loopback && len(i.MAC) == 6 }
 
 // addrInfo is an address of an interface.
 type addrInfo struct {
-	Index  int
-	Prefix netip.Prefix
-	Proto  uint8
-	Again  bool // it was there before, and put again
-	Host   bool // of scope host
+	Index int
+	// Prefix is the address itself, Network what is on the link: the same, but where
+	// there is a peer.
+	Prefix, Network netip.Prefix
+	Proto           uint8
+	Again           bool // it was there before, and put again
+	Host            bool // of scope host
 	// Primary: an advertisement may come from it (RFC 9568 §7.2): IPv4, the
 	// interface's own of a subnet; IPv6, link-local and not tentative.
 	Primary bool
@@ -217,6 +219,7 @@ func parseAddress(m []byte) (a addrInfo, err error) {
 	}
 	msg := nl.DeserializeIfAddrmsg(m)
 	a.Index, a.Host = int(msg.Index), msg.Scope == unix.RT_SCOPE_HOST
+	a.Network = netip.PrefixFrom(peer, int(msg.Prefixlen))
 	if !local.IsValid() {
 		local = peer
 	}
@@ -257,9 +260,7 @@ func (k *kernel) createMACVLAN(lower int, name string, mac net.HardwareAddr, ali
 
 // deleteLink deletes a device; one that is gone already is no error.
 func (k *kernel) deleteLink(index int) error {
-	attrs := netlink.NewLinkAttrs()
-	attrs.Index = index
-	if err := netlink.LinkDel(&netlink.Dummy{LinkAttrs: attrs}); err != nil && !errors.Is(err, unix.ENODEV) {
+	if err := netlink.LinkDel(&netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: index}}); err != nil && !errors.Is(err, unix.ENODEV) {
 		return fmt.Errorf("delete device %d: %w", index, err)
 	}
 	return nil
@@ -334,12 +335,10 @@ func (k *kernel) revive(dev int, own bool, addrs []vaddr, lifetime uint32) error
 	var reqs []*nl.NetlinkRequest
 	for _, a := range addrs {
 		a.Lifetime = lifetime
-		again := func() {
-			reqs = append(reqs, addrRequest(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, dev, a))
-		}
-		again()
+		again := addrRequest(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, dev, a)
+		reqs = append(reqs, again)
 		if a.Prefix.Addr().Is6() && !a.NoPrefixRoute {
-			again() // the first lifetime of an address ends the route to its prefix at once
+			reqs = append(reqs, again) // the first lifetime of an address ends the route to its prefix at once
 		}
 	}
 	return k.exchange(reqs)

@@ -249,13 +249,14 @@ func (d *daemon) wanted() (r rules) {
 }
 
 // facts takes over the interface's prefixes and says what the child may know:
-// whether the link is usable and the address to speak from: its first, but a
+// whether the link is usable, the networks on it, that of the address to speak from at
+// the front, and that address: its first, but a
 // virtual one that it owns only if it has no other.
 func (l *link) facts(info linkInfo, addrs []addrInfo) ipc.LinkState {
 	l.prefixes, l.left = l.prefixes[:0], l.left[:0]
-	state := ipc.LinkState{Link: l.id}
+	state, networks := ipc.LinkState{Link: l.id}, []netip.Prefix(nil)
 	if l.aside != nil && l.index != 0 { // they are its own, though not there
-		l.prefixes = append(l.prefixes, l.aside.prefixes...)
+		l.prefixes, networks = append(l.prefixes, l.aside.prefixes...), slices.Clone(l.aside.networks)
 		if info.Up {
 			state.Up, state.Primary = true, l.aside.primary
 		}
@@ -268,13 +269,15 @@ func (l *link) facts(info linkInfo, addrs []addrInfo) ipc.LinkState {
 			l.left = append(l.left, vaddr{Prefix: a.Prefix})
 			continue
 		}
-		l.prefixes = append(l.prefixes, a.Prefix)
+		l.prefixes, networks = append(l.prefixes, a.Prefix), append(networks, a.Network)
 		if ip := a.Prefix.Addr(); info.Up && a.Primary && (!state.Up || l.virtual(state.Primary) && !l.virtual(ip)) {
 			state.Up, state.Primary = true, ip
 		}
 	}
-	if state.Up && l.family == ipc.IPv4 && len(l.prefixes) <= len(state.Networks) {
-		copy(state.Networks[:], l.prefixes)
+	first := slices.IndexFunc(l.prefixes, func(p netip.Prefix) bool { return p.Addr() == state.Primary })
+	if first >= 0 && l.family == ipc.IPv4 && len(networks) <= len(state.Networks) {
+		networks[0], networks[first] = networks[first], networks[0]
+		copy(state.Networks[:], networks)
 	}
 	return state
 }

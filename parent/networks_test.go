@@ -5,22 +5,46 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
 )
+
+// peered is an address of device 3 with a peer, as the kernel tells it.
+func peered(t *testing.T, local, peer string) addrInfo {
+	t.Helper()
+	p := netip.MustParsePrefix(peer)
+	msg := nl.NewIfAddrmsg(unix.AF_INET)
+	msg.Index, msg.Prefixlen = 3, uint8(p.Bits())
+	m := append(msg.Serialize(), nl.NewRtAttr(unix.IFA_ADDRESS, p.Addr().AsSlice()).Serialize()...)
+	m = append(m, nl.NewRtAttr(unix.IFA_LOCAL, netip.MustParseAddr(local).AsSlice()).Serialize()...)
+	a, err := parseAddress(m)
+	if err != nil || a.Prefix != netip.PrefixFrom(netip.MustParseAddr(local), p.Bits()) {
+		t.Fatal(a.Prefix, err)
+	}
+	return a
+}
 
 // TestNetworks: the child is told of the networks of a link over IPv4, its own ones
 // alone, and of none where they are too many; who reads the log is not.
 func TestNetworks(t *testing.T) {
 	t.Parallel()
 	at := func(text string, proto int) addrInfo {
-		return addrInfo{Index: 3, Prefix: netip.MustParsePrefix(text), Proto: uint8(proto), Primary: true}
+		p := netip.MustParsePrefix(text)
+		return addrInfo{Index: 3, Prefix: p, Network: p, Proto: uint8(proto), Primary: true}
 	}
+	peer := func(local, peer string) addrInfo { return peered(t, local, peer) }
+	second := at("10.0.0.7/32", 0)
+	second.Primary = false
 	var many []addrInfo
+	var texts []string
 	for i := range ipc.MaxNetworks + 1 {
-		many = append(many, at(fmt.Sprintf("10.%d.0.1/16", i), 0))
+		texts = append(texts, fmt.Sprintf("10.%d.0.1/16", i))
+		many = append(many, at(texts[i], 0))
 	}
 	up := linkInfo{Index: 3, Name: "eth0", Up: true}
 	for _, tt := range []struct {
@@ -28,26 +52,44 @@ func TestNetworks(t *testing.T) {
 		family ipc.Family
 		info   linkInfo
 		addrs  []addrInfo
-		want   int
+		want   []string
 	}{
-		{"two", ipc.IPv4, up, []addrInfo{at("10.0.0.1/24", 0), at("10.1.0.1/16", 0), at("2001:db8::1/64", 0)}, 2},
-		{"and a virtual one", ipc.IPv4, up, []addrInfo{at("10.0.0.1/24", 0), at("10.0.0.254/24", protoRVRRPD)}, 1},
-		{"IPv6", ipc.IPv6, up, []addrInfo{at("fe80::1/64", 0)}, 0},
-		{"down", ipc.IPv4, linkInfo{Index: 3, Name: "eth0"}, []addrInfo{at("10.0.0.1/24", 0)}, 0},
-		{"as many as there is room for", ipc.IPv4, up, many[1:], ipc.MaxNetworks},
-		{"too many", ipc.IPv4, up, many, 0},
+		{"two", ipc.IPv4, up, []addrInfo{at("10.0.0.1/24", 0), at("10.1.0.1/16", 0), at("2001:db8::1/64", 0)}, []string{"10.0.0.1/24", "10.1.0.1/16"}},
+		{"a peer", ipc.IPv4, up, []addrInfo{peer("10.0.0.1", "10.0.1.2/24")}, []string{"10.0.1.2/24"}},
+		{"a single peer", ipc.IPv4, up, []addrInfo{peer("10.0.0.1", "10.0.1.2/32"), at("10.1.0.1/24", 0)}, []string{"10.0.1.2/32", "10.1.0.1/24"}},
+		{"no peer", ipc.IPv4, up, []addrInfo{peer("10.0.0.1", "10.0.0.1/24")}, []string{"10.0.0.1/24"}},
+		{"the primary one first", ipc.IPv4, up, []addrInfo{second, at("10.0.0.1/24", 0), at("10.1.0.1/16", 0)}, []string{"10.0.0.1/24", "10.0.0.7/32", "10.1.0.1/16"}},
+		{"and a virtual one", ipc.IPv4, up, []addrInfo{at("10.0.0.1/24", 0), at("10.0.0.254/24", protoRVRRPD)}, []string{"10.0.0.1/24"}},
+		{"IPv6", ipc.IPv6, up, []addrInfo{at("fe80::1/64", 0)}, nil},
+		{"down", ipc.IPv4, linkInfo{Index: 3, Name: "eth0"}, []addrInfo{at("10.0.0.1/24", 0)}, nil},
+		{"as many as there is room for", ipc.IPv4, up, many[1:], texts[1:]},
+		{"too many", ipc.IPv4, up, many, nil},
 	} {
 		l := &link{linkName: linkName{"eth0", tt.family}, index: 3}
 		state := l.facts(tt.info, tt.addrs)
-		for i, n := range state.Networks {
-			if n.IsValid() != (i < tt.want) || n.IsValid() && n != tt.addrs[i].Prefix {
-				t.Errorf("%s: network %d is %v", tt.name, i, n)
+		var got []string
+		for _, n := range state.Networks {
+			if n.IsValid() {
+				got = append(got, n.String())
 			}
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%s: networks %v, want %v", tt.name, got, tt.want)
+		}
+	}
+	l := &link{linkName: linkName{"eth0", ipc.IPv4}, index: 3, aside: &aside{
+		prefixes: []netip.Prefix{second.Prefix, netip.MustParsePrefix("10.0.0.1/24")},
+		networks: []netip.Prefix{second.Network, netip.MustParsePrefix("10.0.1.2/24")},
+		primary:  netip.MustParseAddr("10.0.0.1"),
+	}}
+	for range 2 { // which leaves what is aside as it is
+		if n := l.facts(up, many[:1]).Networks; n[0] != l.aside.networks[1] || n[1] != second.Network || n[2] != many[0].Network {
+			t.Errorf("put aside: networks %v", n[:3])
 		}
 	}
 	var said bytes.Buffer
 	d := &daemon{log: slog.New(slog.NewTextHandler(&said, nil)), child: &child{phase: ipc.PhaseRun}}
-	l := &link{linkName: linkName{"eth0", ipc.IPv4}, index: 3}
+	l = &link{linkName: linkName{"eth0", ipc.IPv4}, index: 3}
 	d.tell(l, l.facts(up, many[:1]), "")
 	d.tell(l, l.facts(up, many[:2]), "")
 	d.tell(l, l.facts(up, many[:2]), "")
