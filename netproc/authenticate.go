@@ -85,10 +85,13 @@ func (a *authenticator) fill(m *wire.Advertisement, src, dst netip.Addr) {
 // another, in memory that is used again.
 func (p *process) signed(r *router, m ipc.Message) ipc.Message {
 	h := r.auth.hmac
-	if h == nil || !h.Signs() {
+	if h == nil {
 		return m
 	}
-	p.watchClock(r, r.primary)
+	p.watchClock(r)
+	if !h.Signs() {
+		return m
+	}
 	b := append(p.trailed.Message[:0], m.(ipc.Advertise).Message...)
 	b = h.Sign(b, 0, r.primary, p.wall())
 	if r.record.Family == ipc.IPv6 {
@@ -144,7 +147,6 @@ func (p *process) authenticate(r *router, payload []byte, trailer int, a *wire.A
 	if h == nil {
 		return 0
 	}
-	p.watchClock(r, src)
 	n, now := len(payload)-trailer, p.wall()
 	if problem := h.Check(payload, n, src, now); problem != auth.NoProblem {
 		return dropOfTrailer(problem)
@@ -164,6 +166,7 @@ func (p *process) admit(r *router, payload []byte, trailer int, src netip.Addr) 
 	if r.auth.hmac == nil || trailer == 0 {
 		return 0
 	}
+	p.watchClock(r)
 	skew, problem := r.auth.hmac.Accept(payload, len(payload)-trailer, src, p.wall())
 	if problem != auth.NoProblem { // the wall clock was set in between
 		return dropOfTrailer(problem)

@@ -1,7 +1,6 @@
 package netproc
 
 import (
-	"net/netip"
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
@@ -39,8 +38,11 @@ func (c *clockWatch) setBack(wall time.Time, monotonic int64) bool {
 }
 
 // watchClock tells of a wall clock that was set back since it was looked at last,
-// about an advertisement that is heard or sent: time stamps of HMAC are its own.
-func (p *process) watchClock(r *router, source netip.Addr) {
+// when an advertisement is accepted or sent: time stamps of HMAC are its own. The
+// notice names us and no other, for it is our clock; and what is discarded causes
+// none, so that nobody without a key can time one. Where all is discarded we take
+// over, and send.
+func (p *process) watchClock(r *router) {
 	if p.sniffer != nil {
 		return
 	}
@@ -50,6 +52,6 @@ func (p *process) watchClock(r *router, source netip.Addr) {
 		return
 	}
 	if p.steps.setBack(wall, before) {
-		p.notice(r, ipc.NoticeClock, source)
+		p.notice(r, ipc.NoticeClock, r.primary)
 	}
 }

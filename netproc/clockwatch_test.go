@@ -2,6 +2,7 @@ package netproc
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -36,7 +37,9 @@ func TestClockWatch(t *testing.T) {
 }
 
 // TestClockSetBack: our clock is set back while somebody sends again what has been
-// recorded. It is told once, nothing counts, and the hint says until when.
+// recorded, or something without the key. Neither counts, or has anything told of the
+// clock; the hint of what is discarded says until when, and what we send tells it once,
+// in our own name.
 func TestClockSetBack(t *testing.T) {
 	t.Parallel()
 	d := authenticated(t, withHMAC(record3(), 2), ipc.Slot(0), secret1)
@@ -58,14 +61,23 @@ func TestClockSetBack(t *testing.T) {
 	}
 	back = 20 * time.Second
 	deadline := d.p.next()
-	for i, p := range old[:3] {
+	forged := signed(t, 2, mustAddr("10.77.0.99"), good3(200), d.p.wall())
+	d.frame(d.now, forged)
+	d.expect("forged", d.turn(), "g1 dropped key link=0 vrid=7 from 10.77.0.99: 1")
+	for _, p := range old[:3] {
 		d.now += second
 		d.frame(d.now, p)
-		var want []string
-		if i == 0 {
-			want = []string{"g1 noticed clock-set-back link=0 vrid=7 from 10.77.0.1: 1 of 1"}
-		}
-		d.expect("recorded", d.turn(), want...)
+		d.frame(d.now, forged)
+		d.expect("recorded", d.turn())
+	}
+	if got := d.p.notices[ipc.NoticeClock].total; got != 0 {
+		t.Errorf("told %d times for what was discarded", got)
+	}
+	at := d.p.at(0)
+	d.p.speakFor(at)
+	d.p.speakFor(at)
+	if got := d.p.notices[ipc.NoticeClock]; got.total != 1 || got.last.source != ours {
+		t.Errorf("told %d times, of %v", got.total, got.last.source)
 	}
 	if got := d.p.drops[ipc.DropReplayed].total; got != 4 || d.p.next() != deadline {
 		t.Errorf("%d dropped, due at %d, was %d", got, d.p.next(), deadline)
@@ -98,6 +110,31 @@ func TestClockSetBackWhileActive(t *testing.T) {
 	back = time.Minute
 	if got := sign() + sign(); got != 2 {
 		t.Errorf("not told once")
+	}
+}
+
+// TestClockSetBackWhileBackup: set back by less than the window, it is told with the
+// next advertisement that is accepted, in our own name; in receive-only, too.
+func TestClockSetBackWhileBackup(t *testing.T) {
+	t.Parallel()
+	for mode := range uint8(3) {
+		d := authenticated(t, withHMAC(record3(), mode), ipc.Slot(0), secret1)
+		back := time.Duration(0)
+		d.p.wall = func() time.Time { return noon.Add(time.Duration(d.now-start) - back) }
+		hear := func(from netip.Addr, n byte) counter {
+			d.now += second
+			d.frame(d.now, signed(t, n, from, good3(200), d.p.wall().Add(back)))
+			d.turn()
+			return d.p.notices[ipc.NoticeClock]
+		}
+		hear(peer, 1)
+		back = 2 * time.Second
+		if got := hear(mustAddr("10.77.0.99"), 2); got.total != 0 {
+			t.Errorf("mode %d: told for what was discarded", mode)
+		}
+		if got := hear(peer, 1); got.total != 1 || got.last.source != ours {
+			t.Errorf("mode %d: told %d times, of %v", mode, got.total, got.last.source)
+		}
 	}
 }
 
