@@ -13,6 +13,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/lab/hostile/attack"
+	"github.com/rvrrpd/rvrrpd/netproc/auth"
 	"github.com/rvrrpd/rvrrpd/netproc/sandbox"
 	"golang.org/x/sys/unix"
 )
@@ -104,6 +105,8 @@ func configuration(control *ipc.Conn) (t attack.Target, err error) {
 			switch m := m.(type) {
 			case ipc.Router:
 				t.Router, t.Slot, t.Generation = m, h.Slot, h.Generation
+			case ipc.Secret:
+				t.Keys = append(t.Keys, auth.Fingerprint(m.Value))
 			case ipc.Commit:
 				return t, nil
 			}

@@ -17,6 +17,7 @@ type Target struct {
 	Router     ipc.Router
 	Slot       ipc.Slot
 	Generation uint32
+	Keys       []uint32 // fingerprints of the keys of HMAC
 	Random     *rand.Rand
 }
 
@@ -35,6 +36,8 @@ type Attack struct {
 	Either bool
 	// Wire: it is about what the parent sends, which has more than one form.
 	Wire bool
+	// Lasting: it is about what the parent keeps on the disk.
+	Lasting bool
 	// Datagrams are what the child sends.
 	Datagrams func(Target) [][]byte
 }
@@ -198,6 +201,7 @@ func build() []Attack {
 			}
 			return ipc.Mark{Source: netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, t.Random.Uint32()))), Sequence: t.Random.Uint64()}
 		})},
+		{Name: "marks for the disk without end", Harmless: true, Endless: true, Mute: true, Lasting: true, Datagrams: lastingMarks},
 		{Name: "silence: nothing is read and nothing said", Harmless: true, Datagrams: func(Target) [][]byte { return nil }},
 		{Name: "storm of pings", Harmless: true, Datagrams: storm(func(Target) ipc.Message { return ipc.Ping{} })},
 		{Name: "storm of state changes", Harmless: true, Datagrams: storm(func(Target) ipc.Message {
