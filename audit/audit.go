@@ -46,6 +46,8 @@ type Daemon struct {
 	Processes []*Process `json:"processes"`
 	// Missing lists roles that nobody plays.
 	Missing []string `json:"missing,omitempty"`
+	tooMany bool     // play one
+	early   bool     // and the missing ones may still come
 	// Starting says what is still to come, of one that does not pass yet.
 	Starting string `json:"starting,omitempty"`
 	Pass     bool   `json:"pass"`

@@ -11,23 +11,19 @@ import (
 // print writes the report of a daemon for people.
 func (d *Daemon) print(w io.Writer) {
 	fmt.Fprintf(w, "daemon %d, profile %s: %s\n", d.PID, d.Profile, d.verdict())
-	broken := "FAIL"
-	if d.Starting != "" {
-		broken = "to come"
-	}
 	for _, m := range d.Missing {
-		fmt.Fprintf(w, "  %s %s\n", broken, m)
+		fmt.Fprintf(w, "  %s %s\n", brokenWord(d.early), m)
 	}
 	for _, p := range d.Processes {
 		fmt.Fprintf(w, "\n%s %d\n", p.Role, p.PID)
-		p.print(w, broken)
+		p.print(w)
 	}
 	fmt.Fprintln(w)
 }
 
 // print writes what is known of a process: of its first thread, for those
-// that differ from it fail. broken is what to say of a promise that is not kept.
-func (p *Process) print(w io.Writer, broken string) {
+// that differ from it fail.
+func (p *Process) print(w io.Writer) {
 	t := p.Threads[0]
 	fmt.Fprintf(w, "  users %s; groups %s; supplementary groups %q; users of its namespace %q\n", t.UIDs, t.GIDs, t.Groups, p.UIDMap)
 	for _, name := range []string{"permitted", "effective", "bounding", "inheritable", "ambient"} {
@@ -45,9 +41,17 @@ func (p *Process) print(w io.Writer, broken string) {
 		if c.Pass {
 			fmt.Fprintf(w, "  pass %s\n", c.Promise)
 		} else {
-			fmt.Fprintf(w, "  %s %s: %s\n", broken, c.Promise, c.Found)
+			fmt.Fprintf(w, "  %s %s: %s\n", brokenWord(c.ToCome), c.Promise, c.Found)
 		}
 	}
+}
+
+// brokenWord says of a promise that is not kept whether it still may be.
+func brokenWord(early bool) string {
+	if early {
+		return "to come"
+	}
+	return "FAIL"
 }
 
 // shown is a list of names.
