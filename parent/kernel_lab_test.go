@@ -152,6 +152,34 @@ func TestKernelAcquireAndRelease(t *testing.T) {
 	})
 }
 
+// TestKernelNetworks: of an address with a peer the network is the peer's, and that of
+// the address advertisements come from stands first.
+func TestKernelNetworks(t *testing.T) {
+	inNamespace(t, func(t *testing.T) {
+		for _, args := range []string{
+			"addr del 10.9.0.1/24 dev eth0", "addr add 10.9.0.1 peer 10.9.1.2/24 dev eth0", "addr add 10.7.0.1/32 dev eth0", "addr add 10.8.0.1/16 dev eth0",
+		} {
+			if err := ip(args); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+		k, err := openKernel()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		addrs, err := k.addresses()
+		info := find(t, k, "eth0")
+		l := &link{linkName: linkName{"eth0", ipc.IPv4}, index: info.Index}
+		state := l.facts(info, addrs)
+		want := []netip.Prefix{netip.MustParsePrefix("10.9.1.2/24"), netip.MustParsePrefix("10.7.0.1/32"), netip.MustParsePrefix("10.8.0.1/16")}
+		if err != nil || state.Primary != netip.MustParseAddr("10.9.0.1") || !slices.Equal(state.Networks[:3], want) || l.prefixes[0].Addr() != state.Primary {
+			t.Errorf("%v: primary address %v, networks %v, prefixes %v", err, state.Primary, state.Networks[:4], l.prefixes)
+		}
+	})
+}
+
 func TestKernelManyAddresses(t *testing.T) {
 	inNamespace(t, func(t *testing.T) {
 		k, err := openKernel()
