@@ -2,9 +2,6 @@ package conf
 
 import (
 	"bytes"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"os"
 	"os/user"
@@ -241,14 +238,6 @@ func (r *Router) SecretFiles() (files []string) {
 		}
 	}
 	return files
-}
-
-// Fingerprint is the beginning of an HMAC-SHA-256 of a text with the key, by which
-// two routers' keys can be compared without showing them.
-func (k Key) Fingerprint() string {
-	h := hmac.New(sha256.New, k.Value)
-	h.Write([]byte("rvrrpd key fingerprint"))
-	return hex.EncodeToString(h.Sum(nil)[:4])
 }
 
 // Wipe overwrites every secret in the configuration.

@@ -1,7 +1,6 @@
 package conf
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -118,23 +117,5 @@ func TestDoubtfulSecrets(t *testing.T) {
 		if said := strings.Join(c.Warnings, "\n"); (said == "") != (tt.want == "") || !strings.HasPrefix(said, tt.want) || strings.Contains(said, digits[:10]) {
 			t.Errorf("%q: warnings %q", tt.text, said)
 		}
-	}
-}
-
-// TestFingerprint: equal for equal keys, however they are written, and another
-// for another key; not a digest of the key alone.
-func TestFingerprint(t *testing.T) {
-	t.Parallel()
-	a, b := Key{ID: 1, Value: []byte(strings.Repeat("k", 32))}, Key{ID: 2, Value: []byte(strings.Repeat("k", 31) + "l")}
-	if a.Fingerprint() != (Key{ID: 9, Source: "file:/k", Value: a.Value}).Fingerprint() || a.Fingerprint() == b.Fingerprint() || len(a.Fingerprint()) != 8 {
-		t.Errorf("%s, %s", a.Fingerprint(), b.Fingerprint())
-	}
-	if bare := fmt.Sprintf("%x", sha256.Sum256(a.Value)); strings.HasPrefix(bare, a.Fingerprint()) {
-		t.Error("it is the digest of the key")
-	}
-	// As docs/authentication.md describes it, and the network process makes it
-	// (netproc/auth).
-	if want := "ab0756ef"; a.Fingerprint() != want {
-		t.Errorf("%s, want %s", a.Fingerprint(), want)
 	}
 }

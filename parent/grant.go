@@ -123,6 +123,30 @@ func grants(c *conf.Config) (gs []grant, links []linkName) {
 	return gs, links
 }
 
+// Granted is what a virtual router may ever cause, whatever the network process
+// asks for, as far as it is told to people.
+type Granted struct {
+	Name, Device               string // Device holds the addresses: a macvlan, or "" for the interface itself
+	Version, Ceiling           uint8  // Ceiling is the highest priority before the interface has the addresses, 0..254
+	Migration, EtherMAC        bool   // version 2, too; the interface takes the virtual MAC address
+	MAC                        [6]byte
+	Addresses                  []conf.Address
+	Lease                      time.Duration // the addresses stay so long after an advertisement
+	Advertise, Announce, Churn string        // rates in words, as "50ms and 40 at once"; Churn is of acquisitions and releases
+}
+
+// Grants lists what the virtual routers of a configuration are granted, by slot.
+func Grants(c *conf.Config) (all []Granted) {
+	gs, _ := grants(c)
+	for _, g := range gs {
+		all = append(all, Granted{
+			Name: g.name, Device: g.device, Version: g.version, Ceiling: g.ceiling, Migration: g.migration, EtherMAC: g.etherMAC, MAC: g.mac,
+			Addresses: g.addrs, Lease: g.lease, Advertise: g.advert.words(), Announce: g.announce.words(), Churn: g.churn.words(),
+		})
+	}
+	return all
+}
+
 // record is what the child is told of the grant.
 func (g *grant) record() ipc.Router {
 	r := ipc.Router{
@@ -217,6 +241,8 @@ type rate struct {
 // repairRate is that of lines about what is put back: whoever removes it again
 // and again gets five lines, and one in ten seconds, which say how often.
 var repairRate = rate{period: 10 * time.Second, burst: 5}
+
+func (r rate) words() string { return fmt.Sprintf("%v and %d at once", r.period, r.burst) }
 
 // take spends one token at the instant now, and says whether there was one.
 func (r *rate) take(now int64) bool { return r.spend(1, now) }

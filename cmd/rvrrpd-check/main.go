@@ -4,6 +4,9 @@
 package main
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"flag"
 	"fmt"
 	"io"
@@ -13,7 +16,6 @@ import (
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/conf/plan"
 	"github.com/rvrrpd/rvrrpd/ipc"
-	"github.com/rvrrpd/rvrrpd/parent"
 )
 
 // Exit codes, those of rvrrpd.
@@ -46,7 +48,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "rvrrpd: rvrrpd-check is build %q, this is %q\n", ipc.Build(), *build)
 		return exitFailure
 	}
-	c := load(*file, conf.Format(*format), stderr)
+	c := conf.Read(*file, conf.Format(*format), stderr)
 	if *next == "" {
 		return check(c, stdout, stderr)
 	}
@@ -54,20 +56,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if *given {
 		otherwise = conf.Format(*format)
 	}
-	return printPlan(c, load(*next, conf.FormatOf(*next, otherwise), stderr), stdout)
-}
-
-// load reads a configuration and tells what is wrong with it; nil then.
-func load(file string, format conf.Format, stderr io.Writer) *conf.Config {
-	c, err := conf.Load(file, format)
-	if err != nil {
-		fmt.Fprintln(stderr, err)
-		return nil
-	}
-	for _, w := range c.Warnings {
-		fmt.Fprintln(stderr, "warning:", w)
-	}
-	return c
+	return printPlan(c, conf.Read(*next, conf.FormatOf(*next, otherwise), stderr), stdout)
 }
 
 // check is --check: the canonical form, with what is granted as comments, so
@@ -82,12 +71,20 @@ func check(c *conf.Config, stdout, stderr io.Writer) int {
 		return exitFailure
 	}
 	fmt.Fprintln(stdout)
-	if err := parent.DescribeGrants(c, stdout); err != nil {
+	if err := describeGrants(c, stdout); err != nil {
 		fmt.Fprintln(stderr, err)
 		return exitFailure
 	}
 	printFingerprints(c, stdout, stderr)
 	return 0
+}
+
+// fingerprint is the beginning of an HMAC-SHA-256 of a text with the key, by which
+// two routers' keys can be compared without showing them.
+func fingerprint(k conf.Key) string {
+	h := hmac.New(sha256.New, k.Value)
+	h.Write([]byte("rvrrpd key fingerprint"))
+	return hex.EncodeToString(h.Sum(nil)[:4])
 }
 
 // printFingerprints prints by what the keys of two routers can be compared, and
@@ -100,8 +97,8 @@ func printFingerprints(c *conf.Config, stdout, stderr io.Writer) {
 			continue
 		}
 		for _, k := range r.HMAC.Keys {
-			fmt.Fprintf(stdout, "# key %d of %s: fingerprint %s\n", k.ID, r.Name(), k.Fingerprint())
-			use := strings.TrimPrefix(r.Name(), r.Interface) + k.Fingerprint()
+			fmt.Fprintf(stdout, "# key %d of %s: fingerprint %s\n", k.ID, r.Name(), fingerprint(k))
+			use := strings.TrimPrefix(r.Name(), r.Interface) + fingerprint(k)
 			if other := users[use]; other != "" {
 				fmt.Fprintf(stderr, "warning: %s and %s have a key in common: what is recorded on one LAN can be sent on the other; give each LAN a key of its own\n", other, r.Name())
 			}

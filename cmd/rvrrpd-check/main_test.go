@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -103,6 +105,23 @@ func TestPlanFormats(t *testing.T) {
 		if code := run(called(tt.args...), &out, &errs); out.String() != tt.want || (code == 0) != (tt.want != "") {
 			t.Errorf("%v: code %d, %s%s", tt.args, code, out.String(), errs.String())
 		}
+	}
+}
+
+// TestFingerprint: equal for equal keys, however they are written, and another
+// for another key; not a digest of the key alone.
+func TestFingerprint(t *testing.T) {
+	t.Parallel()
+	a, b := conf.Key{ID: 1, Value: []byte(strings.Repeat("k", 32))}, conf.Key{ID: 2, Value: []byte(strings.Repeat("k", 31) + "l")}
+	if fingerprint(a) != fingerprint(conf.Key{ID: 9, Source: "file:/k", Value: a.Value}) || fingerprint(a) == fingerprint(b) || len(fingerprint(a)) != 8 {
+		t.Errorf("%s, %s", fingerprint(a), fingerprint(b))
+	}
+	if bare := fmt.Sprintf("%x", sha256.Sum256(a.Value)); strings.HasPrefix(bare, fingerprint(a)) {
+		t.Error("it is the digest of the key")
+	}
+	// As docs/authentication.md describes it.
+	if want := "ab0756ef"; fingerprint(a) != want {
+		t.Errorf("%s, want %s", fingerprint(a), want)
 	}
 }
 

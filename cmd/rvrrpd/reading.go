@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path/filepath"
 
@@ -31,17 +30,4 @@ func full(path string) string {
 		return abs
 	}
 	return path
-}
-
-// load reads a configuration and tells what is wrong with it.
-func load(file, format string, stderr io.Writer) *conf.Config {
-	c, err := conf.Load(file, conf.Format(format))
-	if err != nil {
-		fmt.Fprintln(stderr, err)
-		return nil
-	}
-	for _, w := range c.Warnings {
-		fmt.Fprintln(stderr, "warning:", w)
-	}
-	return c
 }

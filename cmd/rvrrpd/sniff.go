@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/rvrrpd/rvrrpd/cmd/signals"
+	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/parent"
 )
@@ -26,7 +27,7 @@ func sniff(o options, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	if o.given {
-		if s.Config = load(o.file, o.format, stderr); s.Config == nil {
+		if s.Config = conf.Read(o.file, conf.Format(o.format), stderr); s.Config == nil {
 			return exitConfig
 		}
 	}
