@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 	"cmd/rvrrpd":         {module + "cmd/signals", module + "parent", module + "conf", module + "ipc", "golang.org/x/sys/unix"},
 	"cmd/rvrrpd-spawn":   {module + "cmd/signals", module + "ipc", module + "spawn"},
 	"conf/plan":          {module + "conf"},
-	"cmd/rvrrpd-check":   {module + "conf", module + "conf/plan", module + "ipc", module + "parent"},
+	"cmd/rvrrpd-check":   {module + "conf", module + "conf/plan", module + "ipc", module + "parent", module + "walls/account"},
 	"cmd/rvrrpd-audit":   {module + "audit", module + "ipc"},
 	"cmd/rvrrpd-netproc": {module + "netproc", module + "netproc/sandbox", module + "ipc"},
 }

@@ -170,7 +170,11 @@ func TestDaemonMode(t *testing.T) {
 			text, _ := os.ReadFile(conf)
 			os.WriteFile(conf, []byte(strings.Replace(string(text), `"error.log"`, `"/none/x"`, 1)), 0o600)
 		}
-		if status, said, _ := b.start(conf); status == 0 || !strings.Contains(said, words) {
+		want := 1
+		if words != "no such user" {
+			want = 78
+		}
+		if status, said, _ := b.start(conf); status != want || !strings.Contains(said, words) {
 			t.Errorf("%s: status %d: %s", words, status, said)
 		}
 		if _, err := os.Stat(b.path("pid")); !os.IsNotExist(err) {

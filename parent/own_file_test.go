@@ -1,8 +1,11 @@
 package parent
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -26,6 +29,8 @@ func TestOpenOwn(t *testing.T) {
 		os.WriteFile(at("own/two"), nil, 0o640), os.Link(at("own/two"), at("own/names")),
 		os.WriteFile(at("own/theirs"), nil, 0o640), os.Chmod(at("own/theirs"), 0o666),
 		unix.Mkfifo(at("own/pipe"), 0o600), unix.Mkfifo(at("own/listened"), 0o600),
+		os.WriteFile(at("own/script"), []byte("#!/bin/sh\n"), 0o755), os.WriteFile(at("own/one bit"), nil, 0o641), os.MkdirAll(at("machine/etc/cron.d"), 0o755),
+		os.MkdirAll(at("machine/usr/lib"), 0o755), os.MkdirAll(at("etcetera"), 0o755),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -51,12 +56,19 @@ func TestOpenOwn(t *testing.T) {
 		{at("own/two"), "2 names; accepted: a new file, or one with one name"},
 		{at("own/theirs"), "accepted: a new file"},
 		{at("own"), "is a directory"},
+		{at("own/script"), "mode 100755, owner 0, 1 names; accepted: a new file, or one with one name that only root can write, or the service user, and nobody execute"},
+		{at("own/one bit"), "and nobody execute"},
+		{at("machine/new"), ""},
+		{at("etcetera/new"), ""},
+		{at("machine/etc/new"), "is in " + at("machine/etc") + "; accepted: "},
+		{at("machine/etc/cron.d/new"), "is in " + at("machine/etc") + "; accepted: "},
+		{at("machine/usr/lib/new"), "is in " + at("machine/usr") + "; accepted: "},
 		{at("elsewhere/rvrrpd.sh"), "is in /etc; accepted: "},
 		{"/etc/profile.d/rvrrpd.sh", "is in /etc; accepted: "},
 		{"/etc/cron.d/rvrrpd", "is in /etc; accepted: "},
 		{"/root/.bashrc", "is in /root; accepted: "},
 		{"/home/.profile", "is in /home; accepted: "},
-		{"/usr/bin/rvrrpd.log", "/usr; accepted: "},
+		{"/usr/bin/rvrrpd.log", "is in /usr/bin; accepted: "},
 		{"/dev/null", "is in /dev; accepted: "},
 		{"/tmp/rvrrpd.log", "a directory that root alone can write"},
 	} {
@@ -85,7 +97,8 @@ func TestOpenOwn(t *testing.T) {
 // a service is no home.
 func TestHomes(t *testing.T) {
 	t.Parallel()
-	for _, dir := range homes() {
+	for _, h := range homes() {
+		dir := h[1]
 		if dir == "/" || dir == "" {
 			t.Errorf("%q is a home", dir)
 		}
@@ -98,5 +111,110 @@ func TestHomes(t *testing.T) {
 	}
 	if len(homes()) == 0 {
 		t.Error("nobody has a home, not even root")
+	}
+}
+
+// TestPlacesOfOthers: no directory that is refused can be had by a name below it,
+// of those that are here.
+func TestPlacesOfOthers(t *testing.T) {
+	t.Parallel()
+	seen := 0
+	for _, dir := range slices.Concat(notForUs, []string{"/bin", "/etc", "/home", "/root", "/sbin", "/usr", "/usr/local/bin", "/usr/lib", "/var/lib/dpkg/info", "/var/spool/cron"}) {
+		if _, err := os.Stat(dir); err != nil {
+			continue
+		}
+		seen++
+		if _, err := OwnDirectory(dir); err == nil || !strings.Contains(err.Error(), "is in /") || !strings.Contains(err.Error(), "; accepted: ") {
+			t.Errorf("%s: %v", dir, err)
+		}
+	}
+	if seen < 10 {
+		t.Errorf("%d of them are here", seen)
+	}
+	if dir, err := OwnDirectory("/var/lib"); err != nil || dir != "/var/lib" {
+		t.Errorf("/var/lib: %s, %v", dir, err)
+	}
+}
+
+// TestLogDirectory: the group of one directory, /var/log, may write it where root
+// owns it, and what is below it; of others nobody may. Not in parallel: the
+// directory is another for the test.
+func TestLogDirectory(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root")
+	}
+	before := logDirectory
+	defer func() { logDirectory = before }()
+	if before != "/var/log" {
+		t.Errorf("it is %s", before)
+	}
+	dir := t.TempDir()
+	log, other := filepath.Join(dir, "log"), filepath.Join(dir, "other")
+	logDirectory = log
+	for _, err := range []error{os.Chmod(dir, 0o755), os.MkdirAll(filepath.Join(log, "rvrrpd"), 0o755), os.MkdirAll(filepath.Join(other, "log"), 0o755)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		name        string
+		uid, gid    int
+		mode, below os.FileMode
+		accepted    bool
+	}{
+		{"Debian's", 0, 0, 0o755, 0o755, true},
+		{"Ubuntu's", 0, 104, 0o775, 0o755, true},
+		{"all can write it", 0, 104, 0o777, 0o755, false},
+		{"somebody else's", 104, 104, 0o775, 0o755, false},
+		{"what is below it has a group, too", 0, 104, 0o775, 0o775, false},
+	} {
+		for at, mode := range map[string]os.FileMode{log: tt.mode, other: tt.mode, filepath.Join(log, "rvrrpd"): tt.below, filepath.Join(other, "log"): tt.below} {
+			if err := errors.Join(os.Chown(at, tt.uid, tt.gid), os.Chmod(at, mode)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.Chown(filepath.Join(log, "rvrrpd"), 0, 104); err != nil {
+			t.Fatal(err)
+		}
+		for _, at := range []string{log, filepath.Join(log, "rvrrpd")} {
+			if _, err := OwnDirectory(at); (err == nil) != tt.accepted && !(at == log && tt.below != 0o755) {
+				t.Errorf("%s: %s: %v", tt.name, at, err)
+			}
+		}
+		if _, err := OwnDirectory(filepath.Join(other, "log")); (err == nil) != (tt.mode == 0o755) {
+			t.Errorf("%s: a directory of another name: %v", tt.name, err)
+		}
+	}
+}
+
+// TestHomesOfOurs: the home of the daemon's own user, and of the network
+// process, is for their state; that of another, or of root, is not. Looking leaves
+// the list as it is: several do at once. Not in parallel: the list is another.
+func TestHomesOfOurs(t *testing.T) {
+	before := homes
+	defer func() { homes = before }()
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		uid      string
+		accepted bool
+	}{{"998", true}, {"997", false}, {"0", false}} {
+		list := append(make([][2]string, 0, 64), [][2]string{{"33", "/srv/somebody"}, {tt.uid, dir}, {"the next", "which is not there"}}...)
+		homes = func() [][2]string { return list[:2] }
+		if _, err := OwnDirectory(dir, 998); (err == nil) != tt.accepted {
+			t.Errorf("the home of %s: %v", tt.uid, err)
+		}
+		if _, err := OwnDirectory(dir); err == nil {
+			t.Errorf("the home of %s, whom nobody has named, is accepted", tt.uid)
+		}
+		if list[2][0] != "the next" {
+			t.Error("the list has grown")
+		}
+	}
+	homes = func() [][2]string { return [][2]string{{strconv.Itoa(os.Geteuid()), dir}} }
+	if _, err := OwnDirectory(dir); (err == nil) != (os.Geteuid() != 0) {
+		t.Errorf("the home of the effective user, %d: %v", os.Geteuid(), err)
 	}
 }

@@ -92,6 +92,7 @@ type daemon struct {
 	heart         heart
 	program       int    // the child's program, O_PATH
 	user          string // the child's user, as configured
+	uid           int    // and its number
 	group         uint32
 	namespace     uint64
 	left          bool // to the next daemon
@@ -176,7 +177,7 @@ func Run(o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	if d.user = c.User; uid == account.Nobody {
+	if d.user, d.uid = c.User, uid; uid == account.Nobody {
 		log.Warn("network process runs as nobody, whom any other process of nobody can stop", "hint", "a user of its own", "command", makeUser)
 	}
 	if d.spawner, err = startSpawner(uid, gid); err != nil {

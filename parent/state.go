@@ -99,9 +99,9 @@ func (d *daemon) openState(iface string) (map[vrID]marks, error) {
 // lockState makes the state of an interface ours: a daemon in another network
 // namespace may have an interface of the same name, and the same directory.
 func (d *daemon) lockState(iface string) error {
-	dir, err := makeOwnDirectory(d.stateDir)
+	dir, err := makeOwnDirectory(d.stateDir, d.uid)
 	if err != nil {
-		return fmt.Errorf("state_dir: %w", err)
+		return fmt.Errorf("%w: state_dir: %w", ErrConfiguration, err)
 	}
 	f, err := takeLock(filepath.Join(dir, "lock."+iface))
 	if errors.Is(err, ErrLocked) {

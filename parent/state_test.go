@@ -1,6 +1,7 @@
 package parent
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -300,8 +301,12 @@ func TestStateRefused(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if _, err := marking(t, dir, hmacConfig()); err == nil || !strings.Contains(err.Error(), tt.want) {
+			_, err := marking(t, dir, hmacConfig())
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("at the start: got %v, want %q", err, tt.want)
+			}
+			if of := tt.name == "others can write the directory"; errors.Is(err, ErrConfiguration) != of {
+				t.Errorf("at the start: %v: an error of the configuration: want %t", err, of)
 			}
 			c := hmacConfig()
 			c.Routers[0].HMAC.AntiReplay = "time"

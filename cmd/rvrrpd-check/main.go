@@ -76,6 +76,7 @@ func check(c *conf.Config, stdout, stderr io.Writer) int {
 		return exitFailure
 	}
 	printFingerprints(c, stdout, stderr)
+	warnOfPlaces(c, stderr)
 	return 0
 }
 

@@ -221,3 +221,38 @@ func TestCheckSharedKey(t *testing.T) {
 		}
 	}
 }
+
+// TestCheckPlaces: --check warns of a directory that is here and in which the daemon
+// writes nothing, and of none that is not.
+func TestCheckPlaces(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	open, own := filepath.Join(dir, "open"), filepath.Join(dir, "own")
+	for _, err := range []error{os.Chmod(dir, 0o755), os.Mkdir(own, 0o755), os.Mkdir(open, 0o755), os.Chmod(open, 0o777)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct{ top, warns string }{
+		{"main_log = \"" + own + "/log\"", ""},
+		{"main_log = \"/not/here/log\"\nstate_dir = \"/not/here\"", ""},
+		{"working_dir = \"" + own + "\"\nmain_log = \"log\"", ""},
+		{"main_log = \"" + open + "/log\"", "main_log: "},
+		{"error_log = \"/etc/cron.d/log\"", "error_log: "},
+		{"pid = \"" + open + "/pid\"", "pid: "},
+		{"working_dir = \"" + open + "\"\npid = \"pid\"", "pid: "},
+		{"state_dir = \"" + open + "\"", "state_dir: "},
+		{"user = \"no-such-user\"\nstate_dir = \"" + open + "\"", "state_dir: "},
+	} {
+		file := filepath.Join(t.TempDir(), "conf")
+		if err := os.WriteFile(file, []byte(tt.top+"\n[[vrouter]]\ngroup = 7\ninterface = \"eth0\"\nvip = \"192.0.2.1\"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var out, errs bytes.Buffer
+		code := run(called("-c", file), &out, &errs)
+		said := errs.String()
+		if code != 0 || tt.warns == "" && said != "" || tt.warns != "" && (!strings.HasPrefix(said, "warning: "+tt.warns) || !strings.Contains(said, "; accepted: ") || strings.Count(said, "\n") != 1) {
+			t.Errorf("%s: code %d: %s", tt.top, code, said)
+		}
+	}
+}

@@ -26,8 +26,9 @@ import (
 // can never get a terminal, is the daemon. Go cannot fork, so each executes
 // the program again.
 
-// bootFD is the launcher's pipe in the other two: lines of text, and a zero
-// byte when the daemon is ready.
+// bootFD is the launcher's pipe in the other two: lines of text, then a zero
+// byte and the exit code of the launcher: 0 when the daemon is ready, that of the
+// daemon when it has ended before.
 const bootFD = 3
 
 // umask keeps others from what the daemon writes, and its group from writing.
@@ -76,16 +77,16 @@ func launch(args []string, stderr io.Writer) int {
 }
 
 // await prints what comes through the pipe, until the daemon is ready or has
-// ended, and says whether anything came.
+// ended, and says with what code, and whether anything came.
 func await(r io.Reader, stderr io.Writer) (code int, said bool) {
 	in := bufio.NewReader(r)
 	for {
 		line, err := in.ReadString('\n')
-		text, ready := strings.CutSuffix(line, "\x00")
+		text, end, _ := strings.Cut(line, "\x00")
 		said = said || text != ""
 		io.WriteString(stderr, text)
-		if ready {
-			return 0, said
+		if end != "" {
+			return int(end[0]), said
 		}
 		if err != nil {
 			return exitFailure, said
@@ -111,7 +112,7 @@ func again(stage string, args []string, boot uintptr, session bool) (pid int, er
 }
 
 // boot is the daemon's end of the launcher's pipe; it is written to until
-// the daemon is ready.
+// the daemon is ready or ends.
 type boot struct{ f atomic.Pointer[os.File] }
 
 func newBoot(f *os.File) *boot {
@@ -127,41 +128,44 @@ func (b *boot) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// ready lets the launcher end.
-func (b *boot) ready() {
+// end lets the launcher end, with a code.
+func (b *boot) end(code int) {
 	if f := b.f.Swap(nil); f != nil {
-		f.Write([]byte{0})
+		f.Write([]byte{0, byte(code)})
 		f.Close()
 	}
 }
 
 // serve is the daemon itself.
 func serve(o options, b *boot) int {
-	fail := func(err error) int {
+	fail := func(code int, err error) int {
 		fmt.Fprintln(b, "rvrrpd:", err)
-		return exitFailure
+		return code
 	}
 	o.file = full(o.file)
 	c, err := conf.Load(o.file, conf.Format(o.format))
 	if err != nil {
-		return fail(err)
+		return fail(exitConfig, err)
 	}
 	unix.Umask(umask)
 	if err := os.Chdir(c.WorkingDir); err != nil {
-		return fail(fmt.Errorf("working_dir: %w", err))
+		return fail(exitConfig, fmt.Errorf("working_dir: %w", err))
 	}
 	all, err1 := openLog(within(c.WorkingDir, c.MainLog))
 	errs, err2 := openLog(within(c.WorkingDir, c.ErrorLog))
 	if err := errors.Join(named("main_log", err1), named("error_log", err2)); err != nil {
-		return fail(fmt.Errorf("%s: %w", o.file, err))
+		return fail(exitConfig, fmt.Errorf("%s: %w", o.file, err))
 	}
 	// What the runtime says before it dies.
 	if err := unix.Dup3(int(errs.file.Load().Fd()), 2, 0); err != nil {
-		return fail(err)
+		return fail(exitFailure, err)
 	}
 	remove, err := lockPID(within(c.WorkingDir, c.PIDFile))
-	if err != nil {
-		return fail(fmt.Errorf("%s: %w", o.file, err))
+	switch {
+	case errors.Is(err, errRuns): // and may end
+		return fail(exitFailure, fmt.Errorf("%s: %w", o.file, err))
+	case err != nil:
+		return fail(exitConfig, fmt.Errorf("%s: %w", o.file, err))
 	}
 	defer remove()
 	s := newStyle(c, o.debug)
@@ -178,7 +182,7 @@ func serve(o options, b *boot) int {
 		errorQueue.do(func() { told(log, follow(errs, "error_log", within(c.WorkingDir, next.ErrorLog), left)) })
 		applied(next)
 	}
-	p.Ready = func() { bootQueue.do(b.ready) }
+	p.Ready = func() { bootQueue.do(func() { b.end(0) }) }
 	// Opening a file may take as long as writing it.
 	p.Reopen = func() {
 		mainQueue.do(func() { told(log, named("main_log", all.reopen())) })
@@ -236,7 +240,7 @@ func lockPID(path string) (remove func(), err error) {
 	}
 	release, err := parent.LockFile(path)
 	if errors.Is(err, parent.ErrLocked) {
-		return nil, fmt.Errorf("%s: rvrrpd runs already, process %s", path, said)
+		return nil, fmt.Errorf("%s: %w %s", path, errRuns, said)
 	} else if err != nil {
 		return nil, err
 	}
@@ -256,6 +260,9 @@ func lockPID(path string) (remove func(), err error) {
 	}
 	return func() { os.Remove(path); release() }, nil
 }
+
+// errRuns is that another daemon has the file of the process number.
+var errRuns = errors.New("rvrrpd runs already, process")
 
 // readPID reads the file of another daemon, "" if there is none. What is not ours
 // to replace is an error: it holds something else.

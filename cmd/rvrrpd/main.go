@@ -80,9 +80,7 @@ func step(stage string, args []string) int {
 			return exitUsage
 		}
 		code := serve(o, b)
-		if code == 0 { // a signal has ended it, in order
-			b.ready()
-		}
+		b.end(code)
 		return code
 	default:
 		return run(args, os.Stdout, os.Stderr)
