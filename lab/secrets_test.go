@@ -251,7 +251,8 @@ func TestSecretsAreNotTold(t *testing.T) {
 }
 
 // TestSealedFirst: before a configuration is opened the process cannot be
-// dumped any more, whatever it is asked to do with it.
+// dumped any more, whatever it is asked to do with it: by a prctl(2) behind its last
+// execve(2), which undoes that of before.
 func TestSealedFirst(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "conf")
@@ -260,7 +261,7 @@ func TestSealedFirst(t *testing.T) {
 	}
 	for _, args := range [][]string{{"--check"}, {"--plan", file}} {
 		trace := filepath.Join(t.TempDir(), "trace")
-		argv := append([]string{"-f", "-o", trace, "-e", "trace=openat,prlimit64,prctl", lab.Binary("rvrrpd"), "-c", file}, args...)
+		argv := append([]string{"-f", "-o", trace, "-e", "trace=execve,openat,prlimit64,prctl", lab.Binary("rvrrpd"), "-c", file}, args...)
 		if out, err := exec.Command("strace", argv...).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
@@ -268,7 +269,9 @@ func TestSealedFirst(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		before, _, opened := strings.Cut(string(b), file)
+		text := string(b)
+		_, behind, _ := strings.Cut(text[strings.LastIndex(text, "execve("):], "\n")
+		before, _, opened := strings.Cut(behind, file)
 		if !opened || !strings.Contains(before, "RLIMIT_CORE, {rlim_cur=0, rlim_max=0}") || !strings.Contains(before, "PR_SET_DUMPABLE, SUID_DUMP_DISABLE") {
 			t.Errorf("%v:\n%s", args, b)
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/conf/plan"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/parent"
 )
 
 // Exit codes, those of rvrrpd.
@@ -25,7 +26,14 @@ const (
 	exitConfig  = 78 // EX_CONFIG of sysexits(3)
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	// Being executed has undone what rvrrpd did of this.
+	if err := parent.Seal(); err != nil {
+		fmt.Fprintln(os.Stderr, "rvrrpd:", err)
+		os.Exit(exitFailure)
+	}
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 func run(args []string, stdout, stderr io.Writer) int {
 	fs := flag.NewFlagSet("rvrrpd-check", flag.ContinueOnError)
