@@ -76,7 +76,9 @@ func TestSystemd(t *testing.T) {
 			b.write("etc/systemd/system/"+unit+".service.d/key.conf", "[Service]\nLoadCredential=lan:/etc/rvrrpd/lan.key\n", 0o644)
 			b.m.Must("systemctl", "daemon-reload")
 
+			b.owned()
 			b.starts()
+			b.owns()
 			b.exposed()
 			b.unswapped()
 			b.audited()
@@ -179,6 +181,31 @@ func (b *booted) process(name string) int {
 		b.Fatalf("%d processes %s", len(pids), name)
 	}
 	return pids[0]
+}
+
+// owned gives the directories of the unit to the user of the other profile, as they
+// are after a change from it.
+func (b *booted) owned() {
+	b.Helper()
+	other := map[string]string{"root": "rvrrpd:rvrrpd", "user": "root:root"}[b.profile]
+	for _, dir := range []string{"/run/rvrrpd", "/var/lib/rvrrpd", "/var/log/rvrrpd"} {
+		b.m.Must("mkdir", "-p", "-m", "0700", dir)
+		b.m.Must("touch", dir+"/before")
+		b.m.Must("chown", "-R", other, dir)
+	}
+}
+
+// owns sees that systemd has given them back, with what is in them.
+func (b *booted) owns() {
+	b.Helper()
+	want := map[string]string{"root": "root", "user": "rvrrpd"}[b.profile]
+	for _, dir := range []string{"/run/rvrrpd", "/var/lib/rvrrpd", "/var/log/rvrrpd"} {
+		for _, path := range []string{dir, dir + "/before"} {
+			if owner := b.m.Must("stat", "--format=%U", path); owner != want {
+				b.Errorf("%s belongs to %s, not %s", path, owner, want)
+			}
+		}
+	}
 }
 
 func (b *booted) starts() {

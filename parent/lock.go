@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -55,10 +56,24 @@ func runFile(name, kind string) (string, error) {
 // lockFile is where the lock of an interface name is.
 func lockFile(name string) (string, error) { return runFile(name, "lock") }
 
+// ownRunDirectory is makeOwnDirectory of the run directory, and says how one that
+// is another user's, as after a change of profile, or that others can write is mended.
+func ownRunDirectory(dir string) (string, error) {
+	full, err := makeOwnDirectory(dir)
+	if err != nil {
+		owner := "root"
+		if uid := os.Geteuid(); uid != 0 {
+			owner = strconv.Itoa(uid)
+		}
+		err = fmt.Errorf("run directory: %w; once it holds nothing of others: chown %s: %s; chmod 0700 %s", err, owner, dir, dir)
+	}
+	return full, err
+}
+
 // lockInterface takes the lock of an interface name in this network
 // namespace; close and remove it with unlock.
 func lockInterface(name string) (*os.File, error) {
-	if _, err := makeOwnDirectory(runDir); err != nil {
+	if _, err := ownRunDirectory(runDir); err != nil {
 		return nil, err
 	}
 	path, err := lockFile(name)
@@ -78,7 +93,7 @@ func lockInterface(name string) (*os.File, error) {
 // process has it.
 func LockFile(path string) (release func(), err error) {
 	var st unix.Stat_t
-	dir, err := makeOwnDirectory(runtimeDirectory())
+	dir, err := ownRunDirectory(runtimeDirectory())
 	if err = errors.Join(unix.Stat(filepath.Dir(path), &st), err); err != nil {
 		return nil, err
 	}

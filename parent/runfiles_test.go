@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -25,15 +26,22 @@ func TestRunDirectory(t *testing.T) {
 	old := runDir
 	defer func() { runDir = old }()
 	const stranger = 61234
+	owner := "root"
+	if os.Geteuid() != 0 {
+		owner = strconv.Itoa(os.Geteuid())
+	}
 	for _, tt := range []struct {
 		name, want string
 		plant      func(dir, lock string) error
 	}{
 		{"as it is made", "", func(string, string) error { return nil }},
 		{"readable by all", "", func(dir, _ string) error { return os.Chmod(dir, 0o755) }},
-		{"its group can write it", "accepted: a directory that root alone can write", func(dir, _ string) error { return os.Chmod(dir, 0o770) }},
-		{"all can write it", "accepted: a directory that root alone can write", func(dir, _ string) error { return os.Chmod(dir, 0o777) }},
-		{"a stranger's", "accepted: a directory that root alone can write", func(dir, _ string) error { return os.Chown(dir, stranger, stranger) }},
+		{"its group can write it", "chown " + owner + ": DIR; chmod 0700 DIR", func(dir, _ string) error { return os.Chmod(dir, 0o770) }},
+		{"all can write it", "chown " + owner + ": DIR; chmod 0700 DIR", func(dir, _ string) error { return os.Chmod(dir, 0o777) }},
+		{"all can write it, each his own", "chown " + owner + ": DIR; chmod 0700 DIR", func(dir, _ string) error { return os.Chmod(dir, 0o777|os.ModeSticky) }},
+		{"below one that all can write, each his own", "", func(dir, _ string) error { return os.Chmod(filepath.Dir(dir), 0o777|os.ModeSticky) }},
+		{"below one that all can write", "chown " + owner + ": DIR; chmod 0700 DIR", func(dir, _ string) error { return os.Chmod(filepath.Dir(dir), 0o777) }},
+		{"a stranger's", "chown " + owner + ": DIR; chmod 0700 DIR", func(dir, _ string) error { return os.Chown(dir, stranger, stranger) }},
 		{"a file", "not a directory", func(dir, _ string) error { return errors.Join(os.Remove(dir), os.WriteFile(dir, nil, 0o600)) }},
 		{"a lock of ours", "", func(_, lock string) error { return os.WriteFile(lock, []byte(planted), 0o600) }},
 		{"a lock that all can write", "must be a file that only root can write", func(_, lock string) error {
@@ -57,6 +65,7 @@ func TestRunDirectory(t *testing.T) {
 			t.Fatalf("%s: %v", tt.name, err)
 		}
 		f, err := lockInterface("eth0")
+		tt.want = strings.ReplaceAll(tt.want, "DIR", runDir)
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}
