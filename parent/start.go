@@ -36,22 +36,18 @@ func (d *daemon) chooseGroup() error {
 // makeUser makes the user that the child runs as by default.
 const makeUser = "useradd --system --user-group --home-dir / --no-create-home --shell /usr/sbin/nologin rvrrpd"
 
-// identity looks up the user the child runs as.
+// identity looks up the user the child runs as. That of a service user with two
+// capabilities has the same user id, in a user namespace of its own.
 func identity(name string) (uid, gid int, err error) {
-	if os.Geteuid() != 0 {
-		return ownIdentity(name)
+	uid, gid, err = account.Identity(name)
+	own := os.Geteuid()
+	switch {
+	case own == 0:
+		return uid, gid, err
+	case name != "" && (err != nil || uid != own):
+		return 0, 0, fmt.Errorf("user %s: started as user id %d, which the network process has to keep", name, own)
 	}
-	return account.Identity(name)
-}
-
-// ownIdentity is that of a service user with two capabilities: its child
-// has the same user id, in a user namespace of its own.
-func ownIdentity(name string) (uid, gid int, err error) {
-	uid, gid = os.Geteuid(), os.Getegid()
-	if named, _, err := account.Identity(name); name != "" && (err != nil || named != uid) {
-		return 0, 0, fmt.Errorf("user %s: started as user id %d, which the network process has to keep", name, uid)
-	}
-	return uid, gid, nil
+	return own, os.Getegid(), nil
 }
 
 // readSignals returns a descriptor from which the numbers of signals can be

@@ -37,20 +37,16 @@ const umask = 0o027
 // launch starts a daemon with these arguments and waits until it is ready, or
 // has ended in order. Signals until then are the daemon's.
 func launch(args []string, stderr io.Writer) int {
-	fail := func(err error) int {
-		fmt.Fprintln(stderr, "rvrrpd:", err)
-		return exitFailure
-	}
 	signals.Launch()
 	r, w, err := os.Pipe()
 	if err != nil {
-		return fail(err)
+		return failed(stderr, exitFailure, err)
 	}
 	defer r.Close()
 	pid, err := again(signals.Session, args, w.Fd(), true)
 	w.Close()
 	if err != nil {
-		return fail(err)
+		return failed(stderr, exitFailure, err)
 	}
 	var told atomic.Bool // to end
 	go func() {
@@ -138,34 +134,30 @@ func (b *boot) end(code int) {
 
 // serve is the daemon itself.
 func serve(o options, b *boot) int {
-	fail := func(code int, err error) int {
-		fmt.Fprintln(b, "rvrrpd:", err)
-		return code
-	}
 	o.file = full(o.file)
 	c, err := conf.Load(o.file, conf.Format(o.format))
 	if err != nil {
-		return fail(exitConfig, err)
+		return failed(b, exitConfig, err)
 	}
 	unix.Umask(umask)
 	if err := os.Chdir(c.WorkingDir); err != nil {
-		return fail(exitConfig, fmt.Errorf("working_dir: %w", err))
+		return failed(b, exitConfig, fmt.Errorf("working_dir: %w", err))
 	}
 	all, err1 := openLog(within(c.WorkingDir, c.MainLog))
 	errs, err2 := openLog(within(c.WorkingDir, c.ErrorLog))
 	if err := errors.Join(named("main_log", err1), named("error_log", err2)); err != nil {
-		return fail(exitConfig, fmt.Errorf("%s: %w", o.file, err))
+		return failed(b, exitConfig, fmt.Errorf("%s: %w", o.file, err))
 	}
 	// What the runtime says before it dies.
 	if err := unix.Dup3(int(errs.file.Load().Fd()), 2, 0); err != nil {
-		return fail(exitFailure, err)
+		return failed(b, exitFailure, err)
 	}
 	remove, err := lockPID(within(c.WorkingDir, c.PIDFile))
 	switch {
 	case errors.Is(err, errRuns): // and may end
-		return fail(exitFailure, fmt.Errorf("%s: %w", o.file, err))
+		return failed(b, exitFailure, fmt.Errorf("%s: %w", o.file, err))
 	case err != nil:
-		return fail(exitConfig, fmt.Errorf("%s: %w", o.file, err))
+		return failed(b, exitConfig, fmt.Errorf("%s: %w", o.file, err))
 	}
 	defer remove()
 	s := newStyle(c, o.debug)
@@ -254,18 +246,26 @@ func lockPID(path string) (remove func(), err error) {
 			os.Remove(f.Name())
 		}
 	}
-	if err != nil {
+	mine, err1 := os.Lstat(path)
+	if err = errors.Join(err, err1); err != nil {
 		release()
 		return nil, err
 	}
-	return func() { os.Remove(path); release() }, nil
+	return func() {
+		// The process reads no file any more; this one is known without.
+		if there, err := os.Lstat(path); err == nil && os.SameFile(mine, there) && mine.ModTime().Equal(there.ModTime()) {
+			os.Remove(path)
+		}
+		release()
+	}, nil
 }
 
 // errRuns is that another daemon has the file of the process number.
 var errRuns = errors.New("rvrrpd runs already, process")
 
 // readPID reads the file of another daemon, "" if there is none. What is not ours
-// to replace is an error: it holds something else.
+// to replace is an error: it holds something else, or a daemon that lives has locked
+// it, as earlier releases did.
 func readPID(path string) (string, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if errors.Is(err, os.ErrNotExist) {
@@ -279,7 +279,19 @@ func readPID(path string) (string, error) {
 	if _, number := strconv.Atoi(text); err != nil || len(b) > 0 && number != nil {
 		return "", fmt.Errorf("%s: holds something else than a process number; accepted: a file of a daemon, or none", path)
 	}
+	if unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) == unix.EWOULDBLOCK && isDaemon(text) {
+		return "", fmt.Errorf("%s: %w %s", path, errRuns, text)
+	}
 	return text, nil
+}
+
+// isDaemon says whether a process is of this program, and root's or ours. Whose it
+// is its status says: the owner of its directory is root where it is not dumpable.
+func isDaemon(number string) bool {
+	exe, _ := os.Readlink("/proc/" + number + "/exe")
+	status, _ := os.ReadFile("/proc/" + number + "/status")
+	trusted := strings.Contains(string(status), "\nUid:\t0\t") || strings.Contains(string(status), fmt.Sprintf("\nUid:\t%d\t", os.Geteuid()))
+	return trusted && filepath.Base(strings.TrimSuffix(exe, " (deleted)")) == "rvrrpd"
 }
 
 // foreground is -m1.

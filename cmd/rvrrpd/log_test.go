@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -213,6 +214,102 @@ func TestLockPID(t *testing.T) {
 	}
 	if _, err := lockPID(path); err == nil || !strings.Contains(err.Error(), "root alone can write") {
 		t.Errorf("with a run directory that all can write: %v", err)
+	}
+}
+
+// TestLockOfBefore: a daemon of a release that locked the file of its process number
+// itself is respected, and neither a stranger who has locked it nor another program
+// is; and who ends removes no file that somebody else has put there since. Not in
+// parallel: it has a run directory of its own.
+func TestLockOfBefore(t *testing.T) {
+	run := filepath.Join(t.TempDir(), "run")
+	t.Setenv("RUNTIME_DIRECTORY", run)
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "pid")
+	sleep, err := exec.LookPath("sleep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.ReadFile(sleep)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name, program            string
+		uid                      uint32
+		locked, deleted, refused bool
+	}{
+		{"an old daemon", "rvrrpd", 0, true, false, true},
+		{"an old daemon whose program was replaced", "rvrrpd", 0, true, true, true},
+		{"a number that another process has now", "sleep", 0, true, false, false},
+		{"a dead daemon's number, which a stranger has now", "rvrrpd", 61234, true, false, false},
+		{"nobody has locked it", "rvrrpd", 0, false, false, false},
+	} {
+		if tt.uid != 0 && os.Geteuid() != 0 {
+			continue
+		}
+		at := filepath.Join(t.TempDir(), tt.program)
+		if err := os.WriteFile(at, program, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for above := filepath.Dir(at); above != os.TempDir() && above != "/"; above = filepath.Dir(above) {
+			os.Chmod(above, 0o755)
+		}
+		cmd := exec.Command(at, "600")
+		if tt.uid != 0 {
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: tt.uid, Gid: tt.uid}}
+		}
+		if err := cmd.Start(); err != nil { // returns once it is that program
+			t.Fatal(err)
+		}
+		if tt.deleted {
+			os.Remove(at)
+		}
+		number := strconv.Itoa(cmd.Process.Pid)
+		if err := os.WriteFile(path, []byte(number+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.Open(path)
+		if err == nil && tt.locked {
+			err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		remove, err := lockPID(path)
+		if refused := errors.Is(err, errRuns) && strings.Contains(err.Error(), "runs already, process "+number); refused != tt.refused || !refused && err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if text, _ := os.ReadFile(path); tt.refused && string(text) != number+"\n" {
+			t.Errorf("%s: the file is now %q", tt.name, text)
+		}
+		if remove != nil {
+			remove()
+			if _, err := os.Lstat(path); err == nil {
+				t.Errorf("%s: the file is left behind", tt.name)
+			}
+		}
+		f.Close()
+		cmd.Process.Kill()
+		cmd.Wait()
+		os.Remove(path)
+	}
+	remove, err := lockPID(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Remove(path), os.WriteFile(path, []byte("4194304\n"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	remove()
+	if text, err := os.ReadFile(path); err != nil || string(text) != "4194304\n" {
+		t.Errorf("another's file: %q, %v", text, err)
+	}
+	if left, err := os.ReadDir(run); err != nil || len(left) > 0 {
+		t.Errorf("left behind in %s: %v, %v", run, left, err)
 	}
 }
 

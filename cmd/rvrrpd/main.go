@@ -44,8 +44,7 @@ func main() {
 	// service manager takes for a decision.
 	debug.SetTraceback("crash")
 	if err := parent.Seal(); err != nil {
-		fmt.Fprintln(os.Stderr, "rvrrpd:", err)
-		os.Exit(exitFailure)
+		os.Exit(failed(os.Stderr, exitFailure, err))
 	}
 	stage, first := os.Getenv(signals.StageVariable), uint(3)
 	os.Unsetenv(signals.StageVariable)
@@ -54,10 +53,15 @@ func main() {
 	}
 	// Whatever the caller left open is closed, before anything of ours is open.
 	if err := unix.CloseRange(first, 1<<32-1, 0); err != nil {
-		fmt.Fprintln(os.Stderr, "rvrrpd: close inherited descriptors:", err)
-		os.Exit(exitFailure)
+		os.Exit(failed(os.Stderr, exitFailure, fmt.Errorf("close inherited descriptors: %w", err)))
 	}
 	os.Exit(step(stage, os.Args[1:]))
+}
+
+// failed tells why a process of this program ends, and returns with what code.
+func failed(w io.Writer, code int, err error) int {
+	fmt.Fprintln(w, "rvrrpd:", err)
+	return code
 }
 
 // step is what this process does of the start of a daemon; most are none.
@@ -66,8 +70,7 @@ func step(stage string, args []string) int {
 	case signals.Session:
 		pid, err := again("daemon", args, bootFD, false)
 		if err != nil {
-			fmt.Fprintln(os.NewFile(bootFD, "launcher"), "rvrrpd:", err)
-			return exitFailure
+			return failed(os.NewFile(bootFD, "launcher"), exitFailure, err)
 		}
 		signals.Pass(pid)
 		return 0
@@ -76,8 +79,7 @@ func step(stage string, args []string) int {
 		o, err := parse(args)
 		b := newBoot(os.NewFile(bootFD, "launcher"))
 		if err != nil {
-			fmt.Fprintf(b, "rvrrpd: %v; see rvrrpd -h\n", err)
-			return exitUsage
+			return failed(b, exitUsage, fmt.Errorf("%w; see rvrrpd -h", err))
 		}
 		code := serve(o, b)
 		b.end(code)
@@ -95,8 +97,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	switch {
 	case err != nil:
-		fmt.Fprintf(stderr, "rvrrpd: %v; see rvrrpd -h\n", err)
-		return exitUsage
+		return failed(stderr, exitUsage, fmt.Errorf("%w; see rvrrpd -h", err))
 	case o.help:
 		fmt.Fprint(stdout, usage)
 		return 0

@@ -20,6 +20,5 @@ func become(name string, stderr io.Writer, args ...string) int {
 			err = fmt.Errorf("%s: %w", path, err)
 		}
 	}
-	fmt.Fprintln(stderr, "rvrrpd:", err)
-	return exitFailure
+	return failed(stderr, exitFailure, err)
 }

@@ -23,8 +23,7 @@ func sniff(o options, stdout, stderr io.Writer) int {
 	}
 	var err error
 	if s.Own, s.MACs, err = ownAddresses(o.own); err != nil {
-		fmt.Fprintf(stderr, "rvrrpd: %v; see rvrrpd -h\n", err)
-		return exitUsage
+		return failed(stderr, exitUsage, fmt.Errorf("%w; see rvrrpd -h", err))
 	}
 	if o.given {
 		if s.Config = conf.Read(o.file, conf.Format(o.format), stderr); s.Config == nil {
@@ -32,8 +31,7 @@ func sniff(o options, stdout, stderr io.Writer) int {
 		}
 	}
 	if err := parent.Sniff(s); err != nil {
-		fmt.Fprintln(stderr, "rvrrpd:", err)
-		return exitFailure
+		return failed(stderr, exitFailure, err)
 	}
 	return 0
 }
