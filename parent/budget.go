@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -23,11 +24,14 @@ const (
 	budgetRate = 2 << 10
 	// routerLines is how many lines a router may have at once, and shareLines
 	// how many of them it has whatever others have used up: two losses of a link,
-	// each there and back. Each comes back
-	// after budgetPause, the least time between two lines on what was left out.
+	// each there and back. Each comes back after budgetPause, the least time between
+	// two lines on what was left out.
 	routerLines = 32
 	shareLines  = 8
 	budgetPause = 10 * time.Second
+	// errorsOf is before the name of a router, or of an interface, in that of its
+	// share for lines of level error: what flaps leaves room for what fails.
+	errorsOf = "errors of "
 	// lineCost is added for each line: its time and level.
 	lineCost = 64
 )
@@ -47,7 +51,7 @@ type budget struct {
 
 	mu      sync.Mutex
 	room    map[bool]*rate    // bytes, of lines on routers and of others
-	shares  map[string]*share // by virtual router; that of all other lines is ""
+	shares  map[string]*share // by virtual router, its errors apart; that of all other lines is ""
 	waiting bool              // what was left out will be told
 }
 
@@ -104,19 +108,23 @@ func (b *budget) admit(r slog.Record) (slog.Record, bool) {
 	return r, false
 }
 
-// measure returns the router that a line names, what the line takes in a log,
-// in bytes, and the line without its hint.
+// measure returns whose share a line is of, what the line takes in a log, in bytes,
+// and the line without its hint.
 func measure(r slog.Record) (router string, size int64, short slog.Record) {
+	severe := r.Level >= slog.LevelError
 	short, size = slog.NewRecord(r.Time, r.Level, r.Message, r.PC), lineCost+int64(len(r.Message))
 	for a := range r.Attrs {
 		text := a.Value.String()
 		size += int64(len(a.Key) + len(strconv.Quote(text)))
-		if a.Key == "vr" {
+		if a.Key == "vr" || severe && a.Key == "link" {
 			router = text
 		}
 		if a.Key != "hint" {
 			short.AddAttrs(a)
 		}
+	}
+	if severe {
+		router = errorsOf + router
 	}
 	return router, size, short
 }
@@ -131,12 +139,15 @@ func (b *budget) tell() {
 		s := b.shares[router]
 		switch {
 		case s.untold == 0:
+			continue
+		case strings.HasPrefix(router, errorsOf):
+			log.Warn("errors not logged", "of", strings.TrimPrefix(router, errorsOf), "count", s.untold, "last", s.last)
 		case router == "":
 			log.Warn("reports not logged", "count", s.untold, "last", s.last)
 		default:
 			log.Warn("transitions not logged", "vr", router, "count", s.untold, "last", s.last)
-			s.lines.take(int64(time.Since(b.begin))) // for this one
 		}
+		s.lines.take(int64(time.Since(b.begin))) // for this one
 		s.untold = 0
 	}
 }

@@ -147,6 +147,47 @@ func TestNeighborFillsNoLog(t *testing.T) {
 	})
 }
 
+// TestErrorsHaveRoom: what fails has lines of its own beside a router that flaps and
+// beside others that flap, and beside reports; the rest of it is counted, and bounded.
+func TestErrorsHaveRoom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const routers = 200
+		d, log := noisy(routers)
+		for i := range 600 {
+			for r := range routers {
+				turns(t, d, r, []ipc.StateChange{up, down}[i%2])
+			}
+			if err := d.remarked(0, "packets dropped", "ttl", strings.Repeat("x", ipc.MaxHint), netip.Addr{}, 1, 1, 1); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		synctest.Wait()
+		log.Reset()
+		d.log.ErrorContext(hearsay, "lease lost", "vr", d.slots[3].name, "because", "test")
+		d.log.ErrorContext(hearsay, "release failed", "vr", d.slots[3].name, "error", "test")
+		d.log.ErrorContext(hearsay, "send failed", "link", linkName{"eth7", ipc.IPv4}, "error", "test")
+		for _, want := range []string{`"lease lost" vr=eth3/7/ipv4`, `"release failed" vr=eth3/7/ipv4`, `"send failed" link=eth7/ipv4`} {
+			if !strings.Contains(log.String(), want) {
+				t.Errorf("no %s in\n%s", want, log.String())
+			}
+		}
+		log.Reset()
+		const errors, seconds = 1000, 100
+		for range errors {
+			d.log.ErrorContext(hearsay, "release failed", "vr", d.slots[5].name, "error", "test")
+			time.Sleep(seconds * time.Second / errors)
+		}
+		time.Sleep(2 * budgetPause)
+		synctest.Wait()
+		lines, left := strings.Count(log.String(), `msg="release failed"`), counted(log.String(), `errors not logged" of=eth5/7/ipv4`)
+		if lines+left != errors || lines > routerLines+seconds/10 || lines < shareLines {
+			t.Errorf("%d lines and %d counted of %d", lines, left, errors)
+		}
+	})
+}
+
 // TestChildFillsNoLog: a child that says as much as it can, in the longest
 // words, of two hundred virtual routers writes what docs/threats.md says, and
 // what the parent itself has to say is not lost.
@@ -163,7 +204,7 @@ func TestChildFillsNoLog(t *testing.T) {
 			for range seconds * 2 {
 				for r := range routers {
 					turns(t, d, r, m)
-					d.log.WarnContext(hearsay, "lease lost", "vr", d.slots[r].name, "because", "test")
+					d.log.ErrorContext(hearsay, "lease lost", "vr", d.slots[r].name, "because", "test")
 					if err := d.looked(ipc.Header{Slot: ipc.Slot(r), Generation: d.generation}, ipc.Looked{Hint: hint}); err != nil {
 						t.Fatal(err)
 					}
@@ -187,14 +228,15 @@ func TestChildFillsNoLog(t *testing.T) {
 		log.Reset()
 		storm(seconds)
 		t.Logf("%d bytes in 22 s, then %d a second", first, log.Len()/seconds)
-		// Both budgets, and a line of 120 bytes in ten seconds for each router.
-		if most := 2*budgetRate + routers*120/10; first > 512<<10 || log.Len()/seconds > most {
+		// Both budgets, and for each router two lines of 120 bytes in ten seconds, one
+		// of them on errors.
+		if most := 2*budgetRate + 2*routers*120/10; first > 640<<10 || log.Len()/seconds > most {
 			t.Errorf("%d bytes in 22 s, then %d a second", first, log.Len()/seconds)
 		}
 		time.Sleep(2 * budgetPause)
 		synctest.Wait()
 		all += log.String()
-		left, lines := counted(all, "(?:transitions|reports) not logged"), 0
+		left, lines := counted(all, "(?:transitions|reports|errors) not logged"), 0
 		for line := range strings.Lines(all) {
 			if !strings.Contains(line, "not logged") {
 				lines++

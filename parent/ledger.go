@@ -259,7 +259,7 @@ func (d *daemon) expireLeases() {
 	d.leaseCheck = never
 	for _, s := range d.generations() {
 		if s.held && s.expires <= d.now {
-			d.log.WarnContext(hearsay, "lease lost", "vr", s.name, "because", d.blame(s))
+			d.log.ErrorContext(hearsay, "lease lost", "vr", s.name, "because", d.blame(s))
 			if err := d.give(s); err != nil {
 				d.log.ErrorContext(hearsay, "release failed", "vr", s.name, "error", err)
 				s.expires = d.now + int64(s.lease) // try again
