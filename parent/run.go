@@ -177,7 +177,8 @@ func Run(o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	if d.user, d.uid = c.User, uid; uid == account.Nobody {
+	nobody, _, _ := account.Identity("nobody") // where it has another number than the kernel's
+	if d.user, d.uid = c.User, uid; uid == account.Nobody || uid == nobody {
 		log.Warn("network process runs as nobody, whom any other process of nobody can stop", "hint", "a user of its own", "command", makeUser)
 	}
 	if d.spawner, err = startSpawner(uid, gid); err != nil {
