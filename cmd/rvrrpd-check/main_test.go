@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/netproc/auth"
 )
 
 // called is how rvrrpd calls this program: -c FILE, -g FORMAT and --plan NEW.
@@ -118,6 +119,10 @@ func TestFingerprint(t *testing.T) {
 	}
 	if bare := fmt.Sprintf("%x", sha256.Sum256(a.Value)); strings.HasPrefix(bare, fingerprint(a)) {
 		t.Error("it is the digest of the key")
+	}
+	// As a file of state has it.
+	if want := fmt.Sprintf("%08x", auth.Fingerprint(a.Value)); fingerprint(a) != want {
+		t.Errorf("%s, want %s", fingerprint(a), want)
 	}
 	// As docs/authentication.md describes it.
 	if want := "ab0756ef"; fingerprint(a) != want {

@@ -2,14 +2,12 @@ package auth_test
 
 import (
 	"encoding/binary"
-	"fmt"
 	"net/netip"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/netproc/auth"
 )
 
@@ -300,16 +298,6 @@ func keyPrint(t testing.TB, id byte) uint32 {
 	}
 	t.Fatalf("no key %d", id)
 	return 0
-}
-
-// TestFingerprint: the one that "rvrrpd --check" prints.
-func TestFingerprint(t *testing.T) {
-	t.Parallel()
-	for _, k := range keys(t) {
-		if got, want := fmt.Sprintf("%08x", auth.Fingerprint(k.Value)), (conf.Key{Value: k.Value}).Fingerprint(); got != want {
-			t.Errorf("key %d: %s, want %s", k.ID, got, want)
-		}
-	}
 }
 
 // verify makes all checks of an advertisement that nothing else is wrong with, and
