@@ -61,8 +61,8 @@ func TestDaemonMode(t *testing.T) {
 	b := background{t.TempDir(), l.R1}
 	conf := filepath.Join(b.dir, "rvrrpd.conf")
 	write := func(top, rest string) {
-		if !strings.HasPrefix(top, "user") {
-			top = "user = \"61002\"\n" + top // nobody's is warned of
+		if !strings.Contains(top, "user = ") { // a warning of nobody would be said at each start
+			top = "user = \"61000\"\n" + top
 		}
 		text := fmt.Sprintf("pid = \"pid\"\nworking_dir = %q\nmain_log = \"main.log\"\nerror_log = \"error.log\"\nstate_dir = %q\n%s%s%s", b.dir, b.path("state"), top, auditConfiguration, rest)
 		if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
