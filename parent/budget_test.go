@@ -230,7 +230,7 @@ func TestChildFillsNoLog(t *testing.T) {
 		t.Logf("%d bytes in 22 s, then %d a second", first, log.Len()/seconds)
 		// Both budgets, and for each router two lines of 120 bytes in ten seconds, one
 		// of them on errors.
-		if most := 2*budgetRate + 2*routers*120/10; first > 640<<10 || log.Len()/seconds > most {
+		if most := 2*budgetRate + 2*routers*120/10; first > 704<<10 || log.Len()/seconds > most {
 			t.Errorf("%d bytes in 22 s, then %d a second", first, log.Len()/seconds)
 		}
 		time.Sleep(2 * budgetPause)
