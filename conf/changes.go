@@ -77,15 +77,19 @@ func (c Change) value(of *Config) string {
 	return of.ErrorLog
 }
 
+// Within is a path of the configuration, which is below working_dir where it is not
+// absolute, whatever the working directory of the process is.
+func (c *Config) Within(path string) string {
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(c.WorkingDir, path)
+	}
+	return path
+}
+
 // logsIn says whether a log may be opened while the daemon runs: in a directory
 // that it had a log in when it started.
 func (c *Config) logsIn(path string) bool {
-	directory := func(path string) string {
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(c.WorkingDir, path)
-		}
-		return filepath.Dir(filepath.Clean(path))
-	}
+	directory := func(path string) string { return filepath.Dir(filepath.Clean(c.Within(path))) }
 	return directory(path) == directory(c.MainLog) || directory(path) == directory(c.ErrorLog)
 }
 

@@ -94,7 +94,7 @@ func grants(c *conf.Config) (gs []grant, links []linkName) {
 		}
 		g := grant{
 			slot: ipc.Slot(i), link: l,
-			name:   fmt.Sprintf("%s/%d/ipv%d", r.Interface, r.VRID, on.family),
+			name:   r.Name(),
 			family: on.family, version: r.Version, migration: r.Migration, vrid: r.VRID, checksum: checksums[r.Checksum],
 			priority: r.Priority, ceiling: r.Priority, preempt: r.PreemptMode, interval: r.AdverInterval,
 			delays: [2]time.Duration{r.PreemptDelay, r.StartupDelay}, accept: r.AcceptMode || r.Priority == priorityOwner,
@@ -124,25 +124,20 @@ func grants(c *conf.Config) (gs []grant, links []linkName) {
 }
 
 // Granted is what a virtual router may ever cause, whatever the network process
-// asks for, as far as it is told to people.
+// asks for, beside what its configuration says.
 type Granted struct {
-	Name, Device               string // Device holds the addresses: a macvlan, or "" for the interface itself
-	Version, Ceiling           uint8  // Ceiling is the highest priority before the interface has the addresses, 0..254
-	Migration, EtherMAC        bool   // version 2, too; the interface takes the virtual MAC address
+	Ceiling                    uint8 // the highest priority before the interface has the addresses, 0..254
 	MAC                        [6]byte
-	Addresses                  []conf.Address
 	Lease                      time.Duration // the addresses stay so long after an advertisement
 	Advertise, Announce, Churn string        // rates in words, as "50ms and 40 at once"; Churn is of acquisitions and releases
 }
 
-// Grants lists what the virtual routers of a configuration are granted, by slot.
+// Grants lists what the virtual routers of a configuration are granted, each in the
+// place of its router.
 func Grants(c *conf.Config) (all []Granted) {
 	gs, _ := grants(c)
 	for _, g := range gs {
-		all = append(all, Granted{
-			Name: g.name, Device: g.device, Version: g.version, Ceiling: g.ceiling, Migration: g.migration, EtherMAC: g.etherMAC, MAC: g.mac,
-			Addresses: g.addrs, Lease: g.lease, Advertise: g.advert.words(), Announce: g.announce.words(), Churn: g.churn.words(),
-		})
+		all = append(all, Granted{g.ceiling, g.mac, g.lease, g.advert.words(), g.announce.words(), g.churn.words()})
 	}
 	return all
 }

@@ -15,12 +15,13 @@ import (
 // cause, whatever the network process asks for, as comments of TOML.
 func describeGrants(c *conf.Config, w io.Writer) error {
 	for slot, g := range parent.Grants(c) {
+		r := &c.Routers[slot]
 		where := "the interface itself"
-		if g.Device != "" {
-			where = "the macvlan " + g.Device
+		if r.InterfaceType == conf.MACVLAN {
+			where = "the macvlan " + r.DeviceName
 		}
 		var addrs []string
-		for _, a := range g.Addresses {
+		for _, a := range r.Addresses {
 			addrs = append(addrs, a.Addr.String())
 		}
 		_, err := fmt.Fprintf(w, `# grant %d: %s
@@ -28,8 +29,8 @@ func describeGrants(c *conf.Config, w io.Writer) error {
 #   hold on %s, until %v after the last advertisement: %s
 #   announce them from %s, one round in %s
 #   take and release them, one in %s
-`, slot, g.Name, versions(g), g.Ceiling, g.Advertise,
-			where, g.Lease.Round(time.Millisecond), strings.Join(addrs, ", "), speaker(g), g.Announce, g.Churn)
+`, slot, r.Name(), versions(r), g.Ceiling, g.Advertise,
+			where, g.Lease.Round(time.Millisecond), strings.Join(addrs, ", "), speaker(r, g.MAC), g.Announce, g.Churn)
 		if err != nil {
 			return err
 		}
@@ -42,17 +43,17 @@ func describeGrants(c *conf.Config, w io.Writer) error {
 	return nil
 }
 
-func versions(g parent.Granted) string {
-	if g.Migration {
+func versions(r *conf.Router) string {
+	if r.Migration {
 		return "2 and 3"
 	}
-	return fmt.Sprint(g.Version)
+	return fmt.Sprint(r.Version)
 }
 
 // speaker is the hardware address that announcements name.
-func speaker(g parent.Granted) string {
-	if g.Device == "" && !g.EtherMAC {
+func speaker(r *conf.Router, virtual [6]byte) string {
+	if r.InterfaceType != conf.MACVLAN && !r.EtherMAC {
 		return "the interface's own hardware address"
 	}
-	return net.HardwareAddr(g.MAC[:]).String()
+	return net.HardwareAddr(virtual[:]).String()
 }

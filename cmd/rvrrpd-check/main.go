@@ -106,8 +106,9 @@ func printFingerprints(c *conf.Config, stdout, stderr io.Writer) {
 			continue
 		}
 		for _, k := range r.HMAC.Keys {
-			fmt.Fprintf(stdout, "# key %d of %s: fingerprint %s\n", k.ID, r.Name(), fingerprint(k))
-			use := strings.TrimPrefix(r.Name(), r.Interface) + fingerprint(k)
+			print := fingerprint(k)
+			fmt.Fprintf(stdout, "# key %d of %s: fingerprint %s\n", k.ID, r.Name(), print)
+			use := strings.TrimPrefix(r.Name(), r.Interface) + print
 			if other := users[use]; other != "" {
 				fmt.Fprintf(stderr, "warning: %s and %s have a key in common: what is recorded on one LAN can be sent on the other; give each LAN a key of its own\n", other, r.Name())
 			}

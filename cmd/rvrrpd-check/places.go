@@ -24,10 +24,7 @@ func warnOfPlaces(c *conf.Config, stderr io.Writer) {
 		}
 	}
 	for _, file := range []struct{ key, path string }{{"pid", c.PIDFile}, {"main_log", c.MainLog}, {"error_log", c.ErrorLog}} {
-		if !filepath.IsAbs(file.path) {
-			file.path = filepath.Join(c.WorkingDir, file.path)
-		}
-		warn(file.key, filepath.Dir(file.path))
+		warn(file.key, filepath.Dir(c.Within(file.path)))
 	}
 	uid, _, err := account.Identity(c.User)
 	if err != nil { // another host's

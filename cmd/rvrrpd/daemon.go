@@ -143,8 +143,8 @@ func serve(o options, b *boot) int {
 	if err := os.Chdir(c.WorkingDir); err != nil {
 		return failed(b, exitConfig, fmt.Errorf("working_dir: %w", err))
 	}
-	all, err1 := openLog(within(c.WorkingDir, c.MainLog))
-	errs, err2 := openLog(within(c.WorkingDir, c.ErrorLog))
+	all, err1 := openLog(c.Within(c.MainLog))
+	errs, err2 := openLog(c.Within(c.ErrorLog))
 	if err := errors.Join(named("main_log", err1), named("error_log", err2)); err != nil {
 		return failed(b, exitConfig, fmt.Errorf("%s: %w", o.file, err))
 	}
@@ -152,7 +152,7 @@ func serve(o options, b *boot) int {
 	if err := unix.Dup3(int(errs.file.Load().Fd()), 2, 0); err != nil {
 		return failed(b, exitFailure, err)
 	}
-	remove, err := lockPID(within(c.WorkingDir, c.PIDFile))
+	remove, err := lockPID(c.Within(c.PIDFile))
 	switch {
 	case errors.Is(err, errRuns): // and may end
 		return failed(b, exitFailure, fmt.Errorf("%s: %w", o.file, err))
@@ -170,8 +170,8 @@ func serve(o options, b *boot) int {
 	applied := p.Applied
 	p.Applied = func(next *conf.Config) {
 		left := conf.Later(c, next)
-		mainQueue.do(func() { told(log, follow(all, "main_log", within(c.WorkingDir, next.MainLog), left)) })
-		errorQueue.do(func() { told(log, follow(errs, "error_log", within(c.WorkingDir, next.ErrorLog), left)) })
+		mainQueue.do(func() { told(log, follow(all, "main_log", c.Within(next.MainLog), left)) })
+		errorQueue.do(func() { told(log, follow(errs, "error_log", c.Within(next.ErrorLog), left)) })
 		applied(next)
 	}
 	p.Ready = func() { bootQueue.do(func() { b.end(0) }) }
@@ -180,7 +180,7 @@ func serve(o options, b *boot) int {
 		mainQueue.do(func() { told(log, named("main_log", all.reopen())) })
 		errorQueue.do(func() { told(log, named("error_log", errs.reopen())) })
 	}
-	p.LogDirs, p.RemoveDirs = []string{filepath.Dir(all.path), filepath.Dir(errs.path)}, []string{filepath.Dir(within(c.WorkingDir, c.PIDFile))}
+	p.LogDirs, p.RemoveDirs = []string{filepath.Dir(all.path), filepath.Dir(errs.path)}, []string{filepath.Dir(c.Within(c.PIDFile))}
 	return runParent(p, log, queues{mainQueue, errorQueue, bootQueue})
 }
 
@@ -205,15 +205,6 @@ func named(key string, err error) error {
 		return fmt.Errorf("%s: %w", key, err)
 	}
 	return nil
-}
-
-// within is a path of the configuration, which a process behind its filter could
-// not ask the kernel for.
-func within(dir, path string) string {
-	if filepath.IsAbs(path) {
-		return path
-	}
-	return filepath.Join(dir, path)
 }
 
 // lockPID writes the process number to a file that appears as a whole: that of a
