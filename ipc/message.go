@@ -389,3 +389,10 @@ type Noticed struct {
 	// Hint as in Dropped.
 	Hint string
 }
+
+// empty is a message without a payload.
+type empty struct{}
+
+func (empty) append(b []byte) []byte { return b }
+
+var empties = [numTypes]Message{TypeRestore: Restore{}, TypeStop: Stop{}, TypePing: Ping{}, TypeReady: Ready{}, TypeAcquire: Acquire{}, TypeRelease: Release{}, TypeDrain: Drain{}}
