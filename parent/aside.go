@@ -27,11 +27,11 @@ import (
 
 // aside is what an interface is without while a virtual address is in its place.
 type aside struct {
-	addrs              []addrMsg
-	prefixes, networks []netip.Prefix // of addrInfo, in the same order
-	primary            netip.Addr     // which advertisements come from
-	trouble            complaint      // about putting them back
-	retry              int64          // the kernel has refused one: no attempt before
+	addrs    []addrMsg
+	prefixes []netip.Prefix
+	primary  netip.Addr // which advertisements come from
+	trouble  complaint  // about putting them back
+	retry    int64      // the kernel has refused one: no attempt before
 }
 
 // loopback is the index of lo, the first in every network namespace.
@@ -86,7 +86,7 @@ func (d *daemon) displace(l *link, s *slot, addrs []vaddr) error {
 			d.log.Info("the interface's own addresses stay, for one has a lifetime", "link", l.name, "address", info.Prefix)
 			return d.lay(s, addrs)
 		}
-		a.addrs, a.prefixes, a.networks = append(a.addrs, m), append(a.prefixes, info.Prefix), append(a.networks, info.Network)
+		a.addrs, a.prefixes = append(a.addrs, m), append(a.prefixes, info.Prefix)
 	}
 	if !slices.ContainsFunc(a.prefixes, func(p netip.Prefix) bool { return p.Addr() == a.primary }) {
 		return d.lay(s, addrs) // somebody has just removed the first
@@ -301,8 +301,7 @@ func parseRecord(r io.Reader) without {
 			if err != nil || bad != nil || !info.Prefix.IsValid() || !info.Prefix.Addr().Is4() || of != 0 && info.Index != of {
 				continue
 			}
-			of, a.addrs = info.Index, append(a.addrs, m)
-			a.prefixes, a.networks = append(a.prefixes, info.Prefix), append(a.networks, info.Network)
+			of, a.addrs, a.prefixes = info.Index, append(a.addrs, m), append(a.prefixes, info.Prefix)
 		}
 	}
 	if len(a.prefixes) > 0 {

@@ -17,6 +17,8 @@ const sampled = 16
 // and decides nothing: the child checks what passes.
 func packetFilter(family ipc.Family, vrids []uint8) []unix.SockFilter {
 	known := sorted(vrids)
+	// IPv4: the packet begins with its header, of variable length. IPv6: the
+	// header has been taken off, but can be seen from where it was.
 	ttl, header := uint32(8), unix.SockFilter{Code: unix.BPF_LDX | unix.BPF_B | unix.BPF_MSH, K: 0}
 	if family == ipc.IPv6 {
 		ttl, header = skfNetOff+7, unix.SockFilter{Code: unix.BPF_LDX | unix.BPF_W | unix.BPF_IMM, K: 0}

@@ -256,7 +256,11 @@ func (l *link) facts(info linkInfo, addrs []addrInfo) ipc.LinkState {
 	l.prefixes, l.left = l.prefixes[:0], l.left[:0]
 	state, networks := ipc.LinkState{Link: l.id}, []netip.Prefix(nil)
 	if l.aside != nil && l.index != 0 { // they are its own, though not there
-		l.prefixes, networks = append(l.prefixes, l.aside.prefixes...), slices.Clone(l.aside.networks)
+		l.prefixes = append(l.prefixes, l.aside.prefixes...)
+		for _, m := range l.aside.addrs {
+			info, _ := parseAddress(m) // which has been read when it was put aside
+			networks = append(networks, info.Network)
+		}
 		if info.Up {
 			state.Up, state.Primary = true, l.aside.primary
 		}

@@ -14,15 +14,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// peered is an address of device 3 with a peer, as the kernel tells it.
-func peered(t *testing.T, local, peer string) addrInfo {
-	t.Helper()
+// peerMessage is the kernel's message about an address of device 3 with a peer.
+func peerMessage(local, peer string) addrMsg {
 	p := netip.MustParsePrefix(peer)
 	msg := nl.NewIfAddrmsg(unix.AF_INET)
 	msg.Index, msg.Prefixlen = 3, uint8(p.Bits())
 	m := append(msg.Serialize(), nl.NewRtAttr(unix.IFA_ADDRESS, p.Addr().AsSlice()).Serialize()...)
-	m = append(m, nl.NewRtAttr(unix.IFA_LOCAL, netip.MustParseAddr(local).AsSlice()).Serialize()...)
-	a, err := parseAddress(m)
+	return append(m, nl.NewRtAttr(unix.IFA_LOCAL, netip.MustParseAddr(local).AsSlice()).Serialize()...)
+}
+
+// peered is what is read of it.
+func peered(t *testing.T, local, peer string) addrInfo {
+	t.Helper()
+	p := netip.MustParsePrefix(peer)
+	a, err := parseAddress(peerMessage(local, peer))
 	if err != nil || a.Prefix != netip.PrefixFrom(netip.MustParseAddr(local), p.Bits()) {
 		t.Fatal(a.Prefix, err)
 	}
@@ -79,11 +84,11 @@ func TestNetworks(t *testing.T) {
 	}
 	l := &link{linkName: linkName{"eth0", ipc.IPv4}, index: 3, aside: &aside{
 		prefixes: []netip.Prefix{second.Prefix, netip.MustParsePrefix("10.0.0.1/24")},
-		networks: []netip.Prefix{second.Network, netip.MustParsePrefix("10.0.1.2/24")},
+		addrs:    []addrMsg{peerMessage("10.0.0.7", "10.0.0.7/32"), peerMessage("10.0.0.1", "10.0.1.2/24")},
 		primary:  netip.MustParseAddr("10.0.0.1"),
 	}}
 	for range 2 { // which leaves what is aside as it is
-		if n := l.facts(up, many[:1]).Networks; n[0] != l.aside.networks[1] || n[1] != second.Network || n[2] != many[0].Network {
+		if n := l.facts(up, many[:1]).Networks; n[0] != netip.MustParsePrefix("10.0.1.2/24") || n[1] != second.Network || n[2] != many[0].Network {
 			t.Errorf("put aside: networks %v", n[:3])
 		}
 	}

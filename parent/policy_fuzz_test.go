@@ -82,14 +82,9 @@ const (
 	slotIndex = 100
 )
 
-// FuzzAllow: whatever the network process says in a datagram, what reaches the
-// edge to the kernel in that turn lies within the grants: frames of a granted
-// virtual router, with its source address, for its own addresses, on its
-// interface, with its interval and with no more than its priority; its own
-// addresses on its own device; and questions for these, and for addresses of the
-// link's own networks.
-func FuzzAllow(f *testing.F) {
-	add := func(slot ipc.Slot, generation uint32, ms ...ipc.Message) {
+// datagrams adds what the network process says in one datagram to the seeds.
+func datagrams(f *testing.F) func(slot ipc.Slot, generation uint32, ms ...ipc.Message) {
+	return func(slot ipc.Slot, generation uint32, ms ...ipc.Message) {
 		var b []byte
 		for _, m := range ms {
 			h := ipc.Header{Slot: slot, Generation: generation, Sequence: 1}
@@ -100,6 +95,16 @@ func FuzzAllow(f *testing.F) {
 		}
 		f.Add(b)
 	}
+}
+
+// FuzzAllow: whatever the network process says in a datagram, what reaches the
+// edge to the kernel in that turn lies within the grants: frames of a granted
+// virtual router, with its source address, for its own addresses, on its
+// interface, with its interval and with no more than its priority; its own
+// addresses on its own device; and questions for these, and for addresses of the
+// link's own networks.
+func FuzzAllow(f *testing.F) {
+	add := datagrams(f)
 	good := goodMessage()
 	good[2] = 107
 	for s := range ipc.Slot(6) {

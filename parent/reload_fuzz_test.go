@@ -89,17 +89,7 @@ func TestNextGenerationIsNotYet(t *testing.T) {
 // the grants of the generation that it has taken over; what the next one is granted,
 // or is not any more, changes nothing before it has.
 func FuzzAllowDuringReload(f *testing.F) {
-	add := func(slot ipc.Slot, generation uint32, ms ...ipc.Message) {
-		var b []byte
-		for _, m := range ms {
-			h := ipc.Header{Slot: slot, Generation: generation, Sequence: 1}
-			if rule, _ := ipc.RuleOf(m.Type()); !rule.Slot {
-				h.Slot = ipc.NoSlot
-			}
-			b = ipc.Append(b, h, m)
-		}
-		f.Add(b)
-	}
+	add := datagrams(f)
 	v3 := func(vrid, priority byte, address ...byte) ipc.Message {
 		return ipc.Advertise{Message: append([]byte{0x31, vrid, priority, 1, 0, 100, 0, 0}, address...)}
 	}
