@@ -89,8 +89,8 @@ var ofKeepalived = map[string]string{
 	"process_name":          none + "the processes have names of their own",
 	"enable_traps":          none + "there is no SNMP",
 	"net_namespace":         none + "the daemon runs in the namespace that it is started in",
-	"vrrp_rt_priority":      none + "Nice= or CPUSchedulingPolicy= in the unit of systemd",
-	"vrrp_process_priority": none + "Nice= in the unit of systemd",
+	"vrrp_rt_priority":      none + "CPUSchedulingPolicy= in the units of systemd",
+	"vrrp_process_priority": none + "Nice= in the units of systemd",
 }
 
 // keepalivedBlock is how a file of keepalived's begins its parts.

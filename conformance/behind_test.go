@@ -22,6 +22,11 @@ func TestBehind(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	download := exec.Command("go", "mod", "download") // which neither of these proxies has
+	download.Dir = root
+	if out, err := download.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
 	for _, tt := range []struct{ name, proxy, want string }{
 		{"newer", "file://" + proxy, ": there is v0.999.0\n1 of 1 modules"},
 		{"no network", "off", "not looked for: no module proxy can be reached\n"},

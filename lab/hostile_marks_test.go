@@ -59,7 +59,7 @@ func sufferMarks(t *testing.T, parent, profile string, vrid int) {
 		t.Fatal(err)
 	}
 	before := l.R1.AtRest()
-	argv := []string{parent, "-m1", "-c", conf}
+	argv := append(lab.Ordinary(), parent, "-m1", "-c", conf)
 	if profile == "user" {
 		argv = l.R1.AsService(dir, argv)
 	}

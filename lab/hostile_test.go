@@ -103,7 +103,7 @@ func suffer(t *testing.T, parent, profile string, on prey, a attack.Attack, vrid
 		t.Fatal(err)
 	}
 	before := l.R1.AtRest()
-	argv := []string{parent, "-m1", "-c", conf}
+	argv := append(lab.Ordinary(), parent, "-m1", "-c", conf)
 	if profile == "user" {
 		argv = l.R1.AsService(dir, argv)
 	}
@@ -203,7 +203,7 @@ func TestStormWithoutEnd(t *testing.T) {
 				t.Fatal(err)
 			}
 			before := l.R1.AtRest()
-			p := l.R1.Start(parent, "-m1", "-c", conf)
+			p := l.R1.Start(append(lab.Ordinary(), parent, "-m1", "-c", conf)...)
 			watch(t, l, p, preys[0], time.Minute)
 			if !p.Said(0, "does not read its messages") {
 				t.Errorf("nobody minds; it said\n%s", p.Output())

@@ -49,13 +49,17 @@ type Process struct {
 	argv   []string
 }
 
-// Start starts a program in the node's namespace; it is killed when the test
-// ends.
+// Start starts a program in the node's namespace, a router in real time as of Prompt;
+// it is killed when the test ends.
 func (n *Node) Start(argv ...string) *Process {
 	n.lab.Helper()
 	p := &Process{name: argv[0] + " on " + n.Name, lab: n.lab, done: make(chan struct{})}
 	n.watch(p, argv)
-	p.start(append([]string{"ip", "netns", "exec", n.Namespace}, argv...))
+	command := []string{"ip", "netns", "exec", n.Namespace}
+	if isRouter(argv) {
+		command = append(command, Prompt()...)
+	}
+	p.start(append(command, argv...))
 	return p
 }
 

@@ -84,12 +84,12 @@ func TestReassert(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		router  lab.Router
-		command string
+		command string // "" removes the addresses of the device
 	}{
-		{"address flushed", lab.Router{}, "addr flush dev " + lab.Device},
+		{"addresses removed", lab.Router{}, ""},
 		{"device down", lab.Router{}, "link set " + lab.Device + " down"},
 		{"device deleted", lab.Router{}, "link del " + lab.Device},
-		{"address flushed, IPv6", lab.Router{IPv6: true}, "addr flush dev " + lab.Device},
+		{"addresses removed, IPv6", lab.Router{IPv6: true}, ""},
 		{"device down, IPv6", lab.Router{IPv6: true}, "link set " + lab.Device + " down"},
 		{"device deleted, IPv6", lab.Router{IPv6: true}, "link del " + lab.Device},
 		{"address deleted from the interface", lab.Router{OnInterface: true}, fmt.Sprintf("addr del %v/24 dev %s", lab.VIP, lab.Interface)},
@@ -107,8 +107,11 @@ func TestReassert(t *testing.T) {
 			answers(t, l, l.R1, r)
 			seen := l.Tap.Len()
 			for range 3 {
-				l.R1.IP(tt.command)
-				// Told of five times at once: to flush is to remove it again and again.
+				if tt.command == "" {
+					l.R1.RemoveAddresses(lab.Device)
+				} else {
+					l.R1.IP(tt.command)
+				}
 				a.AwaitLine(0, 2*time.Second, "put back what somebody else has removed")
 				for _, vip := range r.VIPs() {
 					if !lab.Until(time.Second, func() bool { return l.R1.Holds(vip) }) {

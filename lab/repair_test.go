@@ -29,7 +29,7 @@ func TestRepairsAreFew(t *testing.T) {
 		if !lab.Until(5*time.Second, func() bool { return l.R1.Holds(lab.VIP) }) {
 			t.Fatalf("%v is not back; it said\n%s", lab.VIP, a.Output())
 		}
-		l.R1.IP("addr flush dev " + lab.Device)
+		l.R1.RemoveAddresses(lab.Device)
 	}
 	if !lab.Until(5*time.Second, func() bool { return l.R1.Holds(lab.VIP) }) {
 		t.Errorf("%v is not back", lab.VIP)
@@ -41,7 +41,7 @@ func TestRepairsAreFew(t *testing.T) {
 	// The next line, ten seconds later, tells of all.
 	told := regexp.MustCompile(`put back.* times=(\d\d+)`)
 	if !lab.Until(20*time.Second, func() bool {
-		l.R1.IP("addr flush dev " + lab.Device)
+		l.R1.RemoveAddresses(lab.Device)
 		return told.MatchString(a.Output())
 	}) {
 		t.Fatalf("no other line; it said\n%s", a.Output())

@@ -192,6 +192,23 @@ func (n *Node) Holds(ip netip.Addr) bool {
 	return false
 }
 
+// RemoveAddresses removes each address of an interface once. To flush, as ip(8) does,
+// is to remove again and again until nothing is there, and fails where a daemon is as
+// fast to put them back.
+func (n *Node) RemoveAddresses(device string) {
+	n.lab.Helper()
+	var commands []string
+	for _, link := range n.json("addr", "show", "dev", device) {
+		infos, _ := link["addr_info"].([]any)
+		for _, info := range infos {
+			if m, ok := info.(map[string]any); ok {
+				commands = append(commands, fmt.Sprintf("addr del %v/%v dev %s", m["local"], m["prefixlen"], device))
+			}
+		}
+	}
+	n.IP(commands...)
+}
+
 // Addresses lists the addresses on an interface.
 func (n *Node) Addresses(device string) (ips []netip.Addr) {
 	n.lab.Helper()

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/audit"
 	"github.com/rvrrpd/rvrrpd/lab"
+	"golang.org/x/sys/unix"
 )
 
 // booted is our package in a Debian with a systemd of its own, one of its
@@ -74,6 +76,11 @@ func TestSystemd(t *testing.T) {
 			b.configure(high)
 			b.write("etc/rvrrpd/lan.key", hmacKey+"\n", 0o600)
 			b.write("etc/systemd/system/"+unit+".service.d/key.conf", "[Service]\nLoadCredential=lan:/etc/rvrrpd/lan.key\n", 0o644)
+			if profile == "user" { // as docs/systemd.md says
+				for _, of := range []string{unit, unit + "-spawn@"} {
+					b.write("etc/systemd/system/"+of+".service.d/real-time.conf", "[Service]\nCPUSchedulingPolicy=rr\nCPUSchedulingPriority=1\n", 0o644)
+				}
+			}
 			b.m.Must("systemctl", "daemon-reload")
 
 			b.owned()
@@ -81,6 +88,7 @@ func TestSystemd(t *testing.T) {
 			b.owns()
 			b.exposed()
 			b.unswapped()
+			b.scheduled("at the start")
 			b.audited()
 			b.reloads()
 			b.restarts("systemctl", "restart", unit)
@@ -88,6 +96,7 @@ func TestSystemd(t *testing.T) {
 			b.losesChild()
 			b.loses("rvrrpd-spawn")
 			b.loses("rvrrpd")
+			b.scheduled("after all have been started again")
 			b.hangs()
 			b.faults()
 			b.staysDown()
@@ -181,6 +190,23 @@ func (b *booted) process(name string) int {
 		b.Fatalf("%d processes %s", len(pids), name)
 	}
 	return pids[0]
+}
+
+// scheduled: every thread of every process is in the class that the units say.
+func (b *booted) scheduled(when string) {
+	b.Helper()
+	want := map[string]uint32{"root": unix.SCHED_NORMAL, "user": unix.SCHED_RR}[b.profile]
+	for _, name := range []string{"rvrrpd", "rvrrpd-spawn", "rvrrpd-netproc"} {
+		for _, thread := range lab.Threads(b.process(name)) {
+			tid, err := strconv.Atoi(filepath.Base(thread))
+			if err != nil {
+				b.Fatal(err)
+			}
+			if got, err := unix.SchedGetAttr(tid, 0); err != unix.ESRCH && (err != nil || got.Policy != want) {
+				b.Errorf("%s %s has a thread in %+v, want policy %d: %v", when, name, got, want, err)
+			}
+		}
+	}
 }
 
 // owned gives the directories of the unit to the user of the other profile, as they

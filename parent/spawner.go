@@ -85,7 +85,7 @@ func forkSpawner(uid, gid int) (*spawner, error) {
 	w := uintptr(pipe[1])
 	s.pid, err = syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(program), []string{spawnerName, strconv.Itoa(uid), strconv.Itoa(gid)}, &syscall.ProcAttr{
 		Dir: "/", Env: []string{"GOMAXPROCS=1", "GOTRACEBACK=all"}, Files: []uintptr{uintptr(pair[1]), w, w},
-		Sys: &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL, Setsid: true},
+		Sys: &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL},
 	})
 	if err == nil {
 		err = s.patience()

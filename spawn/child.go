@@ -41,7 +41,7 @@ func (s *spawner) start(fds []int) (pid int, err error) {
 		// Valid in the child's own user namespace only; to leave the file
 		// system and drop the rest, and gone with the second stage.
 		AmbientCaps: []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SETPCAP},
-		Pdeathsig:   unix.SIGKILL, Setsid: true,
+		Pdeathsig:   unix.SIGKILL,
 	}
 	if os.Geteuid() == 0 {
 		attr.GidMappingsEnableSetgroups = true

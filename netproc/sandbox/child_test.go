@@ -67,7 +67,7 @@ func (h how) attributes() *syscall.SysProcAttr {
 	a := &syscall.SysProcAttr{
 		Cloneflags: (unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC |
 			unix.CLONE_NEWUTS | unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP) &^ h.without,
-		Pdeathsig: unix.SIGKILL, Setsid: true,
+		Pdeathsig: unix.SIGKILL,
 	}
 	if h.credential {
 		a.Credential = &syscall.Credential{Uid: uint32(h.uid), Gid: uint32(h.uid)}

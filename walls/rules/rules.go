@@ -174,7 +174,6 @@ var Spawner = append(append([]Rule{
 	{Call: "execve", Reason: "the child's program"},
 	{Call: "execveat", Reason: "the child: again, outside any file system"},
 	{Call: "kill", Reason: "end the child"},
-	{Call: "setsid", Reason: "the child's session"},
 	{Call: "setuid", Reason: "the child's user"},
 	{Call: "setgid", Reason: "the child's group"},
 	{Call: "setgroups", Reason: "the child's groups: none"},
