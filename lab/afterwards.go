@@ -37,7 +37,7 @@ func (n *Node) watch(p *Process, argv []string) {
 	n.lab.Helper()
 	if !isDaemon(argv) {
 		// A sniffer that comes or goes beside a daemon turns promiscuity on or off.
-		n.past.foreign = n.past.foreign || argv[0] == "keepalived" || strings.HasPrefix(argv[0], frrDir) || slices.Contains(argv, "-m0")
+		n.past.foreign = n.past.foreign || isPeer(argv) || slices.Contains(argv, "-m0")
 		return
 	}
 	p.daemon, p.argv = n, argv

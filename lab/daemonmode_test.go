@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -26,7 +25,8 @@ type background struct {
 // start runs the command to its end, on a terminal that is a pipe.
 func (b background) start(conf string) (status int, said string, took time.Duration) {
 	begin := time.Now()
-	cmd := exec.Command("ip", slices.Concat([]string{"netns", "exec", b.n.Namespace}, lab.Prompt(), []string{lab.Binary("rvrrpd"), "-m2", "-c", conf})...)
+	argv := b.n.CommandLine(lab.Binary("rvrrpd"), "-m2", "-c", conf)
+	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Dir = filepath.Dir(conf)
 	out, _ := cmd.CombinedOutput() // returns when nobody holds the pipe any more
 	return cmd.ProcessState.ExitCode(), string(out), time.Since(begin)

@@ -49,18 +49,23 @@ type Process struct {
 	argv   []string
 }
 
-// Start starts a program in the node's namespace, a router in real time as of Prompt;
-// it is killed when the test ends.
+// Start starts a program as of CommandLine; it is killed when the test ends.
 func (n *Node) Start(argv ...string) *Process {
 	n.lab.Helper()
 	p := &Process{name: argv[0] + " on " + n.Name, lab: n.lab, done: make(chan struct{})}
 	n.watch(p, argv)
+	p.start(n.CommandLine(argv...))
+	return p
+}
+
+// CommandLine runs a program in the node's namespace, a router in real time where that
+// is to be had.
+func (n *Node) CommandLine(argv ...string) []string {
 	command := []string{"ip", "netns", "exec", n.Namespace}
 	if isRouter(argv) {
-		command = append(command, Prompt()...)
+		command = append(command, prompt()...)
 	}
-	p.start(append(command, argv...))
-	return p
+	return append(command, argv...)
 }
 
 // start executes a command line, and reads what it prints until its end.

@@ -8,11 +8,11 @@ import (
 	"sync"
 )
 
-// Prompt is what a command line begins with so that the program runs in real time, as
+// prompt is what a command line begins with so that the program runs in real time, as
 // docs/systemd.md advises for busy machines: what is measured is the program, and not
 // whom the kernel lets wait beside whatever else runs. Nothing where that is refused,
 // or in an emulated machine, whose clock goes with what it computes.
-func Prompt() []string {
+func prompt() []string {
 	if Emulated() || !realTime() {
 		return nil
 	}
@@ -26,12 +26,13 @@ func Ordinary() []string { return []string{"chrt", "--other", "0"} }
 // isRouter says whether a command line runs a VRRP daemon, or its spawner. Other
 // programs, such as analysers of captures, compute too much to be preferred.
 func isRouter(argv []string) bool {
-	if slices.Contains(argv, "-m0") {
-		return false
-	}
-	return slices.ContainsFunc(argv, func(a string) bool {
-		return slices.Contains([]string{"rvrrpd", "rvrrpd-spawn", "keepalived"}, filepath.Base(a)) || strings.HasPrefix(a, frrDir)
+	ours := slices.ContainsFunc(argv, func(a string) bool {
+		return slices.Contains([]string{"rvrrpd", "rvrrpd-spawn"}, filepath.Base(a))
 	})
+	return ours && !slices.Contains(argv, "-m0") || isPeer(argv)
 }
+
+// isPeer says whether a command line runs another project's daemon.
+func isPeer(argv []string) bool { return argv[0] == "keepalived" || strings.HasPrefix(argv[0], frrDir) }
 
 var realTime = sync.OnceValue(func() bool { return exec.Command("chrt", "--rr", "1", "true").Run() == nil })

@@ -81,18 +81,20 @@ func TestHandOver(t *testing.T) {
 // once, told of, and changes no role.
 func TestReassert(t *testing.T) {
 	t.Parallel()
+	ip := func(command string) func(*lab.Node) { return func(n *lab.Node) { n.IP(command) } }
+	remove := func(n *lab.Node) { n.RemoveAddresses(lab.Device) }
 	for _, tt := range []struct {
-		name    string
-		router  lab.Router
-		command string // "" removes the addresses of the device
+		name   string
+		router lab.Router
+		take   func(*lab.Node)
 	}{
-		{"addresses removed", lab.Router{}, ""},
-		{"device down", lab.Router{}, "link set " + lab.Device + " down"},
-		{"device deleted", lab.Router{}, "link del " + lab.Device},
-		{"addresses removed, IPv6", lab.Router{IPv6: true}, ""},
-		{"device down, IPv6", lab.Router{IPv6: true}, "link set " + lab.Device + " down"},
-		{"device deleted, IPv6", lab.Router{IPv6: true}, "link del " + lab.Device},
-		{"address deleted from the interface", lab.Router{OnInterface: true}, fmt.Sprintf("addr del %v/24 dev %s", lab.VIP, lab.Interface)},
+		{"addresses removed", lab.Router{}, remove},
+		{"device down", lab.Router{}, ip("link set " + lab.Device + " down")},
+		{"device deleted", lab.Router{}, ip("link del " + lab.Device)},
+		{"addresses removed, IPv6", lab.Router{IPv6: true}, remove},
+		{"device down, IPv6", lab.Router{IPv6: true}, ip("link set " + lab.Device + " down")},
+		{"device deleted, IPv6", lab.Router{IPv6: true}, ip("link del " + lab.Device)},
+		{"address deleted from the interface", lab.Router{OnInterface: true}, ip(fmt.Sprintf("addr del %v/24 dev %s", lab.VIP, lab.Interface))},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -107,11 +109,7 @@ func TestReassert(t *testing.T) {
 			answers(t, l, l.R1, r)
 			seen := l.Tap.Len()
 			for range 3 {
-				if tt.command == "" {
-					l.R1.RemoveAddresses(lab.Device)
-				} else {
-					l.R1.IP(tt.command)
-				}
+				tt.take(l.R1)
 				a.AwaitLine(0, 2*time.Second, "put back what somebody else has removed")
 				for _, vip := range r.VIPs() {
 					if !lab.Until(time.Second, func() bool { return l.R1.Holds(vip) }) {

@@ -181,15 +181,9 @@ func (n *Node) Setting(name string) string {
 // Holds says whether the node has an address, on an interface that is up.
 func (n *Node) Holds(ip netip.Addr) bool {
 	n.lab.Helper()
-	for _, link := range n.json("addr", "show", "up") {
-		infos, _ := link["addr_info"].([]any)
-		for _, info := range infos {
-			if m, ok := info.(map[string]any); ok && m["local"] == ip.String() {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(n.json("addr", "show", "up"), func(link map[string]any) bool {
+		return slices.Contains(addressesOf(link), ip)
+	})
 }
 
 // RemoveAddresses removes each address of an interface once. To flush, as ip(8) does,
@@ -199,11 +193,8 @@ func (n *Node) RemoveAddresses(device string) {
 	n.lab.Helper()
 	var commands []string
 	for _, link := range n.json("addr", "show", "dev", device) {
-		infos, _ := link["addr_info"].([]any)
-		for _, info := range infos {
-			if m, ok := info.(map[string]any); ok {
-				commands = append(commands, fmt.Sprintf("addr del %v/%v dev %s", m["local"], m["prefixlen"], device))
-			}
+		for _, p := range prefixesOf(link) {
+			commands = append(commands, fmt.Sprintf("addr del %v dev %s", p, device))
 		}
 	}
 	n.IP(commands...)
@@ -231,14 +222,22 @@ func (n *Node) AllAddresses() map[string][]netip.Addr {
 
 // addressesOf reads an object of ip(8)'s.
 func addressesOf(link map[string]any) (ips []netip.Addr) {
+	for _, p := range prefixesOf(link) {
+		ips = append(ips, p.Addr())
+	}
+	return ips
+}
+
+// prefixesOf is addressesOf with the lengths of their prefixes.
+func prefixesOf(link map[string]any) (all []netip.Prefix) {
 	infos, _ := link["addr_info"].([]any)
 	for _, info := range infos {
 		m, _ := info.(map[string]any)
-		if ip, err := netip.ParseAddr(fmt.Sprint(m["local"])); err == nil {
-			ips = append(ips, ip)
+		if p, err := netip.ParsePrefix(fmt.Sprintf("%v/%v", m["local"], m["prefixlen"])); err == nil {
+			all = append(all, p)
 		}
 	}
-	return ips
+	return all
 }
 
 // Holders lists the nodes that have an address.
