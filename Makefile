@@ -70,17 +70,16 @@ test: setup build
 unit:
 	CGO_ENABLED=1 $(GO) test -race ./...
 
-# The lab needs root and real programs: static, as they are shipped. What
-# runs in the test's own process and needs every thread of it cannot have the
-# race detector, which wants cgo. One package after the other, because
-# compiling beside it would spoil what is measured.
+# The lab needs root and real programs: static, as they are shipped. Some tests need
+# every thread of their own process, and so neither cgo nor the race detector, which in
+# the others would take more of the machine than all daemons. One package after the
+# other, because compiling beside it would spoil what is measured.
 # A test that fails is run again, twice at most, and told of: needing that is a
 # defect of the test or of the daemon.
 lab-test: build deb clean-root
-	@rm -f bin/rerun-*.txt
-	CGO_ENABLED=1 $(GOTESTSUM) --rerun-fails-report=bin/rerun-lab.txt --packages=./lab/... -- -race -p 1 -tags lab -count=1 -timeout 30m
-	CGO_ENABLED=0 $(GOTESTSUM) --rerun-fails-report=bin/rerun-walls.txt --packages="./parent/... ./spawn/... ./netproc/sandbox/..." -- -p 1 -tags lab -count=1 -timeout 15m
-	@for f in bin/rerun-*.txt; do test ! -s $$f || { echo "NEEDED ANOTHER RUN, which is a defect to mend:"; cat $$f; }; done
+	@rm -f bin/rerun.txt
+	CGO_ENABLED=0 $(GOTESTSUM) --rerun-fails-report=bin/rerun.txt --packages="./lab/... ./parent/... ./spawn/... ./netproc/sandbox/..." -- -p 1 -tags lab -count=1 -timeout 30m
+	@test ! -s bin/rerun.txt || { echo "NEEDED ANOTHER RUN, which is a defect to mend:"; cat bin/rerun.txt; }
 
 # What emulated machines test: static, for each of their processors; in next is
 # another release, which takes the place of the first.

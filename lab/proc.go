@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Descendants lists the processes below one, nearest first.
@@ -27,6 +28,21 @@ func Descendants(pid int) (pids []int) {
 		todo = append(todo, parents[todo[0]]...)
 	}
 	return pids
+}
+
+// ProcessorTime is what processes have had of a processor together.
+func ProcessorTime(pids ...int) (sum time.Duration) {
+	for _, pid := range pids {
+		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		_, after, _ := strings.Cut(string(b), ") ")
+		if f := strings.Fields(after); len(f) > 12 {
+			for _, ticks := range f[11:13] { // in user mode, and in the kernel: USER_HZ is 100
+				n, _ := strconv.Atoi(ticks)
+				sum += time.Duration(n) * time.Second / 100
+			}
+		}
+	}
+	return sum
 }
 
 // Children lists the network processes below one.

@@ -44,6 +44,10 @@ type Process struct {
 	lab  *Lab
 	done chan struct{}
 	err  error
+	// ended is what the kernel said of it then.
+	ended *os.ProcessState
+	// prompt is closed when it has been given real time; nil where it is not to be.
+	prompt chan struct{}
 	// daemon and argv are the node and the command line of one of our daemons.
 	daemon *Node
 	argv   []string
@@ -55,15 +59,19 @@ func (n *Node) Start(argv ...string) *Process {
 	p := &Process{name: argv[0] + " on " + n.Name, lab: n.lab, done: make(chan struct{})}
 	n.watch(p, argv)
 	p.start(n.CommandLine(argv...))
+	if isOurs(argv) && Busy() {
+		p.prompt = make(chan struct{})
+		go p.prefer()
+	}
 	return p
 }
 
-// CommandLine runs a program in the node's namespace, a router in real time where that
-// is to be had.
+// CommandLine runs a program in the node's namespace, another project's daemon in real
+// time where that is to be had.
 func (n *Node) CommandLine(argv ...string) []string {
 	command := []string{"ip", "netns", "exec", n.Namespace}
-	if isRouter(argv) {
-		command = append(command, prompt()...)
+	if isPeer(argv) {
+		command = append(command, inRealTime()...)
 	}
 	return append(command, argv...)
 }
@@ -91,6 +99,7 @@ func (p *Process) start(argv []string) {
 	go func() { p.read(r); close(read) }()
 	go func() {
 		p.err = cmd.Wait()
+		p.ended = cmd.ProcessState
 		select { // its last words, unless a descendant keeps the pipe open
 		case <-read:
 		case <-time.After(time.Second):
@@ -115,6 +124,7 @@ func (p *Process) AwaitLine(mark int, timeout time.Duration, expression string) 
 	if !ok {
 		p.lab.Fatalf("%s: no line %q within %v; it said\n%s", p.name, expression, timeout, p.Output())
 	}
+	p.preferred()
 	return line
 }
 
@@ -167,6 +177,10 @@ func (p *Process) Ended() bool {
 		return false
 	}
 }
+
+// ProcessorTime is what it has had of a processor until its end, with those below it
+// that it has waited for, and they for theirs.
+func (p *Process) ProcessorTime() time.Duration { return p.ended.UserTime() + p.ended.SystemTime() }
 
 // state is how it ended; nil for in order.
 func (p *Process) state() any {

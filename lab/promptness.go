@@ -1,10 +1,14 @@
 package lab
 
 import (
+	"errors"
+	"io/fs"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -12,30 +16,82 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// prompt is what a command line begins with so that the program runs in real time, as
-// docs/systemd.md advises for busy machines: what is measured is the program, and not
-// whom the kernel lets wait beside whatever else runs. Nothing on a machine that is not
-// busy, where several that start in real time at once would keep the test itself from a
-// processor; where it is refused; and in an emulated machine, whose clock goes with what
-// it computes.
-func prompt() []string {
-	if Emulated() || !realTime() {
+// inRealTime is what gives a program real time, as docs/systemd.md advises for busy
+// machines: what is measured is the program, and not whom the kernel lets wait beside
+// whatever else runs. Nothing on a machine that is not busy; where it is refused; and in
+// an emulated machine, whose clock goes with what it computes.
+func inRealTime(args ...string) []string {
+	if !Busy() {
 		return nil
 	}
-	return []string{"chrt", "--rr", "1"}
+	return append([]string{"chrt", "--rr", "1"}, args...)
+}
+
+// Busy says whether daemons are to run in real time here.
+func Busy() bool { return !Emulated() && realTime() }
+
+// preferred waits until the daemon has been given real time, where it is to be: what
+// comes after its start is no matter of the machine's then.
+func (p *Process) preferred() {
+	if p.prompt != nil {
+		<-p.prompt
+	}
+}
+
+// prefer gives a daemon of ours, its spawner and its network process real time, once they
+// are confined: before that Go waits for all its threads without giving up the
+// processor, and several that did so in real time at once would keep the test itself
+// from running for a second. Whom they start later inherits it. Where the spawner is
+// somebody else's child there is no network process to wait for.
+func (p *Process) prefer() {
+	defer close(p.prompt)
+	confined := func(pid int) bool { return Status(pid)["Seccomp"] == "2" }
+	starts := func() bool {
+		children := Children(p.PID)
+		return len(children) == 0 || slices.ContainsFunc(children, func(pid int) bool { return !confined(pid) })
+	}
+	for end := time.Now().Add(2 * time.Second); starts() && !p.Ended() && time.Now().Before(end); {
+		time.Sleep(20 * time.Millisecond)
+	}
+	for _, pid := range append(Descendants(p.PID), p.PID) {
+		if confined(pid) {
+			argv := inRealTime("--all-tasks", "--pid", "1", strconv.Itoa(pid))
+			exec.Command(argv[0], argv[1:]...).Run() // it may have ended
+		}
+	}
 }
 
 // Ordinary is what a command line begins with so that the program gets its share of
 // the time and no more, as one that computes without end should.
 func Ordinary() []string { return []string{"chrt", "--other", "0"} }
 
-// isRouter says whether a command line runs a VRRP daemon, or its spawner. Other
-// programs, such as analysers of captures, compute too much to be preferred.
-func isRouter(argv []string) bool {
+// autogroup says whether the kernel schedules sessions as groups. Linux 6.18 lets one wait
+// for seconds beside another that is busy (docs/decisions/0003-scheduled-as-one.md), also
+// where it has just taken the lock that every change of an interface needs.
+const autogroup = "/proc/sys/kernel/sched_autogroup_enabled"
+
+// Evenly has the kernel schedule every process for itself, where the machine is busy:
+// the tests' own programs are in many sessions, those of booted machines among them. It
+// returns what undoes that.
+func Evenly() (undo func(), err error) {
+	was, err := os.ReadFile(autogroup)
+	if !Busy() || errors.Is(err, fs.ErrNotExist) {
+		return func() {}, nil
+	}
+	if err == nil {
+		err = os.WriteFile(autogroup, []byte("0"), 0)
+	}
+	return func() { _ = os.WriteFile(autogroup, was, 0) }, err
+}
+
+// isOurs says whether a command line runs a daemon of ours, or its spawner. Other
+// programs, such as analysers of captures, compute too much to be preferred; so may a
+// daemon that a command line wants in the ordinary class.
+func isOurs(argv []string) bool {
 	ours := slices.ContainsFunc(argv, func(a string) bool {
 		return slices.Contains([]string{"rvrrpd", "rvrrpd-spawn"}, filepath.Base(a))
 	})
-	return ours && !slices.Contains(argv, "-m0") || isPeer(argv)
+	return ours && !slices.Contains(argv, "-m0") && !slices.Equal(argv[:min(3, len(argv))], Ordinary())
 }
 
 // isPeer says whether a command line runs another project's daemon.

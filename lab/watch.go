@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/netip"
-	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -109,21 +108,4 @@ func removals(b []byte) (n int) {
 		b = b[min(len(b), (size+3)&^3):]
 	}
 	return n
-}
-
-// Contention is how many times longer than alone a program takes on this
-// machine at the moment: 1 on one that has nothing else to do.
-func Contention() float64 {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	used := func() time.Duration {
-		var t unix.Timespec
-		_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t)
-		return time.Duration(t.Nano())
-	}
-	const work = 100 * time.Millisecond
-	begin, start := time.Now(), used()
-	for used()-start < work {
-	}
-	return max(1, float64(time.Since(begin))/float64(work))
 }

@@ -66,6 +66,7 @@ func (d *daemon) compare() error {
 		errs = append(errs, d.reconsider(l))
 	}
 	infos, addrs, err := d.dump()
+	d.now = max(d.now, ipc.Monotonic()) // a wait that begins with this look does not begin before it
 	if err != nil {
 		return err
 	}

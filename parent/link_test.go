@@ -5,8 +5,10 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
 )
@@ -45,6 +47,27 @@ func TestFailedDump(t *testing.T) {
 	fails = false
 	if err := d.watch(false); err != nil || dumps != 6 || d.next() != never {
 		t.Errorf("in the end: %d dumps, next %d, %v", dumps, d.next(), err)
+	}
+}
+
+// TestWaitBeginsWithTheLook: a link that is up again waits for link_up_delay from when it
+// is seen, also where the turn began long before: the process may have been stopped since.
+func TestWaitBeginsWithTheLook(t *testing.T) {
+	t.Parallel()
+	l := &link{linkName: linkName{"eth0", ipc.IPv4}, index: 3, wasUp: true, slots: []*slot{{grant: grant{linkUpDelay: time.Second}}}}
+	begun := ipc.Monotonic()
+	d := &daemon{
+		log: slog.New(slog.DiscardHandler), now: begun - int64(time.Hour), unwalled: true, links: []*link{l},
+		dump: func() ([]linkInfo, []addrInfo, error) {
+			a := netip.MustParsePrefix("10.9.0.1/24")
+			return []linkInfo{{Index: 3, Name: "eth0", Up: true, AdminUp: true, MAC: make(net.HardwareAddr, 6)}}, []addrInfo{{Index: 3, Prefix: a, Network: a, Primary: true}}, nil
+		},
+	}
+	if err := d.resync(); err != nil {
+		t.Fatal(err)
+	}
+	if l.told.Up || l.again < begun+int64(time.Second) {
+		t.Errorf("up %v, another look %v after this one", l.told.Up, time.Duration(l.again-begun))
 	}
 }
 

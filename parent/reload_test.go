@@ -159,9 +159,10 @@ func TestUnderWay(t *testing.T) {
 func TestReadyAfterStop(t *testing.T) {
 	t.Parallel()
 	d, _, _ := reloading(t)
-	d.child.phase, d.child.deadline = ipc.PhaseStop, d.now+stopTime
-	if d.finish(); d.old != nil || d.child.deadline != d.now+stopTime {
-		t.Errorf("deadline %d, want %d", d.child.deadline, d.now+stopTime)
+	deadline := d.now + stopTime
+	d.child.phase, d.child.deadline = ipc.PhaseStop, deadline
+	if d.finish(); d.old != nil || d.child.deadline != deadline {
+		t.Errorf("deadline %d, want %d", d.child.deadline, deadline)
 	}
 }
 

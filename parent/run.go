@@ -358,14 +358,13 @@ func (d *daemon) turn(ready [fdCount]bool, signals int) error {
 func (d *daemon) watch(reported bool) error {
 	changed := d.resyncAgain > 0 && d.now >= d.resyncAgain
 	if reported {
-		var err error
 		d.kernel.theirs.armed = d.kernel.theirs.armed || d.old != nil
-		reported, err = d.kernel.changed()
+		heard, err := d.kernel.changed()
 		if err != nil {
 			return fmt.Errorf("interfaces: %w", err)
 		}
 		d.giveBack(d.kernel.theirs.take(d.old != nil), nil)
-		changed = changed || reported
+		changed = changed || heard
 	}
 	for _, l := range d.links {
 		if l.again > 0 && d.now >= l.again {
