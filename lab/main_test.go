@@ -18,16 +18,13 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "lab:", err)
 		os.Exit(1)
 	}
-	undo, err1 := lab.Evenly()
-	remove, err2 := lab.Install()
-	if err := errors.Join(err1, err2); err != nil {
-		undo()
+	remove, err := lab.Install()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "lab:", err)
 		os.Exit(1)
 	}
 	code := m.Run()
 	remove()
-	undo()
 	if left := lab.Leftovers(os.Getpid()); len(left) > 0 {
 		fmt.Fprintln(os.Stderr, "lab: namespaces left behind:", left)
 		code = 1

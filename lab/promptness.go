@@ -1,9 +1,6 @@
 package lab
 
 import (
-	"errors"
-	"io/fs"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -64,25 +61,6 @@ func (p *Process) prefer() {
 // Ordinary is what a command line begins with so that the program gets its share of
 // the time and no more, as one that computes without end should.
 func Ordinary() []string { return []string{"chrt", "--other", "0"} }
-
-// autogroup says whether the kernel schedules sessions as groups. Linux 6.18 lets one wait
-// for seconds beside another that is busy (docs/decisions/0003-scheduled-as-one.md), also
-// where it has just taken the lock that every change of an interface needs.
-const autogroup = "/proc/sys/kernel/sched_autogroup_enabled"
-
-// Evenly has the kernel schedule every process for itself, where the machine is busy:
-// the tests' own programs are in many sessions, those of booted machines among them. It
-// returns what undoes that.
-func Evenly() (undo func(), err error) {
-	was, err := os.ReadFile(autogroup)
-	if !Busy() || errors.Is(err, fs.ErrNotExist) {
-		return func() {}, nil
-	}
-	if err == nil {
-		err = os.WriteFile(autogroup, []byte("0"), 0)
-	}
-	return func() { _ = os.WriteFile(autogroup, was, 0) }, err
-}
 
 // isOurs says whether a command line runs a daemon of ours, or its spawner. Other
 // programs, such as analysers of captures, compute too much to be preferred; so may a
