@@ -13,7 +13,7 @@ BUILD    := $(shell find . -name '*.go' -o -name go.mod -o -name go.sum | LC_ALL
 LDFLAGS  := -s -w -buildid= -X github.com/rvrrpd/rvrrpd/ipc.build=$(BUILD) -X github.com/rvrrpd/rvrrpd/ipc.release=$(RELEASE) -X github.com/rvrrpd/rvrrpd/ipc.commit=$(COMMIT)
 STATIC   := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 GOTESTSUM := $(GO) run gotest.tools/gotestsum@v1.13.0 --format=pkgname --format-hide-empty-pkg --rerun-fails=2
-HELPERS  := rvrrpd-spawn rvrrpd-netproc rvrrpd-audit rvrrpd-check
+HELPERS  := rvrrpd-spawn rvrrpd-netproc rvrrpd-audit rvrrpd-check rvrrpd-sniff
 # What the first starts, or becomes, is found beside it or in /usr/libexec/rvrrpd.
 PROGRAMS := rvrrpd $(HELPERS)
 FUZZTIME ?= 60s
@@ -78,7 +78,7 @@ unit:
 # defect of the test or of the daemon.
 lab-test: build deb clean-root
 	@rm -f bin/rerun.txt
-	CGO_ENABLED=0 $(GOTESTSUM) --rerun-fails-report=bin/rerun.txt --packages="./lab/... ./parent/... ./spawn/... ./netproc/sandbox/..." -- -p 1 -tags lab -count=1 -timeout 30m
+	CGO_ENABLED=0 $(GOTESTSUM) --rerun-fails-report=bin/rerun.txt --packages="./lab/... ./parent/... ./children ./spawn/... ./sniff ./netproc/sandbox/..." -- -p 1 -tags lab -count=1 -timeout 30m
 	@test ! -s bin/rerun.txt || { echo "NEEDED ANOTHER RUN, which is a defect to mend:"; cat bin/rerun.txt; }
 
 # What emulated machines test: static, for each of their processors; in next is

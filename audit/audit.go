@@ -147,8 +147,11 @@ func (o Options) ours(dir, program string) bool {
 // names of the processes, as the kernel cuts them.
 var names = map[string]string{"rvrrpd-spawn": roleSpawner, "rvrrpd-netproc": roleChild}
 
+// sniffer is the program of rvrrpd -m0.
+const sniffer = "rvrrpd-sniff"
+
 // find lists the daemons: a parent is what has a spawner, or is called rvrrpd
-// and was told to run virtual routers; one that was not is a sniffer. A spawner
+// and was told to run virtual routers, or is a sniffer. A spawner
 // below anything else was started by a service manager; it belongs to the
 // parent that lacks one, if there is one of each, and else to nobody. What a
 // spawner has started is its child, also while it is called otherwise: by the
@@ -172,7 +175,8 @@ func find(o Options) (daemons []*Daemon, strangers []int, err error) {
 		}
 		above, _ := strconv.Atoi(lines["PPid"])
 		role := names[lines["Name"]]
-		if (role == roleSpawner || lines["Name"] == "rvrrpd") && !o.ours(dir, lines["Name"]) {
+		top := lines["Name"] == "rvrrpd" || lines["Name"] == sniffer
+		if (role == roleSpawner || top) && !o.ours(dir, lines["Name"]) {
 			strangers = append(strangers, pid)
 			continue
 		}
@@ -182,8 +186,9 @@ func find(o Options) (daemons []*Daemon, strangers []int, err error) {
 			if byParent[above] = append(byParent[above], p); role == roleSpawner {
 				spawners = append(spawners, p)
 			}
-		} else if lines["Name"] == "rvrrpd" {
-			parents[pid], sniffers[pid] = runsRouters(dir), !runsRouters(dir)
+		} else if top {
+			sniffers[pid] = lines["Name"] == sniffer
+			parents[pid] = sniffers[pid] || runsRouters(dir)
 		} else {
 			below[above] = append(below[above], &Process{PID: pid, Role: roleChild, parent: above})
 		}
@@ -191,7 +196,7 @@ func find(o Options) (daemons []*Daemon, strangers []int, err error) {
 	var strays []*Process
 	for _, s := range spawners {
 		switch called[s.parent] {
-		case "rvrrpd":
+		case "rvrrpd", sniffer:
 			parents[s.parent] = true
 		case "rvrrpd-spawn":
 			s.Role = roleChild // it has been cloned, and has not executed its program yet

@@ -148,7 +148,16 @@ func TestProper(t *testing.T) {
 
 // sniffing turns it into a sniffer.
 func (t tree) sniffing() tree {
-	t["100/cmdline"] = "rvrrpd\x00-m0\x00"
+	t.powerless()
+	t["100/cmdline"], t["100/exe"] = "rvrrpd-sniff\x00--iface=eth0\x00", "-> /usr/libexec/rvrrpd/"+sniffer
+	for _, file := range []string{"100/status", "100/task/100/status"} {
+		t[file] = strings.Replace(t[file], "Name:\trvrrpd\n", "Name:\t"+sniffer+"\n", 1)
+	}
+	return t
+}
+
+// powerless takes the parent's capabilities.
+func (t tree) powerless() tree {
 	t["100/task/100/status"] = strings.ReplaceAll(t["100/task/100/status"], network, none)
 	return t
 }
@@ -162,8 +171,7 @@ func TestSniffer(t *testing.T) {
 			t.Errorf("%s: ok %v:\n%s", name, ok, out)
 		}
 	}
-	idle := proper().sniffing()
-	idle["100/cmdline"] = "rvrrpd\x00-m1\x00"
+	idle := proper().powerless()
 	if ok, out := idle.audit(t, false, 0); ok || !strings.Contains(out, "FAIL the parent has CAP_NET_ADMIN and CAP_NET_RAW") {
 		t.Errorf("a daemon without capabilities: ok %v:\n%s", ok, out)
 	}

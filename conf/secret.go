@@ -242,12 +242,21 @@ func (r *Router) SecretFiles() (files []string) {
 
 // Wipe overwrites every secret in the configuration.
 func (c *Config) Wipe() {
-	for _, r := range c.Routers {
-		clear(r.Secret)
+	for _, s := range c.Secrets() {
+		clear(*s)
+	}
+}
+
+// Secrets lists where every secret in the configuration is.
+func (c *Config) Secrets() (all []*[]byte) {
+	for i := range c.Routers {
+		r := &c.Routers[i]
+		all = append(all, &r.Secret)
 		if r.HMAC != nil {
-			for _, k := range r.HMAC.Keys {
-				clear(k.Value)
+			for k := range r.HMAC.Keys {
+				all = append(all, &r.HMAC.Keys[k].Value)
 			}
 		}
 	}
+	return all
 }

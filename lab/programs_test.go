@@ -26,6 +26,8 @@ func TestProgramsOfOneBuild(t *testing.T) {
 		{program: "rvrrpd-netproc", says: `rvrrpd-netproc is build "next", this is `, args: []string{"-m1"}},
 		{program: "rvrrpd-audit", says: `rvrrpd-audit is build "next", this is `, args: []string{"--audit"}},
 		{program: "rvrrpd-check", says: `rvrrpd-check is build "next", this is `, args: []string{"--check"}},
+		{program: "rvrrpd-sniff", says: `rvrrpd-sniff is build "next", this is `, args: []string{"-m0", "-i", lab.Interface}},
+		{program: "rvrrpd-sniff", says: "/usr/libexec/rvrrpd/rvrrpd-sniff: no such file", args: []string{"-m0", "-i", lab.Interface}, missing: true},
 		{program: "rvrrpd-check", says: "/usr/libexec/rvrrpd/rvrrpd-check: no such file", args: []string{"--check"}, missing: true},
 		{program: "rvrrpd-spawn", says: "/usr/libexec/rvrrpd/rvrrpd-spawn: no such file", args: []string{"-m1"}, missing: true},
 		{program: "rvrrpd-netproc", says: "/usr/libexec/rvrrpd/rvrrpd-netproc: no such file", args: []string{"-m1"}, missing: true},

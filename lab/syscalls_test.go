@@ -28,7 +28,7 @@ var kept = map[string]string{
 
 // TestSystemCalls traces the daemon through its life: start, takeover,
 // reloads, stop and continue, crashes of several kinds, stop; and once more
-// with a network process whose runtime is kept busy and that panics. No
+// with a network process whose runtime is kept busy and that panics; and the sniffer. No
 // process makes a call behind its filter that is not on its list, arguments
 // included. Every line of the network process's list is used, or has its
 // reason to stay; of the others' lists what was not used is told.
@@ -36,14 +36,18 @@ func TestSystemCalls(t *testing.T) {
 	seen := newTraces()
 	seen.follow(t, traceLife(t))
 	seen.follow(t, traceStress(t))
+	for _, file := range traceSniffer(t) {
+		seen.follow(t, file)
+	}
 	for _, call := range slices.Sorted(maps.Keys(seen.unlisted)) {
 		t.Errorf("not on the list, %d times: %s", seen.unlisted[call], call)
 	}
-	if seen.loaded["rvrrpd"] != 2 || seen.loaded["rvrrpd-spawn"] != 2 || seen.loaded["rvrrpd-netproc"] < 6 {
+	if seen.loaded["rvrrpd"] != 2 || seen.loaded["rvrrpd-spawn"] != 4 || seen.loaded["rvrrpd-netproc"] < 8 || seen.loaded["rvrrpd-sniff"] != 2 {
 		t.Fatalf("filters loaded: %v", seen.loaded)
 	}
 	seen.report(t, "rvrrpd")
 	seen.report(t, "rvrrpd-spawn")
+	seen.report(t, "rvrrpd-sniff")
 	never := seen.report(t, "rvrrpd-netproc")
 	for _, line := range never {
 		if kept[line] == "" {
@@ -124,6 +128,27 @@ func traceStress(t *testing.T) (file string) {
 	p.AwaitLine(p.Len()-1, 20*time.Second, "msg=ready")
 	end(t, p)
 	return file
+}
+
+// traceSniffer runs the sniffer on an interface, and then on what it has written.
+func traceSniffer(t *testing.T) (files []string) {
+	t.Helper()
+	l := lab.New(t)
+	dir := t.TempDir()
+	conf, frames := filepath.Join(dir, "conf"), filepath.Join(dir, "frames")
+	if err := os.WriteFile(conf, []byte(auditConfiguration), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l.R2.Run(lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3}).AwaitActive(0)
+	for i, source := range [][]string{{"-i", lab.Interface, "-w", frames, "--count", "3"}, {"-r", frames}} {
+		files = append(files, filepath.Join(dir, fmt.Sprint("trace", i)))
+		argv := append([]string{lab.Binary("rvrrpd"), "-m0", "-c", conf}, source...)
+		p := l.R1.Start(straced(files[i], argv...)...)
+		if status := p.AwaitExit(time.Minute); status != 0 || len(p.From(0)) != 3 {
+			t.Errorf("%v: status %d; it said\n%s", source, status, p.Output())
+		}
+	}
+	return files
 }
 
 // stopAndContinue stops the network process some times, and lets it go on.

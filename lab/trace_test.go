@@ -25,7 +25,7 @@ type line struct {
 
 func (l line) String() string { return l.call + ": " + l.reason }
 
-// lists are those of the three processes, as far as they are for this
+// lists are those of the processes, as far as they are for this
 // architecture; the names are those that the processes give themselves.
 func lists() map[string][]line {
 	out := make(map[string][]line)
@@ -38,7 +38,7 @@ func lists() map[string][]line {
 			out["rvrrpd-netproc"] = append(out["rvrrpd-netproc"], l)
 		}
 	}
-	for name, list := range map[string][]rules.Rule{"rvrrpd": rules.Parent, "rvrrpd-spawn": rules.Spawner} {
+	for name, list := range map[string][]rules.Rule{"rvrrpd": rules.Parent, "rvrrpd-spawn": rules.Spawner, "rvrrpd-sniff": rules.Sniffer} {
 		for _, r := range list {
 			l := line{call: r.Call, reason: r.Reason, fatal: r.Kill}
 			for _, a := range r.Args {

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/keeper/facts"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
@@ -37,15 +38,12 @@ type aside struct {
 // loopback is the index of lo, the first in every network namespace.
 const loopback = 1
 
-// anchor is on an interface without its own addresses. Without any address the
-// kernel drops all its routes, those to the Internet among them; the order of
-// addresses is that of their arrival; and the first loses its label when the
-// interface is renamed. Who removes the anchor has taken over the interface.
-var anchor = vaddr{Prefix: netip.MustParsePrefix("127.112.112.112/32"), NoPrefixRoute: true, Host: true}
+// anchor is facts.Anchor as it is put.
+var anchor = vaddr{Prefix: facts.Anchor, NoPrefixRoute: true, Host: true}
 
 // anchored says whether the anchor is on an interface.
-func anchored(addrs []addrInfo, index int) bool {
-	return slices.ContainsFunc(addrs, func(a addrInfo) bool { return a.Index == index && a.Prefix == anchor.Prefix })
+func anchored(addrs []facts.Address, index int) bool {
+	return slices.ContainsFunc(addrs, func(a facts.Address) bool { return a.Index == index && a.Prefix == facts.Anchor })
 }
 
 // around says whether addresses are one in the subnet of another.
@@ -72,14 +70,14 @@ func (d *daemon) displace(l *link, s *slot, addrs []vaddr) error {
 	if master, err := d.kernel.enslaved(l.index); err != nil || master {
 		return errors.Join(err, d.lay(s, addrs)) // in a VRF the loopback interface holds no route
 	}
-	all, err := d.kernel.addressMessages(unix.AF_INET)
+	all, err := facts.AddressMessages(unix.AF_INET)
 	if err != nil {
 		return err
 	}
 	a := &aside{primary: l.told.Primary}
 	for _, m := range all {
-		info, err := parseAddress(m)
-		if err != nil || info.Index != l.index || info.Proto == protoRVRRPD {
+		info, err := facts.ParseAddress(m)
+		if err != nil || info.Index != l.index || info.Proto == facts.Protocol {
 			continue
 		}
 		if m[2]&unix.IFA_F_PERMANENT == 0 {
@@ -157,7 +155,7 @@ func (d *daemon) moored(l *link) error {
 	if l.aside == nil || l.index == 0 {
 		return nil
 	}
-	addrs, err := d.kernel.addresses()
+	addrs, err := facts.Addresses()
 	if err != nil || anchored(addrs, l.index) {
 		return err
 	}
@@ -212,10 +210,10 @@ func (k *kernel) restore(index int, a *aside) error {
 // dropCopies removes what the loopback interface had of it, but for what an
 // operator has put there.
 func (k *kernel) dropCopies(a *aside) error {
-	addrs, err := k.addresses()
+	addrs, err := facts.Addresses()
 	copies := slices.DeleteFunc(a.copies(), func(c vaddr) bool {
-		return !slices.ContainsFunc(addrs, func(a addrInfo) bool {
-			return a.Index == loopback && a.Prefix == c.Prefix && a.Proto == protoRVRRPD
+		return !slices.ContainsFunc(addrs, func(a facts.Address) bool {
+			return a.Index == loopback && a.Prefix == c.Prefix && a.Proto == facts.Protocol
 		})
 	})
 	return errors.Join(err, k.release(loopback, false, copies))
@@ -297,7 +295,7 @@ func parseRecord(r io.Reader) without {
 			}
 		case addressLine:
 			m, err := hex.DecodeString(text)
-			info, bad := parseAddress(m)
+			info, bad := facts.ParseAddress(m)
 			if err != nil || bad != nil || !info.Prefix.IsValid() || !info.Prefix.Addr().Is4() || of != 0 && info.Index != of {
 				continue
 			}
@@ -313,7 +311,7 @@ func parseRecord(r io.Reader) without {
 // repay gives interfaces back what a daemon that was killed has left them
 // without, as the lock's files tell. What is in the place of their addresses has
 // been swept.
-func (d *daemon) repay(infos []linkInfo, addrs []addrInfo, swept func(string) bool) error {
+func (d *daemon) repay(infos []facts.Link, addrs []facts.Address, swept func(string) bool) error {
 	pattern, err := lockFile("*")
 	if err != nil {
 		return err
@@ -339,7 +337,7 @@ func (d *daemon) repay(infos []linkInfo, addrs []addrInfo, swept func(string) bo
 	return errors.Join(errs...)
 }
 
-func (d *daemon) repayOne(infos []linkInfo, addrs []addrInfo, name string, f *os.File) error {
+func (d *daemon) repayOne(infos []facts.Link, addrs []facts.Address, name string, f *os.File) error {
 	w, err := recorded(f)
 	for _, i := range infos { // whatever its name is now
 		for _, s := range w.settings[i.Index] {
@@ -365,8 +363,8 @@ func (d *daemon) repayOne(infos []linkInfo, addrs []addrInfo, name string, f *os
 	return nil
 }
 
-func (d *daemon) repayMAC(infos []linkInfo, name string, mac net.HardwareAddr) error {
-	i := slices.IndexFunc(infos, func(i linkInfo) bool { return i.Name == name && isVirtualMAC(i.MAC) })
+func (d *daemon) repayMAC(infos []facts.Link, name string, mac net.HardwareAddr) error {
+	i := slices.IndexFunc(infos, func(i facts.Link) bool { return i.Name == name && isVirtualMAC(i.MAC) })
 	if mac == nil || i < 0 {
 		return nil
 	}
@@ -375,11 +373,11 @@ func (d *daemon) repayMAC(infos []linkInfo, name string, mac net.HardwareAddr) e
 }
 
 // repayAddresses does so unless somebody else has furnished the interface since.
-func (d *daemon) repayAddresses(addrs []addrInfo, name string, a *aside) error {
+func (d *daemon) repayAddresses(addrs []facts.Address, name string, a *aside) error {
 	if len(a.addrs) == 0 {
 		return nil
 	}
-	first, err := parseAddress(a.addrs[0])
+	first, err := facts.ParseAddress(a.addrs[0])
 	if err != nil {
 		return err
 	}

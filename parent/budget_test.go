@@ -2,7 +2,6 @@ package parent
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -14,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rvrrpd/rvrrpd/children"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"golang.org/x/sys/unix"
 )
@@ -255,22 +255,42 @@ func TestLastWordsAreOneLine(t *testing.T) {
 	var log bytes.Buffer
 	d := fuzzed()
 	d.log = slog.New(slog.NewTextHandler(&log, nil))
+	d.spawner = deathbed(t, bytes.Repeat([]byte("x\n"), 64<<10))
+	if err := d.spawn(); err != nil {
+		t.Fatal(err)
+	}
+	d.end()
+	if n := strings.Count(log.String(), "network process says"); n != 1 || log.Len() < 4<<10 || log.Len() > 24<<10 {
+		t.Errorf("%d lines, %d bytes", n, log.Len())
+	}
+}
+
+// deathbed is a spawner whose child writes this before it dies.
+func deathbed(t *testing.T, words []byte) *children.Spawner {
+	t.Helper()
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var pipe [2]int
-	if err := errors.Join(unix.Pipe2(pipe[:], unix.O_NONBLOCK), unix.Close(pair[1])); err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(pair[0])
-	if _, err := unix.Write(pipe[1], bytes.Repeat([]byte("x\n"), wordsMax)); err != nil {
-		t.Fatal(err)
-	}
-	unix.Close(pipe[1])
-	d.spawner, d.child = &spawner{fd: pair[0], words: -1}, &child{words: pipe[0]}
-	d.end()
-	if n := strings.Count(log.String(), "network process says"); n != 1 || log.Len() > 3*wordsMax {
-		t.Errorf("%d lines, %d bytes", n, log.Len())
-	}
+	t.Cleanup(func() { unix.Close(pair[0]) })
+	go func() {
+		defer unix.Close(pair[1])
+		b, oob := make([]byte, 8), make([]byte, unix.CmsgSpace(4*ipc.SpawnDescriptors))
+		for {
+			n, oobn, _, _, err := unix.Recvmsg(pair[1], b, oob, 0)
+			if err != nil || n == 0 {
+				return
+			}
+			messages, _ := unix.ParseSocketControlMessage(oob[:oobn])
+			for i := range messages {
+				fds, _ := unix.ParseUnixRights(&messages[i])
+				unix.Write(fds[0], words)
+				for _, fd := range fds {
+					unix.Close(fd)
+				}
+			}
+			unix.Write(pair[1], make([]byte, 8))
+		}
+	}()
+	return children.Over(pair[0], 0)
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/rvrrpd/rvrrpd/keeper/facts"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
@@ -41,7 +42,7 @@ func TestPrimary(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			a, err := parseAddress(reported(tt.prefix, tt.scope, tt.flags))
+			a, err := facts.ParseAddress(reported(tt.prefix, tt.scope, tt.flags))
 			if err != nil || a.Prefix.String() != tt.prefix || a.Index != 7 || a.Primary != tt.want {
 				t.Errorf("%+v, %v; want primary %v", a, err, tt.want)
 			}

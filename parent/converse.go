@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rvrrpd/rvrrpd/children"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"golang.org/x/sys/unix"
 )
@@ -35,7 +36,7 @@ const hearMax = 1024
 // has room for it.
 func (d *daemon) converse() error {
 	for heard := 0; d.child != nil && heard < hearMax; {
-		n, err := d.child.control.Recv(d.datagram)
+		n, err := d.child.Control.Recv(d.datagram)
 		switch {
 		case errors.Is(err, ipc.ErrAgain):
 			return nil
@@ -195,7 +196,7 @@ func formCounts(m ipc.Noticed) []any {
 // violated ends the daemon: the child has done what no honest child does.
 func (d *daemon) violated(err error) error {
 	ws := d.end()
-	d.log.Error("network process killed", "status", describe(ws))
+	d.log.Error("network process killed", "status", children.Describe(ws))
 	if errors.As(err, new(unfit)) {
 		return err
 	}
@@ -217,19 +218,19 @@ func (d *daemon) buried() error {
 	case ws.Signaled() && ws.Signal() == unix.SIGSYS:
 		return fmt.Errorf("%w: the network process used a forbidden system call", ErrViolation)
 	case phase == ipc.PhaseStop:
-		return fmt.Errorf("network process ended while stopping: %s", describe(ws))
+		return fmt.Errorf("network process ended while stopping: %s", children.Describe(ws))
 	case phase != ipc.PhaseRun && len(d.crashes) == 0:
-		return fmt.Errorf("network process did not start: %s", describe(ws))
+		return fmt.Errorf("network process did not start: %s", children.Describe(ws))
 	}
 	for len(d.crashes) > 0 && d.crashes[0] < d.now-crashWindow {
 		d.crashes = d.crashes[1:]
 	}
 	if len(d.crashes) == len(backOff) {
-		return fmt.Errorf("network process crashed %d times in a minute: %s", len(d.crashes)+1, describe(ws))
+		return fmt.Errorf("network process crashed %d times in a minute: %s", len(d.crashes)+1, children.Describe(ws))
 	}
 	wait := d.patience(backOff[len(d.crashes)])
 	d.crashes = append(d.crashes, d.now)
-	d.log.Error("network process crashed", "status", describe(ws), "again", wait)
+	d.log.Error("network process crashed", "status", children.Describe(ws), "again", wait)
 	d.outgoing.Wipe()
 	d.respawn = d.now + int64(wait)
 	return nil
@@ -244,12 +245,4 @@ func (d *daemon) patience(wait time.Duration) time.Duration {
 		return 0
 	}
 	return wait
-}
-
-// describe says how a process ended.
-func describe(ws unix.WaitStatus) string {
-	if ws.Signaled() {
-		return unix.SignalName(ws.Signal())
-	}
-	return fmt.Sprintf("exit status %d", ws.ExitStatus())
 }

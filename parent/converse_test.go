@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rvrrpd/rvrrpd/children"
 	"github.com/rvrrpd/rvrrpd/ipc"
 )
 
@@ -24,7 +25,7 @@ func talking(t *testing.T) (d *daemon, other *ipc.Conn) {
 		t.Fatal(err)
 	}
 	return &daemon{log: slog.New(slog.NewTextHandler(io.Discard, nil)), generation: 1, datagram: make([]byte, ipc.MaxDatagram),
-		child: &child{control: ours, phase: ipc.PhaseRun}}, other
+		child: &child{Child: &children.Child{Control: ours}, phase: ipc.PhaseRun}}, other
 }
 
 // TestConverseIsBounded: a turn hears no more than it has room for, however
@@ -52,7 +53,7 @@ func TestConverseIsBounded(t *testing.T) {
 		heard += n
 		d.outgoing = ipc.Batch{}
 	}
-	if _, err := d.child.control.Recv(d.datagram); !errors.Is(err, ipc.ErrAgain) {
+	if _, err := d.child.Control.Recv(d.datagram); !errors.Is(err, ipc.ErrAgain) {
 		t.Errorf("after the last turn: %v", err)
 	}
 }

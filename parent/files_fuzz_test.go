@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/keeper/facts"
 )
 
 // FuzzState: of a state file nothing is taken but what is written again in the same
@@ -60,15 +61,15 @@ func FuzzHandover(f *testing.F) {
 		if err != nil || h == nil {
 			return
 		}
-		lower := linkInfo{Index: 3, Name: "eth0"}
+		lower := facts.Link{Index: 3, Name: "eth0"}
 		for i := range h.Slots {
 			one := &h.Slots[i]
 			s := &slot{grant: grant{device: "vrrp1"}, marks: marks{}}
-			if s.confirms(one, linkInfo{Index: 9, Name: "vrrp1", Kind: "macvlan", Lower: 3}, lower, 0) {
+			if s.confirms(one, facts.Link{Index: 9, Name: "vrrp1", Kind: "macvlan", Lower: 3}, lower, 0) {
 				t.Errorf("%q: a device without our mark is ours", text)
 			}
 			s.device = ""
-			if s.confirms(one, linkInfo{}, lower, 0) != (one.Device == "" && one.Index == lower.Index) {
+			if s.confirms(one, facts.Link{}, lower, 0) != (one.Device == "" && one.Index == lower.Index) {
 				t.Errorf("%q: not the interface", text)
 			}
 			if s.marks.raise(one.Marks); len(s.marks) > marksMax+1 {

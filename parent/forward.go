@@ -75,7 +75,7 @@ func (d *daemon) passPackets(family ipc.Family, r *receiver, most int) bool {
 // passOn sends the packets that were read to the child. One that does not
 // keep up loses them, as it would in the socket's own queue.
 func (d *daemon) passOn() {
-	if d.batch.Len() > 0 && d.batch.Flush(d.child.frames.Send) != nil {
+	if d.batch.Len() > 0 && d.batch.Flush(d.child.Frames.Send) != nil {
 		d.lost++
 	}
 }

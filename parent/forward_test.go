@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rvrrpd/rvrrpd/children"
 	"github.com/rvrrpd/rvrrpd/ipc"
 )
 
@@ -82,9 +83,9 @@ func TestArrival(t *testing.T) {
 func TestLaneLoss(t *testing.T) {
 	t.Parallel()
 	var said strings.Builder
-	d := &daemon{log: slog.New(slog.NewTextHandler(&said, nil)), now: 1, generation: 1, child: &child{phase: ipc.PhaseRun}}
+	d := &daemon{log: slog.New(slog.NewTextHandler(&said, nil)), now: 1, generation: 1, child: &child{Child: &children.Child{}, phase: ipc.PhaseRun}}
 	var ends [2]*ipc.Conn
-	for i, lane := range []**ipc.Conn{&d.child.control, &d.child.frames} {
+	for i, lane := range []**ipc.Conn{&d.child.Control, &d.child.Frames} {
 		conn, end, err := ipc.Pair()
 		if err != nil {
 			t.Fatal(err)
@@ -138,7 +139,7 @@ func TestDrainOnceATurn(t *testing.T) {
 	}
 	lane := ipc.FromFD(end)
 	t.Cleanup(func() { ours.Close(); lane.Close() })
-	d.child.frames = ours
+	d.child.Frames = ours
 	forwarded := func() (n int) {
 		for b := make([]byte, ipc.MaxDatagram); ; n++ {
 			if _, err := lane.Recv(b); err != nil {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/keeper/facts"
 )
 
 // Specification constants.
@@ -91,13 +92,13 @@ func markFragment(ip []byte, size, at int, more bool, ident uint32) {
 // wideEnough returns what is known of a link's interface; nothing, as if it
 // were not there, while its MTU cannot carry the family: below the least for
 // IPv6 the kernel has none on it.
-func (d *daemon) wideEnough(l *link, info linkInfo) linkInfo {
+func (d *daemon) wideEnough(l *link, info facts.Link) facts.Link {
 	narrow := l.family == ipc.IPv6 && info.Index != 0 && info.MTU < minMTU6
 	if narrow && !l.narrow {
 		d.log.Error("MTU too small for IPv6: the link is not usable", "link", l.linkName, "mtu", info.MTU, "least", minMTU6)
 	}
 	if l.narrow = narrow; narrow {
-		return linkInfo{}
+		return facts.Link{}
 	}
 	return info
 }

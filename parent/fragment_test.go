@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/keeper/facts"
 )
 
 // together puts the fragments of one packet together, and checks what is said
@@ -101,7 +102,7 @@ func TestWideEnough(t *testing.T) {
 		six   bool
 		lines int
 	}{{1500, true, 0}, {1280, true, 0}, {1279, false, 1}, {600, false, 1}, {1500, true, 1}, {1279, false, 2}} {
-		info := linkInfo{Index: 3, MTU: tt.mtu}
+		info := facts.Link{Index: 3, MTU: tt.mtu}
 		if d.wideEnough(four, info).Index == 0 || (d.wideEnough(six, info).Index != 0) != tt.six {
 			t.Errorf("MTU %d: IPv4 %v, IPv6 %v", tt.mtu, d.wideEnough(four, info), d.wideEnough(six, info))
 		}
@@ -109,7 +110,7 @@ func TestWideEnough(t *testing.T) {
 			t.Errorf("MTU %d: said %d times\n%s", tt.mtu, n, said.String())
 		}
 	}
-	if d.wideEnough(six, linkInfo{}).Index != 0 || strings.Count(said.String(), "\n") != 2 {
+	if d.wideEnough(six, facts.Link{}).Index != 0 || strings.Count(said.String(), "\n") != 2 {
 		t.Errorf("one that is not there: %s", said.String())
 	}
 }

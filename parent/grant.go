@@ -8,6 +8,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/records"
 )
 
 // Implementation constants: what the configuration leaves to us.
@@ -25,7 +26,8 @@ const priorityOwner = 255
 // configuration before the child exists, and no request can widen it.
 type grant struct {
 	slot      ipc.Slot
-	name      string // for the log: interface/VRID/family
+	told      ipc.Router // what the child is told of it, but for the link
+	name      string     // for the log: interface/VRID/family
 	link      ipc.Link
 	family    ipc.Family
 	version   uint8
@@ -34,19 +36,13 @@ type grant struct {
 	priority  uint8 // as configured
 	owner     conf.Owner
 	ceiling   uint8 // highest priority that may be advertised: 255 once it owned the addresses
-	preempt   bool
-	accept    bool // Accept_Mode
-	checksum  ipc.Checksum
+	accept    bool  // Accept_Mode
 	interval  time.Duration
 	delays    [2]time.Duration // preempt delay, startup delay
 	repeat    int              // announcements of an address, at most
-	again     time.Duration    // and once more after this
-	refresh   time.Duration    // and every so often
 	pace      time.Duration    // between two on the interface
 	// linkUpDelay is how long the link must have been up again.
 	linkUpDelay time.Duration
-	auth        ipc.Auth
-	hmac        ipc.HMAC
 	secrets     []ipc.Secret
 	mac         [6]byte        // virtual router MAC address (RFC 9568 §7.3)
 	ioctl       bool           // addresses go through ioctl(2)
@@ -65,9 +61,6 @@ type grant struct {
 	start       start
 }
 
-// checksums translates the forms of the checksum.
-var checksums = map[conf.Checksum]ipc.Checksum{conf.RFC9568: ipc.ChecksumPlain, conf.RFC5798: ipc.ChecksumPseudo, conf.ChecksumAuto: ipc.ChecksumAuto}
-
 // linkName is what an ipc.Link stands for: an interface, and the family that
 // is spoken on it.
 type linkName struct {
@@ -80,25 +73,19 @@ func (l linkName) String() string { return fmt.Sprintf("%s/ipv%d", l.name, l.fam
 // grants computes the grants of a configuration and the links they are on; a
 // grant's link is an index into them.
 func grants(c *conf.Config) (gs []grant, links []linkName) {
-	index := make(map[linkName]ipc.Link)
+	names, of := records.Links(c)
+	for _, n := range names {
+		links = append(links, linkName{n.Name, n.Family})
+	}
 	for i, r := range c.Routers {
-		on := linkName{r.Interface, ipc.IPv4}
-		if r.Addresses[0].Addr.Is6() {
-			on.family = ipc.IPv6
-		}
-		l, known := index[on]
-		if !known {
-			l = ipc.Link(len(links))
-			index[on] = l
-			links = append(links, on)
-		}
+		told := records.Router(&r, of[i])
 		g := grant{
-			slot: ipc.Slot(i), link: l,
+			slot: ipc.Slot(i), link: of[i],
 			name:   r.Name(),
-			family: on.family, version: r.Version, migration: r.Migration, vrid: r.VRID, checksum: checksums[r.Checksum],
-			priority: r.Priority, ceiling: r.Priority, preempt: r.PreemptMode, interval: r.AdverInterval,
+			family: told.Family, version: r.Version, migration: r.Migration, vrid: r.VRID, told: told,
+			priority: r.Priority, ceiling: r.Priority, interval: r.AdverInterval,
 			delays: [2]time.Duration{r.PreemptDelay, r.StartupDelay}, accept: r.AcceptMode || r.Priority == priorityOwner,
-			mac: virtualMAC(on.family, r.VRID), addrs: r.Addresses, derived: r.DerivedLinkLocal,
+			mac: virtualMAC(told.Family, r.VRID), addrs: r.Addresses, derived: r.DerivedLinkLocal,
 			lease: leaseIntervals * r.AdverInterval,
 			// An Active answers a leaving peer at once and may turn Active
 			// again and again, but no faster than this.
@@ -108,9 +95,8 @@ func grants(c *conf.Config) (gs []grant, links []linkName) {
 			look:     rate{period: 10 * time.Second, burst: 6},
 			repairs:  repairRate,
 		}
-		a := r.Announcements
-		g.repeat, g.again, g.refresh, g.pace, g.linkUpDelay = max(1, a.Repeat), a.Delay, a.Refresh, a.Interval, r.LinkUpDelay
-		g.auth, g.hmac, g.secrets = authOf(&r)
+		g.repeat, g.pace, g.linkUpDelay = int(told.AnnounceRepeat), r.Announcements.Interval, r.LinkUpDelay
+		g.secrets = records.Secrets(&r)
 		if r.Migration { // two messages each time
 			g.advert = rate{period: g.advert.period / 2, burst: 2 * g.advert.burst}
 		}
@@ -144,16 +130,8 @@ func Grants(c *conf.Config) (all []Granted) {
 
 // record is what the child is told of the grant.
 func (g *grant) record() ipc.Router {
-	r := ipc.Router{
-		Link: g.link, Family: g.family, Version: g.version, VRID: g.vrid,
-		Migration: g.migration, Priority: g.priority, AdverInterval: int64(g.interval), Checksum: g.checksum,
-		PreemptMode: g.preempt, PreemptDelay: int64(g.delays[0]), StartupDelay: int64(g.delays[1]),
-		Auth: g.auth, HMAC: g.hmac,
-		AnnounceRepeat: uint8(g.repeat), AnnounceDelay: int64(g.again), AnnounceRefresh: int64(g.refresh),
-	}
-	for _, a := range g.addrs {
-		r.Addresses = append(r.Addresses, a.Addr)
-	}
+	r := g.told
+	r.Link = g.link
 	return r
 }
 
@@ -166,7 +144,7 @@ func (g *grant) record() ipc.Router {
 func (g *grant) place(link []netip.Prefix) []vaddr {
 	out := make([]vaddr, 0, len(g.addrs))
 	for _, a := range g.addrs {
-		if g.device == "" && isOn(link, a.Addr) {
+		if g.device == "" && records.Has(link, a.Addr) {
 			continue
 		}
 		bits, covered := a.Bits, false
@@ -203,27 +181,9 @@ func replaceable(a netip.Addr, own []netip.Prefix) bool {
 	})
 }
 
-// owns says how many of the grant's addresses are the link's own: who has to
-// own all of them never owns none. One that was derived, and not configured,
-// does not count.
+// owns says how many of the grant's addresses are the link's own.
 func (g *grant) owns(link []netip.Prefix) ipc.Ownership {
-	addrs, n := g.addrs, 0
-	if g.derived {
-		addrs = addrs[1:]
-	}
-	for _, a := range addrs {
-		if isOn(link, a.Addr) {
-			n++
-		}
-	}
-	switch {
-	case n == len(addrs):
-		return ipc.OwnsAll
-	case n == 0 && g.owner != conf.OwnerTrue:
-		return ipc.OwnsNone
-	default:
-		return ipc.OwnsSome
-	}
+	return records.Owns(g.addrs, g.derived, g.owner, link)
 }
 
 // rate is a token bucket: one in period, burst at once.

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/keeper/facts"
 )
 
 func TestGrants(t *testing.T) {
@@ -221,7 +222,7 @@ func TestAliasKeepsTheLedger(t *testing.T) {
 		{"no alias yet", "", 3},
 		{"forged", "rvrrpd on=1/x", 3},
 	} {
-		if got := (linkInfo{Alias: tt.alias, Lower: 3}).base(1); got != tt.want {
+		if got := baseOf(facts.Link{Alias: tt.alias, Lower: 3}, 1); got != tt.want {
 			t.Errorf("%s: on %d, want %d", tt.name, got, tt.want)
 		}
 	}

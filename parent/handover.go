@@ -13,6 +13,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/keeper/facts"
 )
 
 // A daemon that is replaced by another, of another release perhaps, leaves
@@ -151,11 +152,11 @@ func readHandover(path string) (*handover, error) {
 // inherit takes over what the daemon before has left on our interfaces, as
 // far as it is what we would have made; all else of it is swept.
 func (d *daemon) inherit(c *conf.Config) error {
-	infos, err := d.kernel.links()
+	infos, err := facts.Links()
 	if err != nil {
 		return err
 	}
-	byIndex, byName := make(map[int]linkInfo), make(map[string]linkInfo)
+	byIndex, byName := make(map[int]facts.Link), make(map[string]facts.Link)
 	for _, i := range infos {
 		byIndex[i.Index], byName[i.Name] = i, i
 	}
@@ -227,7 +228,7 @@ func (d *daemon) named(name string) *slot {
 }
 
 // confirms says whether the device is there and as this slot wants it.
-func (s *slot) confirms(h *handedSlot, device, lower linkInfo, namespace uint64) bool {
+func (s *slot) confirms(h *handedSlot, device, lower facts.Link, namespace uint64) bool {
 	if s.device != h.Device || s.etherMAC || s.ioctl || lower.Index == 0 {
 		return false
 	}
@@ -235,11 +236,11 @@ func (s *slot) confirms(h *handedSlot, device, lower linkInfo, namespace uint64)
 		return h.Index == lower.Index
 	}
 	_, _, ours := parseAlias(device.Alias, lower.Name)
-	return ours && device.Name == s.device && device.Kind == "macvlan" && device.base(namespace) == lower.Index && bytes.Equal(device.MAC, s.mac[:])
+	return ours && device.Name == s.device && device.Kind == "macvlan" && baseOf(device, namespace) == lower.Index && bytes.Equal(device.MAC, s.mac[:])
 }
 
 // resume opens the ledger at the page of the daemon before.
-func (d *daemon) resume(s *slot, h *handedSlot, device linkInfo) {
+func (d *daemon) resume(s *slot, h *handedSlot, device facts.Link) {
 	s.inherited, s.index, s.own = true, h.Index, s.device != ""
 	s.held, s.placed, s.expires = h.Held, h.Placed, h.Expires
 	if s.held {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/keeper/facts"
 )
 
 // TestHostsOwn: of what is on its interfaces a host has itself what no daemon like
@@ -15,20 +16,20 @@ import (
 func TestHostsOwn(t *testing.T) {
 	t.Parallel()
 	at := netip.MustParseAddr
-	on := func(index int, prefix string, proto uint8) addrInfo {
-		return addrInfo{Index: index, Prefix: netip.MustParsePrefix(prefix), Proto: proto}
+	on := func(index int, prefix string, proto uint8) facts.Address {
+		return facts.Address{Index: index, Prefix: netip.MustParsePrefix(prefix), Proto: proto}
 	}
-	infos := []linkInfo{{Index: 2, Name: "eth0"}, {Index: 3, Name: "eth1"}, {Index: 4, Name: "vr4", Alias: formatAlias(base{1, 2}, nil)}}
-	copied := on(loopback, "10.0.0.7/32", protoRVRRPD)
+	infos := []facts.Link{{Index: 2, Name: "eth0"}, {Index: 3, Name: "eth1"}, {Index: 4, Name: "vr4", Alias: formatAlias(base{1, 2}, nil)}}
+	copied := on(loopback, "10.0.0.7/32", facts.Protocol)
 	copied.Host = true
 	l := &link{linkName: linkName{"eth0", ipc.IPv4}, index: 2, prefixes: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24"), netip.MustParsePrefix("fe80::1/64")},
 		left: []vaddr{{Prefix: netip.MustParsePrefix("10.0.0.6/24")}}}
 	d := &daemon{links: []*link{l}}
-	d.note(infos, []addrInfo{
+	d.note(infos, []facts.Address{
 		on(2, "10.0.0.1/24", 0), on(2, "fe80::1/64", 0), on(2, "10.0.0.6/24", 0),
 		on(3, "10.1.0.2/32", 0), on(3, "2001:db8::2/64", 0), on(3, "fe80::2/64", 0),
-		on(4, "10.0.0.4/24", 0),                   // by a kernel that keeps no mark
-		on(3, "10.1.0.5/24", protoRVRRPD), copied, // laid on an interface, and put aside
+		on(4, "10.0.0.4/24", 0),                      // by a kernel that keeps no mark
+		on(3, "10.1.0.5/24", facts.Protocol), copied, // laid on an interface, and put aside
 	})
 	addrs := []conf.Address{}
 	for _, a := range []string{"10.0.0.1", "10.1.0.2", "2001:db8::2", "fe80::1", "fe80::2", "10.0.0.4", "10.1.0.5", "10.0.0.6", "10.0.0.7", "10.9.9.9"} {

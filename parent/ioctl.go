@@ -4,17 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"regexp"
 
 	"golang.org/x/sys/unix"
 )
 
 // netdrv = "ioctl": the address is put on the interface with ioctl(2), under a
 // label of its own, in place of the interface's own (aside.go).
-
-// ourLabel matches the labels that mark such addresses as ours, as IFA_PROTO
-// does for others.
-var ourLabel = regexp.MustCompile(`:rvr[0-9]{1,3}$`)
 
 func (s *slot) label(iface string) string { return fmt.Sprintf("%s:rvr%d", iface, s.vrid) }
 

@@ -1,7 +1,6 @@
 package parent
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/binary"
 	"errors"
@@ -13,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/keeper/facts"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -26,41 +26,6 @@ const (
 	// dumpTries: a dump that a change interrupted is taken again.
 	dumpTries = 10
 )
-
-// linkInfo is what we need to know of an interface.
-type linkInfo struct {
-	Index    int
-	Name     string
-	Up       bool // administratively up, with carrier, and no port of a bridge or bond
-	AdminUp  bool
-	Port     bool   // of a bridge or bond
-	Master   string // the bridge or bond
-	MAC      net.HardwareAddr
-	MTU      int
-	Alias    string
-	Kind     string
-	Lower    int // interface at the bottom of a macvlan, 0 if in another network namespace
-	Group    uint32
-	Loopback bool
-}
-
-// ethernet says whether an interface is one that VRRP runs on: no tunnel, and
-// not the loopback interface.
-func (i linkInfo) ethernet() bool { return !i.Loopback && len(i.MAC) == 6 }
-
-// addrInfo is an address of an interface.
-type addrInfo struct {
-	Index int
-	// Prefix is the address itself, Network what is on the link: the same, but where
-	// there is a peer.
-	Prefix, Network netip.Prefix
-	Proto           uint8
-	Again           bool // it was there before, and put again
-	Host            bool // of scope host
-	// Primary: an advertisement may come from it (RFC 9568 §7.2): IPv4, the
-	// interface's own of a subnet; IPv6, link-local and not tentative.
-	Primary bool
-}
 
 // vaddr is a virtual address as it is put on a device.
 type vaddr struct {
@@ -119,41 +84,6 @@ func openKernel() (*kernel, error) {
 
 func (k *kernel) monitorFD() int { return k.monitor }
 
-// links lists all interfaces.
-func (k *kernel) links() (out []linkInfo, err error) {
-	var list []netlink.Link
-	for range dumpTries {
-		if list, err = netlink.LinkList(); !errors.Is(err, netlink.ErrDumpInterrupted) {
-			break
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	kinds, names := make(map[int]string, len(list)), make(map[int]string, len(list))
-	for _, l := range list {
-		kinds[l.Attrs().Index], names[l.Attrs().Index] = l.Type(), l.Attrs().Name
-	}
-	for _, l := range list {
-		a := l.Attrs()
-		// The IP stack hears nothing on a port of those.
-		port := slices.Contains([]string{"bridge", "bond", "team", "openvswitch"}, kinds[a.MasterIndex])
-		lower := a.ParentIndex
-		if a.NetNsID != -1 {
-			lower = 0
-		}
-		out = append(out, linkInfo{
-			Index: a.Index, Name: a.Name, MAC: a.HardwareAddr, MTU: a.MTU, Alias: a.Alias, Kind: l.Type(), Lower: lower, Group: a.Group,
-			Up:       !port && a.RawFlags&unix.IFF_UP != 0 && a.RawFlags&unix.IFF_LOWER_UP != 0 && a.OperState != netlink.OperDown,
-			Port:     port,
-			Master:   names[a.MasterIndex],
-			AdminUp:  a.RawFlags&unix.IFF_UP != 0,
-			Loopback: a.RawFlags&unix.IFF_LOOPBACK != 0,
-		})
-	}
-	return out, nil
-}
-
 // nameOf is the name that a device has now, "" when it is gone.
 func (k *kernel) nameOf(index int) string {
 	l, err := netlink.LinkByIndex(index)
@@ -161,77 +91,6 @@ func (k *kernel) nameOf(index int) string {
 		return ""
 	}
 	return l.Attrs().Name
-}
-
-// addresses lists the addresses of all interfaces.
-func (k *kernel) addresses() (out []addrInfo, err error) {
-	msgs, err := k.addressMessages(unix.AF_UNSPEC)
-	if err != nil {
-		return nil, err
-	}
-	for _, m := range msgs {
-		if a, err := parseAddress(m); err != nil {
-			return nil, err
-		} else if a.Prefix.IsValid() {
-			out = append(out, a)
-		}
-	}
-	return out, nil
-}
-
-// addressMessages lists them as the kernel does. The library's own listing
-// does not show who added an address.
-func (k *kernel) addressMessages(family int) (msgs []addrMsg, err error) {
-	for range dumpTries {
-		req := nl.NewNetlinkRequest(unix.RTM_GETADDR, unix.NLM_F_DUMP)
-		req.AddData(nl.NewIfAddrmsg(family))
-		if msgs, err = req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWADDR); !errors.Is(err, nl.ErrDumpInterrupted) {
-			break
-		}
-	}
-	return msgs, err
-}
-
-// parseAddress reads the body of a message about an address, of the kernel's or
-// as a lock's file has kept it.
-func parseAddress(m []byte) (a addrInfo, err error) {
-	var local, peer netip.Addr
-	whole := len(m) >= unix.SizeofIfAddrmsg && attributes(m[unix.SizeofIfAddrmsg:], func(kind uint16, value []byte) {
-		switch kind {
-		case unix.IFA_LOCAL:
-			local, _ = netip.AddrFromSlice(value)
-		case unix.IFA_ADDRESS:
-			peer, _ = netip.AddrFromSlice(value)
-		case unix.IFA_LABEL:
-			if ourLabel.Match(bytes.TrimRight(value, "\x00")) {
-				a.Proto = protoRVRRPD
-			}
-		case unix.IFA_CACHEINFO: // when it was made, and changed last, behind two lifetimes
-			a.Again = len(value) >= 16 && !bytes.Equal(value[8:12], value[12:16])
-		case ifaProto:
-			if len(value) > 0 {
-				a.Proto = value[0]
-			}
-		}
-	})
-	if !whole {
-		return a, errors.New("netlink: damaged message about an address")
-	}
-	msg := nl.DeserializeIfAddrmsg(m)
-	a.Index, a.Host = int(msg.Index), msg.Scope == unix.RT_SCOPE_HOST
-	a.Network = netip.PrefixFrom(peer, int(msg.Prefixlen))
-	if !local.IsValid() {
-		local = peer
-	}
-	if a.Prefix = netip.PrefixFrom(local, int(msg.Prefixlen)); a.Prefix == anchor.Prefix {
-		a.Proto = protoRVRRPD
-	}
-	if local.Is4() {
-		a.Primary = msg.Scope == unix.RT_SCOPE_UNIVERSE && msg.Flags&unix.IFA_F_SECONDARY == 0
-	} else {
-		a.Primary = local.IsLinkLocalUnicast() && msg.Flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) == 0
-	}
-	return a, nil
 }
 
 // enslaved says whether a device has a master, a VRF perhaps.
@@ -390,7 +249,7 @@ func addrRequest(kind, flags, dev int, a vaddr) *nl.NetlinkRequest {
 			f |= unix.IFA_F_NOPREFIXROUTE
 		}
 		req.AddData(nl.NewRtAttr(unix.IFA_FLAGS, binary.NativeEndian.AppendUint32(nil, f)))
-		req.AddData(nl.NewRtAttr(ifaProto, []byte{protoRVRRPD}))
+		req.AddData(nl.NewRtAttr(facts.IFAProto, []byte{facts.Protocol}))
 		if a.Host { // a kernel that knows no mark shall tell it, too
 			req.AddData(nl.NewRtAttr(unix.IFA_LABEL, nl.ZeroTerminated("host:rvr0")))
 		}

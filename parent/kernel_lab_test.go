@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/keeper/facts"
 	"golang.org/x/sys/unix"
 )
 
@@ -59,17 +60,17 @@ func ip(args string) error {
 	return nil
 }
 
-func find(t *testing.T, k *kernel, name string) linkInfo {
+func find(t *testing.T, k *kernel, name string) facts.Link {
 	t.Helper()
-	links, err := k.links()
+	links, err := facts.Links()
 	if err != nil {
 		t.Error(err)
-		return linkInfo{}
+		return facts.Link{}
 	}
-	i := slices.IndexFunc(links, func(l linkInfo) bool { return l.Name == name })
+	i := slices.IndexFunc(links, func(l facts.Link) bool { return l.Name == name })
 	if i < 0 {
 		t.Errorf("no interface %s in %+v", name, links)
-		return linkInfo{}
+		return facts.Link{}
 	}
 	return links[i]
 }
@@ -103,12 +104,12 @@ func TestKernelAcquireAndRelease(t *testing.T) {
 			t.Errorf("device: %+v", l)
 		}
 		ours := func() (out []string) {
-			addrs, err := k.addresses()
+			addrs, err := facts.Addresses()
 			if err != nil {
 				t.Error(err)
 			}
 			for _, a := range addrs {
-				if a.Index == dev && a.Proto == protoRVRRPD {
+				if a.Index == dev && a.Proto == facts.Protocol {
 					out = append(out, a.Prefix.String())
 				}
 			}
@@ -169,7 +170,7 @@ func TestKernelNetworks(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		addrs, err := k.addresses()
+		addrs, err := facts.Addresses()
 		info := find(t, k, "eth0")
 		l := &link{linkName: linkName{"eth0", ipc.IPv4}, index: info.Index}
 		state := l.facts(info, addrs)
@@ -195,8 +196,8 @@ func TestKernelManyAddresses(t *testing.T) {
 		if err := k.acquire(dev, true, many); err != nil {
 			t.Error(err)
 		}
-		addrs, err := k.addresses()
-		addrs = slices.DeleteFunc(addrs, func(a addrInfo) bool { return a.Proto != protoRVRRPD })
+		addrs, err := facts.Addresses()
+		addrs = slices.DeleteFunc(addrs, func(a facts.Address) bool { return a.Proto != facts.Protocol })
 		if err != nil || len(addrs) != len(many) {
 			t.Errorf("%d addresses, %v", len(addrs), err)
 		}
@@ -416,7 +417,7 @@ func TestIPv6(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		addrs, err := k.addresses()
+		addrs, err := facts.Addresses()
 		if err != nil {
 			t.Error(err)
 		}

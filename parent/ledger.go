@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/keeper/facts"
+	"github.com/rvrrpd/rvrrpd/records"
 )
 
 // slot is one virtual router as the parent sees it: its grant, and the
@@ -165,7 +167,7 @@ func (d *daemon) answering(to []renewed, s *slot) []renewed {
 // note remembers which addresses this host has itself, on whatever interface: all
 // but those that a daemon like us has put there, which are marked or on a device of
 // its; what is put aside (aside.go) it has, too. A link-local one of IPv6 is another one on each interface.
-func (d *daemon) note(infos []linkInfo, addrs []addrInfo) {
+func (d *daemon) note(infos []facts.Link, addrs []facts.Address) {
 	d.hosts = make(map[netip.Addr]bool)
 	devices := make(map[int]bool)
 	for _, i := range infos {
@@ -173,7 +175,7 @@ func (d *daemon) note(infos []linkInfo, addrs []addrInfo) {
 	}
 	for _, a := range addrs {
 		left := slices.ContainsFunc(d.links, func(l *link) bool { return l.index == a.Index && slices.Contains(l.left, vaddr{Prefix: a.Prefix}) })
-		if ip := a.Prefix.Addr(); (a.Proto != protoRVRRPD || a.Host) && !devices[a.Index] && !left && !ofLink(ip) {
+		if ip := a.Prefix.Addr(); (a.Proto != facts.Protocol || a.Host) && !devices[a.Index] && !left && !ofLink(ip) {
 			d.hosts[ip] = true
 		}
 	}
@@ -181,7 +183,9 @@ func (d *daemon) note(infos []linkInfo, addrs []addrInfo) {
 
 // hasItself says whether this host has an address without us: a link on it, or
 // any interface. It answers whatever becomes of us.
-func (d *daemon) hasItself(l *link, ip netip.Addr) bool { return d.hosts[ip] || isOn(l.prefixes, ip) }
+func (d *daemon) hasItself(l *link, ip netip.Addr) bool {
+	return d.hosts[ip] || records.Has(l.prefixes, ip)
+}
 
 // ofLink says whether an address means another one on each link.
 func ofLink(ip netip.Addr) bool { return ip.Is6() && ip.IsLinkLocalUnicast() }

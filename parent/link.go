@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/keeper/facts"
+	"github.com/rvrrpd/rvrrpd/records"
 )
 
 // link is an interface of the configuration, there or not, and the family
@@ -70,7 +72,7 @@ func (d *daemon) compare() error {
 	if err != nil {
 		return err
 	}
-	byName := make(map[string]linkInfo, len(infos))
+	byName := make(map[string]facts.Link, len(infos))
 	d.called = make(map[int]string, len(infos))
 	for _, i := range infos {
 		byName[i.Name], d.called[i.Index] = i, i.Name
@@ -124,27 +126,14 @@ func (d *daemon) compare() error {
 	return errors.Join(append(errs, d.enforce())...)
 }
 
-// dumped lists what there is.
-func (k *kernel) dumped() ([]linkInfo, []addrInfo, error) {
-	infos, err := k.links()
-	if err != nil {
-		return nil, nil, fmt.Errorf("interfaces: %w", err)
-	}
-	addrs, err := k.addresses()
-	if err != nil {
-		return nil, nil, fmt.Errorf("addresses: %w", err)
-	}
-	return infos, addrs, nil
-}
-
 // unusable says why nothing can be sent or received on a link, "" if it can.
-func (l *link) unusable(info linkInfo, up bool) string {
+func (l *link) unusable(info facts.Link, up bool) string {
 	switch {
 	case l.narrow:
 		return "its MTU is too small for IPv6"
 	case info.Index == 0:
 		return "there is no such interface"
-	case !info.ethernet():
+	case !info.Ethernet():
 		return "it is not an Ethernet interface"
 	case info.Port:
 		return "it is a port of " + info.Master
@@ -230,7 +219,7 @@ func (d *daemon) wanted() (r rules) {
 		l := d.links[s.link]
 		for _, a := range s.addrs {
 			switch {
-			case s.own && (s.ownership == ipc.OwnsAll || s.held && isOn(l.prefixes, a.Addr)):
+			case s.own && (s.ownership == ipc.OwnsAll || s.held && records.Has(l.prefixes, a.Addr)):
 				r.owned = append(r.owned, owned{l.index, a.Addr})
 			case s.ownership == ipc.OwnsAll || s.accept || d.hasItself(l, a.Addr):
 			case ofLink(a.Addr):
@@ -253,38 +242,31 @@ func (d *daemon) wanted() (r rules) {
 // whether the link is usable, the networks on it, that of the address to speak from at
 // the front, and that address: its first, but a
 // virtual one that it owns only if it has no other.
-func (l *link) facts(info linkInfo, addrs []addrInfo) ipc.LinkState {
-	l.prefixes, l.left = l.prefixes[:0], l.left[:0]
-	state, networks := ipc.LinkState{Link: l.id}, []netip.Prefix(nil)
+func (l *link) facts(info facts.Link, addrs []facts.Address) ipc.LinkState {
+	own := facts.Usable{Prefixes: l.prefixes[:0]}
+	l.left = l.left[:0]
 	if l.aside != nil && l.index != 0 { // they are its own, though not there
-		l.prefixes = append(l.prefixes, l.aside.prefixes...)
+		own.Prefixes = append(own.Prefixes, l.aside.prefixes...)
 		for _, m := range l.aside.addrs {
-			info, _ := parseAddress(m) // which has been read when it was put aside
-			networks = append(networks, info.Network)
+			info, _ := facts.ParseAddress(m) // which has been read when it was put aside
+			own.Networks = append(own.Networks, info.Network)
 		}
 		if info.Up {
-			state.Up, state.Primary = true, l.aside.primary
+			own.Up, own.Primary = true, l.aside.primary
 		}
 	}
 	for _, a := range addrs {
-		if l.index == 0 || a.Index != l.index || a.Proto == protoRVRRPD || a.Prefix.Addr().Is4() != (l.family == ipc.IPv4) {
+		if l.index == 0 || a.Index != l.index || a.Proto == facts.Protocol || a.Prefix.Addr().Is4() != (l.family == ipc.IPv4) {
 			continue
 		}
 		if l.leftover(a) {
 			l.left = append(l.left, vaddr{Prefix: a.Prefix})
 			continue
 		}
-		l.prefixes, networks = append(l.prefixes, a.Prefix), append(networks, a.Network)
-		if ip := a.Prefix.Addr(); info.Up && a.Primary && (!state.Up || l.virtual(state.Primary) && !l.virtual(ip)) {
-			state.Up, state.Primary = true, ip
-		}
+		own.Take(a, info.Up, l.virtual)
 	}
-	first := slices.IndexFunc(l.prefixes, func(p netip.Prefix) bool { return p.Addr() == state.Primary })
-	if first >= 0 && l.family == ipc.IPv4 && len(networks) <= len(state.Networks) {
-		networks[0], networks[first] = networks[first], networks[0]
-		copy(state.Networks[:], networks)
-	}
-	return state
+	l.prefixes = own.Prefixes
+	return own.State(l.id, l.family)
 }
 
 // virtual says whether ip is a virtual address on this link.
@@ -311,7 +293,7 @@ func (d *daemon) tell(l *link, state ipc.LinkState, cause string) {
 }
 
 // attachOrWait attaches a link, or tells why not and waits for the next attempt.
-func (d *daemon) attachOrWait(l *link, info linkInfo) error {
+func (d *daemon) attachOrWait(l *link, info facts.Link) error {
 	err := d.attach(l, info)
 	if l.trouble.about(err, d.now) {
 		d.log.Error("interface not usable", "link", l.linkName, "error", err)
@@ -326,8 +308,8 @@ func (d *daemon) attachOrWait(l *link, info linkInfo) error {
 // attach prepares an interface that has appeared: a socket to send through,
 // membership of the group, and the devices of its virtual routers, down
 // until they are needed.
-func (d *daemon) attach(l *link, info linkInfo) (err error) {
-	if !info.ethernet() { // made since the start
+func (d *daemon) attach(l *link, info facts.Link) (err error) {
+	if !info.Ethernet() { // made since the start
 		return fmt.Errorf("%s: not an Ethernet interface", l.name)
 	}
 	d.tellConflicts(l.family)

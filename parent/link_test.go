@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/keeper/facts"
 )
 
 // TestFailedDump: when the kernel does not list what there is, we look again,
@@ -22,7 +23,7 @@ func TestFailedDump(t *testing.T) {
 	l := &link{linkName: linkName{"eth0", ipc.IPv4}, again: 1}
 	d := &daemon{
 		log: slog.New(slog.NewTextHandler(&said, nil)), now: 1, respawn: never, leaseCheck: never, settingsNext: never, unwalled: true, links: []*link{l},
-		dump: func() ([]linkInfo, []addrInfo, error) {
+		dump: func() ([]facts.Link, []facts.Address, error) {
 			if dumps++; fails {
 				return nil, nil, errors.New("interrupted")
 			}
@@ -92,19 +93,19 @@ func TestComplaint(t *testing.T) {
 func TestUnusable(t *testing.T) {
 	t.Parallel()
 	l := &link{index: 3}
-	up := linkInfo{Index: 3, AdminUp: true, Up: true, MAC: make(net.HardwareAddr, 6)}
-	with := func(change func(i *linkInfo)) linkInfo { i := up; change(&i); return i }
+	up := facts.Link{Index: 3, AdminUp: true, Up: true, MAC: make(net.HardwareAddr, 6)}
+	with := func(change func(i *facts.Link)) facts.Link { i := up; change(&i); return i }
 	for want, tt := range map[string]struct {
-		info linkInfo
+		info facts.Link
 		up   bool
 	}{
 		"":                                {up, true},
-		"there is no such interface":      {linkInfo{}, false},
-		"it is not an Ethernet interface": {with(func(i *linkInfo) { i.MAC = nil }), false},
-		"it is a port of br9":             {with(func(i *linkInfo) { i.Port, i.Up, i.Master = true, false, "br9" }), false},
-		"it is another interface":         {with(func(i *linkInfo) { i.Index = 4 }), false},
-		"it is set down":                  {with(func(i *linkInfo) { i.AdminUp, i.Up = false, false }), false},
-		"it has no carrier":               {with(func(i *linkInfo) { i.Up = false }), false},
+		"there is no such interface":      {facts.Link{}, false},
+		"it is not an Ethernet interface": {with(func(i *facts.Link) { i.MAC = nil }), false},
+		"it is a port of br9":             {with(func(i *facts.Link) { i.Port, i.Up, i.Master = true, false, "br9" }), false},
+		"it is another interface":         {with(func(i *facts.Link) { i.Index = 4 }), false},
+		"it is set down":                  {with(func(i *facts.Link) { i.AdminUp, i.Up = false, false }), false},
+		"it has no carrier":               {with(func(i *facts.Link) { i.Up = false }), false},
 		"it has no address to speak from": {up, false},
 	} {
 		if got := l.unusable(tt.info, tt.up); got != want {

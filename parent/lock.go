@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/rvrrpd/rvrrpd/children"
 	"golang.org/x/sys/unix"
 )
 
@@ -110,7 +111,7 @@ func takeLock(path string) (*os.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err = ownFile(int(f.Fd()), recordMax); err == nil {
+		if err = children.OwnFile(int(f.Fd()), recordMax); err == nil {
 			err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		}
 		if err != nil {

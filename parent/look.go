@@ -38,7 +38,7 @@ func (d *daemon) look(s *slot, l *link, peer netip.Addr) ipc.Code {
 	l.tapUntil = max(l.tapUntil, d.now+max(lookTime, int64(float64(s.interval)*lookIntervals)))
 	asked := []netip.Addr{peer}
 	if !peer.IsValid() {
-		asked = s.record().Addresses
+		asked = s.told.Addresses
 	}
 	for _, a := range asked {
 		// An interface that is busy asks another time.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/rvrrpd/rvrrpd/keeper/facts"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
@@ -12,12 +13,6 @@ import (
 // Beside others' addresses, on an interface that is not our own device, ours
 // are told by the protocol number that the kernel keeps for us (IFA_PROTO), or
 // by their label (netdrv = "ioctl").
-
-// protoRVRRPD marks the addresses we add (IFA_PROTO): the protocol's own number.
-const protoRVRRPD = 112
-
-// ifaProto is IFA_PROTO. Older kernels pass over it.
-const ifaProto = 11
 
 // version is that of a kernel.
 type version struct{ major, minor int }
@@ -49,7 +44,7 @@ func running() version {
 
 // keepsMarks says whether the kernel remembers who added an address: by its
 // version, or because a distribution has taught it.
-func (k *kernel) keepsMarks() bool { return !running().before(marksSince) || k.knows(ifaProto) }
+func (k *kernel) keepsMarks() bool { return !running().before(marksSince) || k.knows(facts.IFAProto) }
 
 // knows says whether the kernel knows an attribute of addresses that is longer
 // than nothing. It is asked to delete one on no interface, with an empty
@@ -80,10 +75,10 @@ func (d *daemon) recognize(next []*slot) error {
 // suits refuses interfaces that are there and that VRRP cannot run on, however
 // long we waited.
 func (d *daemon) suits(next []*slot) error {
-	infos, err := d.kernel.links()
-	infos = slices.DeleteFunc(infos, linkInfo.ethernet)
+	infos, err := facts.Links()
+	infos = slices.DeleteFunc(infos, facts.Link.Ethernet)
 	for _, s := range next {
-		if s != nil && slices.ContainsFunc(infos, func(i linkInfo) bool { return i.Name == d.links[s.link].name }) {
+		if s != nil && slices.ContainsFunc(infos, func(i facts.Link) bool { return i.Name == d.links[s.link].name }) {
 			return fmt.Errorf("%w: %s: %s is not an Ethernet interface, and VRRP runs on no other", ErrConfiguration, s.name, d.links[s.link].name)
 		}
 	}

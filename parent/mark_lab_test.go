@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/keeper/facts"
 )
 
 // TestKnows: this kernel knows our mark, and no attribute that nobody has
@@ -19,14 +20,14 @@ func TestKnows(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		before, err := k.addresses()
+		before, err := facts.Addresses()
 		if err != nil {
 			t.Error(err)
 		}
-		if !k.marks || !k.knows(ifaProto) || k.knows(100) {
-			t.Errorf("keeps marks: %v; knows IFA_PROTO: %v, another: %v", k.marks, k.knows(ifaProto), k.knows(100))
+		if !k.marks || !k.knows(facts.IFAProto) || k.knows(100) {
+			t.Errorf("keeps marks: %v; knows IFA_PROTO: %v, another: %v", k.marks, k.knows(facts.IFAProto), k.knows(100))
 		}
-		if after, err := k.addresses(); err != nil || !slices.Equal(before, after) {
+		if after, err := facts.Addresses(); err != nil || !slices.Equal(before, after) {
 			t.Errorf("%v, before %v: %v", after, before, err)
 		}
 	})
@@ -60,11 +61,11 @@ func TestWhoseAddress(t *testing.T) {
 				t.Error(err)
 			}
 			look := func() {
-				addrs, err := k.addresses()
+				addrs, err := facts.Addresses()
 				if err != nil {
 					t.Error(err)
 				}
-				l.facts(linkInfo{Index: eth0, Up: true}, addrs)
+				l.facts(facts.Link{Index: eth0, Up: true}, addrs)
 			}
 			if look(); !slices.Contains(l.prefixes, theirs) || slices.Contains(l.prefixes, common) {
 				t.Errorf("others' addresses are %v; want %v among them, not %v", l.prefixes, theirs, common)

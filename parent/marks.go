@@ -90,11 +90,11 @@ func (m marks) raise(other marks) {
 func (d *daemon) marked(h ipc.Header, m ipc.Mark) error {
 	s, who := d.slotOf(h), marker{m.Source, m.Key}
 	form := m.Source == ipc.FormSource
-	if s == nil || form && s.checksum != ipc.ChecksumAuto || !form && s.auth != ipc.AuthHMAC {
+	if s == nil || form && s.told.Checksum != ipc.ChecksumAuto || !form && s.told.Auth != ipc.AuthHMAC {
 		return &violation{reason: "mark of a slot that has nothing to remember"}
 	}
 	old, known := s.marks[who]
-	lasts := form || s.hmac.Monotonic
+	lasts := form || s.told.HMAC.Monotonic
 	if lasts && known && m.Sequence != 0 && !newer(m.Sequence, old) {
 		return nil
 	}
@@ -136,8 +136,8 @@ func (d *daemon) recall(before []*slot, files map[vrID]marks) {
 		now := d.find(s.link, s.vrid)
 		switch {
 		case now == nil || now.marks == nil:
-			d.bygone[d.idOf(s)] = bygone{s.marks, s.hmac.Monotonic || s.auth != ipc.AuthHMAC && d.bygone[d.idOf(s)].forGood}
-		case s.hmac.Monotonic && !now.hmac.Monotonic:
+			d.bygone[d.idOf(s)] = bygone{s.marks, s.told.HMAC.Monotonic || s.told.Auth != ipc.AuthHMAC && d.bygone[d.idOf(s)].forGood}
+		case s.told.HMAC.Monotonic && !now.told.HMAC.Monotonic:
 			d.bygone[d.idOf(s)] = bygone{maps.Clone(s.marks), true}
 		}
 	}
@@ -150,7 +150,7 @@ func (d *daemon) recall(before []*slot, files map[vrID]marks) {
 			continue
 		}
 		id := d.idOf(s)
-		if s.marks.raise(d.bygone[id].marks); s.hmac.Monotonic {
+		if s.marks.raise(d.bygone[id].marks); s.told.HMAC.Monotonic {
 			delete(d.bygone, id)
 		}
 	}

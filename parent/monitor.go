@@ -1,13 +1,13 @@
 package parent
 
 import (
-	"encoding/binary"
 	"errors"
 	"net/netip"
 	"slices"
 	"syscall"
 
 	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/keeper/facts"
 	"golang.org/x/sys/unix"
 )
 
@@ -35,8 +35,8 @@ func (k *kernel) read(b []byte) bool {
 	return err != nil || slices.ContainsFunc(reports, func(m syscall.NetlinkMessage) bool {
 		switch m.Header.Type {
 		case unix.RTM_NEWADDR:
-			a, err := parseAddress(m.Data)
-			return err != nil || a.Proto != protoRVRRPD || !a.Again
+			a, err := facts.ParseAddress(m.Data)
+			return err != nil || a.Proto != facts.Protocol || !a.Again
 		case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
 			to, ok := destination(m.Data)
 			return !ok || k.destinations[to]
@@ -55,28 +55,13 @@ func destination(m []byte) (to netip.Prefix, ok bool) {
 	if m[0] == unix.AF_INET6 {
 		addr = netip.IPv6Unspecified()
 	}
-	ok = attributes(m[unix.SizeofRtMsg:], func(kind uint16, value []byte) {
+	ok = facts.Attributes(m[unix.SizeofRtMsg:], func(kind uint16, value []byte) {
 		if kind == unix.RTA_DST {
 			addr, _ = netip.AddrFromSlice(value)
 		}
 	})
 	to = netip.PrefixFrom(addr, bits)
 	return to, ok && to.IsValid()
-}
-
-// attributes calls a function with each attribute, its type and value, and says
-// whether all are whole. The library's own takes the padding behind the last for
-// granted, and what stands in a lock's file may have been cut off there.
-func attributes(m []byte, each func(kind uint16, value []byte)) bool {
-	for len(m) >= unix.SizeofRtAttr {
-		size := int(binary.NativeEndian.Uint16(m))
-		if size < unix.SizeofRtAttr || size > len(m) {
-			return false
-		}
-		each(binary.NativeEndian.Uint16(m[2:]), m[unix.SizeofRtAttr:size])
-		m = m[min(len(m), (size+3)&^3):]
-	}
-	return true
 }
 
 // changed empties the monitor and says whether the kernel reported anything;

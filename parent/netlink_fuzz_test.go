@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/rvrrpd/rvrrpd/keeper/facts"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
@@ -30,7 +31,7 @@ func addressReport(kind uint16, port uint32, dev int, a vaddr, proto uint8, more
 	for _, part := range req.Data {
 		body = append(body, part.Serialize()...)
 	}
-	if i := bytes.Index(body, nl.NewRtAttr(ifaProto, []byte{protoRVRRPD}).Serialize()[:4]); i >= 0 {
+	if i := bytes.Index(body, nl.NewRtAttr(facts.IFAProto, []byte{facts.Protocol}).Serialize()[:4]); i >= 0 {
 		body[i+4] = proto
 	}
 	for _, m := range more {
@@ -68,8 +69,8 @@ func FuzzReports(f *testing.F) {
 	put, taken := addressReport(unix.RTM_NEWADDR, 0, 3, theirs, 0), addressReport(unix.RTM_DELADDR, port, 3, theirs, 0)
 	for _, pair := range [][2][]byte{
 		{put, taken},
-		{put, addressReport(unix.RTM_NEWADDR, port, 3, theirs, protoRVRRPD, again)},
-		{addressReport(unix.RTM_NEWADDR, port, 4, six, protoRVRRPD, again), addressReport(unix.RTM_DELADDR, 0, 4, six, 0)},
+		{put, addressReport(unix.RTM_NEWADDR, port, 3, theirs, facts.Protocol, again)},
+		{addressReport(unix.RTM_NEWADDR, port, 4, six, facts.Protocol, again), addressReport(unix.RTM_DELADDR, 0, 4, six, 0)},
 		{routeReport(unix.RTM_NEWROUTE, netip.MustParsePrefix("192.0.2.0/24")), routeReport(unix.RTM_DELROUTE, netip.MustParsePrefix("2001:db8::/32"))},
 		{slices.Concat(put, taken, put), netlinkMessage(unix.RTM_NEWLINK, 0, 0, make([]byte, unix.SizeofIfInfomsg))},
 		{put[:len(put)-5], netlinkMessage(unix.RTM_NEWROUTE, 0, 0, []byte{2, 24})},
@@ -89,7 +90,7 @@ func FuzzReports(f *testing.F) {
 		clear(buf)
 		for _, kept := range []map[placed]addrMsg{k.theirs.lost, k.theirs.changed} {
 			for key, report := range kept {
-				a, err := parseAddress(report)
+				a, err := facts.ParseAddress(report)
 				if err != nil || !key.prefix.IsValid() || key != (placed{a.Index, a.Prefix}) {
 					t.Errorf("%v stands for %x: %+v, %v", key, report, a, err)
 				}
@@ -99,7 +100,7 @@ func FuzzReports(f *testing.F) {
 			}
 		}
 		for key, report := range k.theirs.changed {
-			if a, _ := parseAddress(report); a.Proto == protoRVRRPD {
+			if a, _ := facts.ParseAddress(report); a.Proto == facts.Protocol {
 				t.Errorf("%v is ours: %x", key, report)
 			}
 		}
@@ -116,7 +117,7 @@ func passedOver(t *testing.T, k *kernel, datagram []byte) {
 	for _, m := range reports {
 		switch m.Header.Type {
 		case unix.RTM_NEWADDR: // one of ours that was put again
-			if !bytes.Contains(m.Data, []byte{protoRVRRPD}) && !bytes.Contains(m.Data, []byte("rvr")) && !bytes.Contains(m.Data, anchor.Prefix.Addr().AsSlice()) {
+			if !bytes.Contains(m.Data, []byte{facts.Protocol}) && !bytes.Contains(m.Data, []byte("rvr")) && !bytes.Contains(m.Data, anchor.Prefix.Addr().AsSlice()) {
 				t.Errorf("an address of somebody else's: %x", m.Data)
 			}
 		case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:

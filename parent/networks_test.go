@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/keeper/facts"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
@@ -24,10 +25,10 @@ func peerMessage(local, peer string) addrMsg {
 }
 
 // peered is what is read of it.
-func peered(t *testing.T, local, peer string) addrInfo {
+func peered(t *testing.T, local, peer string) facts.Address {
 	t.Helper()
 	p := netip.MustParsePrefix(peer)
-	a, err := parseAddress(peerMessage(local, peer))
+	a, err := facts.ParseAddress(peerMessage(local, peer))
 	if err != nil || a.Prefix != netip.PrefixFrom(netip.MustParseAddr(local), p.Bits()) {
 		t.Fatal(a.Prefix, err)
 	}
@@ -38,35 +39,35 @@ func peered(t *testing.T, local, peer string) addrInfo {
 // alone, and of none where they are too many; who reads the log is not.
 func TestNetworks(t *testing.T) {
 	t.Parallel()
-	at := func(text string, proto int) addrInfo {
+	at := func(text string, proto int) facts.Address {
 		p := netip.MustParsePrefix(text)
-		return addrInfo{Index: 3, Prefix: p, Network: p, Proto: uint8(proto), Primary: true}
+		return facts.Address{Index: 3, Prefix: p, Network: p, Proto: uint8(proto), Primary: true}
 	}
-	peer := func(local, peer string) addrInfo { return peered(t, local, peer) }
+	peer := func(local, peer string) facts.Address { return peered(t, local, peer) }
 	second := at("10.0.0.7/32", 0)
 	second.Primary = false
-	var many []addrInfo
+	var many []facts.Address
 	var texts []string
 	for i := range ipc.MaxNetworks + 1 {
 		texts = append(texts, fmt.Sprintf("10.%d.0.1/16", i))
 		many = append(many, at(texts[i], 0))
 	}
-	up := linkInfo{Index: 3, Name: "eth0", Up: true}
+	up := facts.Link{Index: 3, Name: "eth0", Up: true}
 	for _, tt := range []struct {
 		name   string
 		family ipc.Family
-		info   linkInfo
-		addrs  []addrInfo
+		info   facts.Link
+		addrs  []facts.Address
 		want   []string
 	}{
-		{"two", ipc.IPv4, up, []addrInfo{at("10.0.0.1/24", 0), at("10.1.0.1/16", 0), at("2001:db8::1/64", 0)}, []string{"10.0.0.1/24", "10.1.0.1/16"}},
-		{"a peer", ipc.IPv4, up, []addrInfo{peer("10.0.0.1", "10.0.1.2/24")}, []string{"10.0.1.2/24"}},
-		{"a single peer", ipc.IPv4, up, []addrInfo{peer("10.0.0.1", "10.0.1.2/32"), at("10.1.0.1/24", 0)}, []string{"10.0.1.2/32", "10.1.0.1/24"}},
-		{"no peer", ipc.IPv4, up, []addrInfo{peer("10.0.0.1", "10.0.0.1/24")}, []string{"10.0.0.1/24"}},
-		{"the primary one first", ipc.IPv4, up, []addrInfo{second, at("10.0.0.1/24", 0), at("10.1.0.1/16", 0)}, []string{"10.0.0.1/24", "10.0.0.7/32", "10.1.0.1/16"}},
-		{"and a virtual one", ipc.IPv4, up, []addrInfo{at("10.0.0.1/24", 0), at("10.0.0.254/24", protoRVRRPD)}, []string{"10.0.0.1/24"}},
-		{"IPv6", ipc.IPv6, up, []addrInfo{at("fe80::1/64", 0)}, nil},
-		{"down", ipc.IPv4, linkInfo{Index: 3, Name: "eth0"}, []addrInfo{at("10.0.0.1/24", 0)}, nil},
+		{"two", ipc.IPv4, up, []facts.Address{at("10.0.0.1/24", 0), at("10.1.0.1/16", 0), at("2001:db8::1/64", 0)}, []string{"10.0.0.1/24", "10.1.0.1/16"}},
+		{"a peer", ipc.IPv4, up, []facts.Address{peer("10.0.0.1", "10.0.1.2/24")}, []string{"10.0.1.2/24"}},
+		{"a single peer", ipc.IPv4, up, []facts.Address{peer("10.0.0.1", "10.0.1.2/32"), at("10.1.0.1/24", 0)}, []string{"10.0.1.2/32", "10.1.0.1/24"}},
+		{"no peer", ipc.IPv4, up, []facts.Address{peer("10.0.0.1", "10.0.0.1/24")}, []string{"10.0.0.1/24"}},
+		{"the primary one first", ipc.IPv4, up, []facts.Address{second, at("10.0.0.1/24", 0), at("10.1.0.1/16", 0)}, []string{"10.0.0.1/24", "10.0.0.7/32", "10.1.0.1/16"}},
+		{"and a virtual one", ipc.IPv4, up, []facts.Address{at("10.0.0.1/24", 0), at("10.0.0.254/24", facts.Protocol)}, []string{"10.0.0.1/24"}},
+		{"IPv6", ipc.IPv6, up, []facts.Address{at("fe80::1/64", 0)}, nil},
+		{"down", ipc.IPv4, facts.Link{Index: 3, Name: "eth0"}, []facts.Address{at("10.0.0.1/24", 0)}, nil},
 		{"as many as there is room for", ipc.IPv4, up, many[1:], texts[1:]},
 		{"too many", ipc.IPv4, up, many, nil},
 	} {

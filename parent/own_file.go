@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/rvrrpd/rvrrpd/children"
 	"golang.org/x/sys/unix"
 )
 
@@ -78,7 +79,7 @@ func OwnDirectory(dir string, users ...int) (string, error) {
 		case at != full && st.Mode&unix.S_ISVTX != 0: // what is in it, its owner alone can exchange
 			st.Mode &^= 0o022
 		}
-		if st.Mode&unix.S_IFMT != unix.S_IFDIR || foreign(&st) {
+		if st.Mode&unix.S_IFMT != unix.S_IFDIR || children.Foreign(&st) {
 			return "", fmt.Errorf("%s: mode %o, owner %d; %s", at, st.Mode, st.Uid, acceptedDirectory)
 		}
 		if at == "/" {
@@ -109,7 +110,7 @@ func OpenOwn(path string, flags int, mode os.FileMode) (*os.File, error) {
 	}
 	var st unix.Stat_t
 	err = unix.Fstat(int(f.Fd()), &st)
-	if kind := st.Mode & unix.S_IFMT; err == nil && (kind != unix.S_IFREG && kind != unix.S_IFIFO || foreign(&st) || st.Nlink != 1 || st.Mode&0o111 != 0) {
+	if kind := st.Mode & unix.S_IFMT; err == nil && (kind != unix.S_IFREG && kind != unix.S_IFIFO || children.Foreign(&st) || st.Nlink != 1 || st.Mode&0o111 != 0) {
 		err = fmt.Errorf("%s: mode %o, owner %d, %d names; accepted: a new file, or one with one name that only root can write, or the service user, and nobody execute", path, st.Mode, st.Uid, st.Nlink)
 	}
 	if err != nil {
@@ -128,30 +129,9 @@ func openOurs(path string, max int64) (*os.File, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	if err = ownFile(int(f.Fd()), max); err != nil {
+	if err = children.OwnFile(int(f.Fd()), max); err != nil {
 		f.Close()
 		return nil, err
 	}
 	return f, nil
-}
-
-// ownFile refuses what is no file of so many bytes at the most that only root and
-// the service user can write.
-func ownFile(fd int, size int64) error {
-	var st unix.Stat_t
-	err := unix.Fstat(fd, &st)
-	switch {
-	case err != nil:
-		return err
-	case st.Mode&unix.S_IFMT != unix.S_IFREG || foreign(&st):
-		return fmt.Errorf("mode %o, owner %d: must be a file that only root can write", st.Mode, st.Uid)
-	case st.Size > size:
-		return fmt.Errorf("holds more than %d bytes", size)
-	}
-	return nil
-}
-
-// foreign says whether somebody else than root and the service user can write.
-func foreign(st *unix.Stat_t) bool {
-	return st.Mode&0o022 != 0 || st.Uid != 0 && int(st.Uid) != os.Geteuid()
 }

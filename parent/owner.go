@@ -9,6 +9,8 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/keeper/facts"
+	"github.com/rvrrpd/rvrrpd/records"
 	"golang.org/x/sys/unix"
 )
 
@@ -26,7 +28,7 @@ const leftHint = "another VRRP daemon that was killed, keepalived for one, may h
 
 // leftover says whether an address of the interface is a virtual one that was
 // left there, as far as the kernel or the operator tells.
-func (l *link) leftover(a addrInfo) bool {
+func (l *link) leftover(a facts.Address) bool {
 	return slices.ContainsFunc(l.slots, func(s *slot) bool {
 		left := s.owner == conf.OwnerFalse || s.owner == conf.OwnerAuto && a.Proto == unix.RTPROT_KEEPALIVED
 		return left && s.advertises(a.Prefix.Addr())
@@ -152,7 +154,7 @@ func (d *daemon) tellOutside(l *link) {
 
 // tellElsewhere tells which of them another interface of this host has itself.
 func (d *daemon) tellElsewhere(l *link) {
-	if those := l.others(&l.elsewhere, func(a conf.Address) bool { return d.hosts[a.Addr] && !isOn(l.prefixes, a.Addr) }); len(those) > 0 {
+	if those := l.others(&l.elsewhere, func(a conf.Address) bool { return d.hosts[a.Addr] && !records.Has(l.prefixes, a.Addr) }); len(those) > 0 {
 		d.log.Warn("another interface of this host itself has virtual addresses", "link", l.linkName, "addresses", those, "hint", "they stay there, and answer whatever the state of the virtual router; give it other ones")
 	}
 }
@@ -176,9 +178,4 @@ func (l *link) others(told *[]netip.Addr, kind func(conf.Address) bool) (those [
 // advertises says whether an address is one of the grant's.
 func (g *grant) advertises(ip netip.Addr) bool {
 	return slices.ContainsFunc(g.addrs, func(a conf.Address) bool { return a.Addr == ip })
-}
-
-// isOn says whether an interface with these prefixes has an address.
-func isOn(link []netip.Prefix, ip netip.Addr) bool {
-	return slices.ContainsFunc(link, func(p netip.Prefix) bool { return p.Addr() == ip })
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/keeper/facts"
 	"golang.org/x/sys/unix"
 )
 
@@ -35,7 +36,7 @@ func TestLeftover(t *testing.T) {
 	}{
 		{conf.OwnerAuto, virtual, 0, true, false},
 		{conf.OwnerAuto, virtual, unix.RTPROT_KEEPALIVED, false, true},
-		{conf.OwnerAuto, virtual, protoRVRRPD, false, false},
+		{conf.OwnerAuto, virtual, facts.Protocol, false, false},
 		{conf.OwnerAuto, real, unix.RTPROT_KEEPALIVED, true, false},
 		{conf.OwnerTrue, virtual, 0, true, false},
 		{conf.OwnerTrue, virtual, unix.RTPROT_KEEPALIVED, true, false},
@@ -45,7 +46,7 @@ func TestLeftover(t *testing.T) {
 	} {
 		_, l := addressed(tt.owner)
 		p := netip.MustParsePrefix(tt.addr)
-		state := l.facts(linkInfo{Index: 3, Up: true}, []addrInfo{{Index: 3, Prefix: p, Proto: tt.proto, Primary: true}})
+		state := l.facts(facts.Link{Index: 3, Up: true}, []facts.Address{{Index: 3, Prefix: p, Proto: tt.proto, Primary: true}})
 		if slices.Contains(l.prefixes, p) != tt.own || slices.Contains(l.left, vaddr{Prefix: p}) != tt.left || state.Up != tt.own {
 			t.Errorf("owner = %v, %s of %d: own %v, left %v, up %v; want own %v, left %v", tt.owner, tt.addr, tt.proto, l.prefixes, l.left, state.Up, tt.own, tt.left)
 		}

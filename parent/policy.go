@@ -96,7 +96,7 @@ func allowMessage(g *grant, b []byte) error {
 		length += 8 // authentication data
 	}
 	switch {
-	case len(b) != length && (g.auth != ipc.AuthHMAC || g.hmac.Mode == 0 || len(b) != length+trailerLen):
+	case len(b) != length && (g.told.Auth != ipc.AuthHMAC || g.told.HMAC.Mode == 0 || len(b) != length+trailerLen):
 		return &violation{g.name, fmt.Sprintf("advertisement of %d bytes for %d addresses", len(b), n)}
 	case b[0] != version<<4|1:
 		return &violation{g.name, fmt.Sprintf("advertisement with version and type %#02x", b[0])}

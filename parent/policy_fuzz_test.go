@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rvrrpd/rvrrpd/children"
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"golang.org/x/sys/unix"
@@ -35,7 +36,7 @@ func fuzzed() *daemon {
 	c.Routers[1].Migration = true
 	c.Routers[4].Auth, c.Routers[4].HMAC = conf.AuthHMAC, &conf.HMAC{ActiveKey: 1, AntiReplay: "time", Window: time.Minute, Mode: "enforce"}
 	d := &daemon{log: slog.New(slog.NewTextHandler(io.Discard, nil)), generation: 2, leaseCheck: never, respawn: never, verdicts: make(map[string]map[ipc.Verdict]int),
-		child: &child{phase: ipc.PhaseRun, deadline: never}}
+		child: &child{Child: &children.Child{}, phase: ipc.PhaseRun, deadline: never}}
 	gs, names := grants(c)
 	for i, n := range names {
 		primary, prefix := v4("10.9.0.1"), netip.MustParsePrefix("10.9.0.1/24")
@@ -60,8 +61,8 @@ func besieged(t *testing.T) (d *daemon, other *ipc.Conn, e *edge) {
 	t.Helper()
 	d = fuzzed()
 	talker, other := talking(t)
-	d.child.control, d.datagram = talker.child.control, talker.datagram
-	d.now, d.heart.next, d.spawner = ipc.Monotonic(), never, &spawner{fd: -1, words: -1}
+	d.child.Control, d.datagram = talker.child.Control, talker.datagram
+	d.now, d.heart.next, d.spawner = ipc.Monotonic(), never, children.Over(-1, -1)
 	var err error
 	if d.kernel, e, err = newEdge(); err != nil {
 		t.Fatal(err)
@@ -209,7 +210,7 @@ func advertised(s *slot, m []byte, primary netip.Addr, source []byte) bool {
 	if version == 2 {
 		length += 8
 	}
-	signed := s.auth == ipc.AuthHMAC && len(m) == length+28
+	signed := s.told.Auth == ipc.AuthHMAC && len(m) == length+28
 	interval := map[uint8][]byte{2: {1}, 3: {0, 100}}[version] // a second
 	ok := (len(m) == length || signed) && len(interval) > 0 && bytes.HasSuffix(m[4:6], interval) && (version == s.version || s.migration && version == 2) && m[0]&15 == 1 && m[1] == s.vrid &&
 		m[2] <= s.priority && int(m[3]) == n && bytes.Equal(source, primary.AsSlice())

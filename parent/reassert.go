@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/keeper/facts"
 	"golang.org/x/sys/unix"
 )
 
@@ -14,8 +15,8 @@ import (
 // and of one that is held the addresses, and that the device is up. A slot that
 // it cannot be put back for is handed over: an Active without addresses is worse
 // than none. The device of a slot that is not held is down: it would forward.
-func (d *daemon) reassert(infos []linkInfo, addrs []addrInfo) {
-	present, devices := make(map[on]bool, len(addrs)), make(map[int]linkInfo, len(infos))
+func (d *daemon) reassert(infos []facts.Link, addrs []facts.Address) {
+	present, devices := make(map[on]bool, len(addrs)), make(map[int]facts.Link, len(infos))
 	for _, a := range addrs {
 		present[on{a.Index, a.Prefix.Addr()}] = true
 	}

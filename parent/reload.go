@@ -11,6 +11,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/vault"
 )
 
 // A reload is one step for us and one for the child. We read and check the
@@ -83,7 +84,7 @@ func (d *daemon) match(c *conf.Config) (next []*slot) {
 
 func newSlot(g *grant) *slot {
 	s := &slot{grant: *g}
-	if s.auth == ipc.AuthHMAC || s.checksum == ipc.ChecksumAuto {
+	if s.told.Auth == ipc.AuthHMAC || s.told.Checksum == ipc.ChecksumAuto {
 		s.marks = make(marks)
 	}
 	return s
@@ -225,7 +226,7 @@ func (d *daemon) prepare(c *conf.Config) error {
 		c.Wipe()
 		return fmt.Errorf("user = %q: another user needs a restart", c.User)
 	}
-	v, err := lockAway(c)
+	v, err := vault.Lock(c.Secrets())
 	if err != nil {
 		return err
 	}
@@ -256,7 +257,7 @@ func (d *daemon) prepare(c *conf.Config) error {
 				d.unlockState(name)
 			}
 		}
-		v.free()
+		v.Free()
 		return err
 	}
 	d.warn(c)

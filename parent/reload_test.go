@@ -10,6 +10,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/keeper/facts"
 )
 
 // TestPrepareUnlocks: a reload that fails after it has locked new interfaces
@@ -117,7 +118,7 @@ func TestBequeath(t *testing.T) {
 func reloading(t *testing.T) (d *daemon, o, s *slot) {
 	t.Helper()
 	d, _, _ = besieged(t)
-	d.dump = func() ([]linkInfo, []addrInfo, error) { return nil, nil, nil }
+	d.dump = func() ([]facts.Link, []facts.Address, error) { return nil, nil, nil }
 	d.old, o = d.slots, d.slots[1]
 	s = newSlot(&o.grant)
 	next := slices.Clone(d.slots)
@@ -140,7 +141,7 @@ func TestUnderWay(t *testing.T) {
 	if d.followRoutes(false); !d.routed {
 		t.Error("routes removed")
 	}
-	d.dump = func() ([]linkInfo, []addrInfo, error) { t.Error("links looked at"); return nil, nil, nil }
+	d.dump = func() ([]facts.Link, []facts.Address, error) { t.Error("links looked at"); return nil, nil, nil }
 	d.resyncAgain, d.links[0].again = d.now, d.now
 	if err := d.watch(false); err != nil || d.resyncAgain != 0 || d.links[0].again != 0 {
 		t.Errorf("%v; looked at again: %d, %d", err, d.resyncAgain, d.links[0].again)

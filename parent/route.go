@@ -9,6 +9,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/keeper/facts"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -22,7 +23,7 @@ const routesRetry = attachRetry
 func (d *daemon) routeRequest(r conf.Route) *netlink.Route {
 	route := &netlink.Route{
 		Dst: &net.IPNet{IP: r.Prefix.Addr().AsSlice(), Mask: net.CIDRMask(r.Prefix.Bits(), r.Prefix.Addr().BitLen())},
-		Gw:  r.NextHop.AsSlice(), Priority: r.Metric, MTU: r.MTU, Protocol: protoRVRRPD,
+		Gw:  r.NextHop.AsSlice(), Priority: r.Metric, MTU: r.MTU, Protocol: facts.Protocol,
 	}
 	for _, s := range d.generations() {
 		if s.held && s.family == ipc.IPv6 && r.NextHop.Is6() && r.NextHop.IsLinkLocalUnicast() {
@@ -38,7 +39,7 @@ func (k *kernel) ownRoutes() (out []netlink.Route, err error) {
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
 		for range dumpTries {
 			var list []netlink.Route
-			list, err = netlink.RouteListFiltered(family, &netlink.Route{Protocol: protoRVRRPD}, netlink.RT_FILTER_PROTOCOL)
+			list, err = netlink.RouteListFiltered(family, &netlink.Route{Protocol: facts.Protocol}, netlink.RT_FILTER_PROTOCOL)
 			if !errors.Is(err, netlink.ErrDumpInterrupted) {
 				out = append(out, list...)
 				break

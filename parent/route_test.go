@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/keeper/facts"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -42,9 +43,9 @@ func TestConcerns(t *testing.T) {
 		{"nothing", nil, false},
 		{"another route", message(24, 186, "10.65.0.0/16"), false},
 		{"another length", message(24, 186, "10.64.0.0/17"), false},
-		{"another of our protocol gone", message(25, protoRVRRPD, "10.65.0.0/16"), false},
+		{"another of our protocol gone", message(25, facts.Protocol, "10.65.0.0/16"), false},
 		{"the default route of the other family", message(24, 186, "0.0.0.0/0"), false},
-		{"ours gone", message(25, protoRVRRPD, "10.64.0.0/16"), true},
+		{"ours gone", message(25, facts.Protocol, "10.64.0.0/16"), true},
 		{"somebody's in the place of ours", message(24, 186, "10.64.0.0/16"), true},
 		{"and gone", message(25, 186, "10.64.0.0/16"), true},
 		{"the default route", message(24, 186, "::/0"), true},

@@ -12,8 +12,11 @@ import (
 	"os"
 	"time"
 
+	"github.com/rvrrpd/rvrrpd/children"
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/keeper/facts"
+	"github.com/rvrrpd/rvrrpd/vault"
 	"github.com/rvrrpd/rvrrpd/walls"
 	"github.com/rvrrpd/rvrrpd/walls/account"
 	"golang.org/x/sys/unix"
@@ -37,8 +40,8 @@ type daemon struct {
 	loaded        *conf.Config // under way
 	old           []*slot      // of the generation before, while the child has not taken over the next
 	pending       bool         // a reload waits
-	vault         *vault       // the secrets of the slots
-	oldVault      *vault       // those of old
+	vault         *vault.Vault // the secrets of the slots
+	oldVault      *vault.Vault // those of old
 	confided      bool         // there are secrets in outgoing
 	stateDir      string
 	stateDirty    bool                // marks have changed since they were written
@@ -82,15 +85,13 @@ type daemon struct {
 	settingsNext  int64            // when to look at them
 	settingsAt    int              // the slot whose were looked at last
 	called        map[int]string   // interfaces, when all were looked at
-	dump          func() ([]linkInfo, []addrInfo, error)
+	dump          func() ([]facts.Link, []facts.Address, error)
 	resyncAgain   int64     // when to look at everything once more, 0 for not
 	resyncTrouble complaint // about that
 	recv          map[ipc.Family]*receiver
-	spawner       *spawner
-	sniff         *ipc.Sniff // what the child is told instead of running virtual routers; nil: nothing
+	spawner       *children.Spawner
 	manager       *manager
 	heart         heart
-	program       int    // the child's program, O_PATH
 	user          string // the child's user, as configured
 	uid           int    // and its number
 	group         uint32
@@ -173,7 +174,7 @@ func Run(o Options) (err error) {
 	if err := walls.MustHave(kept, "start the daemon as root, or with these in its ambient set"); err != nil {
 		return err
 	}
-	uid, gid, err := identity(c.User)
+	uid, gid, err := children.Identity(c.User)
 	if err != nil {
 		return err
 	}
@@ -181,10 +182,10 @@ func Run(o Options) (err error) {
 	if d.user, d.uid = c.User, uid; uid == account.Nobody || uid == nobody {
 		log.Warn("network process runs as nobody, whom any other process of nobody can stop", "hint", "a user of its own", "command", makeUser)
 	}
-	if d.spawner, err = startSpawner(uid, gid); err != nil {
+	if d.spawner, err = children.Start(uid, gid); err != nil {
 		return err
 	}
-	defer d.spawner.close()
+	defer d.spawner.Close()
 	if d.manager, err = openManager(); err != nil {
 		return err
 	}
@@ -269,7 +270,7 @@ func (d *daemon) wait(signals int) (ready [fdCount]bool, err error) {
 		}
 	}
 	if c := d.child; c != nil {
-		fds[fdControl].Fd = int32(c.control.FD())
+		fds[fdControl].Fd = int32(c.Control.FD())
 	}
 	timeout := time.Duration(-1)
 	if next := d.next(); next != never {
@@ -434,7 +435,7 @@ func (d *daemon) flush() error {
 	if d.child == nil {
 		return nil
 	}
-	err := d.outgoing.Flush(d.child.control.Send)
+	err := d.outgoing.Flush(d.child.Control.Send)
 	if d.confided {
 		d.outgoing.Wipe()
 		d.confided = false

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rvrrpd/rvrrpd/keeper/facts"
 	"golang.org/x/sys/unix"
 )
 
@@ -94,7 +95,7 @@ func FuzzRecord(f *testing.F) {
 		}
 		of := 0
 		for i, m := range w.aside.addrs {
-			a, err := parseAddress(m)
+			a, err := facts.ParseAddress(m)
 			if of == 0 {
 				of = a.Index
 			}
@@ -122,7 +123,7 @@ func FuzzAddress(f *testing.F) {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, m []byte) {
-		a, err := parseAddress(m)
+		a, err := facts.ParseAddress(m)
 		if err == nil && (len(m) < unix.SizeofIfAddrmsg || a.Prefix.IsValid() && !a.Prefix.Addr().IsValid()) {
 			t.Errorf("%x: %+v", m, a)
 		}
@@ -157,8 +158,8 @@ func FuzzInherit(f *testing.F) {
 			if len(s.marks) > marksMax+1 {
 				t.Errorf("%s: %d marks", s.name, len(s.marks))
 			}
-			s.confirms(one, linkInfo{Index: one.Index, Name: one.Device, Kind: "macvlan", MAC: s.mac[:]}, linkInfo{Index: 1, Name: "eth0"}, 1)
-			d.resume(s, one, linkInfo{})
+			s.confirms(one, facts.Link{Index: one.Index, Name: one.Device, Kind: "macvlan", MAC: s.mac[:]}, facts.Link{Index: 1, Name: "eth0"}, 1)
+			d.resume(s, one, facts.Link{})
 			for _, a := range s.placed {
 				addrRequest(unix.RTM_DELADDR, 0, s.index, a).Serialize()
 			}

@@ -3,17 +3,13 @@ package parent
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 	"log/slog"
 	"net/netip"
-	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
-	"unsafe"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/rvrrpd/rvrrpd/children"
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"golang.org/x/sys/unix"
@@ -30,46 +26,6 @@ func hmacConfig() *conf.Config {
 		{VRID: 3, Version: 2, Interface: "eth0", Priority: 100, AdverInterval: time.Second, Auth: conf.AuthNone,
 			Addresses: []conf.Address{{Addr: netip.MustParseAddr("10.0.0.3")}}},
 	}}
-}
-
-// TestLockAway: the secrets are moved, and wiped where they were.
-func TestLockAway(t *testing.T) {
-	t.Parallel()
-	c := hmacConfig()
-	was := [][]byte{c.Routers[0].HMAC.Keys[0].Value, c.Routers[0].HMAC.Keys[1].Value, c.Routers[1].Secret}
-	v, err := lockAway(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, b := range was {
-		if len(bytes.Trim(b, "\x00")) != 0 {
-			t.Errorf("secret %d is still where it was: %q", i, b)
-		}
-	}
-	gs, _ := grants(c)
-	want := []ipc.Secret{{ID: 1, Value: bytes.Repeat([]byte("one."), 8)}, {ID: 2, Value: bytes.Repeat([]byte("two."), 16)}}
-	if diff := cmp.Diff(want, gs[0].secrets); diff != "" {
-		t.Errorf("keys (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff([]ipc.Secret{{Value: []byte("hunter2")}}, gs[1].secrets); diff != "" {
-		t.Errorf("password (-want +got):\n%s", diff)
-	}
-	r := gs[0].record()
-	if r.Auth != ipc.AuthHMAC || r.HMAC != (ipc.HMAC{ActiveKey: 2, Mode: 1, Monotonic: true, Window: 7}) {
-		t.Errorf("record: %+v", r)
-	}
-	if r := gs[1].record(); r.Auth != ipc.AuthP0 {
-		t.Errorf("record: %+v", r)
-	}
-	memory := v.memory
-	if !bytes.Contains(memory, []byte("hunter2")) {
-		t.Error("the secret is not in the vault")
-	}
-	v.free()
-	v.free()
-	if none, err := lockAway(&conf.Config{Routers: c.Routers[2:]}); err != nil || none.memory != nil {
-		t.Errorf("nothing to lock away: %v, %v", none, err)
-	}
 }
 
 // TestAllowTrailer: a trailer is allowed where it is configured, and none of
@@ -94,7 +50,7 @@ func TestAllowTrailer(t *testing.T) {
 		{"enforce, a byte less", ipc.AuthHMAC, 2, with[:len(with)-1], false},
 	} {
 		g := testGrant()
-		g.auth, g.hmac.Mode = tt.auth, tt.mode
+		g.told.Auth, g.told.HMAC.Mode = tt.auth, tt.mode
 		if err := allowMessage(&g, tt.m); (err == nil) != tt.ok {
 			t.Errorf("%s: %v", tt.name, err)
 		}
@@ -120,7 +76,7 @@ func TestSecretsAfterVerification(t *testing.T) {
 			t.Fatal(err)
 		}
 		d := remembering(t, "monotonic")
-		d.log, d.spawner, d.child = slog.New(slog.DiscardHandler), &spawner{fd: pair[0], words: -1}, &child{phase: ipc.PhaseHello}
+		d.log, d.spawner, d.child = slog.New(slog.DiscardHandler), children.Over(pair[0], -1), &child{Child: &children.Child{}, phase: ipc.PhaseHello}
 		if err := d.greet(ipc.Hello{Build: ipc.Build()}); (err != nil) != (problem != "") {
 			t.Errorf("%q: %v", problem, err)
 		}
@@ -137,36 +93,4 @@ func TestSecretsAfterVerification(t *testing.T) {
 			t.Errorf("%q: %d secrets told, want %d", problem, got, want)
 		}
 	}
-}
-
-// TestVaultIsLocked: it is not swapped, in no core dump, and in no child.
-func TestVaultIsLocked(t *testing.T) {
-	t.Parallel()
-	v, err := lockAway(hmacConfig())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer v.free()
-	smaps, err := os.ReadFile("/proc/self/smaps")
-	if err != nil {
-		t.Fatal(err)
-	}
-	begin := uintptr(unsafe.Pointer(unsafe.SliceData(v.memory)))
-	inside := false
-	for line := range strings.Lines(string(smaps)) {
-		f := strings.Fields(line)
-		var low, high uintptr
-		if n, _ := fmt.Sscanf(f[0], "%x-%x", &low, &high); n == 2 {
-			inside = low <= begin && begin < high
-		}
-		if inside && f[0] == "VmFlags:" {
-			for _, flag := range []string{"lo", "dd", "wf"} {
-				if !slices.Contains(f, flag) {
-					t.Errorf("%s lacks %s", line, flag)
-				}
-			}
-			return
-		}
-	}
-	t.Error("the vault is nowhere")
 }

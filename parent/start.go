@@ -7,7 +7,8 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
-	"github.com/rvrrpd/rvrrpd/walls/account"
+	"github.com/rvrrpd/rvrrpd/keeper/facts"
+	"github.com/rvrrpd/rvrrpd/vault"
 	"golang.org/x/sys/unix"
 )
 
@@ -20,7 +21,7 @@ const doomedGroup = 0x800000
 
 // chooseGroup picks a group that no device is in: ours are deleted by it.
 func (d *daemon) chooseGroup() error {
-	infos, err := d.kernel.links()
+	infos, err := facts.Links()
 	used := make(map[uint32]bool)
 	for _, i := range infos {
 		used[i.Group] = true
@@ -35,20 +36,6 @@ func (d *daemon) chooseGroup() error {
 
 // makeUser makes the user that the child runs as by default.
 const makeUser = "useradd --system --user-group --home-dir / --no-create-home --shell /usr/sbin/nologin rvrrpd"
-
-// identity looks up the user the child runs as. That of a service user with two
-// capabilities has the same user id, in a user namespace of its own.
-func identity(name string) (uid, gid int, err error) {
-	uid, gid, err = account.Identity(name)
-	own := os.Geteuid()
-	switch {
-	case own == 0:
-		return uid, gid, err
-	case name != "" && (err != nil || uid != own):
-		return 0, 0, fmt.Errorf("user %s: started as user id %d, which the network process has to keep", name, own)
-	}
-	return own, os.Getegid(), nil
-}
 
 // readSignals returns a descriptor from which the numbers of signals can be
 // read that the caller has caught, so that the loop waits for them with
@@ -70,7 +57,7 @@ func readSignals(caught <-chan os.Signal) (int, error) {
 // prepares the interfaces.
 func (d *daemon) open(c *conf.Config) (err error) {
 	d.warn(c)
-	if d.vault, err = lockAway(c); err != nil {
+	if d.vault, err = vault.Lock(c.Secrets()); err != nil {
 		return err
 	}
 	next := d.match(c)
@@ -79,16 +66,13 @@ func (d *daemon) open(c *conf.Config) (err error) {
 			d.log.Info("link-local address derived from the VRID: none is configured", "vr", s.name, "address", s.addrs[0].Addr)
 		}
 	}
-	if d.program, err = openProgram(childName); err != nil {
-		return err
-	}
 	if _, err := d.lockLinks(next); err != nil {
 		return err
 	}
 	if d.kernel, err = openKernel(); err != nil {
 		return err
 	}
-	d.dump = d.kernel.dumped
+	d.dump = facts.All
 	if d.namespace, err = namespace(); err != nil {
 		return err
 	}

@@ -38,8 +38,8 @@ func stateFile(dir, iface string) string { return filepath.Join(dir, "replay."+i
 // keepsState says whether a slot has a state to keep; must, whether it cannot
 // do without.
 func (s *slot) keepsState() (keeps, must bool) {
-	must = s != nil && s.auth == ipc.AuthHMAC && s.hmac.Monotonic
-	return must || s != nil && s.checksum == ipc.ChecksumAuto, must
+	must = s != nil && s.told.Auth == ipc.AuthHMAC && s.told.HMAC.Monotonic
+	return must || s != nil && s.told.Checksum == ipc.ChecksumAuto, must
 }
 
 // lasting are the marks that are kept in a file: all, or that of the form.

@@ -25,7 +25,7 @@ func (d *daemon) finish() {
 	if err != nil {
 		d.log.Error("reload", "error", err)
 	}
-	d.oldVault.free()
+	d.oldVault.Free()
 	d.oldVault, d.stateDirty = nil, true
 	if d.applied != nil && d.loaded != nil {
 		d.applied(d.loaded)

@@ -5,13 +5,15 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+
+	"github.com/rvrrpd/rvrrpd/keeper/facts"
 )
 
 // sweep removes what an earlier daemon left behind: devices with our alias
 // and addresses with our protocol number, on interfaces that no living
 // daemon holds the lock of, or on certain ones of those. Nothing else.
 func (d *daemon) sweep(certain ...string) error {
-	infos, err := d.kernel.links()
+	infos, err := facts.Links()
 	if err != nil {
 		return err
 	}
@@ -20,7 +22,7 @@ func (d *daemon) sweep(certain ...string) error {
 		names[i.Index] = i.Name
 	}
 	for _, i := range infos {
-		if name := names[i.base(d.namespace)]; i.Kind == "macvlan" && name != "" {
+		if name := names[baseOf(i, d.namespace)]; i.Kind == "macvlan" && name != "" {
 			below[i.Index] = name
 		}
 	}
@@ -35,13 +37,13 @@ func (d *daemon) sweep(certain ...string) error {
 		return d.locks[names[index]] != nil || d.orphaned(names[index]) && (!stacked || d.orphaned(lower))
 	}
 	errs := []error{d.sweepDevices(infos, names, swept)}
-	addrs, err := d.kernel.addresses()
+	addrs, err := facts.Addresses()
 	if err != nil {
 		return errors.Join(append(errs, err)...)
 	}
 	d.note(infos, addrs) // or the first leases would silence what this host has itself
 	for _, a := range addrs {
-		if a.Proto == protoRVRRPD && !a.Host && !d.inheritedOn(a.Index, a.Prefix) && orphan(a.Index) {
+		if a.Proto == facts.Protocol && !a.Host && !d.inheritedOn(a.Index, a.Prefix) && orphan(a.Index) {
 			d.log.Warn("sweeping an address left behind", "address", a.Prefix, "link", names[a.Index])
 			errs = append(errs, d.kernel.withdraw(a.Index, []vaddr{{Prefix: a.Prefix}}))
 		}
@@ -65,12 +67,12 @@ func (d *daemon) sweep(certain ...string) error {
 
 // sweepDevices removes the devices of dead daemons, a daemon's all at once
 // where nobody else's are in its group.
-func (d *daemon) sweepDevices(infos []linkInfo, names map[int]string, swept func(string) bool) error {
+func (d *daemon) sweepDevices(infos []facts.Link, names map[int]string, swept func(string) bool) error {
 	var errs []error
-	orphans, foreign := make(map[uint32][]linkInfo), make(map[uint32]bool)
+	orphans, foreign := make(map[uint32][]facts.Link), make(map[uint32]bool)
 	settings := make(map[setting]bool)
 	for _, i := range infos {
-		link := names[i.base(d.namespace)]
+		link := names[baseOf(i, d.namespace)]
 		_, saved, ours := parseAlias(i.Alias, link)
 		marked := i.Group&^0xffffff == deviceGroup
 		if i.Kind != "macvlan" || !ours && !marked || d.inheritedOn(i.Index, netip.Prefix{}) || !swept(link) || !d.deserted(i, link) {
@@ -93,7 +95,7 @@ func (d *daemon) sweepDevices(infos []linkInfo, names map[int]string, swept func
 		}
 	}
 	for group, devices := range orphans {
-		d.log.Warn("sweeping devices left behind", "count", len(devices), "first", devices[0].Name, "link", names[devices[0].base(d.namespace)])
+		d.log.Warn("sweeping devices left behind", "count", len(devices), "first", devices[0].Name, "link", names[baseOf(devices[0], d.namespace)])
 		if group&^0xffffff == deviceGroup && !foreign[group] {
 			errs = append(errs, d.kernel.deleteGroup(group))
 			continue
@@ -108,9 +110,9 @@ func (d *daemon) sweepDevices(infos []linkInfo, names map[int]string, swept func
 // elsewhere is the base of a device that was made in another network namespace.
 const elsewhere = -1
 
-// base is the interface that a device was made for, 0 if nothing tells: its
+// baseOf is the interface that a device was made for, 0 if nothing tells: its
 // alias does, and of an older release's the kernel.
-func (i linkInfo) base(namespace uint64) int {
+func baseOf(i facts.Link, namespace uint64) int {
 	switch on, _, _ := parseAlias(i.Alias, ""); {
 	case on.index == 0:
 		return i.Lower
@@ -123,9 +125,9 @@ func (i linkInfo) base(namespace uint64) int {
 
 // deserted says whether no daemon lives whose device this is. That of an
 // interface which is gone, or unknown, may be anybody's of this namespace.
-func (d *daemon) deserted(i linkInfo, link string) bool {
+func (d *daemon) deserted(i facts.Link, link string) bool {
 	if link != "" {
 		return d.orphaned(link)
 	}
-	return i.base(d.namespace) != elsewhere && d.alone()
+	return baseOf(i, d.namespace) != elsewhere && d.alone()
 }

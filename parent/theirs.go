@@ -6,6 +6,7 @@ import (
 	"slices"
 	"syscall"
 
+	"github.com/rvrrpd/rvrrpd/keeper/facts"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
@@ -74,11 +75,11 @@ func (t *theirs) follow(reports []syscall.NetlinkMessage) {
 // note takes one report of an address. Of IPv4 it says whether a request of
 // ours was the cause.
 func (t *theirs) note(kind uint16, requested bool, report addrMsg) {
-	a, err := parseAddress(report)
+	a, err := facts.ParseAddress(report)
 	if err != nil || !a.Prefix.IsValid() {
 		return
 	}
-	key, ours := placed{a.Index, a.Prefix}, a.Proto == protoRVRRPD
+	key, ours := placed{a.Index, a.Prefix}, a.Proto == facts.Protocol
 	switch was := t.changed[key]; {
 	case kind == unix.RTM_NEWADDR && !ours: // and whatever we did before, they have it now
 		t.changed[key] = slices.Clone(report)

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/rvrrpd/rvrrpd/keeper/facts"
 )
 
 // TestGivenBack: what somebody else has made theirs in the moment in which we
@@ -72,12 +74,12 @@ func TestGivenBack(t *testing.T) {
 				index := find(t, k, "eth0").Index
 				s := &slot{index: index, held: true, placed: []vaddr{{Prefix: netip.MustParsePrefix(tt.ours)}}}
 				d := &daemon{kernel: k, slots: []*slot{s}, links: []*link{{index: index}}, log: slog.New(slog.NewTextHandler(&said, nil))}
-				theirs := func() []addrInfo {
-					all, err := k.addresses()
+				theirs := func() []facts.Address {
+					all, err := facts.Addresses()
 					if err != nil {
 						t.Error(err)
 					}
-					return slices.DeleteFunc(all, func(a addrInfo) bool { return a.Index != index || a.Prefix.Addr().IsLinkLocalUnicast() })
+					return slices.DeleteFunc(all, func(a facts.Address) bool { return a.Index != index || a.Prefix.Addr().IsLinkLocalUnicast() })
 				}
 				before := theirs()
 				if err := k.acquire(index, false, s.placed); err != nil {
@@ -99,13 +101,13 @@ func TestGivenBack(t *testing.T) {
 				if out, err := exec.Command("ip", "-6", "route", "show", "2001:db8:8::/64").Output(); err != nil || len(out) > 0 && tt.want == "" && !s.held {
 					t.Errorf("a route is left: %s, %v", out, err)
 				}
-				after := slices.DeleteFunc(theirs(), func(a addrInfo) bool {
-					return slices.ContainsFunc(before, func(b addrInfo) bool { return a.Prefix == b.Prefix })
+				after := slices.DeleteFunc(theirs(), func(a facts.Address) bool {
+					return slices.ContainsFunc(before, func(b facts.Address) bool { return a.Prefix == b.Prefix })
 				})
 				var got []string
 				for _, a := range after {
 					switch {
-					case a.Proto != protoRVRRPD:
+					case a.Proto != facts.Protocol:
 						got = append(got, a.Prefix.String())
 					case !s.held:
 						t.Errorf("%v is still there", a.Prefix)

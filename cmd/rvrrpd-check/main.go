@@ -16,7 +16,7 @@ import (
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/conf/plan"
 	"github.com/rvrrpd/rvrrpd/ipc"
-	"github.com/rvrrpd/rvrrpd/parent"
+	"github.com/rvrrpd/rvrrpd/vault"
 )
 
 // Exit codes, those of rvrrpd.
@@ -28,7 +28,7 @@ const (
 
 func main() {
 	// Being executed has undone what rvrrpd did of this.
-	if err := parent.Seal(); err != nil {
+	if err := vault.Seal(); err != nil {
 		fmt.Fprintln(os.Stderr, "rvrrpd:", err)
 		os.Exit(exitFailure)
 	}

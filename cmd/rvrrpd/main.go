@@ -24,6 +24,7 @@ import (
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/parent"
+	"github.com/rvrrpd/rvrrpd/vault"
 	"golang.org/x/sys/unix"
 )
 
@@ -43,7 +44,7 @@ func main() {
 	// A daemon that dies of an error of its own dies of a signal, which no
 	// service manager takes for a decision.
 	debug.SetTraceback("crash")
-	if err := parent.Seal(); err != nil {
+	if err := vault.Seal(); err != nil {
 		os.Exit(failed(os.Stderr, exitFailure, err))
 	}
 	stage, first := os.Getenv(signals.StageVariable), uint(3)
@@ -92,7 +93,7 @@ func step(stage string, args []string) int {
 // run does what the command line says.
 func run(args []string, stdout, stderr io.Writer) int {
 	o, err := parse(args)
-	if err != nil || o.mode == -1 {
+	if err != nil || o.mode < 1 {
 		signals.Release()
 	}
 	switch {
@@ -109,7 +110,12 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case o.check || o.plan != "":
 		return become("rvrrpd-check", stderr, "--conf="+o.file, "--format="+o.format, fmt.Sprintf("--given=%t", o.formatGiven), "--plan="+o.plan)
 	case o.mode == 0:
-		return sniff(o, stdout, stderr)
+		judging := ""
+		if o.given {
+			judging = o.file
+		}
+		return become("rvrrpd-sniff", stderr, "--iface="+o.iface, "--read="+o.read, "--write="+o.write, "--own="+o.own, "--conf="+judging, "--format="+o.format,
+			fmt.Sprintf("--count=%d", o.count), fmt.Sprintf("--vrid=%d", o.vrid), fmt.Sprintf("--detail=%d", max(o.debug, 0)), fmt.Sprintf("--json=%t", o.jsonForm))
 	}
 	if o.iface != "" {
 		fmt.Fprintln(stderr, "rvrrpd: warning: -i has no effect: the configuration names the interfaces")

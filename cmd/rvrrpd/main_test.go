@@ -2,10 +2,8 @@ package main
 
 import (
 	"bytes"
-	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -94,23 +92,6 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestOwnAddresses: a list of either kind, and nothing else.
-func TestOwnAddresses(t *testing.T) {
-	t.Parallel()
-	ips, macs, err := ownAddresses("10.0.0.1,02:00:00:00:00:01,fe80::1")
-	if err != nil || !slices.Equal(ips, []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("fe80::1")}) || !slices.Equal(macs, [][6]byte{{2, 0, 0, 0, 0, 1}}) {
-		t.Errorf("%v, %v, %v", ips, macs, err)
-	}
-	for _, list := range []string{"eth0", "10.0.0", "fe80::1%eth0", "::ffff:10.0.0.1", "02:00:00:00:00", strings.Repeat("10.0.0.1,", 17)} {
-		if _, _, err := ownAddresses(list); err == nil || !strings.Contains(err.Error(), "--own") {
-			t.Errorf("%s: %v", list, err)
-		}
-	}
-	if ips, macs, err := ownAddresses(""); err != nil || len(ips)+len(macs) > 0 {
-		t.Errorf("none: %v, %v, %v", ips, macs, err)
-	}
-}
-
 // TestRunRefuses: what is wrong with the command line or the configuration is
 // told at once, all of it, with an exit code of its own, and nothing is started.
 func TestRunRefuses(t *testing.T) {
@@ -138,7 +119,6 @@ func TestRunRefuses(t *testing.T) {
 	}{
 		{nil, exitUsage, []string{"a mode is needed", "; see rvrrpd -h\n"}},
 		{[]string{"-m9"}, exitUsage, []string{"accepted: 0, 1, 2", "; see rvrrpd -h\n"}},
-		{[]string{"--own", "x", "-m0", "-r", "-"}, exitUsage, []string{"--own x", "; see rvrrpd -h\n"}},
 		{[]string{"-m1", "-c", object}, exitConfig, []string{object + ":1:", "vrouter[1].group", "1..255"}},
 		{[]string{"-m1", "-c", object, "-g", "toml"}, exitConfig, []string{object + ":1:", "TOML"}},
 		{[]string{"-m1", "-i", "eth0", "-c", bad}, exitConfig, []string{"warning: -i has no effect", bad + ":2:1:"}},

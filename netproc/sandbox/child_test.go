@@ -62,7 +62,7 @@ func asParent(attempt string) how {
 	return how{program: programs.attempt, attempt: attempt, stage: "1", uid: nobody, lanes: 2, credential: true}
 }
 
-// attributes are those of parent/spawner.go.
+// attributes are those of spawn/child.go.
 func (h how) attributes() *syscall.SysProcAttr {
 	a := &syscall.SysProcAttr{
 		Cloneflags: (unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC |

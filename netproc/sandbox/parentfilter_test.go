@@ -37,7 +37,7 @@ func numbers(t *testing.T, arch string) map[string]uint32 {
 	return all
 }
 
-// otherVerdict applies the rules of the parent or the spawner as they stand
+// otherVerdict applies the rules of the parent, the sniffer or the spawner as they stand
 // in walls/rules/rules.go.
 func otherVerdict(list []rules.Rule, arch, call string, args [6]uint64) uint32 {
 	const refuse = unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)
@@ -56,8 +56,8 @@ func otherVerdict(list []rules.Rule, arch, call string, args [6]uint64) uint32 {
 	return refuse
 }
 
-// TestOtherFiltersAreTheRules compares the committed filters of the parent and
-// the spawner with their rules, for every architecture: for every rule with
+// TestOtherFiltersAreTheRules compares the committed filters of the parent, the
+// sniffer and the spawner with their rules, for every architecture: for every rule with
 // arguments that fit and with each bit of them changed, and for every number
 // with arguments that fit any rule. Foreign numbers die.
 func TestOtherFiltersAreTheRules(t *testing.T) {
@@ -68,7 +68,7 @@ func TestOtherFiltersAreTheRules(t *testing.T) {
 		for name, nr := range known {
 			names[nr] = name
 		}
-		for process, list := range map[string][]rules.Rule{"parent": rules.Parent, "spawn": rules.Spawner} {
+		for process, list := range map[string][]rules.Rule{"parent": rules.Parent, "spawn": rules.Spawner, "sniff": rules.Sniffer} {
 			filter := programs(t, "../../"+process+"/filter_"+arch.name+".go")["syscallFilter"]
 			t.Run(arch.name+" "+process, func(t *testing.T) {
 				t.Parallel()

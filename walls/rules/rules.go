@@ -163,6 +163,24 @@ var Parent = append(append([]Rule{
 	{Call: "mkdirat", Reason: "directory of locks, of state"},
 }, runtimeRules...), deadlyRules...)
 
+// Sniffer is everything the sniffer may do once it has opened what it reads and
+// writes: hand frames over to a child, print, and write.
+var Sniffer = append(append([]Rule{
+	{Call: "execve", Kill: true, Reason: "the spawner does that"},
+	{Call: "execveat", Kill: true, Reason: "the spawner does that"},
+	{Call: "mount", Kill: true, Reason: "file systems"},
+	{Call: "socket", Kill: true, Reason: "it has those that it needs"},
+	{Call: "connect", Kill: true, Reason: "it has those that it needs"},
+	{Call: "bind", Kill: true, Reason: "it has those that it needs"},
+	{Call: "ppoll", Reason: "wait for whatever comes first"},
+	{Call: "socketpair", Args: []Arg{intArg(0, familyUnix)}, Reason: "lanes of a child"},
+	{Call: "setsockopt", Reason: "their buffers"},
+	{Call: "recvfrom", Reason: "lanes"},
+	{Call: "sendmsg", Reason: "lanes, descriptors for the spawner"},
+	{Call: "ftruncate", Reason: "the capture that is written"},
+	{Call: "lseek", Reason: "the capture that is read"},
+}, runtimeRules...), deadlyRules...)
+
 // Spawner is everything the spawner may do once it is confined, and the
 // network process until it has its own filter, which is much tighter: the
 // filters of a process are inherited.

@@ -45,6 +45,8 @@ var files = []file{
 		{"filter", "filter is that of the network process.", sandbox.Rules, seccomp.ActKillProcess}}},
 	{path: "../../parent/filter_", pkg: "parent", rules: "walls/rules/rules.go", filters: []filter{
 		{"syscallFilter", "syscallFilter is that of the parent.", translate(rules.Parent), refuse}}},
+	{path: "../../sniff/filter_", pkg: "sniff", rules: "walls/rules/rules.go", filters: []filter{
+		{"syscallFilter", "syscallFilter is that of the sniffer.", translate(rules.Sniffer), refuse}}},
 	{path: "../../spawn/filter_", pkg: "spawn", rules: "walls/rules/rules.go", filters: []filter{
 		{"syscallFilter", "syscallFilter is that of the spawner.", translate(rules.Spawner), refuse}}},
 }

@@ -1,4 +1,7 @@
-package parent
+// Package children is the end of the socket at which other processes are asked for: of
+// the spawner, and of the network process that it starts. Whoever needs one, the parent
+// and the sniffer, links it.
+package children
 
 import (
 	"errors"
@@ -28,20 +31,32 @@ const (
 	spawnTries   = 5 // starts of a spawner that a signal kills at once
 )
 
-// spawner is the parent's end.
-type spawner struct {
-	pid   int // 0: a service manager has started it
-	fd    int
-	words int // pipe with what it wrote before it died; -1: it has a log
+// Spawner is our end of a spawner, and holds one child at a time.
+type Spawner struct {
+	pid     int // 0: a service manager has started it
+	fd      int
+	words   int // pipe with what it wrote before it died; -1: it has a log
+	program int // the child's, O_PATH
 }
 
-// startSpawner starts the spawner, or has it started: before the parent gives
-// up what it takes. The calling thread must stay alive as long as the spawner. A signal that was
-// sent to all and comes before the spawner can ignore it, while Go prepares
-// its program, costs no more than another start.
-func startSpawner(uid, gid int) (s *spawner, err error) {
+// Start starts the spawner, or has it started, for a child of this user and group:
+// before the caller gives up what it takes. The calling thread must stay alive as long
+// as the spawner. A signal that was sent to all and comes before the spawner can ignore
+// it, while Go prepares its program, costs no more than another start.
+func Start(uid, gid int) (s *Spawner, err error) {
+	if s, err = startOrConnect(uid, gid); err != nil {
+		return nil, err
+	}
+	if s.program, err = openProgram(childName); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func startOrConnect(uid, gid int) (s *Spawner, err error) {
 	if path := os.Getenv(spawnerVariable); path != "" {
-		return connectSpawner(path, uid)
+		return connect(path, uid)
 	}
 	if os.Geteuid() == 0 {
 		why := fmt.Sprintf("root needs them to start the network process as user id %d; or start the daemon as that user, with CAP_NET_ADMIN and CAP_NET_RAW", uid)
@@ -50,20 +65,20 @@ func startSpawner(uid, gid int) (s *spawner, err error) {
 		}
 	}
 	for range spawnTries {
-		if s, err = forkSpawner(uid, gid); err != nil {
+		if s, err = fork(uid, gid); err != nil {
 			return nil, err
 		}
 		if err = s.identify(uid); err == nil {
 			return s, nil
 		}
-		if ws := s.close(); !ws.Signaled() || ws.Signal() == unix.SIGSYS {
+		if ws := s.Close(); !ws.Signaled() || ws.Signal() == unix.SIGSYS {
 			break
 		}
 	}
 	return nil, err
 }
 
-func forkSpawner(uid, gid int) (*spawner, error) {
+func fork(uid, gid int) (*Spawner, error) {
 	program, err := openProgram(spawnerName)
 	if err != nil {
 		return nil, err
@@ -74,7 +89,7 @@ func forkSpawner(uid, gid int) (*spawner, error) {
 		return nil, fmt.Errorf("spawner: %w", err)
 	}
 	defer unix.Close(pair[1])
-	s := &spawner{fd: pair[0]}
+	s := &Spawner{fd: pair[0]}
 	var pipe [2]int
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 		unix.Close(s.fd)
@@ -91,14 +106,14 @@ func forkSpawner(uid, gid int) (*spawner, error) {
 		err = s.patience()
 	}
 	if err != nil {
-		s.close()
+		s.Close()
 		return nil, fmt.Errorf("spawner: %w", err)
 	}
 	return s, nil
 }
 
 // ask sends a request and waits for the answer.
-func (s *spawner) ask(request byte, fds ...int) (a ipc.SpawnAnswer, err error) {
+func (s *Spawner) ask(request byte, fds ...int) (a ipc.SpawnAnswer, err error) {
 	var oob []byte
 	if len(fds) > 0 {
 		oob = unix.UnixRights(fds...)
@@ -128,13 +143,13 @@ func (s *spawner) ask(request byte, fds ...int) (a ipc.SpawnAnswer, err error) {
 
 // identify holds a spawner against our build, and its child's user against the
 // one configured.
-func (s *spawner) identify(uid int) error {
+func (s *Spawner) identify(uid int) error {
 	a, err := s.ask(ipc.SpawnIdentity)
 	switch {
 	case err != nil:
 		return err
 	case a.Text != ipc.Build():
-		return fmt.Errorf("%s is build %q, this is %q", spawnerName, plain(a.Text, '?'), ipc.Build())
+		return fmt.Errorf("%s is build %q, this is %q", spawnerName, Plain(a.Text, '?'), ipc.Build())
 	case int(a.Number) != uid:
 		return fmt.Errorf("starts the network process as user id %d; the configuration says %d", a.Number, uid)
 	}
@@ -142,18 +157,18 @@ func (s *spawner) identify(uid int) error {
 }
 
 // said is what the spawner wrote before it died.
-func (s *spawner) said() string {
+func (s *Spawner) said() string {
 	if s.words < 0 {
 		return "; the log of its service says why"
 	}
-	if words := printable(s.words); words != "" {
+	if words := lastWords(s.words); words != "" {
 		return ": " + words
 	}
 	return ""
 }
 
-// close ends the spawner, which ends the child if there is one.
-func (s *spawner) close() (ws unix.WaitStatus) {
+// Close ends the spawner, which ends the child if there is one.
+func (s *Spawner) Close() (ws unix.WaitStatus) {
 	unix.Close(s.fd)
 	if s.words >= 0 {
 		unix.Close(s.words)
@@ -164,8 +179,12 @@ func (s *spawner) close() (ws unix.WaitStatus) {
 	return ws
 }
 
-// connectSpawner gets a spawner from the service manager.
-func connectSpawner(path string, uid int) (_ *spawner, err error) {
+// Over is a spawner that somebody else has started, at the other end of a socket, and
+// the program that its child is to be.
+func Over(fd, program int) *Spawner { return &Spawner{fd: fd, words: -1, program: program} }
+
+// connect gets a spawner from the service manager.
+func connect(path string, uid int) (_ *Spawner, err error) {
 	if !filepath.IsAbs(path) {
 		return nil, fmt.Errorf("%s=%s: must be an absolute path", spawnerVariable, path)
 	}
@@ -178,10 +197,10 @@ func connectSpawner(path string, uid int) (_ *spawner, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &spawner{fd: fd, words: -1}
+	s := Over(fd, -1)
 	defer func() {
 		if err != nil {
-			s.close()
+			s.Close()
 		}
 	}()
 	if err := s.patience(); err != nil {
@@ -201,7 +220,7 @@ func connectSpawner(path string, uid int) (_ *spawner, err error) {
 }
 
 // patience bounds how long the spawner is waited for.
-func (s *spawner) patience() error {
+func (s *Spawner) patience() error {
 	timeout := unix.NsecToTimeval(spawnTimeout * int64(time.Second))
 	return errors.Join(unix.SetsockoptTimeval(s.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout),
 		unix.SetsockoptTimeval(s.fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &timeout))

@@ -1,4 +1,4 @@
-package parent
+package sniff
 
 import (
 	"bytes"
@@ -8,16 +8,21 @@ import (
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/capture"
+	"github.com/rvrrpd/rvrrpd/children"
 	"github.com/rvrrpd/rvrrpd/ipc"
 )
 
 // sniffed is a sniffer with a child that is this test.
-func sniffed(t *testing.T) (s *sniffing, other *ipc.Conn, out *bytes.Buffer) {
+func sniffed(t *testing.T) (s *sniffer, other *ipc.Conn, out *bytes.Buffer) {
 	t.Helper()
-	d, other := talking(t)
-	d.child.phase = ipc.PhaseSniff
+	ours, fd, err := ipc.Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other = ipc.FromFD(fd)
+	t.Cleanup(func() { ours.Close(); other.Close() })
 	out = &bytes.Buffer{}
-	return &sniffing{SniffOptions: SniffOptions{Out: out}, daemon: d, left: -1}, other, out
+	return &sniffer{Options: Options{Out: out}, child: &children.Child{Control: ours}, phase: ipc.PhaseSniff, datagram: make([]byte, ipc.MaxDatagram), left: -1}, other, out
 }
 
 // TestSniffHearsOnlyAnswers: whatever the sniffer's child says that is not one
@@ -39,7 +44,7 @@ func TestSniffHearsOnlyAnswers(t *testing.T) {
 		"ping":           message(h, ipc.Ping{}),
 		"drain":          message(h, ipc.Drain{}),
 		"acquire":        message(ipc.Header{Generation: 1}, ipc.Acquire{}),
-		"advertise":      message(ipc.Header{Generation: 1}, ipc.Advertise{Message: goodMessage()}),
+		"advertise":      message(ipc.Header{Generation: 1}, ipc.Advertise{Message: make([]byte, 20)}),
 		"announce":       message(ipc.Header{Generation: 1}, ipc.Announce{Repeat: 1}),
 		"look":           message(ipc.Header{Generation: 1}, ipc.Look{Peer: netip.MustParseAddr("10.9.0.77")}),
 		"of the parent":  message(h, ipc.Capture{Interface: "eth0"}),

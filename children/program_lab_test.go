@@ -1,6 +1,6 @@
 //go:build lab
 
-package parent
+package children
 
 import (
 	"math"
@@ -15,11 +15,11 @@ import (
 // TestIdentity: the child never runs as root, nor as nobody in particular.
 func TestIdentity(t *testing.T) {
 	t.Parallel()
-	if uid, gid, err := identity("nobody"); err != nil || uid == 0 || gid == 0 {
+	if uid, gid, err := Identity("nobody"); err != nil || uid == 0 || gid == 0 {
 		t.Errorf("nobody: %d, %d, %v", uid, gid, err)
 	}
 	for user, want := range map[string]string{"root": "privileged", "no-such-user": "no such user"} {
-		if uid, gid, err := identity(user); err == nil || !strings.Contains(err.Error(), want) {
+		if uid, gid, err := Identity(user); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %d, %d, %v; want %q", user, uid, gid, err, want)
 		}
 	}
@@ -63,7 +63,7 @@ func TestProgramOfAStranger(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := ownFile(fd, math.MaxInt64); (err == nil) != tt.ok {
+		if err := OwnFile(fd, math.MaxInt64); (err == nil) != tt.ok {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 		unix.Close(fd)

@@ -1,4 +1,4 @@
-package parent
+package sniff
 
 import (
 	"encoding/binary"
@@ -13,6 +13,12 @@ import (
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"golang.org/x/sys/unix"
 )
+
+// errAgain: there is no frame yet.
+var errAgain = errors.New("no frame")
+
+// protocolVRRP is the protocol's number (RFC 9568 §5.1).
+const protocolVRRP = 112
 
 // linkEthernet is what frames of a packet socket begin with, as capture files
 // say it.

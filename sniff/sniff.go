@@ -1,4 +1,6 @@
-package parent
+// Package sniff shows VRRP packets: it opens what they come from, and has a network
+// process say what is in them.
+package sniff
 
 import (
 	"errors"
@@ -7,19 +9,19 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/landlock-lsm/go-landlock/landlock"
 	"github.com/rvrrpd/rvrrpd/capture"
+	"github.com/rvrrpd/rvrrpd/children"
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/walls"
 	"golang.org/x/sys/unix"
 )
 
-// SniffOptions say what Sniff listens to and what it writes.
-type SniffOptions struct {
+// Options say what Sniff listens to and what it writes.
+type Options struct {
 	// Interface to listen on. With File, the one that frames were captured on
 	// where the file names none; those of others that it names are passed over.
 	Interface string
@@ -50,16 +52,23 @@ type SniffOptions struct {
 	Signals <-chan os.Signal
 }
 
-// sniffing is the state of Sniff. The daemon in it starts the child, in the
-// same walls as for virtual routers, and has nothing else.
-type sniffing struct {
-	SniffOptions
-	*daemon
-	source frames
-	out    *os.File // that is written, as it was before begin; nil: none
-	writer *capture.Writer
-	left   int    // packets until the end; negative: no end
-	sole   string // the only interface of the configuration, "" of several
+// startTime is how long a network process may take for a step of its start, and for a
+// packet.
+const startTime = int64(5 * time.Second)
+
+// sniffer is the state of the process.
+type sniffer struct {
+	Options
+	spawner  *children.Spawner
+	child    *children.Child
+	phase    ipc.Phase
+	datagram []byte    // what the child says
+	outgoing ipc.Batch // for the child
+	judge    *judge    // nil: the packets are shown without a verdict
+	source   frames
+	out      *os.File // that is written, as it was before begin; nil: none
+	writer   *capture.Writer
+	left     int // packets until the end; negative: no end
 }
 
 // anyInterface is what captures of all interfaces call theirs.
@@ -81,15 +90,10 @@ type record struct {
 	arrival ipc.Arrival
 }
 
-// Sniff shows the VRRP packets of an interface or of a capture file, until
-// the end of the file, Count packets, or a signal. It looks at no byte of
-// them: the child does. It must be called from the main goroutine, locked to
-// its thread.
-func Sniff(o SniffOptions) (err error) {
-	s := &sniffing{SniffOptions: o, left: o.Count, daemon: &daemon{
-		log: o.Log, generation: 1, now: ipc.Monotonic(), datagram: make([]byte, ipc.MaxDatagram), spawner: nil,
-		sniff: &ipc.Sniff{JSON: o.JSON, Judge: o.Config != nil, Detail: uint8(o.Detail), VRID: uint8(o.VRID), Live: o.File == "", Own: o.Own, MACs: o.MACs},
-	}}
+// Run shows packets until their end, a signal, or Count. It must be called from the main
+// goroutine, locked to its thread: the child's life hangs on that thread.
+func Run(o Options) (err error) {
+	s := &sniffer{Options: o, left: o.Count, phase: ipc.PhaseHello, datagram: make([]byte, ipc.MaxDatagram)}
 	if s.left == 0 {
 		s.left = -1
 	}
@@ -100,14 +104,11 @@ func Sniff(o SniffOptions) (err error) {
 	if err := s.open(signals); err != nil {
 		return err
 	}
-	if s.daemon.spawner, err = s.start(); err != nil {
+	if err := s.start(); err != nil {
 		return err
 	}
-	defer s.daemon.spawner.close()
-	if s.program, err = openProgram(childName); err != nil {
-		return err
-	}
-	if err := s.retire(); err != nil {
+	defer s.spawner.Close()
+	if err := confine(); err != nil {
 		return fmt.Errorf("confinement: %w", err)
 	}
 	if err := s.begin(); err != nil {
@@ -116,7 +117,7 @@ func Sniff(o SniffOptions) (err error) {
 	if s.writer != nil {
 		defer func() { err = errors.Join(err, s.writer.Close()) }()
 	}
-	if err := s.spawn(); err != nil {
+	if s.child, err = s.spawner.Spawn(); err != nil {
 		return err
 	}
 	if err := s.introduce(); err != nil {
@@ -125,9 +126,24 @@ func Sniff(o SniffOptions) (err error) {
 	return s.lastWords(s.follow(signals))
 }
 
+// readSignals returns a descriptor from which the numbers of signals can be
+// read that the caller has caught.
+func readSignals(caught <-chan os.Signal) (int, error) {
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return -1, err
+	}
+	go func() {
+		for s := range caught {
+			unix.Write(pipe[1], []byte{byte(s.(unix.Signal))})
+		}
+	}()
+	return pipe[0], nil
+}
+
 // open opens the source and the file that is written, and takes over the
 // configuration: of the interface's routers.
-func (s *sniffing) open(signals int) (err error) {
+func (s *sniffer) open(signals int) (err error) {
 	var in *os.File
 	if s.File == "" {
 		s.source, err = listenLive(s.Interface)
@@ -138,7 +154,7 @@ func (s *sniffing) open(signals int) (err error) {
 		return err
 	}
 	if s.Config != nil {
-		if err := s.judges(); err != nil {
+		if s.judge, err = newJudge(&s.Options); err != nil {
 			return err
 		}
 	}
@@ -153,7 +169,7 @@ func (s *sniffing) open(signals int) (err error) {
 
 // begin reads the beginning of a capture, with nothing to lose any more, and
 // makes the file empty that is written: if the capture is none, it stays.
-func (s *sniffing) begin() error {
+func (s *sniffer) begin() error {
 	if err := s.source.begin(); err != nil || s.out == nil {
 		return err
 	}
@@ -187,25 +203,25 @@ func create(path string, in *os.File) (*os.File, error) {
 	return f, err
 }
 
-// start starts the spawner of a child that may be anybody's: reading a file
-// takes no privilege.
-func (s *sniffing) start() (*spawner, error) {
+// start starts the spawner, for a child of the configured user where we are root.
+func (s *sniffer) start() (err error) {
 	uid, gid := os.Geteuid(), os.Getegid()
 	if uid == 0 {
 		user := ""
 		if s.Config != nil {
 			user = s.Config.User
 		}
-		var err error
-		if uid, gid, err = identity(user); err != nil {
-			return nil, err
+		if uid, gid, err = children.Identity(user); err != nil {
+			return err
 		}
 	}
-	return startSpawner(uid, gid)
+	s.spawner, err = children.Start(uid, gid)
+	return err
 }
 
-// retire gives up every capability and every file.
-func (s *sniffing) retire() error {
+// confine leaves us without capabilities, without files but those that are open, and
+// with the system calls of rules.Sniffer.
+func confine() error {
 	if err := walls.Confine(nil); err != nil {
 		return err
 	}
@@ -216,15 +232,19 @@ func (s *sniffing) retire() error {
 }
 
 // introduce brings the child to where it shows packets.
-func (s *sniffing) introduce() error {
+func (s *sniffer) introduce() error {
 	m, err := s.await(ipc.TypeHello)
 	if err != nil {
 		return err
 	}
-	if err := s.greet(m.(ipc.Hello)); err != nil {
+	if err := s.spawner.Verify(m.(ipc.Hello)); err != nil {
 		return err
 	}
-	err = s.outgoing.Flush(s.child.control.Send)
+	s.phase = ipc.PhaseConfigure
+	s.send(ipc.NoSlot, ipc.Hello{Build: ipc.Build()})
+	s.send(ipc.NoSlot, ipc.Sniff{JSON: s.JSON, Judge: s.judge != nil, Detail: uint8(s.Detail), VRID: uint8(s.VRID), Live: s.File == "", Own: s.Own, MACs: s.MACs})
+	s.judge.tell(s.send)
+	err = s.outgoing.Flush(s.child.Control.Send)
 	s.outgoing.Wipe()
 	if err != nil {
 		return err
@@ -232,14 +252,19 @@ func (s *sniffing) introduce() error {
 	if _, err := s.await(ipc.TypeReady); err != nil {
 		return err
 	}
-	s.child.phase = ipc.PhaseSniff
+	s.phase = ipc.PhaseSniff
 	return nil
 }
 
+// send puts a message on the control lane, of the only generation.
+func (s *sniffer) send(slot ipc.Slot, m ipc.Message) {
+	s.outgoing.Add(ipc.Header{Slot: slot, Generation: 1}, m)
+}
+
 // await waits for a message of the child; any other is a violation.
-func (s *sniffing) await(t ipc.Type) (ipc.Message, error) {
+func (s *sniffer) await(t ipc.Type) (ipc.Message, error) {
 	for end := ipc.Monotonic() + startTime; ; {
-		n, err := s.child.control.Recv(s.datagram)
+		n, err := s.child.Control.Recv(s.datagram)
 		if err == nil {
 			return s.only(s.datagram[:n], t)
 		}
@@ -250,14 +275,14 @@ func (s *sniffing) await(t ipc.Type) (ipc.Message, error) {
 		if left <= 0 {
 			return nil, errors.New("it does not answer")
 		}
-		if _, err := ipc.Wait([]unix.PollFd{{Fd: int32(s.child.control.FD()), Events: unix.POLLIN}}, left); err != nil {
+		if _, err := ipc.Wait([]unix.PollFd{{Fd: int32(s.child.Control.FD()), Events: unix.POLLIN}}, left); err != nil {
 			return nil, err
 		}
 	}
 }
 
 // only reads a datagram that has to be one message of a type.
-func (s *sniffing) only(b []byte, t ipc.Type) (ipc.Message, error) {
+func (s *sniffer) only(b []byte, t ipc.Type) (ipc.Message, error) {
 	h, payload, rest, err := ipc.Next(b)
 	if err != nil {
 		return nil, err
@@ -265,14 +290,14 @@ func (s *sniffing) only(b []byte, t ipc.Type) (ipc.Message, error) {
 	if h.Type != t || len(rest) > 0 {
 		return nil, fmt.Errorf("it says %v, not %v alone", h.Type, t)
 	}
-	if err := ipc.Check(h, len(payload), ipc.FromChild, ipc.LaneControl, s.child.phase); err != nil {
+	if err := ipc.Check(h, len(payload), ipc.FromChild, ipc.LaneControl, s.phase); err != nil {
 		return nil, err
 	}
 	return ipc.Decode(h.Type, payload)
 }
 
 // follow shows what comes.
-func (s *sniffing) follow(signals int) error {
+func (s *sniffer) follow(signals int) error {
 	for s.left != 0 {
 		r, err := s.source.Next()
 		var b [1]byte
@@ -299,21 +324,21 @@ func (s *sniffing) follow(signals int) error {
 }
 
 // show hands a frame to the child and prints what it makes of it.
-func (s *sniffing) show(r record) error {
+func (s *sniffer) show(r record) error {
 	if r.Interface == "" || r.Interface == anyInterface && s.Interface != "" {
 		r.Interface = s.Interface
 	}
 	if s.Interface != "" && r.Interface != s.Interface {
 		return nil
 	}
-	links, err := s.linksOf(r.Interface)
+	links, err := s.judge.linksOf(r.Interface)
 	if err != nil {
 		return err
 	}
-	s.outgoing.Add(ipc.Header{Slot: ipc.NoSlot, Generation: s.generation}, ipc.Capture{
-		Time: r.Time.UnixNano(), LinkType: r.LinkType, Length: r.Length, Arrival: r.arrival, Links: links, Interface: plain(r.Interface, '?'), Frame: r.Frame[:min(len(r.Frame), ipc.MaxCapture)],
+	s.send(ipc.NoSlot, ipc.Capture{
+		Time: r.Time.UnixNano(), LinkType: r.LinkType, Length: r.Length, Arrival: r.arrival, Links: links, Interface: children.Plain(r.Interface, '?'), Frame: r.Frame[:min(len(r.Frame), ipc.MaxCapture)],
 	})
-	if err := s.outgoing.Flush(s.child.control.Send); err != nil {
+	if err := s.outgoing.Flush(s.child.Control.Send); err != nil {
 		return err
 	}
 	m, err := s.await(ipc.TypeShown)
@@ -325,7 +350,7 @@ func (s *sniffing) show(r record) error {
 		return nil
 	}
 	s.left--
-	if _, err := io.WriteString(s.Out, plain(string(text), '?')); errors.Is(err, unix.EPIPE) {
+	if _, err := io.WriteString(s.Out, children.Plain(string(text), '?')); errors.Is(err, unix.EPIPE) {
 		s.left = 0 // nobody reads on
 		return nil
 	} else if err != nil {
@@ -337,21 +362,17 @@ func (s *sniffing) show(r record) error {
 	return nil
 }
 
-// plain keeps what cannot confuse a terminal, and has something for the rest.
-func plain(text string, other rune) string {
-	return strings.Map(func(r rune) rune {
-		if r != '\n' && (r < ' ' || r > '~') {
-			return other
-		}
-		return r
-	}, text)
-}
-
-// lastWords ends the child, and adds what it said to why it failed us.
-func (s *sniffing) lastWords(err error) error {
-	ws := s.end()
+// lastWords ends the child, and says of one that had ended how.
+func (s *sniffer) lastWords(err error) error {
+	ws, words, lost := s.spawner.End(s.child)
+	if lost != nil {
+		s.Log.Error("network process lost", "error", lost)
+	}
+	if words != "" {
+		s.Log.Error("network process says", "words", words)
+	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrClosedPipe) {
-		return fmt.Errorf("network process ended: %s", describe(ws))
+		return fmt.Errorf("network process ended: %s", children.Describe(ws))
 	}
 	return err
 }

@@ -1,0 +1,131 @@
+package children
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/rvrrpd/rvrrpd/ipc"
+	"golang.org/x/sys/unix"
+)
+
+// Implementation constants.
+const (
+	// wordsMax bounds what is told of a dead process, in bytes.
+	wordsMax = 8 << 10
+	// laneBuffer is the socket buffer of a lane, in bytes: enough for the
+	// configuration of ten thousand virtual routers. A child that lets it fill
+	// up does not read.
+	laneBuffer = 16 << 20
+)
+
+// childName is the program of the network process.
+const childName = "rvrrpd-netproc"
+
+// Child is our end of a network process that has been started.
+type Child struct {
+	PID int
+	// Control and Frames are its two lanes.
+	Control, Frames *ipc.Conn
+	words           int // pipe with what it wrote before it died; what finds no room there is lost
+}
+
+// Spawn has a child started, of which there may be none. It is believed only after
+// Verify.
+func (s *Spawner) Spawn() (_ *Child, err error) {
+	c := &Child{}
+	var ends []int // the child's
+	defer func() {
+		for _, fd := range ends {
+			unix.Close(fd)
+		}
+		if err != nil {
+			c.close()
+		}
+	}()
+	for _, lane := range []**ipc.Conn{&c.Control, &c.Frames} {
+		conn, end, err := ipc.Pair()
+		if err != nil {
+			return nil, fmt.Errorf("lane: %w", err)
+		}
+		*lane, ends = conn, append(ends, end)
+		if err := conn.SetBuffers(laneBuffer); err != nil {
+			return nil, fmt.Errorf("lane: %w", err)
+		}
+	}
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return nil, fmt.Errorf("pipe: %w", err)
+	}
+	c.words, ends = pipe[0], append(ends, pipe[1])
+	started, err := s.ask(ipc.SpawnStart, pipe[1], ends[0], ends[1], s.program)
+	if err != nil {
+		return nil, err
+	}
+	c.PID = int(started.Number)
+	return c, nil
+}
+
+// Verify holds the child against what it says of itself, which is not to be believed:
+// it must be of our build, and behind its walls.
+func (s *Spawner) Verify(hello ipc.Hello) error {
+	if hello.Build != ipc.Build() {
+		return fmt.Errorf("%s is build %q, this is %q", childName, hello.Build, ipc.Build())
+	}
+	if _, err := s.ask(ipc.SpawnVerify); err != nil {
+		return fmt.Errorf("confinement of the network process: %w", err)
+	}
+	return nil
+}
+
+// End has the child killed, if it lives, and says how it ended and what it wrote
+// before, in one line. The error is the spawner's: the child is gone with it.
+func (s *Spawner) End(c *Child) (ws unix.WaitStatus, words string, err error) {
+	ended, err := s.ask(ipc.SpawnEnd)
+	if ws = unix.WaitStatus(ended.Number); err != nil {
+		ws = unix.WaitStatus(unix.SIGKILL)
+	}
+	words = strings.TrimSpace(lastWords(c.words))
+	c.close()
+	return ws, words, err
+}
+
+// close closes our ends; the child, if it lives, sees it.
+func (c *Child) close() {
+	for _, lane := range []*ipc.Conn{c.Control, c.Frames} {
+		if lane != nil {
+			lane.Close()
+		}
+	}
+	if c.words > 0 {
+		unix.Close(c.words)
+	}
+}
+
+// Describe says how a process ended.
+func Describe(ws unix.WaitStatus) string {
+	if ws.Signaled() {
+		return unix.SignalName(ws.Signal())
+	}
+	return fmt.Sprintf("exit status %d", ws.ExitStatus())
+}
+
+// lastWords reads what a dead process wrote to its standard error, which ours
+// do only when they die: bounded, and without what could confuse a terminal.
+func lastWords(pipe int) string {
+	buf := make([]byte, wordsMax)
+	n, err := unix.Read(pipe, buf)
+	if err != nil {
+		return ""
+	}
+	return Plain(string(buf[:n]), ' ')
+}
+
+// Plain is a text without what could confuse a terminal.
+func Plain(text string, other rune) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && (r < ' ' || r > '~') {
+			return other
+		}
+		return r
+	}, text)
+}
