@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/parent/frames"
 )
 
 // Implementation constants.
@@ -141,12 +142,12 @@ func (d *daemon) successor(s *slot) *slot {
 func (d *daemon) announceAddress(s *slot, l *link, i int) bool {
 	a := s.addrs[i].Addr
 	if l.family == ipc.IPv6 {
-		d.frame = appendNeighborAdvertisement(d.frame[:0], s.source(l), s.addrs[0].Addr, a)
+		d.frame = frames.AppendNeighborAdvertisement(d.frame[:0], s.source(l), s.addrs[0].Addr, a)
 	} else {
-		d.frame = appendGratuitousARP(d.frame[:0], s.source(l), a)
+		d.frame = frames.AppendGratuitousARP(d.frame[:0], s.source(l), a)
 	}
-	err := l.tx.announce(d.frame)
-	if errors.Is(err, errBusy) {
+	err := l.tx.Announce(d.frame)
+	if errors.Is(err, frames.ErrBusy) {
 		d.busy(l)
 		return false
 	}

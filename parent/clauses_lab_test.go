@@ -16,13 +16,16 @@ import (
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/lab/netns"
+	"github.com/rvrrpd/rvrrpd/parent/nft"
+	"github.com/rvrrpd/rvrrpd/records"
 	"golang.org/x/sys/unix"
 )
 
 // macvlan6 makes the device of IPv6 VRID 10 above eth0.
 func macvlan6(t *testing.T, k *kernel) int {
 	t.Helper()
-	mac := virtualMAC(ipc.IPv6, 10)
+	mac := records.VirtualMAC(ipc.IPv6, 10)
 	index, err := k.createMACVLAN(find(t, k, "eth0").Index, "standby10", mac[:], "rvrrpd", deviceGroup|7)
 	if err != nil {
 		t.Error(err)
@@ -62,7 +65,7 @@ var virtual6 = []vaddr{
 // of each address while it has them (RFC 5798 §6.4.2 (390), §6.4.3 (620)), so
 // that it hears solicitations, and not before nor after.
 func TestSolicitedNodeGroups(t *testing.T) {
-	inNamespace(t, func(t *testing.T) {
+	netns.Inside(t, func(t *testing.T) {
 		k, err := openKernel()
 		if err != nil {
 			t.Error(err)
@@ -100,7 +103,7 @@ func TestVirtualMACSeedsNothing(t *testing.T) {
 	const seeded = "fe80::200:5eff:fe00:20a"
 	for name, ours := range map[string]bool{"with our settings": true, "without": false} {
 		t.Run(name, func(t *testing.T) {
-			inNamespace(t, func(t *testing.T) {
+			netns.Inside(t, func(t *testing.T) {
 				k, err := openKernel()
 				if err != nil {
 					t.Error(err)
@@ -142,7 +145,7 @@ func host(t *testing.T) (pid string) {
 	}
 	t.Cleanup(func() { holder.Process.Kill(); holder.Wait() })
 	pid = strconv.Itoa(holder.Process.Pid)
-	if err := ip("link set peer netns " + pid); err != nil {
+	if err := netns.IP("link set peer netns " + pid); err != nil {
 		t.Error(err)
 	}
 	for _, c := range []string{"link set lo up", "link set peer up", "addr add 10.9.0.2/24 dev peer", "addr add 2001:db8::2/64 dev peer nodad"} {
@@ -199,7 +202,7 @@ func refuses(t *testing.T, pid string, to netip.Addr) (result error) {
 // answering makes a device with an address, as an Active has them.
 func answering(t *testing.T, k *kernel, family ipc.Family, name string, settings []setting, prefix string) {
 	t.Helper()
-	mac := virtualMAC(family, 10)
+	mac := records.VirtualMAC(family, 10)
 	dev, err := k.createMACVLAN(find(t, k, "eth0").Index, name, mac[:], "rvrrpd", deviceGroup|7)
 	if err != nil {
 		t.Error(err)
@@ -227,14 +230,14 @@ func TestAcceptMode(t *testing.T) {
 		{"IPv6", ipc.IPv6, deviceSettings6, "2001:db8::fe", "/64", "00:00:5e:00:02:0a"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			inNamespace(t, func(t *testing.T) {
+			netns.Inside(t, func(t *testing.T) {
 				k, err := openKernel()
 				if err != nil {
 					t.Error(err)
 					return
 				}
 				client := host(t)
-				if err := ip("addr add 2001:db8::1/64 dev eth0 nodad"); err != nil {
+				if err := netns.IP("addr add 2001:db8::1/64 dev eth0 nodad"); err != nil {
 					t.Error(err)
 				}
 				within(t, 5*time.Second, "-6 addr show dev eth0", "tentative", false) // or it asks for no neighbor
@@ -243,13 +246,13 @@ func TestAcceptMode(t *testing.T) {
 				if err := errors.Join(err, change(settings)); err != nil {
 					t.Error(err)
 				}
-				var w wall
+				var w nft.Tables
 				for _, accept := range []bool{true, false, true} {
-					want := rules{}
+					want := nft.Rules{}
 					if !accept {
-						want.refused = []netip.Addr{netip.MustParseAddr(tt.addr)}
+						want.Refused = []netip.Addr{netip.MustParseAddr(tt.addr)}
 					}
-					if err := w.apply(want); err != nil {
+					if err := w.Apply(want); err != nil {
 						t.Error(err)
 					}
 					at(t, client, "neigh flush dev peer")

@@ -9,13 +9,14 @@ import (
 	"testing"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/lab/netns"
 )
 
 // TestFamiliesApart: the device of one family answers for nothing of the
 // other: neither for its virtual addresses nor for the link's own (RFC 5798
 // §8.1.2, §8.2.2).
 func TestFamiliesApart(t *testing.T) {
-	inNamespace(t, func(t *testing.T) {
+	netns.Inside(t, func(t *testing.T) {
 		k, err := openKernel()
 		if err != nil {
 			t.Error(err)

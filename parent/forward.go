@@ -1,9 +1,8 @@
 package parent
 
 import (
-	"time"
-
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/parent/frames"
 )
 
 // Implementation constants.
@@ -46,16 +45,16 @@ func (d *daemon) forward() {
 // queue takes says how many packets it may hold.
 func (d *daemon) forwardAll() {
 	for family, r := range d.recv {
-		d.passPackets(family, r, max(int(r.memory().queued)/leastRoom, packetsATurn))
+		d.passPackets(family, r, max(r.Queued()/leastRoom, packetsATurn))
 	}
 	d.passOn()
 	d.countLosses()
 }
 
 // passPackets reads so many packets at most, and says whether there are no more.
-func (d *daemon) passPackets(family ipc.Family, r *receiver, most int) bool {
+func (d *daemon) passPackets(family ipc.Family, r *frames.Receiver, most int) bool {
 	for range most {
-		n, index, arrived, err := r.read(d.packet)
+		n, index, arrived, err := r.Read(d.packet)
 		if err != nil {
 			return true
 		}
@@ -85,7 +84,7 @@ func (d *daemon) passOn() {
 func (d *daemon) countLosses() {
 	now, sockets, lane := ipc.Monotonic(), uint64(0), d.lost
 	for _, r := range d.recv {
-		sockets += r.dropped()
+		sockets += r.Dropped()
 	}
 	d.lost = 0
 	if sockets+lane > 0 {
@@ -113,34 +112,4 @@ func (d *daemon) answerDrain(h ipc.Header) {
 		d.send(ipc.Header{Slot: ipc.NoSlot}, ipc.Missed{Until: d.losses.last})
 	}
 	d.answer(h, h.Type, ipc.CodeDone)
-}
-
-// clocks is what is known of the wall clock: by how much at least and at most
-// it is ahead of CLOCK_MONOTONIC. Both are disciplined alike, so that the
-// difference is one for ever unless somebody sets the wall clock.
-type clocks struct{ least, most int64 }
-
-// clockSlack is by how much the same difference may be read differently, ns.
-const clockSlack = int64(time.Microsecond)
-
-// look reads both clocks, and says whether the wall clock was set since it was
-// read before.
-func (c *clocks) look() (now, wall int64, set bool) {
-	before := ipc.Monotonic()
-	wall = time.Now().UnixNano()
-	now = ipc.Monotonic()
-	return now, wall, c.compare(before, wall, now)
-}
-
-// compare is look with the clocks read: the wall clock between two readings of
-// the other.
-func (c *clocks) compare(before, wall, now int64) (set bool) {
-	least, most := wall-now-clockSlack, wall-before+clockSlack
-	if *c == (clocks{}) || least > c.most || most < c.least {
-		set = *c != clocks{}
-		*c = clocks{least, most}
-		return set
-	}
-	c.least, c.most = max(c.least, least), min(c.most, most)
-	return false
 }

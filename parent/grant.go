@@ -11,13 +11,6 @@ import (
 	"github.com/rvrrpd/rvrrpd/records"
 )
 
-// Implementation constants: what the configuration leaves to us.
-const (
-	// leaseIntervals is the number of Advertisement_Intervals after which a
-	// silent child loses a slot: then a peer's Active_Down_Timer is about to fire.
-	leaseIntervals = 3
-)
-
 // priorityOwner is the priority of the owner of the addresses (RFC 9568
 // §5.2.4).
 const priorityOwner = 255
@@ -78,28 +71,21 @@ func grants(c *conf.Config) (gs []grant, links []linkName) {
 		links = append(links, linkName{n.Name, n.Family})
 	}
 	for i, r := range c.Routers {
-		told := records.Router(&r, of[i])
+		told, limits := records.Router(&r, of[i]), records.LimitsOf(&r)
 		g := grant{
 			slot: ipc.Slot(i), link: of[i],
 			name:   r.Name(),
 			family: told.Family, version: r.Version, migration: r.Migration, vrid: r.VRID, told: told,
-			priority: r.Priority, ceiling: r.Priority, interval: r.AdverInterval,
+			priority: r.Priority, ceiling: limits.Ceiling, interval: r.AdverInterval,
 			delays: [2]time.Duration{r.PreemptDelay, r.StartupDelay}, accept: r.AcceptMode || r.Priority == priorityOwner,
-			mac: virtualMAC(told.Family, r.VRID), addrs: r.Addresses, derived: r.DerivedLinkLocal,
-			lease: leaseIntervals * r.AdverInterval,
-			// An Active answers a leaving peer at once and may turn Active
-			// again and again, but no faster than this.
-			advert:   rate{period: r.AdverInterval / 10, burst: 20},
-			announce: rate{period: 500 * time.Millisecond, burst: 10},
-			churn:    rate{period: 50 * time.Millisecond, burst: 40},
-			look:     rate{period: 10 * time.Second, burst: 6},
-			repairs:  repairRate,
+			mac: limits.MAC, addrs: r.Addresses, derived: r.DerivedLinkLocal,
+			lease:  limits.Lease,
+			advert: limit(limits.Advertise), announce: limit(limits.Announce), churn: limit(limits.Churn),
+			look:    rate{period: 10 * time.Second, burst: 6},
+			repairs: repairRate,
 		}
 		g.repeat, g.pace, g.linkUpDelay = int(told.AnnounceRepeat), r.Announcements.Interval, r.LinkUpDelay
 		g.secrets = records.Secrets(&r)
-		if r.Migration { // two messages each time
-			g.advert = rate{period: g.advert.period / 2, burst: 2 * g.advert.burst}
-		}
 		g.ioctl, g.owner = r.IOCTL, r.Owner
 		if g.etherMAC = r.EtherMAC; r.InterfaceType == conf.MACVLAN {
 			g.device, g.defaulted = r.DeviceName, r.DefaultDevice
@@ -107,25 +93,6 @@ func grants(c *conf.Config) (gs []grant, links []linkName) {
 		gs = append(gs, g)
 	}
 	return gs, links
-}
-
-// Granted is what a virtual router may ever cause, whatever the network process
-// asks for, beside what its configuration says.
-type Granted struct {
-	Ceiling                    uint8 // the highest priority before the interface has the addresses, 0..254
-	MAC                        [6]byte
-	Lease                      time.Duration // the addresses stay so long after an advertisement
-	Advertise, Announce, Churn string        // rates in words, as "50ms and 40 at once"; Churn is of acquisitions and releases
-}
-
-// Grants lists what the virtual routers of a configuration are granted, each in the
-// place of its router.
-func Grants(c *conf.Config) (all []Granted) {
-	gs, _ := grants(c)
-	for _, g := range gs {
-		all = append(all, Granted{g.ceiling, g.mac, g.lease, g.advert.words(), g.announce.words(), g.churn.words()})
-	}
-	return all
 }
 
 // record is what the child is told of the grant.
@@ -197,7 +164,8 @@ type rate struct {
 // and again gets five lines, and one in ten seconds, which say how often.
 var repairRate = rate{period: 10 * time.Second, burst: 5}
 
-func (r rate) words() string { return fmt.Sprintf("%v and %d at once", r.period, r.burst) }
+// limit is a full bucket of a rate that is granted.
+func limit(r records.Rate) rate { return rate{period: r.Period, burst: r.Burst} }
 
 // take spends one token at the instant now, and says whether there was one.
 func (r *rate) take(now int64) bool { return r.spend(1, now) }

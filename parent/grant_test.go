@@ -12,6 +12,7 @@ import (
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
+	"github.com/rvrrpd/rvrrpd/parent/nft"
 )
 
 func TestGrants(t *testing.T) {
@@ -185,8 +186,8 @@ func TestWanted(t *testing.T) {
 	}
 	d.slots[0].index, d.slots[1].index = 3, 3 // on the interface itself
 	d.slots[2].ownership = ipc.OwnsAll
-	want := rules{refused: []netip.Addr{netip.MustParseAddr("10.9.0.251")}, quiet: []int{3, 9, 10}, owned: []owned{{3, netip.MustParseAddr("10.9.0.253")}}}
-	if got := d.wanted(); !got.equal(want) || got.equal(rules{}) {
+	want := nft.Rules{Refused: []netip.Addr{netip.MustParseAddr("10.9.0.251")}, Quiet: []int{3, 9, 10}, Owned: []nft.AddressOn{{Index: 3, Addr: netip.MustParseAddr("10.9.0.253")}}}
+	if got := d.wanted(); !got.Equal(want) || got.Equal(nft.Rules{}) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
+	"github.com/rvrrpd/rvrrpd/parent/nft"
 )
 
 // TestHostsOwn: of what is on its interfaces a host has itself what no daemon like
@@ -41,12 +42,12 @@ func TestHostsOwn(t *testing.T) {
 		d.slots = []*slot{{grant: grant{addrs: addrs, device: "vr4"}, index: 4}}
 		all, _ := d.leased()
 		got := all["eth0"]
-		if !slices.Equal(got.refused, want) || silences != slices.Equal(got.virtual, want) || got.ungated == silences {
+		if !slices.Equal(got.Refused, want) || silences != slices.Equal(got.Virtual, want) || got.Ungated == silences {
 			t.Errorf("silences %v: leased %+v, want %v", silences, got, want)
 		}
 		r := d.wanted()
-		if !slices.Equal(r.refused, want[:4]) || !slices.Equal(r.refusedOn, []owned{{2, at("fe80::2")}, {4, at("fe80::2")}}) {
-			t.Errorf("silences %v: refused %v, on an interface %v", silences, r.refused, r.refusedOn)
+		if !slices.Equal(r.Refused, want[:4]) || !slices.Equal(r.RefusedOn, []nft.AddressOn{{Index: 2, Addr: at("fe80::2")}, {Index: 4, Addr: at("fe80::2")}}) {
+			t.Errorf("silences %v: refused %v, on an interface %v", silences, r.Refused, r.RefusedOn)
 		}
 	}
 }

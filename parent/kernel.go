@@ -13,6 +13,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
+	"github.com/rvrrpd/rvrrpd/parent/frames"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -53,7 +54,7 @@ type kernel struct {
 }
 
 func openKernel() (*kernel, error) {
-	k := &kernel{buf: make([]byte, 64<<10), tap: openTap, theirs: theirs{changed: make(map[placed]addrMsg), lost: make(map[placed]addrMsg)}}
+	k := &kernel{buf: make([]byte, 64<<10), tap: frames.OpenTap, theirs: theirs{changed: make(map[placed]addrMsg), lost: make(map[placed]addrMsg)}}
 	var err error
 	if k.requests, err = unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE); err == nil {
 		err = errors.Join(

@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -20,45 +19,11 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
+	"github.com/rvrrpd/rvrrpd/lab/netns"
+	"github.com/rvrrpd/rvrrpd/parent/frames"
+	"github.com/rvrrpd/rvrrpd/records"
 	"golang.org/x/sys/unix"
 )
-
-// inNamespace runs a test on a thread in a network namespace of its own, with
-// a pair of interfaces: eth0 10.9.0.1/24, and peer.
-func inNamespace(t *testing.T, test func(t *testing.T)) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Fatal("needs root")
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // never unlocked: the thread ends, and the namespace with it
-		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			t.Error(err)
-			return
-		}
-		for _, args := range []string{
-			"link add eth0 type veth peer name peer", "link set lo up", "link set eth0 up", "link set peer up",
-			"addr add 10.9.0.1/24 dev eth0",
-		} {
-			if err := ip(args); err != nil {
-				t.Error(err)
-				return
-			}
-		}
-		test(t)
-	}()
-	<-done
-}
-
-// ip runs ip(8); a child process is in the namespace of the thread that starts it.
-func ip(args string) error {
-	if out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput(); err != nil {
-		return fmt.Errorf("ip %s: %w: %s", args, err, out)
-	}
-	return nil
-}
 
 func find(t *testing.T, k *kernel, name string) facts.Link {
 	t.Helper()
@@ -78,7 +43,7 @@ func find(t *testing.T, k *kernel, name string) facts.Link {
 // macvlan makes a device for VRID 10 above eth0.
 func macvlan(t *testing.T, k *kernel) int {
 	t.Helper()
-	mac := virtualMAC(ipc.IPv4, 10)
+	mac := records.VirtualMAC(ipc.IPv4, 10)
 	index, err := k.createMACVLAN(find(t, k, "eth0").Index, "standby10", mac[:], "rvrrpd arp_ignore=0", deviceGroup|7)
 	if err != nil {
 		t.Error(err)
@@ -92,7 +57,7 @@ var twoAddresses = []vaddr{
 }
 
 func TestKernelAcquireAndRelease(t *testing.T) {
-	inNamespace(t, func(t *testing.T) {
+	netns.Inside(t, func(t *testing.T) {
 		k, err := openKernel()
 		if err != nil {
 			t.Error(err)
@@ -156,11 +121,11 @@ func TestKernelAcquireAndRelease(t *testing.T) {
 // TestKernelNetworks: of an address with a peer the network is the peer's, and that of
 // the address advertisements come from stands first.
 func TestKernelNetworks(t *testing.T) {
-	inNamespace(t, func(t *testing.T) {
+	netns.Inside(t, func(t *testing.T) {
 		for _, args := range []string{
 			"addr del 10.9.0.1/24 dev eth0", "addr add 10.9.0.1 peer 10.9.1.2/24 dev eth0", "addr add 10.7.0.1/32 dev eth0", "addr add 10.8.0.1/16 dev eth0",
 		} {
-			if err := ip(args); err != nil {
+			if err := netns.IP(args); err != nil {
 				t.Error(err)
 				return
 			}
@@ -182,7 +147,7 @@ func TestKernelNetworks(t *testing.T) {
 }
 
 func TestKernelManyAddresses(t *testing.T) {
-	inNamespace(t, func(t *testing.T) {
+	netns.Inside(t, func(t *testing.T) {
 		k, err := openKernel()
 		if err != nil {
 			t.Error(err)
@@ -208,7 +173,7 @@ func TestKernelManyAddresses(t *testing.T) {
 }
 
 func TestKernelChanged(t *testing.T) {
-	inNamespace(t, func(t *testing.T) {
+	netns.Inside(t, func(t *testing.T) {
 		k, err := openKernel()
 		if err != nil {
 			t.Error(err)
@@ -224,9 +189,9 @@ func TestKernelChanged(t *testing.T) {
 		for _, change := range []string{"link set peer down", "link set peer up", "addr add 10.9.0.9/24 dev eth0", "addr del 10.9.0.9/24 dev eth0", "link set eth0 name eth1"} {
 			quiet()
 			if strings.HasSuffix(change, "eth1") {
-				err = errors.Join(ip("link set eth0 down"), ip(change))
+				err = errors.Join(netns.IP("link set eth0 down"), netns.IP(change))
 			} else {
-				err = ip(change)
+				err = netns.IP(change)
 			}
 			if err != nil {
 				t.Error(err)
@@ -247,7 +212,7 @@ func TestKernelChanged(t *testing.T) {
 // TestRevived: an address that is put again lives for its time, and is no reason
 // to look at everything; one that somebody has removed meanwhile is.
 func TestRevived(t *testing.T) {
-	inNamespace(t, func(t *testing.T) {
+	netns.Inside(t, func(t *testing.T) {
 		k, err := openKernel()
 		if err != nil {
 			t.Error(err)
@@ -286,7 +251,7 @@ func TestRevived(t *testing.T) {
 			}
 			lives(map[uint32]string{100: "100sec", 200: "200sec", 0: "forever"}[seconds])
 		}
-		if err := errors.Join(ip("addr del 10.9.0.254/24 dev standby10"), k.revive(dev, true, addrs, 100)); err != nil || !changed() {
+		if err := errors.Join(netns.IP("addr del 10.9.0.254/24 dev standby10"), k.revive(dev, true, addrs, 100)); err != nil || !changed() {
 			t.Errorf("removed and put again without a report: %v", err)
 		}
 	})
@@ -294,7 +259,7 @@ func TestRevived(t *testing.T) {
 
 // TestRevivedRoute: the route to the prefix of an address lives as long.
 func TestRevivedRoute(t *testing.T) {
-	inNamespace(t, func(t *testing.T) {
+	netns.Inside(t, func(t *testing.T) {
 		k, err := openKernel()
 		if err != nil {
 			t.Error(err)
@@ -324,23 +289,23 @@ func TestRevivedRoute(t *testing.T) {
 // TestReceiver: a raw socket on the link hears every frame once, also one from
 // the MAC address of a macvlan that is up above it.
 func TestReceiver(t *testing.T) {
-	inNamespace(t, func(t *testing.T) {
+	netns.Inside(t, func(t *testing.T) {
 		k, err := openKernel()
 		if err != nil {
 			t.Error(err)
 			return
 		}
-		r, err := openReceiver(ipc.IPv4, []uint8{10}, true)
+		r, err := frames.OpenReceiver(ipc.IPv4, []uint8{10}, true)
 		if err != nil {
 			t.Error(err)
 			return
 		}
 		dev := macvlan(t, k)
 		eth0, peer := find(t, k, "eth0"), find(t, k, "peer")
-		if err := errors.Join(r.join(eth0.Index), r.join(eth0.Index), k.acquire(dev, true, twoAddresses)); err != nil {
+		if err := errors.Join(r.Join(eth0.Index), r.Join(eth0.Index), k.acquire(dev, true, twoAddresses)); err != nil {
 			t.Error(err)
 		}
-		tx, err := openSender(peer.Index, "peer")
+		tx, err := frames.OpenSender(peer.Index, "peer")
 		if err != nil {
 			t.Error(err)
 			return
@@ -351,41 +316,41 @@ func TestReceiver(t *testing.T) {
 			mac  [6]byte
 		}{
 			{"another MAC address", [6]byte{2, 0, 0, 0, 0, 1}},
-			{"the same virtual MAC address", virtualMAC(ipc.IPv4, 10)},
+			{"the same virtual MAC address", records.VirtualMAC(ipc.IPv4, 10)},
 		} {
 			before := ipc.Monotonic()
-			if err := tx.announce(appendAdvertisement(nil, tt.mac, netip.MustParseAddr("10.9.0.2"), message)); err != nil {
+			if err := tx.Announce(frames.AppendAdvertisement(nil, tt.mac, netip.MustParseAddr("10.9.0.2"), message)); err != nil {
 				t.Error(err)
 			}
 			b := make([]byte, 2048)
-			if _, err := ipc.Wait([]unix.PollFd{{Fd: int32(r.fd()), Events: unix.POLLIN}}, 2*time.Second); err != nil {
+			if _, err := ipc.Wait([]unix.PollFd{{Fd: int32(r.FD()), Events: unix.POLLIN}}, 2*time.Second); err != nil {
 				t.Error(err)
 			}
-			n, index, arrived, err := r.read(b)
+			n, index, arrived, err := r.Read(b)
 			if err != nil || index != eth0.Index || !bytes.Equal(b[20:n], message) || arrived < before || arrived > ipc.Monotonic() {
 				t.Errorf("%s: %d bytes on interface %d at %d, %v", tt.name, n, index, arrived-before, err)
 			}
-			if _, _, _, err := r.read(b); err != errAgain {
+			if _, _, _, err := r.Read(b); err != frames.ErrNoPacket {
 				t.Errorf("%s: a second packet, %v", tt.name, err)
 			}
 		}
 		// A flood for another virtual router is sampled.
 		message[1] = 11
 		for range 1600 {
-			if err := tx.announce(appendAdvertisement(nil, [6]byte{2, 0, 0, 0, 0, 1}, netip.MustParseAddr("10.9.0.2"), message)); err != nil {
+			if err := tx.Announce(frames.AppendAdvertisement(nil, [6]byte{2, 0, 0, 0, 0, 1}, netip.MustParseAddr("10.9.0.2"), message)); err != nil {
 				t.Error(err)
 			}
 		}
 		passed := 0
 		for b := make([]byte, 2048); ; passed++ {
-			if _, _, _, err := r.read(b); err != nil {
+			if _, _, _, err := r.Read(b); err != nil {
 				break
 			}
 		}
 		if passed < 20 || passed > 400 {
 			t.Errorf("%d of 1600 packets for a foreign VRID passed the filter, about 100 should", passed)
 		}
-		if err := unix.SetsockoptInt(r.fd(), unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0); err != unix.EPERM {
+		if err := unix.SetsockoptInt(r.FD(), unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0); err != unix.EPERM {
 			t.Errorf("the filter can be detached: %v", err)
 		}
 	})
@@ -394,13 +359,13 @@ func TestReceiver(t *testing.T) {
 // TestIPv6: addresses on a macvlan that never makes one of its own, and a raw
 // socket that gives the header back.
 func TestIPv6(t *testing.T) {
-	inNamespace(t, func(t *testing.T) {
+	netns.Inside(t, func(t *testing.T) {
 		k, err := openKernel()
 		if err != nil {
 			t.Error(err)
 			return
 		}
-		mac := virtualMAC(ipc.IPv6, 10)
+		mac := records.VirtualMAC(ipc.IPv6, 10)
 		eth0, peer := find(t, k, "eth0"), find(t, k, "peer")
 		dev, err := k.createMACVLAN(eth0.Index, "standby10", mac[:], "rvrrpd", deviceGroup|7)
 		if err != nil {
@@ -432,36 +397,36 @@ func TestIPv6(t *testing.T) {
 			t.Errorf("addresses %q, want %q", got, want)
 		}
 
-		r, err := openReceiver(ipc.IPv6, []uint8{10}, true)
+		r, err := frames.OpenReceiver(ipc.IPv6, []uint8{10}, true)
 		if err != nil {
 			t.Error(err)
 			return
 		}
-		if err := errors.Join(r.join(eth0.Index), r.join(eth0.Index)); err != nil {
+		if err := errors.Join(r.Join(eth0.Index), r.Join(eth0.Index)); err != nil {
 			t.Error(err)
 		}
-		tx, err := openSender(peer.Index, "peer")
+		tx, err := frames.OpenSender(peer.Index, "peer")
 		if err != nil {
 			t.Error(err)
 			return
 		}
 		message := append([]byte{0x31, 10, 100, 1, 0, 100, 0xde, 0xad}, make([]byte, 16)...)
 		src := netip.MustParseAddr("fe80::1")
-		frame := appendAdvertisement(nil, mac, src, message)
-		if err := tx.announce(frame); err != nil {
+		frame := frames.AppendAdvertisement(nil, mac, src, message)
+		if err := tx.Announce(frame); err != nil {
 			t.Error(err)
 		}
-		if _, err := ipc.Wait([]unix.PollFd{{Fd: int32(r.fd()), Events: unix.POLLIN}}, 2*time.Second); err != nil {
+		if _, err := ipc.Wait([]unix.PollFd{{Fd: int32(r.FD()), Events: unix.POLLIN}}, 2*time.Second); err != nil {
 			t.Error(err)
 		}
 		b := make([]byte, ipc.MaxFrame)
-		n, index, _, err := r.read(b)
+		n, index, _, err := r.Read(b)
 		want := bytes.Clone(frame[14:])
 		want[0], want[1] = 0x60, 0 // the traffic class is not told
 		if err != nil || index != eth0.Index || !bytes.Equal(b[:n], want) {
 			t.Errorf("read on %d, %v:\n%x, want\n%x", index, err, b[:n], want)
 		}
-		if _, _, _, err := r.read(b); err != errAgain {
+		if _, _, _, err := r.Read(b); err != frames.ErrNoPacket {
 			t.Errorf("a second packet, %v", err)
 		}
 		passed := 0
@@ -470,13 +435,13 @@ func TestIPv6(t *testing.T) {
 			if i%2 == 0 {
 				frame[14+40+1], frame[14+7] = 10, 254
 			}
-			if err := tx.announce(frame); err != nil {
+			if err := tx.Announce(frame); err != nil {
 				t.Error(err)
 			}
 			frame[14+7] = 255
 		}
 		for ; ; passed++ {
-			if _, _, _, err := r.read(b); err != nil {
+			if _, _, _, err := r.Read(b); err != nil {
 				break
 			}
 		}
@@ -490,29 +455,29 @@ func TestIPv6(t *testing.T) {
 }
 
 func TestSenderReportsBusy(t *testing.T) {
-	inNamespace(t, func(t *testing.T) {
+	netns.Inside(t, func(t *testing.T) {
 		i, err := net.InterfaceByName("eth0")
 		if err != nil {
 			t.Error(err)
 			return
 		}
-		tx, err := openSender(i.Index, "eth0")
+		tx, err := frames.OpenSender(i.Index, "eth0")
 		if err != nil {
 			t.Error(err)
 			return
 		}
-		defer tx.close()
-		if err := ip("link set eth0 down"); err != nil {
+		defer tx.Close()
+		if err := netns.IP("link set eth0 down"); err != nil {
 			t.Error(err)
 		}
-		if err := tx.announce(make([]byte, 60)); !errors.Is(err, unix.ENETDOWN) {
+		if err := tx.Announce(make([]byte, 60)); !errors.Is(err, unix.ENETDOWN) {
 			t.Errorf("send on an interface that is down: %v", err)
 		}
 	})
 }
 
 func TestLockInterface(t *testing.T) {
-	inNamespace(t, func(t *testing.T) {
+	netns.Inside(t, func(t *testing.T) {
 		runDir = filepath.Join(t.TempDir(), "new")
 		f, err := lockInterface("eth0")
 		if err != nil {

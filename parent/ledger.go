@@ -9,6 +9,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
+	"github.com/rvrrpd/rvrrpd/parent/nft"
 	"github.com/rvrrpd/rvrrpd/records"
 )
 
@@ -91,12 +92,12 @@ func (d *daemon) prolong(s *slot, at int64) {
 // renew tells the kernel what this turn has prolonged.
 func (d *daemon) renew() {
 	if len(d.renewing) > 0 {
-		err := d.leases.renew(d.renewing)
+		err := d.leases.Renew(d.renewing)
 		if err != nil {
-			flushed := d.leases.flushed()
-			d.leases.forget()
+			flushed := d.leases.Flushed()
+			d.leases.Forget()
 			all, alive := d.leased()
-			again := d.leases.apply(all, alive)
+			again := d.leases.Apply(all, alive)
 			if again != nil && d.complaints.take(d.now) {
 				d.log.Error("lease not renewed in the kernel", "error", errors.Join(err, again))
 			}
@@ -110,26 +111,26 @@ func (d *daemon) renew() {
 
 // leased lists what is to last on each interface, but for addresses that this
 // host has itself, and which of the virtual addresses may answer now.
-func (d *daemon) leased() (all map[string]lasting, alive []renewed) {
-	all = make(map[string]lasting)
+func (d *daemon) leased() (all map[string]nft.Lasting, alive []nft.Renewed) {
+	all = make(map[string]nft.Lasting)
 	for _, s := range present(d.slots) {
 		if s.ownership == ipc.OwnsAll || s.accept && !d.silences {
 			continue
 		}
 		l := d.links[s.link]
 		name, w := l.name, all[l.name]
-		if w.ungated = !d.silences; s.device != "" {
-			w.devices = append(w.devices, s.device)
+		if w.Ungated = !d.silences; s.device != "" {
+			w.Devices = append(w.Devices, s.device)
 		}
 		for _, a := range s.addrs {
 			switch {
 			case d.hasItself(l, a.Addr): // which answers whatever becomes of us
 				continue
 			case d.silences:
-				w.virtual = append(w.virtual, a.Addr)
+				w.Virtual = append(w.Virtual, a.Addr)
 			}
 			if !s.accept {
-				w.refused = append(w.refused, a.Addr)
+				w.Refused = append(w.Refused, a.Addr)
 			}
 		}
 		all[name] = w
@@ -138,28 +139,60 @@ func (d *daemon) leased() (all map[string]lasting, alive []renewed) {
 		}
 	}
 	for _, w := range all {
-		slices.Sort(w.devices)
-		slices.SortFunc(w.virtual, netip.Addr.Compare)
-		slices.SortFunc(w.refused, netip.Addr.Compare)
+		slices.Sort(w.Devices)
+		slices.SortFunc(w.Virtual, netip.Addr.Compare)
+		slices.SortFunc(w.Refused, netip.Addr.Compare)
 	}
 	return all, alive
+}
+
+// renewsSince is the first kernel in which an element that is added again
+// lives longer.
+var renewsSince = version{6, 12}
+
+// leaseAs has addresses silenced in the way that is configured from now on,
+// also those that are held. A way that cannot be had changes nothing.
+func (d *daemon) leaseAs(lease string) (err error) {
+	d.silences, d.renewing = lease == "auto" || lease == "nftables", d.renewing[:0]
+	if d.silences && d.leases == nil {
+		d.leases, err = nft.OpenLeases(running().before(renewsSince))
+	}
+	if d.leases != nil {
+		err = d.leases.Apply(d.leased())
+	}
+	d.silences = d.silences && err == nil
+	switch {
+	case err != nil && lease == "nftables":
+		return err
+	case err != nil && lease == "auto":
+		d.log.Warn("addresses of intervals below a second may answer for 15 s when we are gone", "error", err)
+	case err != nil:
+		d.log.Error("reload", "error", err)
+	}
+	d.lease = lease
+	for _, s := range d.slots {
+		if s != nil && s.held {
+			d.reviveSoon(s)
+		}
+	}
+	return nil
 }
 
 // answering adds the addresses of a slot to those that may answer for the rest
 // of its lease, on every interface that has them: its tables see the packets
 // of all; and its device to those that may forward.
-func (d *daemon) answering(to []renewed, s *slot) []renewed {
+func (d *daemon) answering(to []nft.Renewed, s *slot) []nft.Renewed {
 	name, left := d.links[s.link].name, time.Duration(s.expires-d.now)
 	for _, a := range s.addrs {
-		to = append(to, renewed{iface: name, addr: a.Addr, time: left})
+		to = append(to, nft.Renewed{Iface: name, Addr: a.Addr, Time: left})
 		for _, o := range d.shared[a.Addr] {
 			if also := d.links[o.link].name; also != name && o.ownership != ipc.OwnsAll {
-				to = append(to, renewed{iface: also, addr: a.Addr, time: left})
+				to = append(to, nft.Renewed{Iface: also, Addr: a.Addr, Time: left})
 			}
 		}
 	}
 	if s.device != "" {
-		to = append(to, renewed{iface: name, device: s.device, time: left})
+		to = append(to, nft.Renewed{Iface: name, Device: s.device, Time: left})
 	}
 	return to
 }
@@ -325,7 +358,7 @@ func (d *daemon) undo() error {
 		d.giveBack(d.collect(), nil)
 	}
 	if d.leases != nil {
-		errs = append(errs, d.leases.apply(nil, nil))
+		errs = append(errs, d.leases.Apply(nil, nil))
 	}
 	for name, f := range d.locks {
 		unlock(f)

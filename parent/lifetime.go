@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/records"
 )
 
 // Virtual addresses have a lifetime: the kernel removes those that are not put
@@ -45,7 +46,7 @@ func (d *daemon) life(s *slot) uint32 {
 		return 0
 	case d.soleLifetime(s):
 		// The kernel is up to a second late, and then a peer is about to take over.
-		return uint32((leaseIntervals*s.interval - time.Second) / time.Second)
+		return uint32((records.LeaseIntervals*s.interval - time.Second) / time.Second)
 	}
 	life := uint32(max(afterlifeIntervals*s.interval, afterlifeMin) / time.Second)
 	if s.family == ipc.IPv6 {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/records"
 )
 
 // TestLife: how long the kernel leaves addresses alone; put again so seldom that
@@ -37,7 +38,7 @@ func TestLife(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			d := &daemon{lease: tt.lease, now: int64(time.Hour), sixes: tt.sixes}
 			d.silences = tt.tables
-			s := &slot{grant: grant{ioctl: tt.ioctl, family: ipc.IPv6, interval: tt.interval, lease: leaseIntervals * tt.interval}}
+			s := &slot{grant: grant{ioctl: tt.ioctl, family: ipc.IPv6, interval: tt.interval, lease: records.LeaseIntervals * tt.interval}}
 			life := d.life(s)
 			if life != tt.want {
 				t.Errorf("%d s, want %d", life, tt.want)

@@ -10,6 +10,8 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
+	"github.com/rvrrpd/rvrrpd/parent/frames"
+	"github.com/rvrrpd/rvrrpd/parent/nft"
 	"github.com/rvrrpd/rvrrpd/records"
 )
 
@@ -164,17 +166,17 @@ func (d *daemon) enforce() error {
 	all, alive := d.leased()
 	var err error
 	if d.leases == nil && len(all) > 0 {
-		d.leases, err = openLeases()
+		d.leases, err = nft.OpenLeases(running().before(renewsSince))
 	}
 	if d.leases != nil {
-		err = d.leases.apply(all, alive)
+		err = d.leases.Apply(all, alive)
 	}
 	if err != nil {
 		return err
 	}
 	want := d.wanted()
-	err = d.wall.apply(want)
-	if err == nil || len(want.refused)+len(want.refusedOn)+len(want.owned) > 0 {
+	err = d.tables.Apply(want)
+	if err == nil || len(want.Refused)+len(want.RefusedOn)+len(want.Owned) > 0 {
 		return err
 	}
 	if !d.unwalled {
@@ -214,27 +216,27 @@ func (d *daemon) settled(l *link, up bool) bool {
 }
 
 // wanted are the rules that follow from what is now.
-func (d *daemon) wanted() (r rules) {
+func (d *daemon) wanted() (r nft.Rules) {
 	for _, s := range present(d.slots) {
 		l := d.links[s.link]
 		for _, a := range s.addrs {
 			switch {
 			case s.own && (s.ownership == ipc.OwnsAll || s.held && records.Has(l.prefixes, a.Addr)):
-				r.owned = append(r.owned, owned{l.index, a.Addr})
+				r.Owned = append(r.Owned, nft.AddressOn{Index: l.index, Addr: a.Addr})
 			case s.ownership == ipc.OwnsAll || s.accept || d.hasItself(l, a.Addr):
 			case ofLink(a.Addr):
-				r.refusedOn = append(r.refusedOn, owned{l.index, a.Addr}, owned{s.index, a.Addr})
+				r.RefusedOn = append(r.RefusedOn, nft.AddressOn{Index: l.index, Addr: a.Addr}, nft.AddressOn{Index: s.index, Addr: a.Addr})
 			default:
-				r.refused = append(r.refused, a.Addr)
+				r.Refused = append(r.Refused, a.Addr)
 			}
 		}
 		if s.index != 0 {
-			r.quiet = append(r.quiet, s.index)
+			r.Quiet = append(r.Quiet, s.index)
 		}
 	}
-	slices.Sort(r.quiet)
-	slices.SortFunc(r.refused, netip.Addr.Compare)
-	r.quiet, r.refused, r.refusedOn = slices.Compact(r.quiet), slices.Compact(r.refused), slices.Compact(r.refusedOn)
+	slices.Sort(r.Quiet)
+	slices.SortFunc(r.Refused, netip.Addr.Compare)
+	r.Quiet, r.Refused, r.RefusedOn = slices.Compact(r.Quiet), slices.Compact(r.Refused), slices.Compact(r.RefusedOn)
 	return r
 }
 
@@ -314,13 +316,13 @@ func (d *daemon) attach(l *link, info facts.Link) (err error) {
 	}
 	d.tellConflicts(l.family)
 	l.index, l.mac = info.Index, [6]byte(info.MAC)
-	tx, err := openSender(info.Index, l.name)
+	tx, err := frames.OpenSender(info.Index, l.name)
 	if err != nil {
 		return err
 	}
 	l.tx = tx
 	d.byIndex[arrival{info.Index, l.family}] = l.id
-	if err := d.recv[l.family].join(info.Index); err != nil {
+	if err := d.recv[l.family].Join(info.Index); err != nil {
 		return err
 	}
 	if isVirtualMAC(info.MAC) {
@@ -345,12 +347,26 @@ func (d *daemon) detach(l *link) error {
 	}
 	errs = append(errs, d.restore(l), d.unhear(l), d.strip(l.slots...))
 	if r := d.recv[l.family]; r != nil {
-		r.leave(l.index)
+		r.Leave(l.index)
 	}
 	if l.tx != nil {
-		l.tx.close()
+		l.tx.Close()
 	}
 	delete(d.byIndex, arrival{l.index, l.family})
 	l.index, l.tx, l.saved, l.settled, l.out = 0, nil, nil, false, outbox{}
 	return errors.Join(errs...)
+}
+
+// wideEnough returns what is known of a link's interface; nothing, as if it
+// were not there, while its MTU cannot carry the family: below the least for
+// IPv6 the kernel has none on it.
+func (d *daemon) wideEnough(l *link, info facts.Link) facts.Link {
+	narrow := l.family == ipc.IPv6 && info.Index != 0 && info.MTU < frames.MinMTU6
+	if narrow && !l.narrow {
+		d.log.Error("MTU too small for IPv6: the link is not usable", "link", l.linkName, "mtu", info.MTU, "least", frames.MinMTU6)
+	}
+	if l.narrow = narrow; narrow {
+		return facts.Link{}
+	}
+	return info
 }

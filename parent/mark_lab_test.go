@@ -9,12 +9,13 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
+	"github.com/rvrrpd/rvrrpd/lab/netns"
 )
 
 // TestKnows: this kernel knows our mark, and no attribute that nobody has
 // thought of yet; asking changes nothing.
 func TestKnows(t *testing.T) {
-	inNamespace(t, func(t *testing.T) {
+	netns.Inside(t, func(t *testing.T) {
 		k, err := openKernel()
 		if err != nil {
 			t.Error(err)
@@ -37,7 +38,7 @@ func TestKnows(t *testing.T) {
 // somebody else has put there first stays theirs, and one of ours that they
 // take over becomes theirs.
 func TestWhoseAddress(t *testing.T) {
-	inNamespace(t, func(t *testing.T) {
+	netns.Inside(t, func(t *testing.T) {
 		k, err := openKernel()
 		if err != nil {
 			t.Error(err)
@@ -53,7 +54,7 @@ func TestWhoseAddress(t *testing.T) {
 		} {
 			theirs, common := netip.MustParsePrefix(tt.theirs), netip.MustParsePrefix(tt.common)
 			l := &link{linkName: linkName{"eth0", tt.family}, index: eth0}
-			if err := ip("addr add " + tt.theirs + " dev eth0 nodad"); err != nil {
+			if err := netns.IP("addr add " + tt.theirs + " dev eth0 nodad"); err != nil {
 				t.Error(err)
 			}
 			// Its report has not been read when we put ours there.
@@ -70,7 +71,7 @@ func TestWhoseAddress(t *testing.T) {
 			if look(); !slices.Contains(l.prefixes, theirs) || slices.Contains(l.prefixes, common) {
 				t.Errorf("others' addresses are %v; want %v among them, not %v", l.prefixes, theirs, common)
 			}
-			if err := ip("addr replace " + tt.common + " dev eth0"); err != nil {
+			if err := netns.IP("addr replace " + tt.common + " dev eth0"); err != nil {
 				t.Error(err)
 			}
 			if look(); !slices.Contains(l.prefixes, common) {

@@ -1,10 +1,12 @@
 package parent
 
 import (
-	"encoding/binary"
 	"errors"
 	"slices"
 	"time"
+
+	"github.com/rvrrpd/rvrrpd/parent/frames"
+	"github.com/rvrrpd/rvrrpd/records"
 )
 
 // Implementation constants.
@@ -18,6 +20,16 @@ const (
 	// busyEvery the least time between two such lines.
 	busyTold, busyEvery = int64(100 * time.Millisecond), 10 * time.Second
 )
+
+// transmitter is the way out of one interface.
+type transmitter interface {
+	Advertise(frame []byte) error
+	Announce(frame []byte) error
+	HandedOver(of any, at int64)
+	Left() []frames.Handed
+	Keeps(of any, since int64) bool
+	Close()
+}
 
 // outbox is what waits to leave one link: advertisements before announcements,
 // and nobody waits for another link.
@@ -38,6 +50,21 @@ type waiting struct {
 	slot    *slot
 	version byte
 	frames  [][]byte
+}
+
+// advertise sends an advertisement, in fragments where the link is too
+// narrow for the packet: with 90 IPv6 addresses and more it does not fit an
+// Ethernet. The kernel cuts nothing that is sent through a packet socket.
+func (d *daemon) advertise(s *slot, l *link, message []byte) {
+	d.frame = frames.AppendAdvertisement(d.frame[:0], s.mac, l.told.Primary, message)
+	if len(d.frame)-frames.EthernetHeader <= l.mtu {
+		d.transmit(s, l, message[0]>>4, d.frame)
+		return
+	}
+	d.ident++
+	var parts [][]byte
+	d.part = frames.Fragment(d.part, d.frame, l.mtu, d.ident, func(part []byte) { parts = append(parts, slices.Clone(part)) })
+	d.transmit(s, l, message[0]>>4, parts...)
 }
 
 // transmit sends an advertisement, or keeps it for a moment when the
@@ -66,8 +93,8 @@ func (d *daemon) transmit(s *slot, l *link, version byte, frames ...[]byte) {
 func (d *daemon) sendAdvert(l *link, w *waiting) bool {
 	failed := false
 	for len(w.frames) > 0 {
-		err := l.tx.advertise(w.frames[0])
-		if errors.Is(err, errBusy) {
+		err := l.tx.Advertise(w.frames[0])
+		if errors.Is(err, frames.ErrBusy) {
 			d.busy(l)
 			return false
 		} else if err != nil {
@@ -77,7 +104,7 @@ func (d *daemon) sendAdvert(l *link, w *waiting) bool {
 		w.frames = w.frames[1:]
 	}
 	if !failed && w.slot.held {
-		l.tx.handedOver(w.slot, d.now)
+		l.tx.HandedOver(w.slot, d.now)
 	}
 	return true
 }
@@ -86,15 +113,15 @@ func (d *daemon) sendAdvert(l *link, w *waiting) bool {
 func (d *daemon) confirm() {
 	d.confirmAt = 0
 	for _, l := range d.links {
-		if l.tx == nil || !l.tx.keeps(nil, d.now) {
+		if l.tx == nil || !l.tx.Keeps(nil, d.now) {
 			continue
 		}
-		for _, h := range l.tx.left() {
-			if s := d.successor(h.slot); s != nil && s.held && h.at+int64(s.lease) > d.now {
-				d.prolong(s, h.at)
+		for _, h := range l.tx.Left() {
+			if s := d.successor(h.Of.(*slot)); s != nil && s.held && h.At+int64(s.lease) > d.now {
+				d.prolong(s, h.At)
 			}
 		}
-		if l.tx.keeps(nil, d.now) {
+		if l.tx.Keeps(nil, d.now) {
 			at := d.now + outboxRetry
 			if l.out.choked {
 				at = d.now + chokedRetry
@@ -158,9 +185,9 @@ func (d *daemon) busy(l *link) {
 // good part of its lease: then that is why the lease has ended, and not its
 // network process. One that came at the last moment has had no time to leave.
 func (d *daemon) holdsBack(s *slot) bool {
-	l, since := d.links[s.link], d.now-int64(s.lease)/leaseIntervals
+	l, since := d.links[s.link], d.now-int64(s.lease)/records.LeaseIntervals
 	waits := l.out.busySince > 0 && l.out.busySince <= since && slices.ContainsFunc(l.out.adverts, func(w waiting) bool { return w.slot == s })
-	return l.out.choked || waits || l.tx != nil && l.tx.keeps(s, since)
+	return l.out.choked || waits || l.tx != nil && l.tx.Keeps(s, since)
 }
 
 // choke gives up a link that takes no frames: to the virtual routers on it, it
@@ -179,26 +206,17 @@ func (d *daemon) choke(l *link) {
 func (d *daemon) revive(l *link) {
 	o := &l.out
 	o.retry = d.now + chokedRetry
-	err := errBusy
-	if l.tx.left(); !l.tx.keeps(nil, d.now) {
-		err = l.tx.advertise(appendLoopback(d.frame[:0], l.mac))
+	err := frames.ErrBusy
+	if l.tx.Left(); !l.tx.Keeps(nil, d.now) {
+		err = l.tx.Advertise(frames.AppendLoopback(d.frame[:0], l.mac))
 	}
 	if err != nil {
 		o.proofs = 0
 		return
 	}
-	l.tx.handedOver(&slot{}, d.now)
+	l.tx.HandedOver(&slot{}, d.now)
 	if o.proofs++; o.proofs > chokedProofs {
 		d.log.Warn("interface takes frames again", "link", l.linkName)
 		l.out, l.again = outbox{complaints: o.complaints}, d.now
 	}
-}
-
-// etherLoopback is the EtherType of frames that test an interface.
-const etherLoopback = 0x9000
-
-// appendLoopback makes a frame from an interface to itself.
-func appendLoopback(b []byte, mac [6]byte) []byte {
-	b = append(append(b, mac[:]...), mac[:]...)
-	return pad(binary.BigEndian.AppendUint16(b, etherLoopback))
 }

@@ -11,34 +11,35 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/parent/frames"
 )
 
 // wire stands for an interface: it notes what is sent, has room for so many
 // frames, and keeps advertisements in its queue when told to.
 type wire struct {
-	frames [][]byte
-	room   int // -1: any number
-	keep   bool
-	queue  []handed
+	sent  [][]byte
+	room  int // -1: any number
+	keep  bool
+	queue []frames.Handed
 }
 
 func (w *wire) put(frame []byte) error {
 	if w.room == 0 {
-		return errBusy
+		return frames.ErrBusy
 	}
 	w.room--
-	w.frames = append(w.frames, slices.Clone(frame))
+	w.sent = append(w.sent, slices.Clone(frame))
 	return nil
 }
 
-func (w *wire) advertise(frame []byte) error { return w.put(frame) }
-func (w *wire) announce(frame []byte) error  { return w.put(frame) }
-func (w *wire) handedOver(s *slot, at int64) { w.queue = append(w.queue, handed{s, at}) }
-func (w *wire) close()                       {}
-func (w *wire) keeps(s *slot, since int64) bool {
-	return slices.ContainsFunc(w.queue, func(h handed) bool { return (s == nil || h.slot == s) && h.at <= since })
+func (w *wire) Advertise(frame []byte) error { return w.put(frame) }
+func (w *wire) Announce(frame []byte) error  { return w.put(frame) }
+func (w *wire) HandedOver(of any, at int64)  { w.queue = append(w.queue, frames.Handed{Of: of, At: at}) }
+func (w *wire) Close()                       {}
+func (w *wire) Keeps(of any, since int64) bool {
+	return slices.ContainsFunc(w.queue, func(h frames.Handed) bool { return (of == nil || h.Of == of) && h.At <= since })
 }
-func (w *wire) left() (out []handed) {
+func (w *wire) Left() (out []frames.Handed) {
 	if !w.keep {
 		out, w.queue = w.queue, nil
 	}
@@ -47,7 +48,7 @@ func (w *wire) left() (out []handed) {
 
 // said are the last bytes of the frames that were sent.
 func (w *wire) said() (s string) {
-	for _, f := range w.frames {
+	for _, f := range w.sent {
 		s += string(strings.TrimRight(string(f), "\x00")[len(strings.TrimRight(string(f), "\x00"))-1])
 	}
 	return s
@@ -178,8 +179,8 @@ func TestChoked(t *testing.T) {
 	if d.settled(l, true) {
 		t.Error("up while it takes no frames")
 	}
-	if wires[0].room = -1; len(wires[0].frames) != 3 {
-		t.Errorf("%d frames", len(wires[0].frames))
+	if wires[0].room = -1; len(wires[0].sent) != 3 {
+		t.Errorf("%d frames", len(wires[0].sent))
 	}
 	d.pass(time.Duration(chokedRetry * (chokedProofs - 1)))
 	if !l.out.choked {
@@ -202,19 +203,19 @@ func TestAnnouncementsWait(t *testing.T) {
 	wires[0].room = 2
 	d.announceSlot(s, l, 3, true)
 	d.transmit(s, l, 3, []byte{9})
-	if len(wires[0].frames) != 2 {
-		t.Fatalf("%d frames, room for 2", len(wires[0].frames))
+	if len(wires[0].sent) != 2 {
+		t.Fatalf("%d frames, room for 2", len(wires[0].sent))
 	}
 	d.pass(time.Second)
 	wires[0].room = 1
 	d.pass(2 * time.Millisecond)
-	if last := wires[0].frames[2]; len(last) != 1 {
+	if last := wires[0].sent[2]; len(last) != 1 {
 		t.Errorf("an announcement goes before the advertisement: %x", last)
 	}
 	wires[0].room = -1
 	d.pass(time.Second)
 	times := make(map[byte]int)
-	for _, f := range wires[0].frames {
+	for _, f := range wires[0].sent {
 		if len(f) > 1 {
 			times[f[31]]++ // of the sender's address
 		}
@@ -226,10 +227,10 @@ func TestAnnouncementsWait(t *testing.T) {
 	}
 	d.announceSlot(s, l, 3, false)
 	s.held = false
-	n := len(wires[0].frames)
+	n := len(wires[0].sent)
 	d.pass(time.Second)
-	if len(wires[0].frames) != n || len(l.out.again)+len(l.out.urgent) != 0 {
-		t.Errorf("%d announcements after the release, %d wait", len(wires[0].frames)-n, len(l.out.again))
+	if len(wires[0].sent) != n || len(l.out.again)+len(l.out.urgent) != 0 {
+		t.Errorf("%d announcements after the release, %d wait", len(wires[0].sent)-n, len(l.out.again))
 	}
 }
 
@@ -250,11 +251,11 @@ func TestPace(t *testing.T) {
 		}
 		burst := max(1, announceBurst*boolInt(pace == 0))
 		for k, w := range wires {
-			if len(w.frames) != burst {
-				t.Errorf("distance %v, link %d: %d frames at once, want %d", pace, k, len(w.frames), burst)
+			if len(w.sent) != burst {
+				t.Errorf("distance %v, link %d: %d frames at once, want %d", pace, k, len(w.sent), burst)
 			}
 		}
-		for len(wires[0].frames) < 9 && d.now < begin+int64(time.Second) {
+		for len(wires[0].sent) < 9 && d.now < begin+int64(time.Second) {
 			d.pass(time.Millisecond)
 		}
 		rest, least := 9-burst, pace*time.Duration(8)
@@ -287,8 +288,8 @@ func TestSuccessor(t *testing.T) {
 	d.slots = []*slot{next, nil}
 	d.announceSlot(&slot{held: true, grant: grant{slot: 1}}, d.links[1], 3, false)
 	d.pass(time.Second)
-	if len(wires[0].frames) != 3 {
-		t.Errorf("%d frames of one address, want 3", len(wires[0].frames))
+	if len(wires[0].sent) != 3 {
+		t.Errorf("%d frames of one address, want 3", len(wires[0].sent))
 	}
 	if d.successor(&slot{grant: grant{slot: 1}}) != nil {
 		t.Error("a slot that was removed has a successor")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/parent/frames"
 	"github.com/rvrrpd/rvrrpd/vault"
 )
 
@@ -161,25 +162,25 @@ func (d *daemon) listen(next []*slot, c *conf.Config) error {
 		}
 	}
 	d.gather = gather
-	made := make(map[ipc.Family]*receiver)
+	made := make(map[ipc.Family]*frames.Receiver)
 	for family, known := range vrids {
-		if old := d.recv[family]; old != nil && old.hears(known, filtered) {
+		if old := d.recv[family]; old != nil && old.Hears(known, filtered) {
 			made[family] = old
 			continue
 		}
-		r, err := openReceiver(family, known, filtered)
+		r, err := frames.OpenReceiver(family, known, filtered)
 		if err == nil {
 			made[family] = r
 			for _, l := range d.links {
 				if l.index != 0 && l.family == family {
-					err = errors.Join(err, r.join(l.index))
+					err = errors.Join(err, r.Join(l.index))
 				}
 			}
 		}
 		if err != nil {
 			for family, r := range made {
 				if r != d.recv[family] {
-					r.close()
+					r.Close()
 				}
 			}
 			return err
@@ -190,7 +191,7 @@ func (d *daemon) listen(next []*slot, c *conf.Config) error {
 	}
 	for family, r := range d.recv {
 		if made[family] != r {
-			r.close()
+			r.Close()
 		}
 	}
 	d.recv = made

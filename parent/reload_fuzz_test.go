@@ -151,7 +151,7 @@ func lawful(t *testing.T, d *daemon, held map[*slot]bool, e *edge) {
 		if l.tx == nil {
 			continue
 		}
-		for _, frame := range l.tx.(*wire).frames {
+		for _, frame := range l.tx.(*wire).sent {
 			if !granted(d, held, l, frame) && !question(d, l, frame) {
 				t.Errorf("frame outside the grants: %x", frame)
 			}

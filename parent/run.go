@@ -16,6 +16,8 @@ import (
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
+	"github.com/rvrrpd/rvrrpd/parent/frames"
+	"github.com/rvrrpd/rvrrpd/parent/nft"
 	"github.com/rvrrpd/rvrrpd/vault"
 	"github.com/rvrrpd/rvrrpd/walls"
 	"github.com/rvrrpd/rvrrpd/walls/account"
@@ -56,9 +58,9 @@ type daemon struct {
 	byIndex       map[arrival]ipc.Link
 	locks         map[string]*os.File // by interface
 	kernel        *kernel
-	wall          wall
-	leases        *leases // nil without
-	silences      bool    // they silence addresses
+	tables        nft.Tables
+	leases        *nft.Leases // nil without
+	silences      bool        // they silence addresses
 	routes        []conf.Route
 	routed        bool      // they are installed
 	routesAgain   int64     // when to try once more, 0 for not
@@ -74,7 +76,7 @@ type daemon struct {
 	reviving      []revival                      // addresses to put again
 	sixes         int                            // how many virtual IPv6 addresses there are
 	complaints    rate                           // lines about leases
-	renewing      []renewed                      // what this turn's advertisements keep alive
+	renewing      []nft.Renewed                  // what this turn's advertisements keep alive
 	unwalled      bool                           // and said so
 	conflictsTold map[ipc.Family]bool
 	refused       map[setting]bool // settings that cannot be changed, and are told
@@ -88,7 +90,7 @@ type daemon struct {
 	dump          func() ([]facts.Link, []facts.Address, error)
 	resyncAgain   int64     // when to look at everything once more, 0 for not
 	resyncTrouble complaint // about that
-	recv          map[ipc.Family]*receiver
+	recv          map[ipc.Family]*frames.Receiver
 	spawner       *children.Spawner
 	manager       *manager
 	heart         heart
@@ -166,7 +168,7 @@ func Run(o Options) (err error) {
 		o.Ready = func() {}
 	}
 	d := &daemon{
-		log: log, load: o.Load, reopen: o.Reopen, applied: o.Applied, onReady: o.Ready, generation: 1, byIndex: make(map[arrival]ipc.Link), locks: make(map[string]*os.File), stateLocks: make(map[string]*os.File), bygone: make(map[vrID]bygone), recv: make(map[ipc.Family]*receiver), conflictsTold: make(map[ipc.Family]bool), verdicts: make(map[string]map[ipc.Verdict]int),
+		log: log, load: o.Load, reopen: o.Reopen, applied: o.Applied, onReady: o.Ready, generation: 1, byIndex: make(map[arrival]ipc.Link), locks: make(map[string]*os.File), stateLocks: make(map[string]*os.File), bygone: make(map[vrID]bygone), recv: make(map[ipc.Family]*frames.Receiver), conflictsTold: make(map[ipc.Family]bool), verdicts: make(map[string]map[ipc.Verdict]int),
 		refused: make(map[setting]bool), correcting: repairRate, returning: repairRate,
 		now: ipc.Monotonic(), respawn: never, complaints: rate{period: 10 * time.Second, burst: 1}, leaseCheck: never,
 		ident: rand.Uint32(), packet: make([]byte, ipc.MaxFrame), datagram: make([]byte, ipc.MaxDatagram),
@@ -264,9 +266,9 @@ func (d *daemon) wait(signals int) (ready [fdCount]bool, err error) {
 			break
 		}
 		if family == ipc.IPv6 {
-			fds[fdPackets6].Fd = int32(r.fd())
+			fds[fdPackets6].Fd = int32(r.FD())
 		} else {
-			fds[fdPackets4].Fd = int32(r.fd())
+			fds[fdPackets4].Fd = int32(r.FD())
 		}
 	}
 	if c := d.child; c != nil {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/lab/netns"
+	"github.com/rvrrpd/rvrrpd/records"
 	"golang.org/x/sys/unix"
 )
 
@@ -70,7 +72,7 @@ func active6(t *testing.T) {
 		t.Error(err)
 		return
 	}
-	if err := ip("addr add 2001:db8::1/64 dev eth0 nodad"); err != nil {
+	if err := netns.IP("addr add 2001:db8::1/64 dev eth0 nodad"); err != nil {
 		t.Error(err)
 	}
 	within(t, 5*time.Second, "-6 addr show dev eth0", "tentative", false) // or it asks for no neighbor
@@ -89,9 +91,9 @@ func udp(ip netip.Addr, zone string) *net.UDPAddr {
 // TestSolicitationsOfTheVirtualRouter: a Neighbor Solicitation from the
 // virtual router's link-local address names the virtual MAC (RFC 5798 §8.2.2).
 func TestSolicitationsOfTheVirtualRouter(t *testing.T) {
-	inNamespace(t, func(t *testing.T) {
+	netns.Inside(t, func(t *testing.T) {
 		active6(t)
-		mac, local := virtualMAC(ipc.IPv6, 10), virtual6[0].Prefix.Addr()
+		mac, local := records.VirtualMAC(ipc.IPv6, 10), virtual6[0].Prefix.Addr()
 		got := solicits(t, udp(local, "standby10"), udp(netip.MustParseAddr("fe80::99"), "standby10"))
 		if got.source != local || got.mac.String() != net.HardwareAddr(mac[:]).String() {
 			t.Errorf("asks as %v with %v", got.source, got.mac)
@@ -103,7 +105,7 @@ func TestSolicitationsOfTheVirtualRouter(t *testing.T) {
 // for by an address of the interface, so that its MAC never stands beside an
 // address of the virtual router, even where that sent the packet.
 func TestSolicitationsOfTheInterface(t *testing.T) {
-	inNamespace(t, func(t *testing.T) {
+	netns.Inside(t, func(t *testing.T) {
 		active6(t)
 		got := solicits(t, udp(virtual6[1].Prefix.Addr(), ""), udp(netip.MustParseAddr("2001:db8::99"), ""))
 		eth0, err := net.InterfaceByName("eth0")

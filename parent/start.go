@@ -8,6 +8,7 @@ import (
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
+	"github.com/rvrrpd/rvrrpd/parent/nft"
 	"github.com/rvrrpd/rvrrpd/vault"
 	"golang.org/x/sys/unix"
 )
@@ -89,7 +90,7 @@ func (d *daemon) open(c *conf.Config) (err error) {
 	d.adopt(next)
 	d.recall(nil, known)
 	d.setRoutes(c.Routes)
-	d.leases, _ = openLeases() // to sweep; what is wrong with it is told below
+	d.leases, _ = nft.OpenLeases(running().before(renewsSince)) // to sweep; what is wrong with it is told below
 	if err := d.inherit(c); err != nil {
 		return fmt.Errorf("handover: %w", err)
 	}

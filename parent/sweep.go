@@ -54,11 +54,11 @@ func (d *daemon) sweep(certain ...string) error {
 		errs = append(errs, d.sweepRoutes(orphan))
 	}
 	if d.leases != nil {
-		left, err := d.leases.left()
+		left, err := d.leases.Left()
 		errs = append(errs, err)
 		for _, iface := range left {
 			if swept(iface) && !d.heirs(iface) && d.orphaned(iface) {
-				errs = append(errs, d.leases.remove(iface))
+				errs = append(errs, d.leases.Remove(iface))
 			}
 		}
 	}

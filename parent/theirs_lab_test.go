@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
+	"github.com/rvrrpd/rvrrpd/lab/netns"
 )
 
 // TestGivenBack: what somebody else has made theirs in the moment in which we
@@ -23,7 +24,9 @@ import (
 func TestGivenBack(t *testing.T) {
 	const four, six = "10.8.0.254/24", "2001:db8:8::254/64"
 	type step func(d *daemon, s *slot) error
-	run := func(command string) step { return func(*daemon, *slot) error { return ip(command + " dev eth0") } }
+	run := func(command string) step {
+		return func(*daemon, *slot) error { return netns.IP(command + " dev eth0") }
+	}
 	give := func(d *daemon, s *slot) error { return d.give(s) }
 	revive := func(d *daemon, s *slot) error { return d.kernel.revive(s.index, s.own, s.placed, 100) }
 	reloading := func(d *daemon, s *slot) error { // nobody looks at the interfaces
@@ -64,7 +67,7 @@ func TestGivenBack(t *testing.T) {
 		{"replaced during a reload, then prolonged", six, []step{run("addr replace " + six), reloading, revive}, six},
 	} {
 		t.Run(tt.name+" "+tt.ours, func(t *testing.T) {
-			inNamespace(t, func(t *testing.T) {
+			netns.Inside(t, func(t *testing.T) {
 				k, err := openKernel()
 				if err != nil {
 					t.Error(err)

@@ -4,6 +4,7 @@ package records
 import (
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
@@ -104,4 +105,46 @@ func Owns(addrs []conf.Address, derived bool, owner conf.Owner, link []netip.Pre
 // Has says whether an address is one of a link's.
 func Has(link []netip.Prefix, ip netip.Addr) bool {
 	return slices.ContainsFunc(link, func(p netip.Prefix) bool { return p.Addr() == ip })
+}
+
+// LeaseIntervals is the number of Advertisement_Intervals after which a silent network
+// process loses a virtual router: then a peer's Active_Down_Timer is about to fire.
+const LeaseIntervals = 3
+
+// Rate is one in a period, and so many at once.
+type Rate struct {
+	Period time.Duration
+	Burst  int64
+}
+
+// Limits is what a virtual router may ever cause, whatever the network process asks for,
+// beside what its configuration says.
+type Limits struct {
+	Ceiling uint8   // the highest priority before the interface has the addresses
+	MAC     [6]byte // virtual router MAC address
+	// Lease is how long the addresses stay after an advertisement.
+	Lease time.Duration
+	// Advertise and Announce are of messages, Churn of acquisitions and releases.
+	Advertise, Announce, Churn Rate
+}
+
+// LimitsOf are those of a virtual router. An Active answers a leaving peer at once and
+// may turn Active again and again, but no faster than this.
+func LimitsOf(r *conf.Router) Limits {
+	l := Limits{
+		Ceiling: r.Priority, MAC: VirtualMAC(FamilyOf(r), r.VRID), Lease: LeaseIntervals * r.AdverInterval,
+		Advertise: Rate{r.AdverInterval / 10, 20}, Announce: Rate{500 * time.Millisecond, 10}, Churn: Rate{50 * time.Millisecond, 40},
+	}
+	if r.Migration { // two messages each time
+		l.Advertise = Rate{l.Advertise.Period / 2, 2 * l.Advertise.Burst}
+	}
+	return l
+}
+
+// VirtualMAC is the virtual router MAC address (RFC 9568 §7.3).
+func VirtualMAC(family ipc.Family, vrid uint8) [6]byte {
+	if family == ipc.IPv6 {
+		return [6]byte{0x00, 0x00, 0x5e, 0x00, 0x02, vrid}
+	}
+	return [6]byte{0x00, 0x00, 0x5e, 0x00, 0x01, vrid}
 }

@@ -8,14 +8,15 @@ import (
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/conf"
-	"github.com/rvrrpd/rvrrpd/parent"
+	"github.com/rvrrpd/rvrrpd/records"
 )
 
 // describeGrants writes what each virtual router of a configuration may ever
 // cause, whatever the network process asks for, as comments of TOML.
 func describeGrants(c *conf.Config, w io.Writer) error {
-	for slot, g := range parent.Grants(c) {
+	for slot := range c.Routers {
 		r := &c.Routers[slot]
+		g := records.LimitsOf(r)
 		where := "the interface itself"
 		if r.InterfaceType == conf.MACVLAN {
 			where = "the macvlan " + r.DeviceName
@@ -29,8 +30,8 @@ func describeGrants(c *conf.Config, w io.Writer) error {
 #   hold on %s, until %v after the last advertisement: %s
 #   announce them from %s, one round in %s
 #   take and release them, one in %s
-`, slot, r.Name(), versions(r), g.Ceiling, g.Advertise,
-			where, g.Lease.Round(time.Millisecond), strings.Join(addrs, ", "), speaker(r, g.MAC), g.Announce, g.Churn)
+`, slot, r.Name(), versions(r), g.Ceiling, rate(g.Advertise),
+			where, g.Lease.Round(time.Millisecond), strings.Join(addrs, ", "), speaker(r, g.MAC), rate(g.Announce), rate(g.Churn))
 		if err != nil {
 			return err
 		}
@@ -42,6 +43,9 @@ func describeGrants(c *conf.Config, w io.Writer) error {
 	}
 	return nil
 }
+
+// rate is a rate in words.
+func rate(r records.Rate) string { return fmt.Sprintf("%v and %d at once", r.Period, r.Burst) }
 
 func versions(r *conf.Router) string {
 	if r.Migration {

@@ -1,4 +1,4 @@
-package parent
+package nft
 
 import (
 	"bytes"
@@ -15,23 +15,23 @@ import (
 // allocates little, for one that did was most of the work of a daemon with many
 // virtual routers.
 func TestRenewal(t *testing.T) {
-	var what []renewed
+	var what []Renewed
 	for i := range byte(100) {
-		what = append(what, renewed{iface: "eth0", addr: netip.AddrFrom4([4]byte{10, 9, 0, i}), time: time.Second})
+		what = append(what, Renewed{Iface: "eth0", Addr: netip.AddrFrom4([4]byte{10, 9, 0, i}), Time: time.Second})
 	}
-	six := renewed{iface: "eth0", addr: netip.MustParseAddr("2001:db8::a"), time: time.Second}
-	device := renewed{iface: "eth0", device: "eth0.vr10", time: time.Second}
+	six := Renewed{Iface: "eth0", Addr: netip.MustParseAddr("2001:db8::a"), Time: time.Second}
+	device := Renewed{Iface: "eth0", Device: "eth0.vr10", Time: time.Second}
 	const add, del = unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_NEWSETELEM, unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_DELSETELEM
 	for _, c := range []struct {
 		anew     bool
-		what     []renewed
+		what     []Renewed
 		kinds    []int
 		families []byte
 	}{
 		{false, what, []int{add, add}, []byte{unix.NFPROTO_INET, unix.NFPROTO_ARP}},
 		{true, what, []int{add, del, add, add, del, add}, []byte{unix.NFPROTO_INET, unix.NFPROTO_INET, unix.NFPROTO_INET, unix.NFPROTO_ARP, unix.NFPROTO_ARP, unix.NFPROTO_ARP}},
-		{false, []renewed{six}, []int{add}, []byte{unix.NFPROTO_INET}},
-		{false, []renewed{device}, []int{add}, []byte{unix.NFPROTO_INET}},
+		{false, []Renewed{six}, []int{add}, []byte{unix.NFPROTO_INET}},
+		{false, []Renewed{device}, []int{add}, []byte{unix.NFPROTO_INET}},
 	} {
 		batch, err := renewal(c.what, c.anew)
 		if err != nil || len(batch) != 1+len(c.kinds) {

@@ -1,4 +1,4 @@
-package parent
+package frames
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package parent
+package nft
 
 import (
 	"encoding/binary"
@@ -14,37 +14,38 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// owned is a virtual address that an interface itself has.
-type owned struct {
-	index int
-	addr  netip.Addr
+// AddressOn is an address on an interface.
+type AddressOn struct {
+	Index int
+	Addr  netip.Addr
 }
 
-// rules is what our nftables tables enforce, and no setting of the kernel does.
-type rules struct {
-	// refused: packets to these addresses are not accepted, but for neighbor
+// Rules is what our nftables tables enforce, and no setting of the kernel does.
+type Rules struct {
+	// Refused: packets to these addresses are not accepted, but for neighbor
 	// discovery (Accept_Mode false, RFC 9568 §6.1), nor, being ours, forwarded.
-	refused []netip.Addr
-	// refusedOn are link-local ones of IPv6, each on its interface.
-	refusedOn []owned
-	// quiet interfaces send no ICMP redirects: theirs would come from another
+	Refused []netip.Addr
+	// RefusedOn are link-local ones of IPv6, each on its interface.
+	RefusedOn []AddressOn
+	// Quiet interfaces send no ICMP redirects: theirs would come from another
 	// address than the host used (RFC 9568 §8.2.1).
-	quiet []int
-	// owned addresses are answered for by the macvlan above their interface
+	Quiet []int
+	// Owned addresses are answered for by the macvlan above their interface
 	// alone, with the virtual MAC (RFC 9568 §8.1.2, §8.2.2).
-	owned []owned
+	Owned []AddressOn
 }
 
-func (r rules) equal(o rules) bool {
-	return slices.Equal(r.refused, o.refused) && slices.Equal(r.refusedOn, o.refusedOn) && slices.Equal(r.quiet, o.quiet) && slices.Equal(r.owned, o.owned)
+// Equal says whether two are the same.
+func (r Rules) Equal(o Rules) bool {
+	return slices.Equal(r.Refused, o.Refused) && slices.Equal(r.RefusedOn, o.RefusedOn) && slices.Equal(r.Quiet, o.Quiet) && slices.Equal(r.Owned, o.Owned)
 }
 
-// wall keeps the rules in two tables that the kernel removes with our socket,
+// Tables keep the rules in two tables that the kernel removes with our socket,
 // however we end, and lets nobody else change.
-type wall struct {
+type Tables struct {
 	conn      *nftables.Conn
 	inet, arp *nftables.Table
-	applied   rules
+	applied   Rules
 	chains    []*nftables.Chain
 	sets      []*nftables.Set
 }
@@ -54,7 +55,7 @@ const tableOwner = 2
 
 // open opens the socket and makes the tables: the library cannot make them
 // its socket's own, but lets us use that socket.
-func (w *wall) open() (err error) {
+func (w *Tables) open() (err error) {
 	name := fmt.Sprintf("rvrrpd-%d", os.Getpid())
 	w.inet = &nftables.Table{Name: name, Family: nftables.TableFamilyINet}
 	w.arp = &nftables.Table{Name: name, Family: nftables.TableFamilyARP}
@@ -101,9 +102,9 @@ const elementsChunk = 500
 // of some ten thousand virtual routers.
 const batchBuffer = 16 << 20
 
-// apply makes the rules what is wanted, all at once.
-func (w *wall) apply(want rules) (err error) {
-	if want.equal(w.applied) {
+// Apply makes the rules what is wanted, all at once.
+func (w *Tables) Apply(want Rules) (err error) {
+	if want.Equal(w.applied) {
 		return nil
 	}
 	if w.conn == nil {
@@ -134,30 +135,30 @@ func (w *wall) apply(want rules) (err error) {
 	return nil
 }
 
-// addressOn is an element of a set: an interface, and an address on it.
-var addressOn = nftables.MustConcatSetType(nftables.TypeIFIndex, nftables.TypeIP6Addr)
+// addressType is an element of a set: an interface, and an address on it.
+var addressType = nftables.MustConcatSetType(nftables.TypeIFIndex, nftables.TypeIP6Addr)
 
 // fillINet fills the table of IPv4 and IPv6.
-func (w *wall) fillINet(want rules) error {
+func (w *Tables) fillINet(want Rules) error {
 	var quiet []nftables.SetElement
-	for _, i := range want.quiet {
+	for _, i := range want.Quiet {
 		quiet = append(quiet, nftables.SetElement{Key: native(i)})
 	}
 	in := w.chain(w.inet, "input", nftables.ChainHookInput)
-	for _, o := range want.owned {
-		if o.addr.Is6() { // a neighbor solicitation for the address
-			w.drop(in, slices.Concat(icmp(unix.IPPROTO_ICMPV6, 135), ifIs(expr.MetaKeyIIF, o.index),
-				is(expr.PayloadBaseTransportHeader, 8, o.addr.AsSlice())))
+	for _, o := range want.Owned {
+		if o.Addr.Is6() { // a neighbor solicitation for the address
+			w.drop(in, slices.Concat(icmp(unix.IPPROTO_ICMPV6, 135), ifIs(expr.MetaKeyIIF, o.Index),
+				is(expr.PayloadBaseTransportHeader, 8, o.Addr.AsSlice())))
 		}
 	}
-	if err := w.refuse(in, want.refused); err != nil {
+	if err := w.refuse(in, want.Refused); err != nil {
 		return err
 	}
 	var on []nftables.SetElement
-	for _, o := range want.refusedOn {
-		on = append(on, nftables.SetElement{Key: append(native(o.index), o.addr.AsSlice()...)})
+	for _, o := range want.RefusedOn {
+		on = append(on, nftables.SetElement{Key: append(native(o.Index), o.Addr.AsSlice()...)})
 	}
-	if err := w.dropTo(in, "refusedon6", addressOn, on, append(family(unix.NFPROTO_IPV6), &expr.Meta{Key: expr.MetaKeyIIF, Register: unix.NFT_REG32_00},
+	if err := w.dropTo(in, "refusedon6", addressType, on, append(family(unix.NFPROTO_IPV6), &expr.Meta{Key: expr.MetaKeyIIF, Register: unix.NFT_REG32_00},
 		&expr.Payload{DestRegister: unix.NFT_REG32_01, Base: expr.PayloadBaseNetworkHeader, Offset: 24, Len: 16})); err != nil {
 		return err
 	}
@@ -170,7 +171,7 @@ func (w *wall) fillINet(want rules) error {
 }
 
 // refuse has addresses accept nothing but neighbor discovery.
-func (w *wall) refuse(in *nftables.Chain, addrs []netip.Addr) error {
+func (w *Tables) refuse(in *nftables.Chain, addrs []netip.Addr) error {
 	var four, six []nftables.SetElement
 	for _, a := range addrs {
 		if e := (nftables.SetElement{Key: a.AsSlice()}); a.Is4() {
@@ -194,34 +195,34 @@ func (w *wall) refuse(in *nftables.Chain, addrs []netip.Addr) error {
 
 // fillARP fills the table of ARP: requests for an owned address are heard by
 // the macvlan alone.
-func (w *wall) fillARP(want rules) {
+func (w *Tables) fillARP(want Rules) {
 	const request, operation, target = 1, 6, 24
 	in := w.chain(w.arp, "input", nftables.ChainHookRef(0)) // NF_ARP_IN
-	for _, o := range want.owned {
-		if o.addr.Is4() {
-			w.drop(in, slices.Concat(ifIs(expr.MetaKeyIIF, o.index), is(expr.PayloadBaseNetworkHeader, operation, []byte{0, request}),
-				is(expr.PayloadBaseNetworkHeader, target, o.addr.AsSlice())))
+	for _, o := range want.Owned {
+		if o.Addr.Is4() {
+			w.drop(in, slices.Concat(ifIs(expr.MetaKeyIIF, o.Index), is(expr.PayloadBaseNetworkHeader, operation, []byte{0, request}),
+				is(expr.PayloadBaseNetworkHeader, target, o.Addr.AsSlice())))
 		}
 	}
 }
 
-func (w *wall) chain(t *nftables.Table, name string, hook *nftables.ChainHook) *nftables.Chain {
+func (w *Tables) chain(t *nftables.Table, name string, hook *nftables.ChainHook) *nftables.Chain {
 	c := &nftables.Chain{Name: name, Table: t, Type: nftables.ChainTypeFilter, Hooknum: hook, Priority: nftables.ChainPriorityFilter}
 	w.chains = append(w.chains, c)
 	return w.conn.AddChain(c)
 }
 
-func (w *wall) drop(c *nftables.Chain, match []expr.Any) {
+func (w *Tables) drop(c *nftables.Chain, match []expr.Any) {
 	w.conn.AddRule(&nftables.Rule{Table: c.Table, Chain: c, Exprs: append(match, &expr.Verdict{Kind: expr.VerdictDrop})})
 }
 
 // dropTo drops what matches and has an element of a set in register 1; an
 // empty set costs no rule.
-func (w *wall) dropTo(c *nftables.Chain, name string, of nftables.SetDatatype, elements []nftables.SetElement, match []expr.Any) error {
+func (w *Tables) dropTo(c *nftables.Chain, name string, of nftables.SetDatatype, elements []nftables.SetElement, match []expr.Any) error {
 	if len(elements) == 0 {
 		return nil
 	}
-	set := &nftables.Set{Table: c.Table, Name: name, KeyType: of, Concatenation: of == addressOn}
+	set := &nftables.Set{Table: c.Table, Name: name, KeyType: of, Concatenation: of == addressType}
 	if of == nftables.TypeIFIndex {
 		set.KeyByteOrder = binaryutil.NativeEndian // for nft(8) to show it right
 	}
@@ -257,3 +258,6 @@ func icmp(protocol, kind byte) []expr.Any {
 	return slices.Concat([]expr.Any{&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1}, &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{protocol}}},
 		is(expr.PayloadBaseTransportHeader, 0, []byte{kind}))
 }
+
+// linkLocal says whether an address is another one on each interface.
+func linkLocal(ip netip.Addr) bool { return ip.Is6() && ip.IsLinkLocalUnicast() }

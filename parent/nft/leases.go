@@ -1,4 +1,4 @@
-package parent
+package nft
 
 import (
 	"encoding/binary"
@@ -20,89 +20,67 @@ import (
 // interface in two families. They are nobody's own: they stay when we die.
 const leasePrefix = "rvrrpd-lease-"
 
-// leases is the dead man's switch in the kernel. All virtual addresses of an
+// Leases is the dead man's switch in the kernel. All virtual addresses of an
 // interface are in a set, those that may answer in another whose elements run
 // out unless we renew them, and what is sent to the others is dropped: ARP,
 // neighbor discovery and the rest. So nothing of ours answers any more when we
 // are dead, or do not run, and a peer has taken over, nor does a device of ours
 // forward.
-type leases struct {
+type Leases struct {
 	tables  *nftables.Conn
 	renewal *netlink.Conn
-	applied map[string]lasting // by interface
+	applied map[string]Lasting // by interface
 	anew    bool               // elements have to be made anew to live longer
 }
 
-// lasting is what stands on an interface as long as the addresses may.
-type lasting struct {
-	virtual []netip.Addr // silent unless they are alive
-	devices []string     // they forward nothing unless they are
-	ungated bool         // they forward in any case
-	refused []netip.Addr // they accept nothing (rules.refused)
+// Lasting is what stands on an interface as long as the addresses may.
+type Lasting struct {
+	Virtual []netip.Addr // silent unless they are alive
+	Devices []string     // they forward nothing unless they are
+	Ungated bool         // they forward in any case
+	Refused []netip.Addr // they accept nothing (Rules.Refused)
 }
 
-// renewsSince is the first kernel in which an element that is added again
-// lives longer.
-var renewsSince = version{6, 12}
-
-// renewed is an address that may answer for some more time, or a device that
+// Renewed is an address that may answer for some more time, or a device that
 // may forward.
-type renewed struct {
-	iface  string
-	device string
-	addr   netip.Addr
-	time   time.Duration
+type Renewed struct {
+	Iface  string
+	Device string // or
+	Addr   netip.Addr
+	Time   time.Duration
 }
 
 // key is it as an element of a set.
-func (r renewed) key() []byte {
-	if r.device != "" {
-		return append([]byte(r.device), make([]byte, unix.IFNAMSIZ-len(r.device))...)
+func (r Renewed) key() []byte {
+	if r.Device != "" {
+		return append([]byte(r.Device), make([]byte, unix.IFNAMSIZ-len(r.Device))...)
 	}
-	return r.addr.AsSlice()
+	return r.Addr.AsSlice()
 }
 
 // forwarding is the set of devices that may.
 const forwarding = "forwarding"
 
-func openLeases() (*leases, error) {
+// OpenLeases opens the sockets. Where an element that is added again does not live
+// longer, renewals make it anew: before Linux 6.12.
+func OpenLeases(anew bool) (*Leases, error) {
 	tables, err := nftables.New(nftables.AsLasting(), nftables.WithSockOptions(func(c *netlink.Conn) error { return c.SetWriteBuffer(batchBuffer) }))
 	if err != nil {
-		return nil, fmt.Errorf("nftables (key lease; kernel module nf_tables): %w", err)
+		return nil, asLease(err)
 	}
 	renewal, err := dialRenewal()
 	if err != nil {
-		return nil, fmt.Errorf("nftables (key lease; kernel module nf_tables): %w", err)
+		return nil, asLease(err)
 	}
-	return &leases{tables: tables, renewal: renewal, applied: make(map[string]lasting), anew: running().before(renewsSince)}, nil
+	return &Leases{tables: tables, renewal: renewal, applied: make(map[string]Lasting), anew: anew}, nil
 }
 
-// leaseAs has addresses silenced in the way that is configured from now on,
-// also those that are held. A way that cannot be had changes nothing.
-func (d *daemon) leaseAs(lease string) (err error) {
-	d.silences, d.renewing = lease == "auto" || lease == "nftables", d.renewing[:0]
-	if d.silences && d.leases == nil {
-		d.leases, err = openLeases()
+// asLease says of an error that leases need what has failed.
+func asLease(err error) error {
+	if err == nil {
+		return nil
 	}
-	if d.leases != nil {
-		err = d.leases.apply(d.leased())
-	}
-	d.silences = d.silences && err == nil
-	switch {
-	case err != nil && lease == "nftables":
-		return err
-	case err != nil && lease == "auto":
-		d.log.Warn("addresses of intervals below a second may answer for 15 s when we are gone", "error", err)
-	case err != nil:
-		d.log.Error("reload", "error", err)
-	}
-	d.lease = lease
-	for _, s := range d.slots {
-		if s != nil && s.held {
-			d.reviveSoon(s)
-		}
-	}
-	return nil
+	return fmt.Errorf("nftables (key lease; kernel module nf_tables): %w", err)
 }
 
 // renewTime is how long the kernel has to answer a renewal; it takes less than
@@ -121,12 +99,12 @@ func leaseTables(iface string) []*nftables.Table {
 	return []*nftables.Table{{Name: leasePrefix + iface, Family: nftables.TableFamilyINet}, {Name: leasePrefix + iface, Family: nftables.TableFamilyARP}}
 }
 
-// apply makes the tables those of the virtual addresses on each interface, of
+// Apply makes the tables those of the virtual addresses on each interface, of
 // which those in alive may answer.
-func (l *leases) apply(want map[string]lasting, alive []renewed) error {
+func (l *Leases) Apply(want map[string]Lasting, alive []Renewed) error {
 	for iface := range l.applied {
 		if _, wanted := want[iface]; !wanted {
-			if err := l.remove(iface); err != nil {
+			if err := l.Remove(iface); err != nil {
 				return err
 			}
 		}
@@ -140,38 +118,35 @@ func (l *leases) apply(want map[string]lasting, alive []renewed) error {
 			l.tables.DelTable(t)
 			l.tables.AddTable(t)
 			if err := l.fill(t, iface, w, alive); err != nil {
-				return fmt.Errorf("nftables (key lease; kernel module nf_tables): %w", err)
+				return asLease(err)
 			}
 		}
 		if err := l.tables.Flush(); err != nil {
-			return fmt.Errorf("nftables (key lease; kernel module nf_tables): %w", err)
+			return asLease(err)
 		}
 		l.applied[iface] = w
 	}
 	return nil
 }
 
-// remove removes the tables of an interface.
-func (l *leases) remove(iface string) error {
+// Remove removes the tables of an interface.
+func (l *Leases) Remove(iface string) error {
 	for _, t := range leaseTables(iface) {
 		l.tables.AddTable(t)
 		l.tables.DelTable(t)
 	}
 	delete(l.applied, iface)
-	if err := l.tables.Flush(); err != nil {
-		return fmt.Errorf("nftables (key lease; kernel module nf_tables): %w", err)
-	}
-	return nil
+	return asLease(l.tables.Flush())
 }
 
-// forget has the next apply make all tables anew.
-func (l *leases) forget() { clear(l.applied) }
+// Forget has the next apply make all tables anew.
+func (l *Leases) Forget() { clear(l.applied) }
 
-// left lists the interfaces that there are tables for.
-func (l *leases) left() (ifaces []string, err error) {
+// Left lists the interfaces that there are tables for.
+func (l *Leases) Left() (ifaces []string, err error) {
 	all, err := l.tables.ListTablesOfFamily(nftables.TableFamilyINet)
 	if err != nil {
-		return nil, fmt.Errorf("nftables (key lease; kernel module nf_tables): %w", err)
+		return nil, asLease(err)
 	}
 	for _, t := range all {
 		if iface, ours := strings.CutPrefix(t.Name, leasePrefix); ours {
@@ -181,10 +156,10 @@ func (l *leases) left() (ifaces []string, err error) {
 	return ifaces, nil
 }
 
-// flushed says whether somebody has removed a table of ours, with all others
+// Flushed says whether somebody has removed a table of ours, with all others
 // perhaps, as the service of nftables does.
-func (l *leases) flushed() bool {
-	there, err := l.left()
+func (l *Leases) Flushed() bool {
+	there, err := l.Left()
 	for iface := range l.applied {
 		if err == nil && !slices.Contains(there, iface) {
 			return true
@@ -201,27 +176,27 @@ const (
 	dataValue                                = 1
 )
 
-// renew lets addresses answer for some more time. The library cannot say when
+// Renew lets addresses answer for some more time. The library cannot say when
 // an element is to run out; with a timeout alone one that is there already
 // would not live longer. Older kernels let none live longer: it is deleted and
 // added in one batch, which packets see as one step, and before that added,
 // because one that is not there cannot be deleted.
-func (l *leases) renew(what []renewed) error {
+func (l *Leases) Renew(what []Renewed) error {
 	if l.renewal == nil {
 		return errors.New("nftables (key lease): no socket")
 	}
 	batch, err := renewal(what, l.anew)
 	if err != nil {
-		return fmt.Errorf("nftables (key lease; kernel module nf_tables): %w", err)
+		return asLease(err)
 	}
 	n := len(batch) - 1
 	if _, err := l.renewal.SendMessages(append(batch, subsystem(unix.NFNL_MSG_BATCH_END, 0))); err != nil {
-		return fmt.Errorf("nftables (key lease; kernel module nf_tables): %w", err)
+		return asLease(err)
 	}
 	// Every message is answered, also when one of them spoils the batch.
 	var errs []error
 	if err := l.renewal.SetReadDeadline(time.Now().Add(renewTime)); err != nil {
-		return fmt.Errorf("nftables (key lease; kernel module nf_tables): %w", err)
+		return asLease(err)
 	}
 	for range n {
 		_, err := l.renewal.Receive()
@@ -229,25 +204,22 @@ func (l *leases) renew(what []renewed) error {
 			l.renewal.Close()
 			again, dialled := dialRenewal()
 			l.renewal = again
-			return fmt.Errorf("nftables (key lease; kernel module nf_tables): %w", errors.Join(err, dialled))
+			return asLease(errors.Join(err, dialled))
 		}
 		errs = append(errs, err)
 	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("nftables (key lease; kernel module nf_tables): %w", err)
-	}
-	return nil
+	return asLease(errors.Join(errs...))
 }
 
 // renewal is the beginning of a batch that renews addresses, all but its end.
-func renewal(what []renewed, anew bool) ([]netlink.Message, error) {
+func renewal(what []Renewed, anew bool) ([]netlink.Message, error) {
 	type key struct {
 		iface        string
 		ipv6, device bool
 	}
-	by := make(map[key][]renewed)
+	by := make(map[key][]Renewed)
 	for _, r := range what {
-		k := key{r.iface, r.addr.Is6(), r.device != ""}
+		k := key{r.Iface, r.Addr.Is6(), r.Device != ""}
 		by[k] = append(by[k], r)
 	}
 	batch := []netlink.Message{subsystem(unix.NFNL_MSG_BATCH_BEGIN, 0)}
@@ -285,10 +257,10 @@ func elementsMessage(kind uint16, family byte, attrs []byte) netlink.Message {
 // elementsAttributes are elements of a set that run out in their time, as
 // messages have them. The library's encoder would take most of the time of a
 // renewal: eleven allocations for each.
-func elementsAttributes(table, set string, elements []renewed) ([]byte, error) {
+func elementsAttributes(table, set string, elements []Renewed) ([]byte, error) {
 	var list []byte
 	for _, r := range elements {
-		key, left := r.key(), uint64(r.time.Milliseconds())
+		key, left := r.key(), uint64(r.Time.Milliseconds())
 		list = appendAttribute(list, listElement|unix.NLA_F_NESTED, 8+len(key)+12+12)
 		list = appendAttribute(list, elementKey|unix.NLA_F_NESTED, 4+len(key))
 		list = append(appendAttribute(list, dataValue, len(key)), key...)

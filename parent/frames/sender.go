@@ -1,4 +1,4 @@
-package parent
+package frames
 
 import (
 	"errors"
@@ -10,27 +10,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errBusy: the interface has no room for a frame right now.
-var errBusy = errors.New("interface busy")
+// ErrBusy: the interface has no room for a frame right now.
+var ErrBusy = errors.New("interface busy")
 
 // controlPriority is TC_PRIO_CONTROL: queues with bands send such frames first.
 const controlPriority = 7
-
-// transmitter is the way out of one interface.
-type transmitter interface {
-	advertise(frame []byte) error
-	announce(frame []byte) error
-	handedOver(of *slot, at int64)
-	left() []handed
-	keeps(s *slot, since int64) bool
-	close()
-}
 
 // sender sends whole frames out of one interface. Advertisements have sockets
 // of their own, by turns: what a socket has sent has left the interface's
 // queues when it accounts for nothing any more, and so one drains while the
 // other fills.
-type sender struct {
+type Sender struct {
 	index     int
 	announces *packet.Conn
 	adverts   [2]lane
@@ -40,20 +30,20 @@ type sender struct {
 // lane is one of the sockets of advertisements.
 type lane struct {
 	conn   *packet.Conn
-	handed []handed
+	handed []Handed
 }
 
 // handed is an advertisement that the kernel has taken and may still keep in
 // a queue.
-type handed struct {
-	slot *slot
-	at   int64
+type Handed struct {
+	Of any
+	At int64
 }
 
-// openSender opens packet sockets with protocol 0: they receive nothing, so
+// OpenSender opens packet sockets with protocol 0: they receive nothing, so
 // that they cost the interface's traffic nothing.
-func openSender(index int, name string) (s *sender, err error) {
-	s = &sender{index: index}
+func OpenSender(index int, name string) (s *Sender, err error) {
+	s = &Sender{index: index}
 	open := func() (c *packet.Conn) {
 		if err == nil {
 			c, err = packet.Listen(&net.Interface{Index: index, Name: name}, packet.Raw, 0, nil)
@@ -67,7 +57,7 @@ func openSender(index int, name string) (s *sender, err error) {
 		}
 	}
 	if err != nil {
-		s.close()
+		s.Close()
 		return nil, fmt.Errorf("%s: packet socket: %w", name, err)
 	}
 	return s, nil
@@ -87,29 +77,29 @@ func control(c *packet.Conn, f func(fd int) error) error {
 }
 
 // send tries once.
-func (s *sender) send(c *packet.Conn, frame []byte) error {
+func (s *Sender) send(c *packet.Conn, frame []byte) error {
 	err := control(c, func(fd int) error {
 		return unix.Sendto(fd, frame, unix.MSG_DONTWAIT, &unix.SockaddrLinklayer{Ifindex: s.index})
 	})
 	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.ENOBUFS) {
-		return errBusy
+		return ErrBusy
 	}
 	return err
 }
 
-func (s *sender) advertise(frame []byte) error { return s.send(s.adverts[s.filling].conn, frame) }
+func (s *Sender) Advertise(frame []byte) error { return s.send(s.adverts[s.filling].conn, frame) }
 
-func (s *sender) announce(frame []byte) error { return s.send(s.announces, frame) }
+func (s *Sender) Announce(frame []byte) error { return s.send(s.announces, frame) }
 
 // handedOver remembers an advertisement that the kernel has taken.
-func (s *sender) handedOver(of *slot, at int64) {
+func (s *Sender) HandedOver(of any, at int64) {
 	l := &s.adverts[s.filling]
-	l.handed = append(l.handed, handed{of, at})
+	l.handed = append(l.handed, Handed{of, at})
 }
 
 // left returns the advertisements that have left the interface's queues since
 // it was asked last. The result is valid until another is handed over.
-func (s *sender) left() (out []handed) {
+func (s *Sender) Left() (out []Handed) {
 	draining := &s.adverts[1-s.filling]
 	if len(draining.handed) > 0 {
 		if !draining.empty() {
@@ -139,15 +129,15 @@ func (l *lane) empty() (empty bool) {
 
 // keeps says whether an advertisement of a slot, or of any, that was handed
 // over at an instant or before may not have left.
-func (s *sender) keeps(of *slot, since int64) bool {
+func (s *Sender) Keeps(of any, since int64) bool {
 	return slices.ContainsFunc(s.adverts[:], func(l lane) bool {
-		return slices.ContainsFunc(l.handed, func(h handed) bool { return (of == nil || h.slot == of) && h.at <= since })
+		return slices.ContainsFunc(l.handed, func(h Handed) bool { return (of == nil || h.Of == of) && h.At <= since })
 	})
 }
 
 // close closes the sockets, without waiting for it: the kernel takes some 13 ms
 // for each, in which nothing could be sent on other links.
-func (s *sender) close() {
+func (s *Sender) Close() {
 	conns := []*packet.Conn{s.announces, s.adverts[0].conn, s.adverts[1].conn}
 	go func() {
 		for _, c := range conns {

@@ -1,8 +1,12 @@
 //go:build lab
 
-package parent
+package nft
 
 import (
+	"net"
+
+	"github.com/rvrrpd/rvrrpd/lab/netns"
+
 	"fmt"
 	"net/netip"
 	"os"
@@ -24,28 +28,28 @@ func table(t *testing.T, family string) string {
 	return strings.Join(lines[1:], "\n") // the first line has our process number
 }
 
-// TestWall: the rules are as wanted, each change at once, nobody else changes
+// TestRules: the rules are as wanted, each change at once, nobody else changes
 // them, and they end with us.
-func TestWall(t *testing.T) {
-	inNamespace(t, func(t *testing.T) {
-		k, err := openKernel()
+func TestRules(t *testing.T) {
+	netns.Inside(t, func(t *testing.T) {
+		ifi, err := net.InterfaceByName("eth0")
 		if err != nil {
 			t.Error(err)
 			return
 		}
-		eth0 := find(t, k, "eth0").Index
-		var w wall
-		if err := w.apply(rules{}); err != nil || w.conn != nil {
+		eth0 := ifi.Index
+		var w Tables
+		if err := w.Apply(Rules{}); err != nil || w.conn != nil {
 			t.Errorf("nothing wanted: %v, connection %v", err, w.conn)
 		}
-		want := rules{
-			refused:   []netip.Addr{netip.MustParseAddr("10.9.0.254"), netip.MustParseAddr("2001:db8::a")},
-			refusedOn: []owned{{eth0, netip.MustParseAddr("fe80::a")}},
-			quiet:     []int{eth0},
-			owned:     []owned{{eth0, netip.MustParseAddr("10.9.0.253")}, {eth0, netip.MustParseAddr("2001:db8::b")}},
+		want := Rules{
+			Refused:   []netip.Addr{netip.MustParseAddr("10.9.0.254"), netip.MustParseAddr("2001:db8::a")},
+			RefusedOn: []AddressOn{{eth0, netip.MustParseAddr("fe80::a")}},
+			Quiet:     []int{eth0},
+			Owned:     []AddressOn{{eth0, netip.MustParseAddr("10.9.0.253")}, {eth0, netip.MustParseAddr("2001:db8::b")}},
 		}
 		for range 2 {
-			if err := w.apply(want); err != nil {
+			if err := w.Apply(want); err != nil {
 				t.Error(err)
 				return
 			}
@@ -59,14 +63,14 @@ func TestWall(t *testing.T) {
 		if out, err := exec.Command("nft", "flush", "ruleset").CombinedOutput(); table(t, "inet") != inetTable {
 			t.Errorf("somebody else flushed our table: %s%v", out, err)
 		}
-		if err := w.apply(rules{quiet: []int{eth0}}); err != nil || strings.Contains(table(t, "inet"), "refused") || !strings.Contains(table(t, "inet"), "quiet4") {
+		if err := w.Apply(Rules{Quiet: []int{eth0}}); err != nil || strings.Contains(table(t, "inet"), "refused") || !strings.Contains(table(t, "inet"), "quiet4") {
 			t.Errorf("changed: %v\n%s", err, table(t, "inet"))
 		}
-		var many rules
+		var many Rules
 		for i := range 3000 {
-			many.refused = append(many.refused, netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}))
+			many.Refused = append(many.Refused, netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}))
 		}
-		if err := w.apply(many); err != nil || strings.Count(table(t, "inet"), "10.1.") != 3000 {
+		if err := w.Apply(many); err != nil || strings.Count(table(t, "inet"), "10.1.") != 3000 {
 			t.Errorf("3000 addresses: %v, %d in the table", err, strings.Count(table(t, "inet"), "10.1."))
 		}
 		if err := w.conn.CloseLasting(); err != nil {

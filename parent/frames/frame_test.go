@@ -1,4 +1,4 @@
-package parent
+package frames
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/records"
 	"golang.org/x/net/bpf"
 )
 
@@ -25,7 +26,7 @@ func unhex(t *testing.T, s string) []byte {
 func TestAppendAdvertisement(t *testing.T) {
 	t.Parallel()
 	message := unhex(t, "2107 6401 0001 0000 0a4d00fe 0000000000000000")
-	got := appendAdvertisement(nil, virtualMAC(ipc.IPv4, 7), netip.MustParseAddr("10.77.0.1"), message)
+	got := AppendAdvertisement(nil, records.VirtualMAC(ipc.IPv4, 7), netip.MustParseAddr("10.77.0.1"), message)
 	// As in a capture of rVRRPd, padded to the shortest frame.
 	want := unhex(t, "01005e000012 00005e000107 0800"+
 		"45c0 0028 0000 0000 ff70 d045 0a4d0001 e0000012"+
@@ -37,7 +38,7 @@ func TestAppendAdvertisement(t *testing.T) {
 	if checksum(got[14:34]) != 0 {
 		t.Errorf("header checksum does not add up")
 	}
-	long := appendAdvertisement(nil, virtualMAC(ipc.IPv4, 7), netip.MustParseAddr("10.77.0.1"), make([]byte, 100))
+	long := AppendAdvertisement(nil, records.VirtualMAC(ipc.IPv4, 7), netip.MustParseAddr("10.77.0.1"), make([]byte, 100))
 	if len(long) != 134 {
 		t.Errorf("a long frame has %d bytes, want 134", len(long))
 	}
@@ -45,7 +46,7 @@ func TestAppendAdvertisement(t *testing.T) {
 
 func TestAppendGratuitousARP(t *testing.T) {
 	t.Parallel()
-	got := appendGratuitousARP(nil, virtualMAC(ipc.IPv4, 255), netip.MustParseAddr("192.0.2.1"))
+	got := AppendGratuitousARP(nil, records.VirtualMAC(ipc.IPv4, 255), netip.MustParseAddr("192.0.2.1"))
 	want := unhex(t, "ffffffffffff 00005e0001ff 0806 0001 0800 06 04 0001"+
 		"00005e0001ff c0000201 000000000000 c0000201"+strings.Repeat("00", 18))
 	if !bytes.Equal(got, want) {
@@ -56,14 +57,14 @@ func TestAppendGratuitousARP(t *testing.T) {
 func TestAppendIPv6(t *testing.T) {
 	t.Parallel()
 	src, ip := netip.MustParseAddr("fe80::1"), netip.MustParseAddr("2001:db8::1")
-	got := appendAdvertisement(nil, virtualMAC(ipc.IPv6, 7), src, unhex(t, "31076401006400000102030405060708090a0b0c0d0e0f10"))
+	got := AppendAdvertisement(nil, records.VirtualMAC(ipc.IPv6, 7), src, unhex(t, "31076401006400000102030405060708090a0b0c0d0e0f10"))
 	want := unhex(t, "333300000012 00005e000207 86dd"+
 		"6c000000 0018 70 ff fe800000000000000000000000000001 ff020000000000000000000000000012"+
 		"31076401006400000102030405060708090a0b0c0d0e0f10")
 	if !bytes.Equal(got, want) {
 		t.Errorf("advertisement is\n%x, want\n%x", got, want)
 	}
-	got = appendNeighborAdvertisement(nil, virtualMAC(ipc.IPv6, 7), src, ip)
+	got = AppendNeighborAdvertisement(nil, records.VirtualMAC(ipc.IPv6, 7), src, ip)
 	want = unhex(t, "333300000001 00005e000207 86dd"+
 		"60000000 0020 3a ff fe800000000000000000000000000001 ff020000000000000000000000000001"+
 		"88 00 0000 a0000000 20010db8000000000000000000000001 02 01 00005e000207")
@@ -140,18 +141,6 @@ func allVRIDs() (all []uint8) {
 	return all
 }
 
-func TestSysctlPath(t *testing.T) {
-	t.Parallel()
-	if got, err := sysctlPath("ipv4", "eth0.100", "rp_filter"); err != nil || got != "/proc/sys/net/ipv4/conf/eth0.100/rp_filter" {
-		t.Errorf("%s, %v", got, err)
-	}
-	for _, bad := range []string{"", ".", "..", "../all", "a/b"} {
-		if got, err := sysctlPath("ipv4", bad, "rp_filter"); err == nil {
-			t.Errorf("interface %q leads to %s", bad, got)
-		}
-	}
-}
-
 // TestFramesOfRVRRPd: around the same message we put the same headers as
 // rVRRPd: its TOS, its identification of zero without DF, its addresses. What
 // differs is behind the packet: rVRRPd does not pad, and its peers take only
@@ -171,7 +160,7 @@ func TestFramesOfRVRRPd(t *testing.T) {
 				continue // its gratuitous ARP, which is not ours
 			}
 			frames++
-			got := appendAdvertisement(nil, virtualMAC(ipc.IPv4, 7), netip.MustParseAddr("10.77.0.1"), captured[34:])
+			got := AppendAdvertisement(nil, records.VirtualMAC(ipc.IPv4, 7), netip.MustParseAddr("10.77.0.1"), captured[34:])
 			if want := append(bytes.Clone(captured), make([]byte, minFrame-len(captured))...); !bytes.Equal(got, want) {
 				t.Errorf("%s: got  %x\nwant %x", kind, got, want)
 			}

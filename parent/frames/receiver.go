@@ -1,4 +1,4 @@
-package parent
+package frames
 
 import (
 	"errors"
@@ -24,12 +24,12 @@ var groupIPv4 = [4]byte{224, 0, 0, 18}
 // ipv6MulticastAll is IPV6_MULTICAST_ALL, which x/sys/unix does not name.
 const ipv6MulticastAll = 29
 
-var errAgain = errors.New("no packet")
+var ErrNoPacket = errors.New("no packet")
 
 // receiver is the raw protocol-112 socket of a family, for the whole daemon. It is bound to
 // no device: it hears the links it has joined. It costs forwarded traffic
 // nothing, unlike a tap.
-type receiver struct {
+type Receiver struct {
 	family  ipc.Family
 	sock    int
 	members []int // sockets that hear nothing, joined where that one has no room
@@ -44,9 +44,9 @@ type receiver struct {
 	filtered bool
 }
 
-// openReceiver opens the socket with a locked filter for the given virtual
+// OpenReceiver opens the socket with a locked filter for the given virtual
 // routers, or without one.
-func openReceiver(family ipc.Family, vrids []uint8, filtered bool) (*receiver, error) {
+func OpenReceiver(family ipc.Family, vrids []uint8, filtered bool) (*Receiver, error) {
 	domain, options := unix.AF_INET, [][3]int{{unix.IPPROTO_IP, unix.IP_MULTICAST_ALL, 0}, {unix.IPPROTO_IP, unix.IP_PKTINFO, 1}}
 	if family == ipc.IPv6 {
 		domain = unix.AF_INET6
@@ -56,7 +56,7 @@ func openReceiver(family ipc.Family, vrids []uint8, filtered bool) (*receiver, e
 	if err != nil {
 		return nil, fmt.Errorf("raw socket: %w", err)
 	}
-	r := &receiver{family: family, sock: sock, oob: make([]byte, 256), drained: ipc.Monotonic(), vrids: sorted(vrids), filtered: filtered}
+	r := &Receiver{family: family, sock: sock, oob: make([]byte, 256), drained: ipc.Monotonic(), vrids: sorted(vrids), filtered: filtered}
 	if filtered {
 		err = lockFilter(sock, packetFilter(family, vrids))
 	}
@@ -70,16 +70,16 @@ func openReceiver(family ipc.Family, vrids []uint8, filtered bool) (*receiver, e
 	return r, nil
 }
 
-func (r *receiver) fd() int { return r.sock }
+func (r *Receiver) FD() int { return r.sock }
 
-func (r *receiver) close() {
+func (r *Receiver) Close() {
 	for _, sock := range append(r.members, r.sock) {
 		unix.Close(sock)
 	}
 }
 
 // hears says whether its filter is the one for these virtual routers.
-func (r *receiver) hears(vrids []uint8, filtered bool) bool {
+func (r *Receiver) Hears(vrids []uint8, filtered bool) bool {
 	return r.filtered == filtered && slices.Equal(r.vrids, sorted(vrids))
 }
 
@@ -88,7 +88,7 @@ func sorted(vrids []uint8) []uint8 { return slices.Compact(slices.Sorted(slices.
 // join makes the socket hear the group on an interface. A socket may join on 20
 // of them, unless net.ipv4.igmp_max_memberships says otherwise: beyond that
 // others join, and it hears the group wherever anybody has joined it.
-func (r *receiver) join(index int) (err error) {
+func (r *Receiver) Join(index int) (err error) {
 	for _, sock := range append([]int{r.sock}, r.members...) {
 		if err = r.membership(sock, unix.IP_ADD_MEMBERSHIP, unix.IPV6_JOIN_GROUP, index); err != unix.ENOBUFS {
 			break
@@ -124,13 +124,13 @@ func deafSocket() (int, error) {
 }
 
 // leave undoes join; the interface may be gone, and the membership with it.
-func (r *receiver) leave(index int) {
+func (r *Receiver) Leave(index int) {
 	for _, sock := range append([]int{r.sock}, r.members...) {
 		_ = r.membership(sock, unix.IP_DROP_MEMBERSHIP, unix.IPV6_LEAVE_GROUP, index)
 	}
 }
 
-func (r *receiver) membership(sock, option4, option6, index int) error {
+func (r *Receiver) membership(sock, option4, option6, index int) error {
 	if r.family == ipc.IPv6 {
 		return unix.SetsockoptIPv6Mreq(sock, unix.IPPROTO_IPV6, option6, &unix.IPv6Mreq{Multiaddr: groupIPv6.As16(), Interface: uint32(index)})
 	}
@@ -138,10 +138,10 @@ func (r *receiver) membership(sock, option4, option6, index int) error {
 }
 
 // read reads one packet from its IP header on, the index of the interface it
-// arrived on, and when. What is longer than b is cut. It returns errAgain
+// arrived on, and when. What is longer than b is cut. It returns ErrNoPacket
 // when there is none. The kernel takes the header of an IPv6 packet off, and
 // tells of it what matters; it is put together again.
-func (r *receiver) read(b []byte) (n, index int, arrived int64, err error) {
+func (r *Receiver) Read(b []byte) (n, index int, arrived int64, err error) {
 	payload := b
 	if r.family == ipc.IPv6 {
 		payload = b[headerLen6:]
@@ -162,7 +162,7 @@ func (r *receiver) read(b []byte) (n, index int, arrived int64, err error) {
 		case unix.EINTR, unix.ENETDOWN:
 		case unix.EAGAIN:
 			r.drained, r.set = ipc.Monotonic(), false
-			return 0, 0, 0, errAgain
+			return 0, 0, 0, ErrNoPacket
 		default:
 			return 0, 0, 0, fmt.Errorf("raw socket: %w", err)
 		}
@@ -174,7 +174,7 @@ func (r *receiver) read(b []byte) (n, index int, arrived int64, err error) {
 // what is in the socket has arrived: it counts as news, until the socket is
 // empty. Else, whatever the stamp, the packet arrived after the socket was
 // last seen empty or gave the packet before, and before now.
-func (r *receiver) arrival(stamp int64) int64 {
+func (r *Receiver) arrival(stamp int64) int64 {
 	now, wall, set := r.clocks.look()
 	if r.set = r.set || set; r.set || stamp == 0 {
 		r.drained = now
@@ -194,14 +194,17 @@ type socketMemory struct {
 // memory asks for the socket's. SO_RXQ_OVFL would tell the drops beside each
 // packet, but as they were when it was queued: of what is lost behind the last
 // one it says nothing before there is another.
-func (r *receiver) memory() (m socketMemory) {
+func (r *Receiver) memory() (m socketMemory) {
 	size := uint32(unsafe.Sizeof(m))
 	unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(r.sock), unix.SOL_SOCKET, unix.SO_MEMINFO, uintptr(unsafe.Pointer(&m)), uintptr(unsafe.Pointer(&size)), 0)
 	return m
 }
 
-// dropped counts the packets that there was no room for since it last did.
-func (r *receiver) dropped() uint64 {
+// Queued is how many bytes wait in the socket, the kernel's own included.
+func (r *Receiver) Queued() int { return int(r.memory().queued) }
+
+// Dropped counts the packets that there was no room for since it last did.
+func (r *Receiver) Dropped() uint64 {
 	drops := r.memory().drops
 	n := drops - r.lost
 	r.lost = drops

@@ -1,10 +1,8 @@
-package parent
+package frames
 
 import (
 	"encoding/binary"
 	"net/netip"
-
-	"github.com/rvrrpd/rvrrpd/ipc"
 )
 
 // minFrame is the shortest Ethernet frame without its checksum. Virtual
@@ -19,18 +17,10 @@ var (
 	broadcast = [6]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 )
 
-// virtualMAC is the virtual router MAC address (RFC 9568 §7.3).
-func virtualMAC(family ipc.Family, vrid uint8) [6]byte {
-	if family == ipc.IPv6 {
-		return [6]byte{0x00, 0x00, 0x5e, 0x00, 0x02, vrid}
-	}
-	return [6]byte{0x00, 0x00, 0x5e, 0x00, 0x01, vrid}
-}
-
-// appendAdvertisement puts Ethernet and IP headers before a VRRP message
+// AppendAdvertisement puts Ethernet and IP headers before a VRRP message
 // (RFC 9568 §5.1): from the virtual MAC and the link's address to the group,
 // TTL or hop limit 255, DSCP CS6, without options.
-func appendAdvertisement(b []byte, mac [6]byte, src netip.Addr, message []byte) []byte {
+func AppendAdvertisement(b []byte, mac [6]byte, src netip.Addr, message []byte) []byte {
 	if src.Is6() {
 		b = append(append(b, groupMAC6[:]...), mac[:]...)
 		b = appendIPv6(append(b, 0x86, 0xdd), 0xc0, protocolVRRP, len(message), src, groupIPv6)
@@ -49,12 +39,12 @@ func appendAdvertisement(b []byte, mac [6]byte, src netip.Addr, message []byte) 
 	return pad(append(b, message...))
 }
 
-// appendGratuitousARP makes the announcement of an address (RFC 9568 §6.4.2,
+// AppendGratuitousARP makes the announcement of an address (RFC 9568 §6.4.2,
 // errata 7947 and 7949): a broadcast ARP request whose sender and target
 // address are the virtual address and whose sender MAC is the virtual one.
 // The target MAC is ignored in a request (RFC 5227 §1.1 says zero; that is
 // what we send).
-func appendGratuitousARP(b []byte, mac [6]byte, ip netip.Addr) []byte {
+func AppendGratuitousARP(b []byte, mac [6]byte, ip netip.Addr) []byte {
 	return appendARP(b, mac, ip, ip)
 }
 
@@ -76,15 +66,15 @@ const (
 	neighborAdvertisement = 136
 )
 
-// appendNeighborAdvertisement makes the announcement of an IPv6 address (RFC
+// AppendNeighborAdvertisement makes the announcement of an IPv6 address (RFC
 // 9568 §6.4.2, RFC 4861 §4.4): unsolicited, to all nodes, with the Router and
 // Override flags and the virtual MAC as target link-layer address.
-func appendNeighborAdvertisement(b []byte, mac [6]byte, src, ip netip.Addr) []byte {
+func AppendNeighborAdvertisement(b []byte, mac [6]byte, src, ip netip.Addr) []byte {
 	return appendNeighbor(b, mac, src, allNodes, ip, [3]byte{neighborAdvertisement, 0xa0, 2})
 }
 
-// appendQuestion asks all who have an address for their hardware address.
-func appendQuestion(b []byte, mac [6]byte, src, ip netip.Addr) []byte {
+// AppendQuestion asks all who have an address for their hardware address.
+func AppendQuestion(b []byte, mac [6]byte, src, ip netip.Addr) []byte {
 	if ip.Is4() {
 		return appendARP(b, mac, src, ip)
 	}
@@ -129,4 +119,13 @@ func checksum(b []byte) uint16 {
 		sum = sum>>16 + sum&0xffff
 	}
 	return ^uint16(sum)
+}
+
+// etherLoopback is the EtherType of frames that test an interface.
+const etherLoopback = 0x9000
+
+// AppendLoopback makes a frame from an interface to itself.
+func AppendLoopback(b []byte, mac [6]byte) []byte {
+	b = append(append(b, mac[:]...), mac[:]...)
+	return pad(binary.BigEndian.AppendUint16(b, etherLoopback))
 }

@@ -1,4 +1,4 @@
-package parent
+package nft
 
 import (
 	"errors"
@@ -13,18 +13,18 @@ import (
 )
 
 // fill fills a new table.
-func (l *leases) fill(t *nftables.Table, iface string, w lasting, alive []renewed) error {
+func (l *Leases) fill(t *nftables.Table, iface string, w Lasting, alive []Renewed) error {
 	hook := nftables.ChainHookInput
 	if t.Family == nftables.TableFamilyARP {
 		hook = nftables.ChainHookRef(0) // NF_ARP_IN
 	}
 	in := l.tables.AddChain(&nftables.Chain{Name: "input", Table: t, Type: nftables.ChainTypeFilter, Hooknum: hook, Priority: nftables.ChainPriorityFilter})
 	if t.Family == nftables.TableFamilyARP {
-		if err := l.hear(t, in, w.virtual); err != nil {
+		if err := l.hear(t, in, w.Virtual); err != nil {
 			return err
 		}
-	} else if slices.ContainsFunc(slices.Concat(w.virtual, w.refused), ofLink) {
-		if err := l.keepToLink(t, in, append([]string{iface}, w.devices...)); err != nil {
+	} else if slices.ContainsFunc(slices.Concat(w.Virtual, w.Refused), linkLocal) {
+		if err := l.keepToLink(t, in, append([]string{iface}, w.Devices...)); err != nil {
 			return err
 		}
 	}
@@ -32,14 +32,14 @@ func (l *leases) fill(t *nftables.Table, iface string, w lasting, alive []renewe
 		all := &nftables.Set{Table: t, Name: "virtual" + f.suffix, KeyType: f.key}
 		may := &nftables.Set{Table: t, Name: "alive" + f.suffix, KeyType: f.key, HasTimeout: true}
 		var virtual, living []nftables.SetElement
-		for _, a := range w.virtual {
+		for _, a := range w.Virtual {
 			if a.Is6() == f.ipv6 {
 				virtual = append(virtual, nftables.SetElement{Key: a.AsSlice()})
 			}
 		}
 		for _, r := range alive {
-			if r.iface == iface && r.device == "" && r.addr.Is6() == f.ipv6 {
-				living = append(living, nftables.SetElement{Key: r.key(), Timeout: r.time})
+			if r.Iface == iface && r.Device == "" && r.Addr.Is6() == f.ipv6 {
+				living = append(living, nftables.SetElement{Key: r.key(), Timeout: r.Time})
 			}
 		}
 		if err := l.dropBut(in, all, may, virtual, living, f.matches...); err != nil {
@@ -49,22 +49,22 @@ func (l *leases) fill(t *nftables.Table, iface string, w lasting, alive []renewe
 	if t.Family == nftables.TableFamilyARP {
 		return nil
 	}
-	if len(w.devices) > 0 && !w.ungated {
-		if err := l.gate(t, iface, w.devices, alive); err != nil {
+	if len(w.Devices) > 0 && !w.Ungated {
+		if err := l.gate(t, iface, w.Devices, alive); err != nil {
 			return err
 		}
 	}
-	if len(w.refused) == 0 {
+	if len(w.Refused) == 0 {
 		return nil
 	}
-	return (&wall{conn: l.tables}).refuse(in, w.refused)
+	return (&Tables{conn: l.tables}).refuse(in, w.Refused)
 }
 
 // keepToLink lets everything in that is for a link-local address of IPv6 on another
 // interface than these: it is another address there. All others are the host's on
 // whatever interface a packet comes in (a second one in the same LAN, a VRF), so
 // that those of the rules that follow do not ask for it.
-func (l *leases) keepToLink(t *nftables.Table, in *nftables.Chain, names []string) error {
+func (l *Leases) keepToLink(t *nftables.Table, in *nftables.Chain, names []string) error {
 	here := &nftables.Set{Table: t, Name: "here", KeyType: nftables.TypeIFName, KeyByteOrder: binaryutil.NativeEndian}
 	err := errors.Join(l.tables.AddSet(here, nil), l.add(here, called(names)))
 	for _, match := range families(t)[1].matches {
@@ -80,14 +80,14 @@ func (l *leases) keepToLink(t *nftables.Table, in *nftables.Chain, names []strin
 
 // gate has devices forward what is sent to their virtual MAC only as long as
 // they are in a set whose elements run out.
-func (l *leases) gate(t *nftables.Table, iface string, devices []string, alive []renewed) error {
+func (l *Leases) gate(t *nftables.Table, iface string, devices []string, alive []Renewed) error {
 	// The byte order is for nft(8) to show them right.
 	of := &nftables.Set{Table: t, Name: "devices", KeyType: nftables.TypeIFName, KeyByteOrder: binaryutil.NativeEndian}
 	may := &nftables.Set{Table: t, Name: forwarding, KeyType: nftables.TypeIFName, KeyByteOrder: binaryutil.NativeEndian, HasTimeout: true}
 	var living []nftables.SetElement
 	for _, r := range alive {
-		if r.iface == iface && r.device != "" {
-			living = append(living, nftables.SetElement{Key: r.key(), Timeout: r.time})
+		if r.Iface == iface && r.Device != "" {
+			living = append(living, nftables.SetElement{Key: r.key(), Timeout: r.Time})
 		}
 	}
 	through := l.tables.AddChain(&nftables.Chain{Name: "forward", Table: t, Type: nftables.ChainTypeFilter,
@@ -98,14 +98,14 @@ func (l *leases) gate(t *nftables.Table, iface string, devices []string, alive [
 // called are interfaces as elements of a set of their names.
 func called(names []string) (elements []nftables.SetElement) {
 	for _, name := range names {
-		elements = append(elements, nftables.SetElement{Key: renewed{device: name}.key()})
+		elements = append(elements, nftables.SetElement{Key: Renewed{Device: name}.key()})
 	}
 	return elements
 }
 
 // dropBut makes two sets, and drops what a match finds in the first and not in
 // the second, whose elements run out.
-func (l *leases) dropBut(chain *nftables.Chain, of, may *nftables.Set, all, living []nftables.SetElement, matches ...[]expr.Any) error {
+func (l *Leases) dropBut(chain *nftables.Chain, of, may *nftables.Set, all, living []nftables.SetElement, matches ...[]expr.Any) error {
 	err := errors.Join(l.tables.AddSet(of, nil), l.tables.AddSet(may, nil), l.add(of, all), l.add(may, living))
 	for _, match := range matches {
 		l.tables.AddRule(&nftables.Rule{Table: chain.Table, Chain: chain, Exprs: append(match,
@@ -117,7 +117,7 @@ func (l *leases) dropBut(chain *nftables.Chain, of, may *nftables.Set, all, livi
 }
 
 // add adds elements to a set, in messages of a size that the kernel takes.
-func (l *leases) add(set *nftables.Set, elements []nftables.SetElement) error {
+func (l *Leases) add(set *nftables.Set, elements []nftables.SetElement) error {
 	for chunk := range slices.Chunk(elements, elementsChunk) {
 		if err := l.tables.SetAddElements(set, chunk); err != nil {
 			return err
@@ -131,7 +131,7 @@ func (l *leases) add(set *nftables.Set, elements []nftables.SetElement) error {
 // on talking to the former Active. That it comes from an address of ours the
 // kernel does not mind (hearSettings), and would answer it with our own: that
 // answer names the address twice, too, and does not get out.
-func (l *leases) hear(t *nftables.Table, in *nftables.Chain, addrs []netip.Addr) error {
+func (l *Leases) hear(t *nftables.Table, in *nftables.Chain, addrs []netip.Addr) error {
 	key := nftables.MustConcatSetType(nftables.TypeIPAddr, nftables.TypeIPAddr)
 	twice := &nftables.Set{Table: t, Name: "gratuitous", KeyType: key, Concatenation: true}
 	if err := l.tables.AddSet(twice, nil); err != nil {
