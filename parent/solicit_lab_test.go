@@ -56,7 +56,7 @@ func solicits(t *testing.T, from, to *net.UDPAddr) (s solicitation) {
 			return s
 		}
 		const header, target, option = 14, 14 + 40 + 8, 14 + 40 + 24
-		if n < option+8 || b[header+6] != protocolICMPv6 || b[header+40] != 135 || netip.AddrFrom16([16]byte(b[target:])) != to.AddrPort().Addr().WithZone("") {
+		if n < option+8 || b[header+6] != 58 || b[header+40] != 135 || netip.AddrFrom16([16]byte(b[target:])) != to.AddrPort().Addr().WithZone("") {
 			continue
 		}
 		return solicitation{netip.AddrFrom16([16]byte(b[header+8:])), net.HardwareAddr(b[option+2 : option+8])}

@@ -148,7 +148,7 @@ func allVRIDs() (all []uint8) {
 func TestFramesOfRVRRPd(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"simple", "p0", "p1"} {
-		b, err := os.ReadFile("../netproc/wire/testdata/rvrrpd-" + kind + ".pcap")
+		b, err := os.ReadFile("../../netproc/wire/testdata/rvrrpd-" + kind + ".pcap")
 		if err != nil {
 			t.Fatal(err)
 		}
