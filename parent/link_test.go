@@ -59,9 +59,9 @@ func TestWaitBeginsWithTheLook(t *testing.T) {
 	begun := ipc.Monotonic()
 	d := &daemon{
 		log: slog.New(slog.DiscardHandler), now: begun - int64(time.Hour), unwalled: true, links: []*link{l},
-		dump: func() ([]linkInfo, []addrInfo, error) {
+		dump: func() ([]facts.Link, []facts.Address, error) {
 			a := netip.MustParsePrefix("10.9.0.1/24")
-			return []linkInfo{{Index: 3, Name: "eth0", Up: true, AdminUp: true, MAC: make(net.HardwareAddr, 6)}}, []addrInfo{{Index: 3, Prefix: a, Network: a, Primary: true}}, nil
+			return []facts.Link{{Index: 3, Name: "eth0", Up: true, AdminUp: true, MAC: make(net.HardwareAddr, 6)}}, []facts.Address{{Index: 3, Prefix: a, Network: a, Primary: true}}, nil
 		},
 	}
 	if err := d.resync(); err != nil {
