@@ -139,7 +139,7 @@ func traceSniffer(t *testing.T) (files []string) {
 	if err := os.WriteFile(conf, []byte(auditConfiguration), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	l.R2.Run(lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3}).AwaitActive(0)
+	l.R2.Run(lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, Priority: high}).AwaitActive(0)
 	for i, source := range [][]string{{"-i", lab.Interface, "-w", frames, "--count", "3"}, {"-r", frames}} {
 		files = append(files, filepath.Join(dir, fmt.Sprint("trace", i)))
 		argv := append([]string{lab.Binary("rvrrpd"), "-m0", "-c", conf}, source...)

@@ -178,7 +178,6 @@ var Sniffer = append(append([]Rule{
 	{Call: "recvfrom", Reason: "lanes"},
 	{Call: "sendmsg", Reason: "lanes, descriptors for the spawner"},
 	{Call: "ftruncate", Reason: "the capture that is written"},
-	{Call: "lseek", Reason: "the capture that is read"},
 }, runtimeRules...), deadlyRules...)
 
 // Spawner is everything the spawner may do once it is confined, and the
