@@ -213,7 +213,7 @@ func (n *Node) settled() bool {
 	n.lab.Helper()
 	_, err := os.Stat("/proc/sys/net/ipv6")
 	up, ipv6 := false, err != nil
-	for _, link := range n.json("addr", "show", "dev", Interface) {
+	for _, link := range n.json("", "addr show dev "+Interface)[0] {
 		up = link["operstate"] == "UP"
 		infos, _ := link["addr_info"].([]any)
 		for _, info := range infos {
@@ -222,7 +222,7 @@ func (n *Node) settled() bool {
 		}
 	}
 	if ipv6 && err == nil { // its route is there a moment later
-		ipv6 = slices.ContainsFunc(n.json("-6", "route", "show", "table", "local", "type", "local"), func(r map[string]any) bool { return r["dev"] == Interface })
+		ipv6 = slices.ContainsFunc(n.json("-6", "route show table local type local")[0], func(r map[string]any) bool { return r["dev"] == Interface })
 	}
 	return up && ipv6
 }

@@ -77,14 +77,15 @@ func (r *Record[T]) Wait(mark int, timeout time.Duration, match func(T) bool) (i
 }
 
 // Until calls poll every few milliseconds until it says true; false when it
-// has not in time, as Wait counts it. For what cannot be subscribed to.
+// has not in time, as Wait counts it. For what cannot be subscribed to. A poll that
+// takes long leaves most of the time to what is waited for.
 func Until(timeout time.Duration, poll func() bool) bool {
 	begin := time.Now()
-	for !poll() {
+	for at := begin; !poll(); at = time.Now() {
 		if time.Since(begin) > timeout && time.Now().After(patience(begin, timeout)) {
 			return false
 		}
-		time.Sleep(2 * time.Millisecond)
+		time.Sleep(min(max(2*time.Millisecond, 3*time.Since(at)), 50*time.Millisecond))
 	}
 	return true
 }

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -22,19 +23,20 @@ type Snapshot []string
 func (n *Node) Snapshot() Snapshot {
 	n.lab.Helper()
 	facts := make(map[string]bool)
-	for kind, args := range map[string][]string{
-		"link":    {"-d", "link", "show"},
-		"address": {"addr", "show"},
-		"route":   {"-4", "route", "show", "table", "all"},
-		"route6":  {"-6", "route", "show", "table", "all"},
-		"rule":    {"-4", "rule", "show"},
-		"rule6":   {"-6", "rule", "show"},
-		"maddr":   {"maddr", "show"},
-	} {
-		for _, object := range n.json(args...) {
+	add := func(kind string, objects []map[string]any) {
+		for _, object := range objects {
 			for _, fact := range flatten(kind, object) {
 				facts[fact] = true
 			}
+		}
+	}
+	add("link", n.json("-d", "link show")[0])
+	for i, list := range n.json("", "addr show", "maddr show") {
+		add([]string{"address", "maddr"}[i], list)
+	}
+	for _, family := range []string{"-4", "-6"} {
+		for i, list := range n.json(family, "route show table all", "rule show") {
+			add([]string{"route", "rule"}[i]+family, list)
 		}
 	}
 	for path, value := range n.settings() {
@@ -60,10 +62,11 @@ func (n *Node) AtRest() Snapshot {
 func (n *Node) underWay() bool {
 	n.lab.Helper()
 	routed := make(map[any]bool)
-	for _, r := range n.json("-6", "route", "show", "table", "local", "type", "local") {
+	lists := n.json("-6 -d", "route show table local type local", "addr show up")
+	for _, r := range lists[0] {
 		routed[r["dst"]] = true
 	}
-	for _, link := range n.json("-d", "addr", "show", "up") {
+	for _, link := range lists[1] {
 		flags, _ := link["flags"].([]any)
 		waits := slices.Contains(flags, any("LOWER_UP")) && !slices.Contains(flags, any("LOOPBACK")) && link["inet6_addr_gen_mode"] != "none"
 		infos, _ := link["addr_info"].([]any)
@@ -91,7 +94,11 @@ func (n *Node) ruleset() (lines []string) {
 	if _, err := exec.LookPath("nft"); err != nil {
 		return nil
 	}
-	out, err := exec.Command("ip", "netns", "exec", n.Namespace, "nft", "list", "ruleset").CombinedOutput()
+	var out []byte
+	err := n.Do(func() (err error) { // in the namespace, but with our mounts: to make its own takes ip(8) longer
+		out, err = exec.Command("nft", "list", "ruleset").CombinedOutput()
+		return err
+	})
 	if err != nil {
 		n.lab.Fatalf("%s: nft: %v: %s", n.Name, err, out)
 	}
@@ -150,17 +157,25 @@ func flatten(kind string, object map[string]any) (facts []string) {
 	return append(facts, owner+string(b))
 }
 
-// json runs ip(8) and reads its list.
-func (n *Node) json(args ...string) (objects []map[string]any) {
+// json lists what some commands of ip(8) show, with options that are for all of them:
+// starting it takes longer than all it has to say.
+func (n *Node) json(options string, commands ...string) (lists [][]map[string]any) {
 	n.lab.Helper()
-	out, err := exec.Command("ip", append([]string{"-n", n.Namespace, "-j"}, args...)...).Output()
-	if err == nil && len(out) > 0 {
-		err = json.Unmarshal(out, &objects)
+	cmd := exec.Command("ip", strings.Fields("-n "+n.Namespace+" -j "+options+" -batch -")...)
+	cmd.Stdin = strings.NewReader(strings.Join(commands, "\n") + "\n")
+	out, err := cmd.Output()
+	for d := json.NewDecoder(bytes.NewReader(out)); err == nil && d.More(); {
+		var list []map[string]any
+		err = d.Decode(&list)
+		lists = append(lists, list)
+	}
+	if err == nil && len(lists) != len(commands) {
+		err = fmt.Errorf("%d answers", len(lists))
 	}
 	if err != nil {
-		n.lab.Fatalf("%s: ip %s: %v", n.Name, strings.Join(args, " "), err)
+		n.lab.Fatalf("%s: ip %s %q: %v", n.Name, options, commands, err)
 	}
-	return objects
+	return lists
 }
 
 // Setting reads one sysctl.
@@ -181,7 +196,7 @@ func (n *Node) Setting(name string) string {
 // Holds says whether the node has an address, on an interface that is up.
 func (n *Node) Holds(ip netip.Addr) bool {
 	n.lab.Helper()
-	return slices.ContainsFunc(n.json("addr", "show", "up"), func(link map[string]any) bool {
+	return slices.ContainsFunc(n.json("", "addr show up")[0], func(link map[string]any) bool {
 		return slices.Contains(addressesOf(link), ip)
 	})
 }
@@ -192,7 +207,7 @@ func (n *Node) Holds(ip netip.Addr) bool {
 func (n *Node) RemoveAddresses(device string) {
 	n.lab.Helper()
 	var commands []string
-	for _, link := range n.json("addr", "show", "dev", device) {
+	for _, link := range n.json("", "addr show dev "+device)[0] {
 		for _, p := range prefixesOf(link) {
 			commands = append(commands, fmt.Sprintf("addr del %v dev %s", p, device))
 		}
@@ -203,7 +218,7 @@ func (n *Node) RemoveAddresses(device string) {
 // Addresses lists the addresses on an interface.
 func (n *Node) Addresses(device string) (ips []netip.Addr) {
 	n.lab.Helper()
-	for _, link := range n.json("addr", "show", "dev", device) {
+	for _, link := range n.json("", "addr show dev "+device)[0] {
 		ips = append(ips, addressesOf(link)...)
 	}
 	return ips
@@ -213,7 +228,7 @@ func (n *Node) Addresses(device string) (ips []netip.Addr) {
 func (n *Node) AllAddresses() map[string][]netip.Addr {
 	n.lab.Helper()
 	all := make(map[string][]netip.Addr)
-	for _, link := range n.json("addr", "show") {
+	for _, link := range n.json("", "addr show")[0] {
 		name, _ := link["ifname"].(string)
 		all[name] = addressesOf(link)
 	}
@@ -262,7 +277,7 @@ type Link struct {
 func (n *Node) Links() map[string]Link {
 	n.lab.Helper()
 	links := make(map[string]Link)
-	for _, object := range n.json("-d", "link", "show") {
+	for _, object := range n.json("-d", "link show")[0] {
 		text := func(key string) string { s, _ := object[key].(string); return s }
 		l := Link{Name: text("ifname"), Alias: text("ifalias"), MAC: text("address")}
 		if info, ok := object["linkinfo"].(map[string]any); ok {
