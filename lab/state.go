@@ -62,11 +62,10 @@ func (n *Node) AtRest() Snapshot {
 func (n *Node) underWay() bool {
 	n.lab.Helper()
 	routed := make(map[any]bool)
-	lists := n.json("-6 -d", "route show table local type local", "addr show up")
-	for _, r := range lists[0] {
+	for _, r := range n.json("-6", "route show table local type local")[0] {
 		routed[r["dst"]] = true
 	}
-	for _, link := range lists[1] {
+	for _, link := range n.json("-d", "addr show up")[0] { // with -6 it leaves out who has no address yet
 		flags, _ := link["flags"].([]any)
 		waits := slices.Contains(flags, any("LOWER_UP")) && !slices.Contains(flags, any("LOOPBACK")) && link["inet6_addr_gen_mode"] != "none"
 		infos, _ := link["addr_info"].([]any)
