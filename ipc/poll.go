@@ -1,6 +1,7 @@
 package ipc
 
 import (
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -42,3 +43,18 @@ var origin, started = func() (origin int64, started time.Time) {
 // Monotonic is CLOCK_MONOTONIC in nanoseconds: the one clock both processes
 // and the arrival times of packets are on.
 func Monotonic() int64 { return origin + int64(time.Since(started)) }
+
+// SignalFD returns a descriptor from which the numbers of the signals can be read that
+// the caller has caught, so that Wait waits for them with everything else.
+func SignalFD(caught <-chan os.Signal) (int, error) {
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return -1, err
+	}
+	go func() {
+		for s := range caught {
+			unix.Write(pipe[1], []byte{byte(s.(unix.Signal))})
+		}
+	}()
+	return pipe[0], nil
+}

@@ -24,8 +24,6 @@ const (
 	// addrChunk is the number of addresses in one netlink exchange: few
 	// exchanges, and yet the first announcement does not wait for the last address.
 	addrChunk = 32
-	// dumpTries: a dump that a change interrupted is taken again.
-	dumpTries = 10
 )
 
 // vaddr is a virtual address as it is put on a device.

@@ -208,7 +208,7 @@ func (d *daemon) note(infos []facts.Link, addrs []facts.Address) {
 	}
 	for _, a := range addrs {
 		left := slices.ContainsFunc(d.links, func(l *link) bool { return l.index == a.Index && slices.Contains(l.left, vaddr{Prefix: a.Prefix}) })
-		if ip := a.Prefix.Addr(); (a.Proto != facts.Protocol || a.Host) && !devices[a.Index] && !left && !ofLink(ip) {
+		if ip := a.Prefix.Addr(); (a.Proto != facts.Protocol || a.Host) && !devices[a.Index] && !left && !nft.LinkLocal(ip) {
 			d.hosts[ip] = true
 		}
 	}
@@ -219,9 +219,6 @@ func (d *daemon) note(infos []facts.Link, addrs []facts.Address) {
 func (d *daemon) hasItself(l *link, ip netip.Addr) bool {
 	return d.hosts[ip] || records.Has(l.prefixes, ip)
 }
-
-// ofLink says whether an address means another one on each link.
-func ofLink(ip netip.Addr) bool { return ip.Is6() && ip.IsLinkLocalUnicast() }
 
 // give takes the slot's addresses off its device again.
 func (d *daemon) give(s *slot) error {

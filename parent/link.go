@@ -224,7 +224,7 @@ func (d *daemon) wanted() (r nft.Rules) {
 			case s.own && (s.ownership == ipc.OwnsAll || s.held && records.Has(l.prefixes, a.Addr)):
 				r.Owned = append(r.Owned, nft.AddressOn{Index: l.index, Addr: a.Addr})
 			case s.ownership == ipc.OwnsAll || s.accept || d.hasItself(l, a.Addr):
-			case ofLink(a.Addr):
+			case nft.LinkLocal(a.Addr):
 				r.RefusedOn = append(r.RefusedOn, nft.AddressOn{Index: l.index, Addr: a.Addr}, nft.AddressOn{Index: s.index, Addr: a.Addr})
 			default:
 				r.Refused = append(r.Refused, a.Addr)

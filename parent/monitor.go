@@ -1,7 +1,9 @@
 package parent
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"syscall"
@@ -83,4 +85,33 @@ func (k *kernel) changed() (bool, error) {
 			any = ok && sa.Pid == 0 && k.read(k.buf[:n]) || any
 		}
 	}
+}
+
+// watch follows the interfaces.
+func (d *daemon) watch(reported bool) error {
+	changed := d.resyncAgain > 0 && d.now >= d.resyncAgain
+	if reported {
+		d.kernel.theirs.armed = d.kernel.theirs.armed || d.old != nil
+		heard, err := d.kernel.changed()
+		if err != nil {
+			return fmt.Errorf("interfaces: %w", err)
+		}
+		d.giveBack(d.kernel.theirs.take(d.old != nil), nil)
+		changed = changed || heard
+	}
+	for _, l := range d.links {
+		if l.again > 0 && d.now >= l.again {
+			l.again, changed = 0, true
+		}
+	}
+	if d.old != nil { // what there is belongs to slots that go: the end of the reload looks at everything
+		d.resyncAgain, changed = 0, false
+	}
+	if changed {
+		d.log.Log(context.Background(), LevelHigh, "interfaces or addresses have changed")
+		if err := d.resync(); d.resyncTrouble.about(err, d.now) {
+			d.log.Error("cannot follow the interfaces", "error", err)
+		}
+	}
+	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
+	"github.com/rvrrpd/rvrrpd/parent/nft"
 	"github.com/rvrrpd/rvrrpd/records"
 	"golang.org/x/sys/unix"
 )
@@ -146,7 +147,7 @@ func (d *daemon) tellOwner(l *link, s *slot, was ipc.Ownership, waits bool) {
 func (d *daemon) tellOutside(l *link) {
 	if those := l.others(&l.outside, func(a conf.Address) bool {
 		within := func(p netip.Prefix) bool { return p.Contains(a.Addr) || a.Addr.Is6() && a.Bits > 0 }
-		return !ofLink(a.Addr) && !slices.ContainsFunc(l.prefixes, within)
+		return !nft.LinkLocal(a.Addr) && !slices.ContainsFunc(l.prefixes, within)
 	}); len(those) > 0 {
 		d.log.Warn("virtual addresses in no subnet of the interface", "link", l.linkName, "addresses", those, "hint", "hosts reach them only with a route to them, or in a subnet of their own")
 	}

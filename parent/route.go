@@ -37,7 +37,7 @@ func (d *daemon) routeRequest(r conf.Route) *netlink.Route {
 // ownRoutes lists the routes with our mark.
 func (k *kernel) ownRoutes() (out []netlink.Route, err error) {
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
-		for range dumpTries {
+		for range facts.DumpTries {
 			var list []netlink.Route
 			list, err = netlink.RouteListFiltered(family, &netlink.Route{Protocol: facts.Protocol}, netlink.RT_FILTER_PROTOCOL)
 			if !errors.Is(err, netlink.ErrDumpInterrupted) {

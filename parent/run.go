@@ -1,7 +1,6 @@
 package parent
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -202,7 +201,7 @@ func Run(o Options) (err error) {
 			d.closeState()
 		}
 	}()
-	signals, err := readSignals(o.Signals)
+	signals, err := ipc.SignalFD(o.Signals)
 	if err != nil {
 		return err
 	}
@@ -355,35 +354,6 @@ func (d *daemon) turn(ready [fdCount]bool, signals int) error {
 		return err
 	}
 	return d.flush()
-}
-
-// watch follows the interfaces.
-func (d *daemon) watch(reported bool) error {
-	changed := d.resyncAgain > 0 && d.now >= d.resyncAgain
-	if reported {
-		d.kernel.theirs.armed = d.kernel.theirs.armed || d.old != nil
-		heard, err := d.kernel.changed()
-		if err != nil {
-			return fmt.Errorf("interfaces: %w", err)
-		}
-		d.giveBack(d.kernel.theirs.take(d.old != nil), nil)
-		changed = changed || heard
-	}
-	for _, l := range d.links {
-		if l.again > 0 && d.now >= l.again {
-			l.again, changed = 0, true
-		}
-	}
-	if d.old != nil { // what there is belongs to slots that go: the end of the reload looks at everything
-		d.resyncAgain, changed = 0, false
-	}
-	if changed {
-		d.log.Log(context.Background(), LevelHigh, "interfaces or addresses have changed")
-		if err := d.resync(); d.resyncTrouble.about(err, d.now) {
-			d.log.Error("cannot follow the interfaces", "error", err)
-		}
-	}
-	return nil
 }
 
 // leasesDue sends what is due, and takes back what has not been advertised in

@@ -10,7 +10,6 @@ import (
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
 	"github.com/rvrrpd/rvrrpd/parent/nft"
 	"github.com/rvrrpd/rvrrpd/vault"
-	"golang.org/x/sys/unix"
 )
 
 // deviceGroup marks our devices' group number; the low bits are the daemon's.
@@ -37,22 +36,6 @@ func (d *daemon) chooseGroup() error {
 
 // makeUser makes the user that the child runs as by default.
 const makeUser = "useradd --system --user-group --home-dir / --no-create-home --shell /usr/sbin/nologin rvrrpd"
-
-// readSignals returns a descriptor from which the numbers of signals can be
-// read that the caller has caught, so that the loop waits for them with
-// everything else.
-func readSignals(caught <-chan os.Signal) (int, error) {
-	var pipe [2]int
-	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
-		return -1, err
-	}
-	go func() {
-		for s := range caught {
-			unix.Write(pipe[1], []byte{byte(s.(unix.Signal))})
-		}
-	}()
-	return pipe[0], nil
-}
 
 // open opens sockets and program, sweeps what an earlier daemon left, and
 // prepares the interfaces.

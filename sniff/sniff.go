@@ -97,7 +97,7 @@ func Run(o Options) (err error) {
 	if s.left == 0 {
 		s.left = -1
 	}
-	signals, err := readSignals(o.Signals)
+	signals, err := ipc.SignalFD(o.Signals)
 	if err != nil {
 		return err
 	}
@@ -124,21 +124,6 @@ func Run(o Options) (err error) {
 		return s.lastWords(err)
 	}
 	return s.lastWords(s.follow(signals))
-}
-
-// readSignals returns a descriptor from which the numbers of signals can be
-// read that the caller has caught.
-func readSignals(caught <-chan os.Signal) (int, error) {
-	var pipe [2]int
-	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
-		return -1, err
-	}
-	go func() {
-		for s := range caught {
-			unix.Write(pipe[1], []byte{byte(s.(unix.Signal))})
-		}
-	}()
-	return pipe[0], nil
 }
 
 // open opens the source and the file that is written, and takes over the
@@ -205,15 +190,13 @@ func create(path string, in *os.File) (*os.File, error) {
 
 // start starts the spawner, for a child of the configured user where we are root.
 func (s *sniffer) start() (err error) {
-	uid, gid := os.Geteuid(), os.Getegid()
-	if uid == 0 {
-		user := ""
-		if s.Config != nil {
-			user = s.Config.User
-		}
-		if uid, gid, err = children.Identity(user); err != nil {
-			return err
-		}
+	user := ""
+	if s.Config != nil && os.Geteuid() == 0 {
+		user = s.Config.User
+	}
+	uid, gid, err := children.Identity(user)
+	if err != nil {
+		return err
 	}
 	s.spawner, err = children.Start(uid, gid)
 	return err

@@ -18,8 +18,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dumpTries: a dump that a change interrupted is taken again.
-const dumpTries = 10
+// DumpTries: a dump that a change interrupted is taken again, so often at the most.
+const DumpTries = 10
 
 // Protocol marks the addresses we add (IFA_PROTO): the protocol's own number.
 const Protocol = 112
@@ -75,7 +75,7 @@ type Address struct {
 // Links lists all interfaces.
 func Links() (out []Link, err error) {
 	var list []netlink.Link
-	for range dumpTries {
+	for range DumpTries {
 		if list, err = netlink.LinkList(); !errors.Is(err, netlink.ErrDumpInterrupted) {
 			break
 		}
@@ -139,7 +139,7 @@ func Addresses() (out []Address, err error) {
 // AddressMessages lists them as the kernel does. The library's own listing
 // does not show who added an address.
 func AddressMessages(family int) (msgs [][]byte, err error) {
-	for range dumpTries {
+	for range DumpTries {
 		req := nl.NewNetlinkRequest(unix.RTM_GETADDR, unix.NLM_F_DUMP)
 		req.AddData(nl.NewIfAddrmsg(family))
 		if msgs, err = req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWADDR); !errors.Is(err, nl.ErrDumpInterrupted) {

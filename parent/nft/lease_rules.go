@@ -23,7 +23,7 @@ func (l *Leases) fill(t *nftables.Table, iface string, w Lasting, alive []Renewe
 		if err := l.hear(t, in, w.Virtual); err != nil {
 			return err
 		}
-	} else if slices.ContainsFunc(slices.Concat(w.Virtual, w.Refused), linkLocal) {
+	} else if slices.ContainsFunc(slices.Concat(w.Virtual, w.Refused), LinkLocal) {
 		if err := l.keepToLink(t, in, append([]string{iface}, w.Devices...)); err != nil {
 			return err
 		}

@@ -259,5 +259,5 @@ func icmp(protocol, kind byte) []expr.Any {
 		is(expr.PayloadBaseTransportHeader, 0, []byte{kind}))
 }
 
-// linkLocal says whether an address is another one on each interface.
-func linkLocal(ip netip.Addr) bool { return ip.Is6() && ip.IsLinkLocalUnicast() }
+// LinkLocal says whether an address is another one on each interface.
+func LinkLocal(ip netip.Addr) bool { return ip.Is6() && ip.IsLinkLocalUnicast() }
