@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"strings"
 )
@@ -87,7 +88,7 @@ func Decode(t Type, payload []byte) (Message, error) {
 	case TypeFrame:
 		m = r.frame()
 	case TypeResult:
-		m = Result{Request: Type(r.among("request", 1, uint8(numTypes)-1)), Code: Code(r.among("code", 1, uint8(CodeKernel)))}
+		m = Result{Request: Type(r.among("request", 1, uint8(numTypes)-1)), Code: Code(r.among("code", 1, uint8(CodeKernel))), Sent: r.u8()}
 	case TypeSniff:
 		m = r.sniff()
 	case TypeCapture:
@@ -98,7 +99,7 @@ func Decode(t Type, payload []byte) (Message, error) {
 	case TypeAdvertise:
 		m = DecodeAdvertise(r.rest())
 	case TypeAnnounce:
-		m = Announce{Repeat: r.u8()}
+		m = Announce{First: r.u8(), Count: r.among("count", 1, MaxAddresses)}
 	case TypeStateChange:
 		m = StateChange{From: r.state(), To: r.state(), Reason: Reason(r.among("reason", 1, uint8(ReasonLeaseLost))),
 			Peer: r.addr(), Priority: r.u8(), Verdict: Verdict(r.among("verdict", 0, uint8(VerdictLower))), Count: r.u32(),
@@ -117,6 +118,8 @@ func Decode(t Type, payload []byte) (Message, error) {
 		m = Tapped{Link: Link(r.u16()), Packet: r.rest()}
 	case TypeLooked:
 		m = Looked{Peer: r.addr(), Answers: r.bool(), Arrive: r.u32(), Takeovers: r.u32(), Hint: r.line()}
+	case TypeMoved:
+		m = Moved{Rounds: r.among("rounds", 1, math.MaxUint8)}
 	default:
 		if t >= numTypes || empties[t] == nil {
 			return nil, malformed("unknown type %d", t)
@@ -291,8 +294,8 @@ func (r *reader) router() Router {
 	m := Router{Link: Link(r.u16()), Family: r.family(), Version: r.among("version", 2, 3), VRID: r.among("VRID", 1, 255),
 		Migration: r.bool(), Priority: r.among("priority", 1, 255), Ownership: r.ownership(), AdverInterval: r.i64(),
 		PreemptMode: r.bool(), PreemptDelay: r.i64(), StartupDelay: r.i64(), Auth: r.auth(), HMAC: r.hmac(), Checksum: Checksum(r.among("checksum", 0, uint8(ChecksumAuto))),
-		AnnounceRepeat: r.u8(), AnnounceDelay: r.i64(), AnnounceRefresh: r.i64()}
-	if m.AdverInterval <= 0 || m.AnnounceDelay < 0 || m.AnnounceRefresh < 0 || m.PreemptDelay < 0 || m.StartupDelay < 0 {
+		AnnounceRepeat: r.u8(), AnnounceDelay: r.i64(), AnnounceRefresh: r.i64(), AnnounceInterval: r.i64()}
+	if m.AdverInterval <= 0 || min(m.AnnounceDelay, m.AnnounceRefresh, m.AnnounceInterval) < 0 || m.PreemptDelay < 0 || m.StartupDelay < 0 {
 		r.fail("interval %d, announce delay %d, preempt delay %d, startup delay %d", m.AdverInterval, m.AnnounceDelay, m.PreemptDelay, m.StartupDelay)
 	}
 	n := int(r.among("address count", 1, MaxAddresses))
@@ -342,6 +345,7 @@ func (m Router) append(b []byte) []byte {
 	b = append(b, byte(m.Checksum), m.AnnounceRepeat)
 	b = le.AppendUint64(b, uint64(m.AnnounceDelay))
 	b = le.AppendUint64(b, uint64(m.AnnounceRefresh))
+	b = le.AppendUint64(b, uint64(m.AnnounceInterval))
 	b = append(b, byte(len(m.Addresses)))
 	for _, a := range m.Addresses {
 		b = appendAddr(b, a)
@@ -384,9 +388,10 @@ func (m Mark) append(b []byte) []byte {
 }
 func (m Owner) append(b []byte) []byte     { return append(b, byte(m.Ownership)) }
 func (m Commit) append(b []byte) []byte    { return le.AppendUint16(b, m.Routers) }
-func (m Result) append(b []byte) []byte    { return append(b, byte(m.Request), byte(m.Code)) }
+func (m Result) append(b []byte) []byte    { return append(b, byte(m.Request), byte(m.Code), m.Sent) }
 func (m Advertise) append(b []byte) []byte { return append(b, m.Message...) }
-func (m Announce) append(b []byte) []byte  { return append(b, m.Repeat) }
+func (m Announce) append(b []byte) []byte  { return append(b, m.First, m.Count) }
+func (m Moved) append(b []byte) []byte     { return append(b, m.Rounds) }
 func (m Sniff) append(b []byte) []byte {
 	b = append(appendBool(appendBool(appendBool(b, m.JSON), m.Judge), m.Live), m.Detail, m.VRID, byte(len(m.Own)))
 	for _, a := range m.Own {
@@ -435,6 +440,7 @@ func (Advertise) Type() Type   { return TypeAdvertise }
 func (Acquire) Type() Type     { return TypeAcquire }
 func (Release) Type() Type     { return TypeRelease }
 func (Announce) Type() Type    { return TypeAnnounce }
+func (Moved) Type() Type       { return TypeMoved }
 func (Drain) Type() Type       { return TypeDrain }
 func (StateChange) Type() Type { return TypeStateChange }
 func (Dropped) Type() Type     { return TypeDropped }

@@ -44,6 +44,7 @@ func samples() []Message {
 		Frame{Link: 2, Family: IPv4, Received: 1 << 60, Packet: bytes.Repeat([]byte{0x45}, MaxFrame)},
 		Frame{Link: 2, Family: IPv6, Received: -1, Packet: []byte{}},
 		Result{Request: TypeAcquire, Code: CodeKernel},
+		Result{Request: TypeAnnounce, Code: CodeFull, Sent: 254},
 		Stop{},
 		Ping{},
 		Sniff{JSON: true, Detail: 5, VRID: 255, Live: true, Own: []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("fe80::1")}, MACs: [][6]byte{{1, 2, 3, 4, 5, 6}, {}}},
@@ -57,7 +58,9 @@ func samples() []Message {
 		Advertise{Message: make([]byte, 8)},
 		Acquire{},
 		Release{},
-		Announce{Repeat: 5},
+		Announce{First: 3, Count: 1},
+		Announce{Count: MaxAddresses},
+		Moved{Rounds: 5},
 		Drain{},
 		StateChange{From: Backup, To: Active, Reason: ReasonActiveDown},
 		StateChange{From: Active, To: Backup, Reason: ReasonHigherAddress, Peer: v6, Priority: 254, Hint: strings.Repeat("~", MaxHint)},
@@ -111,7 +114,7 @@ func random(r *rand.Rand, t Type) Message {
 	case TypeRouter:
 		m := Router{Link: Link(r.Uint32()), Family: family, Version: uint8(2 + r.IntN(2)), VRID: uint8(1 + r.IntN(255)),
 			Priority: uint8(1 + r.IntN(255)), AdverInterval: 1 + r.Int64N(1<<62), PreemptMode: r.IntN(2) == 1, Checksum: Checksum(r.IntN(3)),
-			AnnounceRepeat: uint8(r.Uint32()), AnnounceDelay: r.Int64(), AnnounceRefresh: r.Int64(), Migration: r.IntN(2) == 1, Ownership: Ownership(r.IntN(3)),
+			AnnounceRepeat: uint8(r.Uint32()), AnnounceDelay: r.Int64(), AnnounceRefresh: r.Int64(), AnnounceInterval: r.Int64(), Migration: r.IntN(2) == 1, Ownership: Ownership(r.IntN(3)),
 			PreemptDelay: r.Int64(), StartupDelay: r.Int64(), Auth: []Auth{AuthNone, AuthSimple, AuthHMAC, AuthP0, AuthP1}[r.IntN(5)],
 			HMAC: HMAC{ActiveKey: uint8(r.Uint32()), Mode: uint8(r.IntN(3)), Monotonic: r.IntN(2) == 1, Window: uint16(r.Uint32())}}
 		for range 1 + r.IntN(MaxAddresses) {
@@ -137,11 +140,13 @@ func random(r *rand.Rand, t Type) Message {
 	case TypeShown:
 		return Shown{Text: data(0, MaxShown)}
 	case TypeResult:
-		return Result{Request: Type(1 + r.IntN(int(numTypes)-1)), Code: Code(1 + r.IntN(int(CodeKernel)))}
+		return Result{Request: Type(1 + r.IntN(int(numTypes)-1)), Code: Code(1 + r.IntN(int(CodeKernel))), Sent: uint8(r.Uint32())}
 	case TypeAdvertise:
 		return Advertise{Message: data(8, MaxAdvertisement)}
 	case TypeAnnounce:
-		return Announce{Repeat: uint8(r.Uint32())}
+		return Announce{First: uint8(r.Uint32()), Count: uint8(1 + r.IntN(MaxAddresses))}
+	case TypeMoved:
+		return Moved{Rounds: uint8(1 + r.IntN(255))}
 	case TypeStateChange:
 		return StateChange{From: State(r.IntN(3)), To: State(r.IntN(3)), Reason: Reason(1 + r.IntN(int(ReasonLeaseLost))),
 			Peer: maybe(), Priority: uint8(r.Uint32()), Verdict: Verdict(r.IntN(6)), Count: r.Uint32(), Drop: Drop(r.IntN(int(NumDrops))),
@@ -224,8 +229,8 @@ func TestRoundTrip(t *testing.T) {
 // TestHeaderBytes holds the drawing above Append against the bytes.
 func TestHeaderBytes(t *testing.T) {
 	t.Parallel()
-	got := Append(nil, Header{Generation: 0x04030201, Slot: 0x0605, Sequence: 0x0a090807}, Result{TypeDrain, CodeDone})
-	want := []byte{1, 10, 2, 0, 1, 2, 3, 4, 5, 6, 0, 0, 7, 8, 9, 10, 17, 1}
+	got := Append(nil, Header{Generation: 0x04030201, Slot: 0x0605, Sequence: 0x0a090807}, Result{TypeDrain, CodeDone, 0})
+	want := []byte{1, 10, 3, 0, 1, 2, 3, 4, 5, 6, 0, 0, 7, 8, 9, 10, 17, 1, 0}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -233,7 +238,7 @@ func TestHeaderBytes(t *testing.T) {
 
 func TestNextRefuses(t *testing.T) {
 	t.Parallel()
-	whole := Append(nil, Header{Slot: 1, Sequence: 9}, Announce{5})
+	whole := Append(nil, Header{Slot: 1, Sequence: 9}, Owner{OwnsAll})
 	set := func(i int, v byte) []byte {
 		b := bytes.Clone(whole)
 		b[i] = v
@@ -332,10 +337,11 @@ func TestEveryValueOfAByte(t *testing.T) {
 		{"router: checksum", router, 39, span(0, 2)},
 		{"router: announce delay, high", router, 48, span(0, 127)},
 		{"router: announce refresh, high", router, 56, span(0, 127)},
-		{"router: address count", router, 57, only(2)},
-		{"router: address length", router, 58, only(4)},
-		{"router: address padding", router, 58 + 5, only(0)},
-		{"router: second address length", router, 75, only(4)},
+		{"router: announce interval, high", router, 64, span(0, 127)},
+		{"router: address count", router, 65, only(2)},
+		{"router: address length", router, 66, only(4)},
+		{"router: address padding", router, 66 + 5, only(0)},
+		{"router: second address length", router, 83, only(4)},
 		{"owner: ownership", Owner{}, 0, span(0, 2)},
 		{"link-state: up", LinkState{Up: true, Primary: v4}, 2, only(0, 1)},
 		{"link-state: address length", LinkState{Primary: v4}, 3, only(4, 16)},
@@ -347,8 +353,8 @@ func TestEveryValueOfAByte(t *testing.T) {
 		{"link-state: network, bits", LinkState{Networks: [MaxNetworks]netip.Prefix{netip.PrefixFrom(v4, 24)}}, 37, span(0, 32)},
 		{"link-state: no network, bits", LinkState{}, 20 + 31*18 + 17, only(255)},
 		{"frame: family", Frame{Family: IPv6}, 2, only(4, 6)},
-		{"result: request", Result{TypeDrain, CodeDone}, 0, span(1, 28)},
-		{"result: code", Result{TypeDrain, CodeDone}, 1, span(1, 6)},
+		{"result: request", Result{TypeDrain, CodeDone, 0}, 0, span(1, 29)},
+		{"result: code", Result{TypeDrain, CodeDone, 0}, 1, span(1, 7)},
 		{"state-change: from", StateChange{Reason: 1}, 0, span(0, 2)},
 		{"state-change: to", StateChange{Reason: 1}, 1, span(0, 2)},
 		{"state-change: reason", StateChange{Reason: 1}, 2, span(1, 11)},

@@ -107,6 +107,9 @@ type Router struct {
 	// AnnounceRefresh is how often an Active announces once more, in
 	// nanoseconds; 0: not.
 	AnnounceRefresh int64
+	// AnnounceInterval is the least time between two announcements on the
+	// slot's interface, in nanoseconds; 0: our own.
+	AnnounceInterval int64
 	// Addresses are the virtual router's, in the order they are advertised.
 	Addresses []netip.Addr
 }
@@ -202,6 +205,8 @@ type Frame struct {
 type Result struct {
 	Request Type
 	Code    Code
+	// Sent is how many addresses of an Announce were announced, with CodeFull.
+	Sent uint8
 }
 
 // Ping asks the child for a sign of life; it answers with the same, once its
@@ -285,10 +290,18 @@ type Acquire struct{ empty }
 // Release gives the slot's addresses back. Idempotent.
 type Release struct{ empty }
 
-// Announce tells the LAN where the slot's addresses are (gratuitous ARP).
+// Announce tells the LAN, once and now, where Count of the slot's addresses are,
+// from number First on, by gratuitous ARP requests or unsolicited neighbor
+// advertisements. Repetitions and their distance are the child's.
 type Announce struct {
-	// Repeat is the number of announcements of each address, within the grant.
-	Repeat uint8
+	First, Count uint8
+}
+
+// Moved tells that the addresses of the slot in the header answer from another
+// place than before, without a takeover: from another hardware address, or again.
+type Moved struct {
+	// Rounds is how often each is to be announced, 1 and more.
+	Rounds uint8
 }
 
 // Drain asks the parent to forward every frame that has arrived so far; its

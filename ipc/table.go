@@ -52,7 +52,7 @@ type Rule struct {
 
 const (
 	addrLen    = 1 + 16
-	routerLen  = 2 + 1 + 1 + 1 + 1 + 1 + 1 + 8 + 1 + 8 + 8 + 1 + 5 + 1 + 1 + 8 + 8 + 1
+	routerLen  = 2 + 1 + 1 + 1 + 1 + 1 + 1 + 8 + 1 + 8 + 8 + 1 + 5 + 1 + 1 + 8 + 8 + 8 + 1
 	linkLen    = 3 + addrLen + MaxNetworks*(addrLen+1)
 	frameLen   = 2 + 1 + 8
 	changeLen  = 3 + addrLen + 1 + 1 + 4 + 1
@@ -74,13 +74,13 @@ var rules = [numTypes]Rule{
 	TypeOwner:       {"owner", FromParent, LaneControl, awake, 1, 1, true},
 	TypeCommit:      {"commit", FromParent, LaneControl, PhaseConfigure | PhaseRun, 2, 2, false},
 	TypeFrame:       {"frame", FromParent, LaneFrames, awake, frameLen, frameLen + MaxFrame, false},
-	TypeResult:      {"result", FromParent, LaneControl, awake, 2, 2, true},
+	TypeResult:      {"result", FromParent, LaneControl, awake, 3, 3, true},
 	TypeStop:        {"stop", FromParent, LaneControl, awake, 0, 0, false},
 	TypeReady:       {"ready", FromChild, LaneControl, awake, 0, 0, false},
 	TypeAdvertise:   {"advertise", FromChild, LaneControl, working, 8, MaxAdvertisement, true},
 	TypeAcquire:     {"acquire", FromChild, LaneControl, working, 0, 0, true},
 	TypeRelease:     {"release", FromChild, LaneControl, working, 0, 0, true},
-	TypeAnnounce:    {"announce", FromChild, LaneControl, working, 1, 1, true},
+	TypeAnnounce:    {"announce", FromChild, LaneControl, working, 2, 2, true},
 	TypeDrain:       {"drain", FromChild, LaneControl, working, 0, 0, false},
 	TypeStateChange: {"state-change", FromChild, LaneControl, working, changeLen, changeLen + MaxHint, true},
 	TypeDropped:     {"dropped", FromChild, LaneControl, working, droppedLen, droppedLen + MaxHint, false},
@@ -92,6 +92,7 @@ var rules = [numTypes]Rule{
 	TypeMissed:      {"missed", FromParent, LaneControl, working, 8, 8, false},
 	TypeLook:        {"look", FromChild, LaneControl, working, addrLen, addrLen, true},
 	TypeTapped:      {"tapped", FromParent, LaneControl, awake, 2, 2 + MaxTapped, false},
+	TypeMoved:       {"moved", FromParent, LaneControl, awake, 1, 1, true},
 	TypeLooked:      {"looked", FromChild, LaneControl, working, lookedLen, lookedLen + MaxHint, true},
 }
 

@@ -18,7 +18,7 @@ var (
 		"stale", "key", "hmac", "replayed", "senders", "off-link", "adver-interval", "link-local", "address-list", "own-frame", "superseded", "inactive"}
 	noticeNames  = []string{"", "interval", "addresses", "owner", "checksum", "skew", "version-2-missing", "clock-set-back", "unsigned"}
 	verdictNames = []string{"none", "silent", "dropped", "alone", "stalled", "lower-priority"}
-	codeNames    = []string{"", "done", "stale", "busy", "not-held", "link-down", "kernel"}
+	codeNames    = []string{"", "done", "stale", "busy", "not-held", "link-down", "full", "kernel"}
 )
 
 // String and GoString keep a secret out of every log.

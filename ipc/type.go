@@ -33,5 +33,6 @@ const (
 	TypeLook                        // child to parent
 	TypeTapped                      // parent to child
 	TypeLooked                      // child to parent
+	TypeMoved                       // parent to child
 	numTypes
 )

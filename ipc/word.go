@@ -137,5 +137,6 @@ const (
 	CodeBusy          // a rate limit of the grant was reached
 	CodeNotHeld       // announce or release of a slot that is not held
 	CodeLinkDown      // the slot's interface is not usable
+	CodeFull          // the slot's interface has no room for a frame: try again in a moment
 	CodeKernel        // the kernel refused; the parent logged why
 )

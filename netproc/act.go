@@ -20,13 +20,7 @@ func (p *process) step(r *router, at int64, ev engine.Event) {
 func (p *process) act(r *router, a engine.Action) {
 	switch a := a.(type) {
 	case engine.SendAdvertisement:
-		ms := r.advertise
-		if a.Priority == engine.PriorityLeaving {
-			ms = r.goodbye
-		}
-		for _, m := range ms {
-			p.send(r.slot, p.signed(r, m))
-		}
+		p.advertise(r, a.Priority)
 		if r.vr.State() != engine.Active || a.Priority == engine.PriorityLeaving {
 			return
 		}
@@ -37,10 +31,11 @@ func (p *process) act(r *router, a engine.Action) {
 		}
 	case engine.Acquire:
 		r.acquire = p.send(r.slot, ipc.Acquire{})
+		r.announcing.fresh = true
 	case engine.Release:
 		p.send(r.slot, ipc.Release{})
 	case engine.Announce:
-		p.send(r.slot, ipc.Announce{Repeat: a.Repeat})
+		p.announce(r, int(a.Repeat))
 	case engine.StateChanged:
 		c := stateChange(a)
 		r.explain(&c, p.now, p.now-r.due)

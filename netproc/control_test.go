@@ -18,7 +18,7 @@ func TestRestore(t *testing.T) {
 		link ipc.LinkState
 		want []string
 	}{
-		{"link up", linkUp, []string{"g1 ready", "g1 s0 " + advertises, "g1 s0 announce x1", "g1 s0 initialize->active restored"}},
+		{"link up", linkUp, []string{"g1 ready", "g1 s0 " + advertises, "g1 s0 initialize->active restored", "g1 s0 announce 0+1"}},
 		{"link down", ipc.LinkState{Link: 0}, []string{"g1 ready", "g1 s0 release"}},
 	}
 	for _, tt := range tests {

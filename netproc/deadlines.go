@@ -153,9 +153,9 @@ func (p *process) next() int64 {
 	case p.unread:
 		return p.now
 	case p.drain.open:
-		return p.adverts.first()
+		return min(p.adverts.first(), p.waitingUntil())
 	default:
-		return min(p.adverts.first(), p.takeovers.first())
+		return min(p.adverts.first(), p.takeovers.first(), p.waitingUntil())
 	}
 }
 

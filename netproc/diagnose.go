@@ -92,6 +92,6 @@ func (r *router) explain(c *ipc.StateChange, now, late int64) {
 func (p *process) refresh(r *router) {
 	if every := r.record.AnnounceRefresh; every > 0 && p.now >= r.nextRefresh {
 		r.nextRefresh = max(r.nextRefresh+every, p.now) // not later by what this one is late
-		p.send(r.slot, announceOnce)
+		p.announce(r, 1)
 	}
 }

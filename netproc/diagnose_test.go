@@ -61,7 +61,7 @@ func TestRefresh(t *testing.T) {
 	for d.now < took+35*second {
 		d.now = d.p.next()
 		for _, said := range d.turn() {
-			if said == "g1 s0 announce x1" {
+			if said == "g1 s0 announce 0+1" {
 				count++
 			}
 		}

@@ -1,10 +1,6 @@
 package netproc
 
-import (
-	"time"
-
-	"github.com/rvrrpd/rvrrpd/ipc"
-)
+import "time"
 
 // Implementation constants.
 const (
@@ -77,9 +73,6 @@ func (h *healing) over() { *h = healing{hold: h.hold} }
 // heal announces the addresses of a router if that is due.
 func (p *process) heal(r *router) {
 	if r.heal.due(p.now, int64(r.interval)) {
-		p.send(r.slot, announceOnce)
+		p.announce(r, 1)
 	}
 }
-
-// announceOnce is sent again and again, made once.
-var announceOnce ipc.Message = ipc.Announce{Repeat: 1}

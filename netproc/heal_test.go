@@ -24,7 +24,7 @@ func (d *parent) said(origin, until int64, words ...string) (at []int64) {
 	return at
 }
 
-const announced = "g1 s0 announce x1"
+const announced = "g1 s0 announce 0+1"
 
 // TestHealed: who contends and loses believes itself Active until it has heard
 // us, and announces the addresses meanwhile. So the announcement that heals
@@ -81,9 +81,9 @@ func TestHealedTakeover(t *testing.T) {
 		d.said(start, due)
 		d.turn()
 		d.drained()
-		want := []int64(nil)
+		want := []int64{0} // the takeover's own
 		if contender {
-			want = []int64{100, 1100}
+			want = append(want, 100, 1100)
 		}
 		if diff := cmp.Diff(want, d.said(due, due+10*second, announced)); diff != "" {
 			t.Errorf("another one Active %v: announced at (-want +got), ms:\n%s", contender, diff)

@@ -68,6 +68,9 @@ func (p *process) told(h ipc.Header, m ipc.Message) error {
 		return p.commit(h, m)
 	case ipc.Result:
 		return p.result(h, m)
+	case ipc.Moved:
+		p.moved(h, m)
+		return nil
 	case ipc.Missed:
 		p.missed = max(p.missed, m.Until)
 		return nil
@@ -99,6 +102,11 @@ func (p *process) result(h ipc.Header, m ipc.Result) error {
 		return nil
 	case m.Code == ipc.CodeDone:
 		return nil
+	case m.Code == ipc.CodeFull:
+		if r != nil {
+			p.full(r, h, m)
+		}
+		return nil
 	}
 	p.refused[m.Code]++
 	if r != nil && m.Request == ipc.TypeLook {
@@ -115,6 +123,14 @@ func (p *process) result(h ipc.Header, m ipc.Result) error {
 		p.step(r, p.now, engine.Refused{})
 	}
 	return nil
+}
+
+// moved: hosts look for the addresses of an Active elsewhere.
+func (p *process) moved(h ipc.Header, m ipc.Moved) {
+	if r := p.at(h.Slot); r != nil && p.announces(r) {
+		r.announcing.fresh = true
+		p.announce(r, int(m.Rounds))
+	}
 }
 
 // revoked: the parent took the addresses back because we did not advertise

@@ -24,7 +24,7 @@ func TestIPv6(t *testing.T) {
 	d.drained()
 	d.expect("takeover in IPv6 alone", d.turn(),
 		"g1 s1 advertise v3 vrid=7 priority=100 every 1s [fe80::5e00:207 2001:db8::254]",
-		"g1 s1 acquire", "g1 s1 announce x5", "g1 s1 backup->active active-down")
+		"g1 s1 acquire", "g1 s1 announce 0+2", "g1 s1 backup->active active-down")
 	a := good6(100)
 	d.now += ms
 	d.frame6(advertisement6(mustAddr("fe80::1"), a)) // below fe80::2

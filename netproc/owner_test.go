@@ -16,7 +16,7 @@ func TestOwner(t *testing.T) {
 	owner.Ownership = ipc.OwnsAll
 	d := newParent(t)
 	d.say(ipc.Hello{Build: ipc.Build()}, ipc.Slot(0), owner, linkUp, ipc.Commit{Routers: 1})
-	takeover := []string{"g1 s0 advertise v2 vrid=7 priority=255 every 1s [10.77.0.254]", "g1 s0 acquire", "g1 s0 announce x5", "g1 s0 initialize->active owner"}
+	takeover := []string{"g1 s0 advertise v2 vrid=7 priority=255 every 1s [10.77.0.254]", "g1 s0 acquire", "g1 s0 announce 0+1", "g1 s0 initialize->active owner"}
 	d.expect("started", d.turn(), append([]string{"g1 ready"}, takeover...)...)
 	d.now += ms
 	d.frame(d.now, advertisement(peer, good(254)))

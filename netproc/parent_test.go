@@ -178,7 +178,7 @@ func describe(t testing.TB, h ipc.Header, m ipc.Message) string {
 		}
 		what = fmt.Sprintf("advertise v%d vrid=%d priority=%d every %v %v", a.Version, a.VRID, a.Priority, a.AdverInterval, a.Addresses)
 	case ipc.Announce:
-		what = fmt.Sprintf("announce x%d", m.Repeat)
+		what = fmt.Sprintf("announce %d+%d", m.First, m.Count)
 	case ipc.StateChange:
 		what = fmt.Sprintf("%v->%v %v", m.From, m.To, m.Reason)
 		if m.Verdict != ipc.VerdictNone && m.Verdict != ipc.VerdictAlone {
@@ -235,7 +235,7 @@ func (d *parent) drained() {
 func record() ipc.Router {
 	return ipc.Router{
 		Link: 0, Family: ipc.IPv4, Version: 2, VRID: 7, Priority: 100, AdverInterval: second, PreemptMode: true,
-		AnnounceRepeat: 5, AnnounceDelay: 5 * second, Addresses: []netip.Addr{virtual},
+		AnnounceRepeat: 1, AnnounceDelay: 5 * second, Addresses: []netip.Addr{virtual},
 	}
 }
 

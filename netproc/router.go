@@ -24,6 +24,8 @@ type router struct {
 	advertise, goodbye []ipc.Message
 
 	addressLists
+	advertising
+	announcing
 	auth  authenticator
 	heard hearing
 	heal  healing

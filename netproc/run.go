@@ -48,6 +48,8 @@ type process struct {
 	drain     drain
 	missed    int64    // what arrived by then may have been lost
 	sniffer   *sniffer // shows packets instead; nil: does not
+	outboxes  map[ipc.Link]*outbox
+	waiting   []*outbox // in which something waits
 	looks     map[ipc.Link]*look
 	lookEnded bool // one of them
 
@@ -94,7 +96,7 @@ func Run(o Options) error {
 func newProcess(control, frames *ipc.Conn, clock func() int64) *process {
 	p := &process{
 		control: control, frames: frames, clock: clock, wall: time.Now, now: clock(), phase: ipc.PhaseHello,
-		poll: poller(control.FD()), drain: newDrain(), missed: math.MinInt64, buf: make([]byte, ipc.MaxDatagram),
+		outboxes: make(map[ipc.Link]*outbox), poll: poller(control.FD()), drain: newDrain(), missed: math.MinInt64, buf: make([]byte, ipc.MaxDatagram),
 	}
 	p.deliver = p.sendDatagram
 	return p
@@ -130,6 +132,7 @@ func (p *process) turn(r ready) error {
 		p.judgeLooks()
 	}
 	p.fire()
+	p.leaveAll()
 	return p.flush()
 }
 

@@ -26,14 +26,14 @@ func TestTakeover(t *testing.T) {
 		t.Errorf("wakes up at %d while it waits for the answer", got)
 	}
 	d.drained()
-	d.expect("answered", d.turn(), "g1 s0 "+advertises, "g1 s0 acquire", "g1 s0 announce x5", "g1 s0 backup->active active-down")
+	d.expect("answered", d.turn(), "g1 s0 "+advertises, "g1 s0 acquire", "g1 s0 announce 0+1", "g1 s0 backup->active active-down")
 	took := d.now
 	for d.now < took+4*second {
 		d.now = d.p.next()
 		d.expect("every second", d.turn(), "g1 s0 "+advertises)
 	}
 	d.now = took + 5*second
-	d.expect("second round", d.turn(), "g1 s0 announce x5")
+	d.expect("second round", d.turn(), "g1 s0 announce 0+1")
 }
 
 // TestDrain: what arrived in time counts, however late it is delivered.
@@ -50,7 +50,7 @@ func TestDrain(t *testing.T) {
 		{"long ago", start + 100*ms, 200, nil},
 		{"just as it was asked", due + ms, 200, nil},
 		{"a leaving Active", due - 1, 0, nil},
-		{"a lower priority does not count", due - 1, 99, []string{"g1 s0 " + advertises, "g1 s0 acquire", "g1 s0 announce x5", "g1 s0 backup->active active-down lower-priority of 10.77.0.1"}},
+		{"a lower priority does not count", due - 1, 99, []string{"g1 s0 " + advertises, "g1 s0 acquire", "g1 s0 announce 0+1", "g1 s0 backup->active active-down lower-priority of 10.77.0.1"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -74,7 +74,7 @@ func TestDrain(t *testing.T) {
 // the Active is heard.
 func TestMissed(t *testing.T) {
 	t.Parallel()
-	takeover := []string{"g1 s0 " + advertises, "g1 s0 acquire", "g1 s0 announce x5", "g1 s0 backup->active active-down silent of 10.77.0.1"}
+	takeover := []string{"g1 s0 " + advertises, "g1 s0 acquire", "g1 s0 announce 0+1", "g1 s0 backup->active active-down silent of 10.77.0.1"}
 	for _, tt := range []struct {
 		name   string
 		until  int64 // after the Active was heard
@@ -131,9 +131,9 @@ func TestDrainCoversOnlyWhatWasDue(t *testing.T) {
 	d.now += second
 	d.expect("second due", d.turn())
 	d.drained()
-	d.expect("first fires, second asks", d.turn(), "g1 s0 "+advertises, "g1 s0 acquire", "g1 s0 announce x5", "g1 s0 backup->active active-down", "g1 drain")
+	d.expect("first fires, second asks", d.turn(), "g1 s0 "+advertises, "g1 s0 acquire", "g1 s0 announce 0+1", "g1 s0 backup->active active-down", "g1 drain")
 	d.drained()
-	d.expect("second fires", d.turn(), "g1 s1 advertise v2 vrid=8 priority=99 every 1s [10.77.0.254]", "g1 s1 acquire", "g1 s1 announce x5", "g1 s1 backup->active active-down")
+	d.expect("second fires", d.turn(), "g1 s1 advertise v2 vrid=8 priority=99 every 1s [10.77.0.254]", "g1 s1 acquire", "g1 s1 announce 0+1", "g1 s1 backup->active active-down")
 }
 
 // TestOneDrainForMany: one question, one batch, whatever the number.

@@ -12,9 +12,11 @@ const acquireChunk = 16
 // acquiring is an Acquire that waits for others, to the end of the turn at
 // the longest.
 type acquiring struct {
-	slot     *slot
-	header   ipc.Header
-	announce int // how often to announce once the addresses are there
+	slot   *slot
+	header ipc.Header
+	// announce is what is to be announced once they are there, announced its header.
+	announce  ipc.Announce
+	announced ipc.Header
 }
 
 // takeSoon takes a slot's addresses together with those of other slots. What
@@ -27,7 +29,6 @@ func (d *daemon) takeSoon(s *slot, h ipc.Header) ipc.Code {
 			return ipc.CodeKernel
 		}
 	}
-	s.fresh = true
 	d.unmute(s)
 	if s.held || s.ioctl || s.etherMAC {
 		if err := d.take(s); err != nil {
@@ -48,8 +49,7 @@ func (d *daemon) takeSoon(s *slot, h ipc.Header) ipc.Code {
 	return ipc.CodeDone
 }
 
-// acquireAll takes the addresses of all slots that wait, and announces each
-// once; the repetitions follow.
+// acquireAll takes the addresses of all slots that wait, and announces them.
 func (d *daemon) acquireAll() {
 	all := d.acquisitions
 	if len(all) == 0 {
@@ -77,8 +77,8 @@ func (d *daemon) acquireAll() {
 		if d.verbose(LevelLow) {
 			d.log.Debug("addresses taken", "vr", s.name, "device", s.index, "addresses", s.placed)
 		}
-		if a.announce > 0 {
-			d.announceSlot(s, d.links[s.link], a.announce, true)
+		if a.announce.Count > 0 {
+			d.announce(s, d.links[s.link], a.announced, a.announce)
 		}
 	}
 }

@@ -75,7 +75,7 @@ func (d *daemon) readdress(l *link, mac [6]byte, but *slot) {
 	}
 	for _, s := range d.generations() {
 		if s != but && s.held && !s.own && d.links[s.link] == l {
-			d.announceSlot(s, l, s.repeat, true)
+			d.moved(s, s.told.AnnounceRepeat)
 		}
 	}
 }

@@ -32,8 +32,6 @@ type grant struct {
 	accept    bool  // Accept_Mode
 	interval  time.Duration
 	delays    [2]time.Duration // preempt delay, startup delay
-	repeat    int              // announcements of an address, at most
-	pace      time.Duration    // between two on the interface
 	// linkUpDelay is how long the link must have been up again.
 	linkUpDelay time.Duration
 	secrets     []ipc.Secret
@@ -46,7 +44,7 @@ type grant struct {
 	derived     bool           // the first of them is derived from the VRID
 	lease       time.Duration  // how long the addresses stay without an advertisement
 	advert      rate           // advertisements
-	announce    rate           // announcements
+	announce    rate           // announcements of one address
 	churn       rate           // acquisitions and releases
 	look        rate           // looks at the link
 	repairs     rate           // and about what was put back
@@ -84,7 +82,7 @@ func grants(c *conf.Config) (gs []grant, links []linkName) {
 			look:    rate{period: 10 * time.Second, burst: 6},
 			repairs: repairRate,
 		}
-		g.repeat, g.pace, g.linkUpDelay = int(told.AnnounceRepeat), r.Announcements.Interval, r.LinkUpDelay
+		g.linkUpDelay = r.LinkUpDelay
 		g.secrets = records.Secrets(&r)
 		g.ioctl, g.owner = r.IOCTL, r.Owner
 		if g.etherMAC = r.EtherMAC; r.InterfaceType == conf.MACVLAN {
@@ -166,6 +164,9 @@ var repairRate = rate{period: 10 * time.Second, burst: 5}
 
 // limit is a full bucket of a rate that is granted.
 func limit(r records.Rate) rate { return rate{period: r.Period, burst: r.Burst} }
+
+// giveBack takes n tokens back.
+func (r *rate) giveBack(n int64) { r.due -= n * int64(r.period) }
 
 // take spends one token at the instant now, and says whether there was one.
 func (r *rate) take(now int64) bool { return r.spend(1, now) }

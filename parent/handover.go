@@ -73,9 +73,6 @@ func (d *daemon) leave() error {
 		}
 	}
 	d.acquireAll()
-	for _, l := range d.links {
-		d.drain(l)
-	}
 	d.confirm()
 	d.renew() // what this turn has prolonged: the next one needs its time
 	for len(d.reviving) > 0 {

@@ -34,7 +34,7 @@ type slot struct {
 	reasserted  int        // how often something was put back
 	made        int64      // when the device was
 	trouble     complaint  // about the device
-	announcing             // what is to be announced of it
+	unsent      bool       // its interface had no room for its last advertisement
 	prolonged   int64      // when the lease began
 	aged        int64      // when the addresses were given their lifetime last, 0 for not yet
 	outlived    bool       // and it has run out since, for we did not run

@@ -40,7 +40,10 @@ func (d *daemon) request(h ipc.Header, m ipc.Message) error {
 func (d *daemon) perform(s *slot, l *link, h ipc.Header, m ipc.Message) ipc.Code {
 	switch m := m.(type) {
 	case ipc.Advertise:
-		d.advertise(s, l, m.Message)
+		if !d.advertise(s, l, m.Message) {
+			s.advert.giveBack(1)
+			return ipc.CodeFull
+		}
 		if d.verbose(LevelExtensive) {
 			d.log.Log(context.Background(), LevelExtensive, "advertisement sent", "vr", s.name, "bytes", len(d.frame))
 		}
@@ -58,10 +61,10 @@ func (d *daemon) perform(s *slot, l *link, h ipc.Header, m ipc.Message) ipc.Code
 		}
 	case ipc.Announce:
 		if s.acquiring != nil {
-			s.acquiring.announce = int(m.Repeat)
+			s.acquiring.announce, s.acquiring.announced = m, h
 			return ipc.CodeDone
 		}
-		d.announceSlot(s, l, int(m.Repeat), s.fresh)
+		d.announce(s, l, h, m)
 	}
 	return ipc.CodeDone
 }

@@ -31,80 +31,51 @@ type transmitter interface {
 	Close()
 }
 
-// outbox is what waits to leave one link: advertisements before announcements,
-// and nobody waits for another link.
+// outbox says how much room an interface has for the frames of one link: what
+// it has none for goes back to the child, which tries again.
 type outbox struct {
-	adverts      []waiting
-	urgent       []*slot // whose addresses hosts look for elsewhere
-	again        []*slot // with announcements to repeat, by turns
-	nextAnnounce int64   // no announcement before, but the urgent
-	retry        int64   // no attempt before, while it is busy
-	busySince    int64   // 0 while it is not
-	complaints   rate
-	choked       bool // given up: it takes no frames
-	proofs       int  // frames that left it since
-}
-
-// waiting is an advertisement that the interface had no room for.
-type waiting struct {
-	slot    *slot
-	version byte
-	frames  [][]byte
+	retry      int64 // no attempt before, while it is busy
+	busySince  int64 // 0 while it is not
+	complaints rate
+	choked     bool // given up: it takes no frames
+	proofs     int  // frames that left it since
 }
 
 // advertise sends an advertisement, in fragments where the link is too
 // narrow for the packet: with 90 IPv6 addresses and more it does not fit an
 // Ethernet. The kernel cuts nothing that is sent through a packet socket.
-func (d *daemon) advertise(s *slot, l *link, message []byte) {
+// False: the interface is busy.
+func (d *daemon) advertise(s *slot, l *link, message []byte) bool {
 	d.frame = frames.AppendAdvertisement(d.frame[:0], s.mac, l.told.Primary, message)
 	if len(d.frame)-frames.EthernetHeader <= l.mtu {
-		d.transmit(s, l, message[0]>>4, d.frame)
-		return
+		return d.transmit(s, l, d.frame)
 	}
 	d.ident++
 	var parts [][]byte
 	d.part = frames.Fragment(d.part, d.frame, l.mtu, d.ident, func(part []byte) { parts = append(parts, slices.Clone(part)) })
-	d.transmit(s, l, message[0]>>4, parts...)
+	return d.transmit(s, l, parts...)
 }
 
-// transmit sends an advertisement, or keeps it for a moment when the
-// interface is busy; the next of the same virtual router takes its place.
-func (d *daemon) transmit(s *slot, l *link, version byte, frames ...[]byte) {
-	if l.out.choked {
-		return
-	}
-	w := waiting{s, version, frames}
-	if len(l.out.adverts) == 0 && d.now >= l.out.retry && d.sendAdvert(l, &w) {
-		return
-	}
-	for i := range w.frames { // they are in a buffer that is used again
-		w.frames[i] = slices.Clone(w.frames[i])
-	}
-	i := slices.IndexFunc(l.out.adverts, func(o waiting) bool { return o.slot == s && o.version == version })
-	if i < 0 {
-		l.out.adverts = append(l.out.adverts, w)
-	} else {
-		l.out.adverts[i] = w
-	}
-}
-
-// sendAdvert sends what is left of an advertisement; false: the interface is
-// busy.
-func (d *daemon) sendAdvert(l *link, w *waiting) bool {
+// transmit sends the frames of an advertisement; false: the interface is busy.
+func (d *daemon) transmit(s *slot, l *link, whole ...[]byte) bool {
+	s.unsent = d.now < l.out.retry
 	failed := false
-	for len(w.frames) > 0 {
-		err := l.tx.Advertise(w.frames[0])
+	for i := 0; i < len(whole) && !s.unsent; i++ {
+		err := l.tx.Advertise(whole[i])
 		if errors.Is(err, frames.ErrBusy) {
 			d.busy(l)
-			return false
+			s.unsent = true
 		} else if err != nil {
 			failed = true
 			d.unsent(l, err)
 		}
-		w.frames = w.frames[1:]
 	}
-	if !failed && w.slot.held {
-		l.tx.HandedOver(w.slot, d.now)
+	if s.unsent {
+		return false
+	}
+	l.out.busySince = 0
+	if !failed && s.held {
+		l.tx.HandedOver(s, d.now)
 	}
 	return true
 }
@@ -133,36 +104,10 @@ func (d *daemon) confirm() {
 	}
 }
 
-// drain sends what waits for a link, as far as it is due and there is room.
-func (d *daemon) drain(l *link) {
-	o := &l.out
-	if l.tx == nil || d.now < o.retry {
-		return
-	}
-	if o.choked {
-		d.revive(l)
-		return
-	}
-	for len(o.adverts) > 0 {
-		if !d.sendAdvert(l, &o.adverts[0]) {
-			return
-		}
-		o.adverts = o.adverts[1:]
-	}
-	if d.announceUrgent(l) && d.announceAgain(l) {
-		o.busySince = 0
-	}
-}
-
-// due is when a link wants to be drained.
+// due is when a link that was given up wants another proof.
 func (o *outbox) due() int64 {
-	switch {
-	case o.choked || len(o.adverts) > 0:
+	if o.choked {
 		return o.retry
-	case len(o.urgent) > 0 && o.urgent[0].pace == 0:
-		return o.retry
-	case len(o.urgent)+len(o.again) > 0:
-		return max(o.retry, o.nextAnnounce)
 	}
 	return never
 }
@@ -176,8 +121,7 @@ func (d *daemon) busy(l *link) {
 	}
 	o.complaints.period, o.complaints.burst = busyEvery, 1
 	if d.now-o.busySince >= busyTold && o.complaints.take(d.now) {
-		d.log.Warn("interface busy, frames wait", "link", l.linkName, "for", time.Duration(d.now-o.busySince),
-			"advertisements", len(o.adverts), "announcing", len(o.urgent)+len(o.again))
+		d.log.Warn("interface busy, frames wait", "link", l.linkName, "for", time.Duration(d.now-o.busySince))
 	}
 }
 
@@ -186,8 +130,7 @@ func (d *daemon) busy(l *link) {
 // network process. One that came at the last moment has had no time to leave.
 func (d *daemon) holdsBack(s *slot) bool {
 	l, since := d.links[s.link], d.now-int64(s.lease)/records.LeaseIntervals
-	waits := l.out.busySince > 0 && l.out.busySince <= since && slices.ContainsFunc(l.out.adverts, func(w waiting) bool { return w.slot == s })
-	return l.out.choked || waits || l.tx != nil && l.tx.Keeps(s, since)
+	return l.out.choked || s.unsent && l.out.busySince <= since || l.tx != nil && l.tx.Keeps(s, since)
 }
 
 // choke gives up a link that takes no frames: to the virtual routers on it, it

@@ -1,6 +1,7 @@
 package parent
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"net/netip"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rvrrpd/rvrrpd/children"
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/parent/frames"
@@ -46,14 +48,6 @@ func (w *wire) Left() (out []frames.Handed) {
 	return out
 }
 
-// said are the last bytes of the frames that were sent.
-func (w *wire) said() (s string) {
-	for _, f := range w.sent {
-		s += string(strings.TrimRight(string(f), "\x00")[len(strings.TrimRight(string(f), "\x00"))-1])
-	}
-	return s
-}
-
 const testLease = 300 * time.Millisecond
 
 // outboxed is a daemon with two links and a held slot on each.
@@ -61,12 +55,12 @@ func outboxed() (d *daemon, wires [2]*wire) {
 	d = &daemon{now: int64(time.Hour), leaseCheck: never, log: slog.New(slog.NewTextHandler(io.Discard, nil))}
 	for i := range 2 {
 		wires[i] = &wire{room: -1}
-		s := &slot{held: true, grant: grant{slot: ipc.Slot(i), link: ipc.Link(i), vrid: uint8(i + 1), lease: testLease, repeat: 3}}
+		s := &slot{held: true, grant: grant{slot: ipc.Slot(i), link: ipc.Link(i), vrid: uint8(i + 1), lease: testLease}}
 		for a := range 3 {
 			s.addrs = append(s.addrs, conf.Address{Addr: netip.MustParseAddr("10.9." + string(rune('0'+i)) + "." + string(rune('1'+a)))})
 		}
 		d.slots = append(d.slots, s)
-		d.links = append(d.links, &link{id: ipc.Link(i), linkName: linkName{"eth", ipc.IPv4}, tx: wires[i], index: i + 1, slots: []*slot{s}, told: ipc.LinkState{Up: true}})
+		d.links = append(d.links, &link{id: ipc.Link(i), linkName: linkName{"eth", ipc.IPv4}, tx: wires[i], index: i + 1, mtu: 1500, slots: []*slot{s}, told: ipc.LinkState{Up: true}})
 	}
 	return d, wires
 }
@@ -92,32 +86,81 @@ func (d *daemon) pass(by time.Duration) {
 	}
 }
 
-// TestBusyLinkAlone: a link that takes no frames keeps no other from sending,
-// its lease is not prolonged, and it sends the newest when it has room.
-func TestBusyLinkAlone(t *testing.T) {
+// TestFull: what a link has no room for is answered so, takes nothing from its
+// limit and prolongs nothing; nothing is tried again before its time, and another
+// link does not wait.
+func TestFull(t *testing.T) {
 	t.Parallel()
 	d, wires := outboxed()
 	d.respawn = never
-	wires[0].room = 0
-	begin := d.now
-	for i := range 4 {
-		d.now = begin + int64(i)*int64(testLease)/3
-		for k, l := range d.links {
-			d.transmit(d.slots[k], l, 3, []byte{byte(1 + i)})
+	d.generation, d.child = 1, &child{Child: &children.Child{}, phase: ipc.PhaseRun}
+	for _, s := range d.slots {
+		s.grant.version, s.grant.interval, s.grant.ceiling = 3, time.Second, 100
+		s.grant.advert, s.grant.announce = rate{period: time.Second, burst: 2}, rate{period: time.Second, burst: 9}
+	}
+	ask := func(slot ipc.Slot, m ipc.Message) string {
+		t.Helper()
+		h := ipc.Header{Type: m.Type(), Slot: slot, Generation: 1, Sequence: 5}
+		if err := d.request(h, m); err != nil {
+			t.Fatal(err)
 		}
-		d.leasesDue()
-		_ = d.due()
+		said := ""
+		_ = d.outgoing.Flush(func(b []byte) error {
+			h, payload, _, err := ipc.Next(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m, err := ipc.Decode(h.Type, payload)
+			said = fmt.Sprint(h.Slot, h.Sequence, m, err)
+			return nil
+		})
+		return said
 	}
-	if want := d.now + int64(testLease); d.slots[1].expires != want || wires[1].said() != "\x01\x02\x03\x04" {
-		t.Errorf("the other link: sent %q, lease %v from now, want %v", wires[1].said(), time.Duration(d.slots[1].expires-d.now), testLease)
+	advert := func(slot int) ipc.Message {
+		b := []byte{0x31, byte(slot + 1), 100, 3, 0, 100, 0, 0}
+		for _, a := range d.slots[slot].addrs {
+			b = append(b, a.Addr.AsSlice()...)
+		}
+		return ipc.Advertise{Message: b}
 	}
-	if d.slots[0].expires != 0 || len(d.links[0].out.adverts) != 1 {
-		t.Errorf("the busy link: lease until %d, %d wait", d.slots[0].expires, len(d.links[0].out.adverts))
+	full := func(of ipc.Type, sent uint8) string {
+		return fmt.Sprint(ipc.Slot(0), uint32(5), ipc.Result{Request: of, Code: ipc.CodeFull, Sent: sent}, error(nil))
+	}
+	wires[0].room = 2
+	for _, step := range []struct {
+		name string
+		slot ipc.Slot
+		m    ipc.Message
+		want string
+		sent int
+	}{
+		{"two of three", 0, ipc.Announce{Count: 3}, full(ipc.TypeAnnounce, 2), 2},
+		{"none before its time", 0, ipc.Announce{First: 2, Count: 1}, full(ipc.TypeAnnounce, 0), 2},
+		{"no advertisement either", 0, advert(0), full(ipc.TypeAdvertise, 0), 2},
+		{"another link", 1, advert(1), "", 1},
+		{"another link's announcement", 1, ipc.Announce{Count: 3}, "", 4},
+	} {
+		if got := ask(step.slot, step.m); got != step.want || len(wires[step.slot].sent) != step.sent {
+			t.Errorf("%s: answered %q, %d frames; want %q, %d", step.name, got, len(wires[step.slot].sent), step.want, step.sent)
+		}
+	}
+	d.confirm()
+	if d.slots[0].expires != 0 || d.slots[1].expires == 0 {
+		t.Errorf("leases until %d and %d", d.slots[0].expires, d.slots[1].expires)
 	}
 	wires[0].room = -1
-	d.pass(2 * time.Millisecond)
-	if wires[0].said() != "\x04" || d.slots[0].expires < d.now {
-		t.Errorf("with room: sent %q, lease %v from now", wires[0].said(), time.Duration(d.slots[0].expires-d.now))
+	for range 100 {
+		wires[0].room = 0
+		d.now += outboxRetry
+		ask(0, advert(0))
+	}
+	d.now += outboxRetry
+	wires[0].room = -1
+	if got := ask(0, advert(0)); got != "" || d.links[0].out.busySince != 0 {
+		t.Errorf("with room, after a hundred attempts: %q, busy since %d", got, d.links[0].out.busySince)
+	}
+	if got := ask(0, ipc.Announce{First: 2, Count: 1}); got != "" {
+		t.Errorf("announced with room: %q", got)
 	}
 }
 
@@ -129,7 +172,7 @@ func TestKeptBack(t *testing.T) {
 	d.respawn = never
 	wires[0].keep = true
 	sent := d.now
-	d.transmit(d.slots[0], d.links[0], 3, []byte{1})
+	d.transmit(d.slots[0], d.links[0], []byte{1})
 	d.pass(testLease / 2)
 	if d.slots[0].expires != 0 || !d.holdsBack(d.slots[0]) || d.holdsBack(d.slots[1]) {
 		t.Errorf("lease until %d, held back %v and %v", d.slots[0].expires, d.holdsBack(d.slots[0]), d.holdsBack(d.slots[1]))
@@ -151,12 +194,13 @@ func TestLastMoment(t *testing.T) {
 		d.respawn = never
 		how(wires[0])
 		s, l := d.slots[0], d.links[0]
-		d.transmit(s, l, 3, []byte{1})
+		d.transmit(s, l, []byte{1})
 		d.pass(2 * time.Millisecond)
 		if why := d.blame(s); l.out.choked || !strings.Contains(why, "network process") {
 			t.Errorf("given up after two milliseconds: %v, because %s", l.out.choked, why)
 		}
 		d.pass(testLease / 2)
+		d.transmit(s, l, []byte{1}) // the child tries again
 		if why := d.blame(s); !l.out.choked || !strings.Contains(why, "interface") {
 			t.Errorf("given up after half a lease: %v, because %s", l.out.choked, why)
 		}
@@ -192,104 +236,15 @@ func TestChoked(t *testing.T) {
 	}
 }
 
-// TestAnnouncementsWait: the first round goes out as far as there is room, the
-// others with their distance; nothing is lost to a busy interface, and
-// advertisements go first.
-func TestAnnouncementsWait(t *testing.T) {
-	t.Parallel()
-	d, wires := outboxed()
-	d.respawn = never
-	s, l := d.slots[0], d.links[0]
-	wires[0].room = 2
-	d.announceSlot(s, l, 3, true)
-	d.transmit(s, l, 3, []byte{9})
-	if len(wires[0].sent) != 2 {
-		t.Fatalf("%d frames, room for 2", len(wires[0].sent))
-	}
-	d.pass(time.Second)
-	wires[0].room = 1
-	d.pass(2 * time.Millisecond)
-	if last := wires[0].sent[2]; len(last) != 1 {
-		t.Errorf("an announcement goes before the advertisement: %x", last)
-	}
-	wires[0].room = -1
-	d.pass(time.Second)
-	times := make(map[byte]int)
-	for _, f := range wires[0].sent {
-		if len(f) > 1 {
-			times[f[31]]++ // of the sender's address
-		}
-	}
-	for i := range byte(3) {
-		if times[1+i] != 3 {
-			t.Errorf("address %d announced %d times, want 3", 1+i, times[1+i])
-		}
-	}
-	d.announceSlot(s, l, 3, false)
-	s.held = false
-	n := len(wires[0].sent)
-	d.pass(time.Second)
-	if len(wires[0].sent) != n || len(l.out.again)+len(l.out.urgent) != 0 {
-		t.Errorf("%d announcements after the release, %d wait", len(wires[0].sent)-n, len(l.out.again))
-	}
-}
-
-// TestPace: announcements of an interface keep their distance, configured or
-// not, and those of another do not wait for them.
-func TestPace(t *testing.T) {
-	t.Parallel()
-	for _, pace := range []time.Duration{0, 10 * time.Millisecond} {
-		d, wires := outboxed()
-		d.respawn = never
-		for k, l := range d.links {
-			d.slots[k].pace = pace
-			d.announceSlot(d.slots[k], l, 3, false)
-		}
-		begin := d.now
-		for _, l := range d.links {
-			d.drain(l)
-		}
-		burst := max(1, announceBurst*boolInt(pace == 0))
-		for k, w := range wires {
-			if len(w.sent) != burst {
-				t.Errorf("distance %v, link %d: %d frames at once, want %d", pace, k, len(w.sent), burst)
-			}
-		}
-		for len(wires[0].sent) < 9 && d.now < begin+int64(time.Second) {
-			d.pass(time.Millisecond)
-		}
-		rest, least := 9-burst, pace*time.Duration(8)
-		if pace == 0 {
-			least = time.Duration(announceRest) * time.Duration(rest/burst)
-		}
-		if took := time.Duration(d.now - begin); took < least || took > least+5*time.Millisecond {
-			t.Errorf("distance %v: 9 frames in %v, want %v", pace, took, least)
-		}
-	}
-}
-
-func boolInt(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-// TestSuccessor: what a reload has put in a slot's place announces what
-// remained, and what it has removed is not announced.
+// TestSuccessor: a slot's successor is what a reload has put in its place.
 func TestSuccessor(t *testing.T) {
 	t.Parallel()
-	d, wires := outboxed()
-	d.respawn = never
+	d, _ := outboxed()
 	old := d.slots[0]
-	d.announceSlot(old, d.links[0], 3, false)
 	next := &slot{held: true, grant: old.grant}
-	next.addrs = next.addrs[:1]
 	d.slots = []*slot{next, nil}
-	d.announceSlot(&slot{held: true, grant: grant{slot: 1}}, d.links[1], 3, false)
-	d.pass(time.Second)
-	if len(wires[0].sent) != 3 {
-		t.Errorf("%d frames of one address, want 3", len(wires[0].sent))
+	if got := d.successor(old); got != next {
+		t.Errorf("successor %p, want %p", got, next)
 	}
 	if d.successor(&slot{grant: grant{slot: 1}}) != nil {
 		t.Error("a slot that was removed has a successor")

@@ -49,18 +49,18 @@ func allow(g *grant, held, up bool, generation uint32, now int64, h ipc.Header, 
 		if err := allowMessage(g, m.Message); err != nil {
 			return 0, err
 		}
-		return admit(up, ipc.CodeLinkDown, &g.advert, now), nil
+		return admit(up, ipc.CodeLinkDown, &g.advert, 1, now), nil
 	case ipc.Acquire:
-		return admit(up, ipc.CodeLinkDown, &g.churn, now), nil
+		return admit(up, ipc.CodeLinkDown, &g.churn, 1, now), nil
 	case ipc.Release:
-		return admit(held, ipc.CodeNotHeld, nil, now), nil
+		return admit(held, ipc.CodeNotHeld, nil, 1, now), nil
 	case ipc.Look:
-		return admit(up, ipc.CodeLinkDown, &g.look, now), nil
+		return admit(up, ipc.CodeLinkDown, &g.look, 1, now), nil
 	case ipc.Announce:
-		if m.Repeat < 1 || int(m.Repeat) > g.repeat {
-			return 0, &violation{g.name, fmt.Sprintf("announce repeated %d times", m.Repeat)}
+		if m.Count < 1 || int(m.First)+int(m.Count) > len(g.addrs) {
+			return 0, &violation{g.name, fmt.Sprintf("announce of %d addresses from number %d on, granted %d", m.Count, m.First, len(g.addrs))}
 		}
-		return admit(held && up, ipc.CodeNotHeld, &g.announce, now), nil
+		return admit(held && up, ipc.CodeNotHeld, &g.announce, int64(m.Count), now), nil
 	default:
 		return 0, &violation{g.name, fmt.Sprintf("%v is no request", h.Type)}
 	}
@@ -69,11 +69,11 @@ func allow(g *grant, held, up bool, generation uint32, now int64, h ipc.Header, 
 // admit takes from a limit, if there is one, only what can be done: a limit is
 // for what a request causes, and one that is refused causes nothing. What the
 // kernel then refuses has cost what the limit is for.
-func admit(ready bool, otherwise ipc.Code, limit *rate, now int64) ipc.Code {
+func admit(ready bool, otherwise ipc.Code, limit *rate, n, now int64) ipc.Code {
 	switch {
 	case !ready:
 		return otherwise
-	case limit != nil && !limit.take(now):
+	case limit != nil && !limit.spend(n, now):
 		return ipc.CodeBusy
 	default:
 		return ipc.CodeDone

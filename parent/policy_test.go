@@ -71,10 +71,13 @@ func TestAllow(t *testing.T) {
 		{"OK release", true, true, 3, ipc.Release{}, ipc.CodeDone, false},
 		{"OK release on a dead link", true, false, 3, ipc.Release{}, ipc.CodeDone, false},
 		{"release of what is not held", false, true, 3, ipc.Release{}, ipc.CodeNotHeld, false},
-		{"OK announce", true, true, 3, ipc.Announce{Repeat: 5}, ipc.CodeDone, false},
-		{"announce of what is not held", false, true, 3, ipc.Announce{Repeat: 1}, ipc.CodeNotHeld, false},
-		{"bad announce repeat", true, true, 3, ipc.Announce{Repeat: 6}, 0, true},
-		{"bad announce no repeat", true, true, 3, ipc.Announce{}, 0, true},
+		{"OK announce", true, true, 3, ipc.Announce{Count: 2}, ipc.CodeDone, false},
+		{"OK announce of the last", true, true, 3, ipc.Announce{First: 1, Count: 1}, ipc.CodeDone, false},
+		{"announce of what is not held", false, true, 3, ipc.Announce{Count: 1}, ipc.CodeNotHeld, false},
+		{"bad announce count", true, true, 3, ipc.Announce{Count: 3}, 0, true},
+		{"bad announce first", true, true, 3, ipc.Announce{First: 2, Count: 1}, 0, true},
+		{"bad announce far beyond", true, true, 3, ipc.Announce{First: 255, Count: 255}, 0, true},
+		{"bad announce of none", true, true, 3, ipc.Announce{}, 0, true},
 		{"bad request", true, true, 3, ipc.Stop{}, 0, true},
 	}
 	for _, tt := range tests {
@@ -100,7 +103,7 @@ func TestAllowRates(t *testing.T) {
 		per   time.Duration
 	}{
 		{ipc.Advertise{Message: goodMessage()}, 20, 100 * time.Millisecond},
-		{ipc.Announce{Repeat: 1}, 10, 500 * time.Millisecond},
+		{ipc.Announce{Count: 1}, 10 * 5 * 2, 500 * time.Millisecond / (5 * 2)},
 		{ipc.Acquire{}, 40, 50 * time.Millisecond},
 	} {
 		g := testGrant()
@@ -138,7 +141,7 @@ func TestRefusedCostsNothing(t *testing.T) {
 		code  ipc.Code
 	}{
 		{ipc.Advertise{Message: goodMessage()}, 20, ipc.CodeLinkDown},
-		{ipc.Announce{Repeat: 1}, 10, ipc.CodeNotHeld},
+		{ipc.Announce{Count: 1}, 10 * 5 * 2, ipc.CodeNotHeld},
 		{ipc.Acquire{}, 40, ipc.CodeLinkDown},
 		{ipc.Look{}, 6, ipc.CodeLinkDown},
 	} {

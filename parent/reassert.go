@@ -67,7 +67,7 @@ func (d *daemon) reassert(infos []facts.Link, addrs []facts.Address) {
 		}
 		d.tellRepair(s, there, missing, present)
 		if s.held {
-			d.announceSlot(s, l, 1, true)
+			d.moved(s, 1)
 		}
 	}
 	if d.kernel != nil {

@@ -27,7 +27,7 @@ import (
 // secrets is always made anew, in the next vault.
 func (s *slot) same(g *grant) bool {
 	a, b := s.record(), g.record()
-	return len(s.secrets)+len(g.secrets) == 0 && s.link == g.link && s.device == g.device && s.defaulted == g.defaulted && s.accept == g.accept && s.pace == g.pace && s.etherMAC == g.etherMAC && s.ioctl == g.ioctl && s.linkUpDelay == g.linkUpDelay && s.derived == g.derived && s.owner == g.owner &&
+	return len(s.secrets)+len(g.secrets) == 0 && s.link == g.link && s.device == g.device && s.defaulted == g.defaulted && s.accept == g.accept && s.etherMAC == g.etherMAC && s.ioctl == g.ioctl && s.linkUpDelay == g.linkUpDelay && s.derived == g.derived && s.owner == g.owner &&
 		slices.Equal(s.addrs, g.addrs) && reflect.DeepEqual(a, b)
 }
 
@@ -293,6 +293,22 @@ func (d *daemon) slotOf(h ipc.Header) *slot {
 		return nil
 	}
 	return slots[h.Slot]
+}
+
+// successor is the slot itself, or the one that a reload has put in its place;
+// nil if there is none.
+func (d *daemon) successor(s *slot) *slot {
+	if d.old != nil && int(s.slot) < len(d.old) && d.old[s.slot] == s {
+		return s
+	}
+	if int(s.slot) >= len(d.slots) || d.slots[s.slot] == s {
+		return s
+	}
+	next := d.slots[s.slot]
+	if next == nil || next.link != s.link || next.vrid != s.vrid {
+		return nil
+	}
+	return next
 }
 
 // warn repeats what was found when the configuration was read.

@@ -360,8 +360,8 @@ func (d *daemon) turn(ready [fdCount]bool, signals int) error {
 // time, before anybody puts something back that the kernel has removed meanwhile.
 func (d *daemon) leasesDue() {
 	for _, l := range d.links {
-		if l.out.due() <= d.now {
-			d.drain(l)
+		if l.tx != nil && l.out.due() <= d.now {
+			d.revive(l)
 		}
 	}
 	d.confirm()

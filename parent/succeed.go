@@ -162,7 +162,7 @@ func (d *daemon) refit(l *link, moved map[*slot]bool) error {
 			d.handOver(s, err)
 			continue
 		}
-		d.announceSlot(s, l, s.repeat, true)
+		d.moved(s, s.told.AnnounceRepeat)
 	}
 	return nil
 }

@@ -55,7 +55,7 @@ func Router(r *conf.Router, on ipc.Link) ipc.Router {
 		Migration: r.Migration, Priority: r.Priority, AdverInterval: int64(r.AdverInterval), Checksum: checksums[r.Checksum],
 		PreemptMode: r.PreemptMode, PreemptDelay: int64(r.PreemptDelay), StartupDelay: int64(r.StartupDelay),
 		Auth:           auths[r.Auth],
-		AnnounceRepeat: uint8(max(1, r.Announcements.Repeat)), AnnounceDelay: int64(r.Announcements.Delay), AnnounceRefresh: int64(r.Announcements.Refresh),
+		AnnounceRepeat: uint8(max(1, r.Announcements.Repeat)), AnnounceDelay: int64(r.Announcements.Delay), AnnounceRefresh: int64(r.Announcements.Refresh), AnnounceInterval: int64(r.Announcements.Interval),
 	}
 	if record.Auth == ipc.AuthHMAC {
 		record.HMAC = ipc.HMAC{ActiveKey: r.HMAC.ActiveKey, Monotonic: r.HMAC.AntiReplay == "monotonic", Window: uint16(r.HMAC.Window.Seconds()), Mode: modes[r.HMAC.Mode]}
@@ -124,7 +124,8 @@ type Limits struct {
 	MAC     [6]byte // virtual router MAC address
 	// Lease is how long the addresses stay after an advertisement.
 	Lease time.Duration
-	// Advertise and Announce are of messages, Churn of acquisitions and releases.
+	// Advertise is of messages, Announce of announcements of one address, Churn of
+	// acquisitions and releases.
 	Advertise, Announce, Churn Rate
 }
 
@@ -133,8 +134,11 @@ type Limits struct {
 func LimitsOf(r *conf.Router) Limits {
 	l := Limits{
 		Ceiling: r.Priority, MAC: VirtualMAC(FamilyOf(r), r.VRID), Lease: LeaseIntervals * r.AdverInterval,
-		Advertise: Rate{r.AdverInterval / 10, 20}, Announce: Rate{500 * time.Millisecond, 10}, Churn: Rate{50 * time.Millisecond, 40},
+		Advertise: Rate{r.AdverInterval / 10, 20}, Churn: Rate{50 * time.Millisecond, 40},
 	}
+	// A takeover, or another reason to announce, twice a second, ten at once.
+	n := len(r.Addresses) * max(1, r.Announcements.Repeat)
+	l.Announce = Rate{500 * time.Millisecond / time.Duration(n), int64(10 * n)}
 	if r.Migration { // two messages each time
 		l.Advertise = Rate{l.Advertise.Period / 2, 2 * l.Advertise.Burst}
 	}

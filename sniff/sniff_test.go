@@ -45,7 +45,7 @@ func TestSniffHearsOnlyAnswers(t *testing.T) {
 		"drain":          message(h, ipc.Drain{}),
 		"acquire":        message(ipc.Header{Generation: 1}, ipc.Acquire{}),
 		"advertise":      message(ipc.Header{Generation: 1}, ipc.Advertise{Message: make([]byte, 20)}),
-		"announce":       message(ipc.Header{Generation: 1}, ipc.Announce{Repeat: 1}),
+		"announce":       message(ipc.Header{Generation: 1}, ipc.Announce{Count: 1}),
 		"look":           message(ipc.Header{Generation: 1}, ipc.Look{Peer: netip.MustParseAddr("10.9.0.77")}),
 		"of the parent":  message(h, ipc.Capture{Interface: "eth0"}),
 		"two":            bytes.Repeat(answer, 2),

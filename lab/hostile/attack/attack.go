@@ -144,9 +144,9 @@ func build() []Attack {
 			h.Generation++
 			return h, ipc.Acquire{}
 		})},
-		{Name: "announce repeated 255 times", Datagrams: func(t Target) [][]byte {
+		{Name: "announce of an address more than granted", Datagrams: func(t Target) [][]byte {
 			b := ipc.Append(nil, t.header(), ipc.Acquire{})
-			return [][]byte{ipc.Append(b, t.header(), ipc.Announce{Repeat: 255})}
+			return [][]byte{ipc.Append(b, t.header(), ipc.Announce{Count: uint8(len(t.Router.Addresses) + 1)})}
 		}},
 		{Name: "second hello", Datagrams: one(func(Target) (ipc.Header, ipc.Message) {
 			return ipc.Header{Slot: ipc.NoSlot}, ipc.Hello{Build: ipc.Build()}
@@ -175,7 +175,7 @@ func build() []Attack {
 			t.Random.Read(b)
 			return [][]byte{b}
 		}},
-		{Name: "storm of announcements", Harmless: true, Wire: true, Datagrams: storm(func(t Target) ipc.Message { return ipc.Announce{Repeat: 5} })},
+		{Name: "storm of announcements", Harmless: true, Wire: true, Datagrams: storm(func(t Target) ipc.Message { return ipc.Announce{Count: uint8(len(t.Router.Addresses))} })},
 		{Name: "storm of advertisements", Harmless: true, Wire: true, Datagrams: storm(func(t Target) ipc.Message { return ipc.Advertise{Message: t.Advertisement()} })},
 		{Name: "storm of acquisitions and releases", Harmless: true, Wire: true, Datagrams: func(t Target) [][]byte {
 			acquire := storm(func(Target) ipc.Message { return ipc.Acquire{} })(t)

@@ -37,7 +37,8 @@ func (t Target) request() ipc.Message {
 	case 1:
 		return ipc.Release{}
 	case 2:
-		return ipc.Announce{Repeat: uint8(1 + t.Random.Intn(int(t.Router.AnnounceRepeat)))}
+		first := t.Random.Intn(len(t.Router.Addresses))
+		return ipc.Announce{First: uint8(first), Count: uint8(1 + t.Random.Intn(len(t.Router.Addresses)-first))}
 	case 3:
 		return ipc.Ping{}
 	case 4:
