@@ -64,6 +64,7 @@ var rollOuts = []rollOut{
 // after each step the trailers are on the wire that belong there. Side by side,
 // but not beside other tests: gaps are measured.
 func TestRollOut(t *testing.T) {
+	t.Parallel()
 	for _, r := range rollOuts {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()

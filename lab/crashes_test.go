@@ -19,12 +19,13 @@ import (
 var gapLimit = interval3 + 30*time.Millisecond
 
 // TestHitless kills the network process of an Active, and of a Backup, at an
-// interval of 300 ms: the wire hardly shows it. Not in parallel: it measures
-// milliseconds.
+// interval of 300 ms: the wire hardly shows it. Not beside other tests: it
+// measures milliseconds.
 func TestHitless(t *testing.T) {
 	for _, family := range families {
 		for _, who := range []string{"r1", "r2"} {
 			t.Run(family.name+", "+who, func(t *testing.T) {
+				t.Parallel()
 				v := newVictim(t, family.router, who)
 				a, b := v.run(t)
 				d := a

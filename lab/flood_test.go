@@ -5,6 +5,7 @@ package lab_test
 import (
 	"regexp"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -54,14 +55,20 @@ var floods = []flood{
 }
 
 // TestFlood pours 10,000 packets a second of each kind over an Active and a
-// Backup. They keep their roles and the Active its rhythm. Not in parallel: the
-// packets alone take much of a processor.
+// Backup. They keep their roles and the Active its rhythm. Not beside other tests:
+// the packets alone take much of a processor; one of the two waits while the other
+// pours.
 func TestFlood(t *testing.T) {
-	t.Run("version 3", func(t *testing.T) { eachFlood(t, lab.Router{Version: 3, Interval: interval3}) })
-	t.Run("version 2", func(t *testing.T) { eachFlood(t, lab.Router{Version: 2}) })
+	var pouring sync.Mutex
+	for name, r := range map[string]lab.Router{"version 3": {Version: 3, Interval: interval3}, "version 2": {Version: 2}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			eachFlood(t, r, &pouring)
+		})
+	}
 }
 
-func eachFlood(t *testing.T, r lab.Router) {
+func eachFlood(t *testing.T, r lab.Router, pouring *sync.Mutex) {
 	l := lab.New(t)
 	a, b := flooded(l, r)
 	marks := map[*lab.Daemon]int{a: a.Len(), b: b.Len()}
@@ -69,9 +76,11 @@ func eachFlood(t *testing.T, r lab.Router) {
 	ended, sent := make(map[string]time.Time), make(map[string]int)
 	for _, f := range floods {
 		t.Log(f.name)
+		pouring.Lock()
 		from := l.Tap.Len()
 		sent[f.reason] += pour(t, l, r, f.both()...)
 		ended[f.reason] = time.Now()
+		pouring.Unlock()
 		awaitAdverts(l, l.R1, r, 1)
 		// Only version 3 asserts itself against a lower priority.
 		undisturbed(t, l.Tap.From(from), l, r, f.reason == "" && r.Version == 3)

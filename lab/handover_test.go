@@ -54,8 +54,8 @@ func both(count, priority int, reversed bool) string {
 // TestHandover: another release takes the place of a daemon at 300 ms, and
 // nobody on the LAN notices: the Backup hears no gap and no goodbye, devices
 // and addresses stay where they are, and hosts are answered; whatever the
-// order of the file has become meanwhile. Not in parallel: what is measured is
-// time.
+// order of the file has become meanwhile. Not beside other tests: what is
+// measured is time.
 func TestHandover(t *testing.T) {
 	count := lab.OfMany(50) / 2 * 2
 	last := fmt.Sprintf("10.9.0.%d", 20+count)
@@ -85,6 +85,7 @@ func TestHandover(t *testing.T) {
 		{"hmac", func(priority int, reversed bool) string { return both(count/2, priority, reversed) }, mixed, []string{"10.9.0.21", fmt.Sprintf("fe80::9:%x", count/2), "2001:db8:9::1"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			l := lab.New(t)
 			next := nextRelease(t)
 			before := l.R1.AtRest()

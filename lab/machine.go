@@ -51,9 +51,10 @@ func (m *Machine) start() {
 	m.Process = &Process{name: "machine on " + m.node.Name, lab: m.node.lab, done: make(chan struct{})}
 	// Landlock is a system call that nspawn does not know; with a network given
 	// by its path it would take CAP_NET_ADMIN away.
-	m.Process.start([]string{"systemd-nspawn", "--quiet", "--directory=" + m.Root, "--machine=" + prefix + strconv.Itoa(int(machines.Add(1))),
+	name := prefix + strconv.Itoa(int(machines.Add(1)))
+	m.Process.start(m.node.lab.apart(name, []string{"systemd-nspawn", "--quiet", "--directory=" + m.Root, "--machine=" + name,
 		"--keep-unit", "--register=no", "--console=pipe", "--boot", "--system-call-filter=@known",
-		"--capability=CAP_NET_ADMIN,CAP_NET_RAW,CAP_SYS_ADMIN", "--network-namespace-path=" + filepath.Join(namespacesDir, m.node.Namespace)})
+		"--capability=CAP_NET_ADMIN,CAP_NET_RAW,CAP_SYS_ADMIN", "--network-namespace-path=" + filepath.Join(namespacesDir, m.node.Namespace)}))
 	var state string
 	if !Until(bootTime, func() bool {
 		m.first = m.systemd()

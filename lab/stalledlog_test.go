@@ -77,11 +77,12 @@ func stalledConfiguration() string {
 
 // TestStalledLog: a log that nobody reads, standard error or main_log, stops
 // neither advertisements nor an end in order. When it is read again the lines
-// that are lost are told of. Not in parallel: what it measures is whether
-// advertisements come in time.
+// that are lost are told of. Not beside other tests: what it measures is
+// whether advertisements come in time.
 func TestStalledLog(t *testing.T) {
 	for _, mode := range []string{"-m1", "-m2"} {
 		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
 			l := lab.New(t)
 			dir, log := t.TempDir(), newPipeLog(t)
 			conf := filepath.Join(dir, "conf")

@@ -87,7 +87,7 @@ func newTraces() *traces {
 // numbers, but for clone(2), to see who came of it, in our numbers, and for
 // prctl(2), from which strace learns the names of processes.
 func straced(file string, argv ...string) []string {
-	return append([]string{"strace", "-D", "-f", "--decode-pids=comm,pidns", "-qq", "-X", "raw", "-e", "raw=!clone,prctl", "-o", file}, argv...)
+	return append([]string{"strace", "-D", "-f", "--decode-pids=comm,pidns", "-qq", "-X", "raw", "-e", "raw=!clone,prctl,execve", "-o", file}, argv...)
 }
 
 var (
@@ -96,6 +96,9 @@ var (
 	// born is the end of a clone: thread, and the new one's number, in our
 	// namespace if that is another.
 	born = regexp.MustCompile(`^(\d+)<[^>]*> (?:clone\(|<\.\.\. clone resumed>).* = (\d+)<[^>]*>(?: /\* (\d+) in strace's PID NS \*/)?$`)
+	// executed is the begin of an execve(2) of a file of ours, with its name: of who
+	// had several threads strace goes on to tell the name from before.
+	executed = regexp.MustCompile(`^(\d+)<[^>]*> execve\("[^"]*/(rvrrpd[^"/]*)"`)
 	// confirmed is the end of a call that loads a filter.
 	confirmed = regexp.MustCompile(`^(\d+)<([^>]*)> (?:seccomp\(|<\.\.\. seccomp resumed>).* = 0$`)
 	flagged   = regexp.MustCompile(`flags=([0-9a-fx|]+)`)
@@ -134,7 +137,7 @@ func (t *traces) follow(tb testing.TB, file string) {
 		tb.Fatal(err)
 	}
 	lines := strings.Split(string(b), "\n")
-	from, behind := births(lines), make(map[string]string)
+	from, behind, runs := births(lines), make(map[string]string), make(map[string]string)
 	leader := func(tid string) string {
 		for from[tid].thread {
 			tid = from[tid].of
@@ -156,11 +159,18 @@ func (t *traces) follow(tb testing.TB, file string) {
 				t.count(list, m[3], numbers(m[3], m[4]))
 			}
 		}
+		if m := executed.FindStringSubmatch(text); m != nil {
+			runs[leader(m[1])] = m[2]
+		}
 		if m := confirmed.FindStringSubmatch(text); m != nil {
-			if behind[leader(m[1])] = m[2]; t.lists[m[2]] == nil {
-				tb.Errorf("a filter is loaded by %q", m[2])
+			program := m[2] // which a process has given itself, if it was executed by a descriptor
+			if name := runs[leader(m[1])]; name != "" {
+				program = name
 			}
-			t.loaded[m[2]]++
+			if behind[leader(m[1])] = program; t.lists[program] == nil {
+				tb.Errorf("a filter is loaded by %q", program)
+			}
+			t.loaded[program]++
 		}
 		if strings.Contains(text, "--- SIGSYS") {
 			t.unlisted[text]++

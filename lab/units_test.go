@@ -275,8 +275,10 @@ func services(t *testing.T, l *lab.Lab, profile, configuration, program string, 
 // after a crash of its network process, passes the audit, and whichever of
 // parent and spawner dies, the others do.
 func TestService(t *testing.T) {
+	t.Parallel()
 	for _, profile := range []string{"root", "user"} {
 		t.Run(profile, func(t *testing.T) {
+			t.Parallel()
 			l := lab.New(t)
 			before := l.R1.AtRest()
 			p, manager := service(t, l, profile, auditConfiguration, nil, nil)
@@ -329,13 +331,14 @@ func install(t *testing.T, from, to string) {
 // TestServiceRestart: under the units of either profile the programs on disk
 // are replaced by those of another release while the daemon advertises at
 // 300 ms, and "systemctl restart" is what the peer does not notice: the signal
-// of the unit to the old daemon, then a new one with a new spawner. Not in
-// parallel: what is measured is time.
+// of the unit to the old daemon, then a new one with a new spawner. Not beside
+// other tests: what is measured is time.
 func TestServiceRestart(t *testing.T) {
 	const count = 20
 	next := filepath.Dir(nextRelease(t))
 	for profile, name := range map[string]string{"root": "rvrrpd.service", "user": "rvrrpd-unprivileged.service"} {
 		t.Run(profile, func(t *testing.T) {
+			t.Parallel()
 			settings := unit(t, name)
 			if signal := settings["RestartKillSignal"]; len(signal) != 1 || signal[0] != "SIGUSR2" || len(settings["KillSignal"]) > 0 {
 				t.Fatalf("%s: a restart sends %q, a stop %q", name, signal, settings["KillSignal"])
@@ -452,11 +455,13 @@ func TestServiceRefuses(t *testing.T) {
 // TestServiceFilters: nothing that parent, spawner and network process call
 // from their start on is outside the filters of their units.
 func TestServiceFilters(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ profile, daemon, spawner string }{
 		{"root", "rvrrpd.service", "rvrrpd-spawn@.service"},
 		{"user", "rvrrpd-unprivileged.service", "rvrrpd-unprivileged-spawn@.service"},
 	} {
 		t.Run(tt.profile, func(t *testing.T) {
+			t.Parallel()
 			l := lab.New(t)
 			dir := t.TempDir()
 			if err := os.Chmod(filepath.Dir(dir), 0o711); err != nil {
