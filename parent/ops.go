@@ -60,9 +60,14 @@ func (d *daemon) perform(s *slot, l *link, h ipc.Header, m ipc.Message) ipc.Code
 			return ipc.CodeKernel
 		}
 	case ipc.Announce:
-		if s.acquiring != nil {
-			s.acquiring.announce, s.acquiring.announced = m, h
+		if a := s.acquiring; a != nil && a.announce.Count == 0 {
+			a.announce, a.announced = m, h
 			return ipc.CodeDone
+		} else if a != nil { // we are late: this one was to come later
+			d.acquireAll()
+		}
+		if !s.held {
+			return ipc.CodeNotHeld
 		}
 		d.announce(s, l, h, m)
 	}

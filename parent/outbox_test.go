@@ -250,3 +250,35 @@ func TestSuccessor(t *testing.T) {
 		t.Error("a slot that was removed has a successor")
 	}
 }
+
+// TestAnnouncedWhileAcquired: what is to be announced of addresses that are taken in
+// this turn is announced once they are there, also what the child has said later.
+func TestAnnouncedWhileAcquired(t *testing.T) {
+	t.Parallel()
+	d, other, e := besieged(t)
+	defer e.close()
+	h := ipc.Header{Slot: 0, Generation: 2, Sequence: 1}
+	for _, ms := range [][]ipc.Message{
+		{ipc.Acquire{}, ipc.Announce{First: 0, Count: 1}},
+		{ipc.Announce{First: 1, Count: 1}},
+		{ipc.Announce{First: 0, Count: 2}},
+	} {
+		var b []byte
+		for _, m := range ms {
+			b = ipc.Append(b, h, m)
+		}
+		if err := other.Send(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.turn([fdCount]bool{fdControl: true}, -1); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, frame := range d.links[0].tx.(*wire).sent {
+		got = append(got, netip.AddrFrom4([4]byte(frame[28:32])).String())
+	}
+	if want := []string{"10.9.0.254", "10.9.0.253", "10.9.0.254", "10.9.0.253"}; !slices.Equal(got, want) {
+		t.Errorf("announced %q, want %q", got, want)
+	}
+}
