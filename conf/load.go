@@ -42,20 +42,6 @@ func FormatOf(file string, otherwise Format) Format {
 	}
 }
 
-// Read is Load that tells in w what is wrong with the file, an error or warnings;
-// nil with an error.
-func Read(path string, format Format, w io.Writer) *Config {
-	c, err := Load(path, format)
-	if err != nil {
-		fmt.Fprintln(w, err)
-		return nil
-	}
-	for _, warning := range c.Warnings {
-		fmt.Fprintln(w, "warning:", warning)
-	}
-	return c
-}
-
 // Load reads and validates the configuration file at path. The file must be a
 // regular file of at most 1 MiB that belongs to root or to the effective user
 // and that nobody else can write; symbolic links are followed. Keys that are

@@ -213,64 +213,6 @@ type Result struct {
 // loop comes to it.
 type Ping struct{ empty }
 
-// Sniff makes the child show packets instead of running virtual routers,
-// which are there to judge them. It stands before Commit.
-type Sniff struct {
-	// JSON: one object for each packet, else a line of text.
-	JSON bool
-	// Judge: the configuration that follows judges each packet.
-	Judge bool
-	// Detail of the text: 0, one line, to 5.
-	Detail uint8
-	// VRID whose packets are shown; 0: all.
-	VRID uint8
-	// Live: a router whose link is not up judges like one that waits for it.
-	Live bool
-	// Own and MACs are addresses of ours, by which a capture is judged.
-	Own  []netip.Addr
-	MACs [][6]byte
-}
-
-// Arrival says where a captured frame went.
-type Arrival uint8
-
-// Where a frame went.
-const (
-	ArrivalUnknown Arrival = iota
-	ArrivalOurs            // to us, to a group, or to all
-	ArrivalOther           // to another's hardware address
-	ArrivalSent            // we have sent it
-	numArrivals
-)
-
-// Links are the links of an interface, IPv4's first.
-type Links [2]Link
-
-// NoLink is none of an interface and family without virtual routers.
-const NoLink Link = 0xffff
-
-// Capture is one captured frame, unread.
-type Capture struct {
-	// Time is Unix time in nanoseconds.
-	Time int64
-	// LinkType is what Frame begins with, as in capture files.
-	LinkType uint16
-	// Length is that of the frame, of which Frame may be the beginning.
-	Length  uint32
-	Arrival Arrival
-	// Links it came from, NoLink where no virtual router is.
-	Links Links
-	// Interface it was captured on, "" where that is not known.
-	Interface string
-	Frame     []byte
-}
-
-// Shown answers each Capture: what is to be shown of it, whole lines of
-// printable text; nothing of a frame that is not VRRP or not wanted.
-type Shown struct {
-	Text []byte
-}
-
 // Stop asks the child to hand over every slot, priority 0 first, and exit.
 type Stop struct{ empty }
 
@@ -406,6 +348,6 @@ type Noticed struct {
 // empty is a message without a payload.
 type empty struct{}
 
-func (empty) append(b []byte) []byte { return b }
+func (empty) Append(b []byte) []byte { return b }
 
 var empties = [numTypes]Message{TypeRestore: Restore{}, TypeStop: Stop{}, TypePing: Ping{}, TypeReady: Ready{}, TypeAcquire: Acquire{}, TypeRelease: Release{}, TypeDrain: Drain{}}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/sniffing"
 )
 
 // fragmented takes an IPv4 packet apart after every size bytes of payload.
@@ -99,9 +100,9 @@ func TestFragments(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			p := sniffed(t, ipc.Sniff{JSON: true, Judge: true}, ipc.Slot(0), record(), ipc.Slot(1), ours, linkUp, linkUp6, ipc.Commit{Routers: 2})
+			p := sniffed(t, sniffing.Sniff{JSON: true, Judge: true}, ipc.Slot(0), record(), ipc.Slot(1), ours, linkUp, linkUp6, ipc.Commit{Routers: 2})
 			for i, frame := range tt.frames {
-				m := ipc.Capture{Time: int64(i) * int64(tt.gap), LinkType: 101, Frame: frame}
+				m := sniffing.Capture{Time: int64(i) * int64(tt.gap), LinkType: 101, Frame: frame}
 				shown := shows(p, m)
 				if tt.want[i] == "" && shown == "" {
 					continue

@@ -6,6 +6,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/engine"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/sniffing"
 )
 
 // hear reads the control lane to its end.
@@ -26,7 +27,7 @@ func (p *process) hear() error {
 			if err := ipc.Check(h, len(payload), ipc.FromParent, ipc.LaneControl, p.phase); err != nil {
 				return err
 			}
-			m, err := ipc.Decode(h.Type, payload)
+			m, err := sniffing.Decode(h.Type, payload)
 			if err != nil {
 				return err
 			}
@@ -58,10 +59,10 @@ func (p *process) told(h ipc.Header, m ipc.Message) error {
 		return p.stageMark(h, m)
 	case ipc.Owner:
 		return p.owner(h, m)
-	case ipc.Sniff:
+	case sniffing.Sniff:
 		p.sniffer = &sniffer{Sniff: m}
 		return nil
-	case ipc.Capture:
+	case sniffing.Capture:
 		p.capture(m)
 		return nil
 	case ipc.Commit:

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/sniffing"
 	"github.com/rvrrpd/rvrrpd/netproc/wire"
 )
 
@@ -90,11 +90,11 @@ func (v *sight) linkHeader(linkType uint16, b []byte) (kind uint16, rest []byte)
 func (v *sight) cooked(kind uint16) {
 	switch {
 	case kind == cookedOther:
-		v.arrival = ipc.ArrivalOther
+		v.arrival = sniffing.ArrivalOther
 	case kind == cookedSent:
-		v.arrival = ipc.ArrivalSent
+		v.arrival = sniffing.ArrivalSent
 	case kind < cookedOther:
-		v.arrival = ipc.ArrivalOurs
+		v.arrival = sniffing.ArrivalOurs
 	}
 }
 

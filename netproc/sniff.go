@@ -7,14 +7,15 @@ import (
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/sniffing"
 	"github.com/rvrrpd/rvrrpd/netproc/auth"
 	"github.com/rvrrpd/rvrrpd/netproc/wire"
 )
 
 // sniffer shows packets instead of running virtual routers.
 type sniffer struct {
-	ipc.Sniff
-	shown      ipc.Shown
+	sniffing.Sniff
+	shown      sniffing.Shown
 	notices    []ipc.Notice // about the packet that is judged
 	assemblies assemblies
 }
@@ -23,8 +24,8 @@ type sniffer struct {
 type sight struct {
 	at       time.Time
 	iface    string
-	links    ipc.Links
-	arrival  ipc.Arrival
+	links    sniffing.Links
+	arrival  sniffing.Arrival
 	cut      bool // the capture has the beginning only
 	src, dst []byte
 	vlans    []uint16 // outermost first
@@ -56,7 +57,7 @@ const (
 )
 
 // capture shows one captured frame.
-func (p *process) capture(m ipc.Capture) {
+func (p *process) capture(m sniffing.Capture) {
 	s := p.sniffer
 	s.shown.Text = s.shown.Text[:0]
 	v := &sight{at: time.Unix(0, m.Time).UTC(), iface: m.Interface, links: m.Links, arrival: m.Arrival, cut: int(m.Length) > len(m.Frame)}
@@ -77,7 +78,7 @@ func (s *sniffer) wants(v *sight) bool {
 }
 
 // look takes a frame apart; false if it is not a packet of protocol 112.
-func (s *sniffer) look(v *sight, m ipc.Capture) bool {
+func (s *sniffer) look(v *sight, m sniffing.Capture) bool {
 	kind, rest := v.linkHeader(m.LinkType, m.Frame)
 	v.packet = rest
 	switch {

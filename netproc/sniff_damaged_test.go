@@ -13,6 +13,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/capture"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/sniffing"
 )
 
 // sample is a capture file and what is in it.
@@ -60,10 +61,10 @@ func samples(t testing.TB) (all []sample) {
 // configured like the senders of a sample, with their secrets.
 func likeTheirs(t testing.TB, s sample) []any {
 	t.Helper()
-	plain := sniffed(t, ipc.Sniff{JSON: true}, ipc.Commit{})
+	plain := sniffed(t, sniffing.Sniff{JSON: true}, ipc.Commit{})
 	say, routers, seen := []any{linkUp, linkUp6}, uint16(0), map[uint8]bool{}
 	for _, rec := range s.records {
-		shown := shows(plain, ipc.Capture{LinkType: 1, Frame: rec.Frame})
+		shown := shows(plain, sniffing.Capture{LinkType: 1, Frame: rec.Frame})
 		if shown == "" {
 			continue // ARP
 		}
@@ -104,10 +105,10 @@ func TestSniffSamples(t *testing.T) {
 	t.Parallel()
 	accepted := 0
 	for _, s := range samples(t) {
-		p := sniffed(t, ipc.Sniff{JSON: true, Judge: true}, likeTheirs(t, s)...)
-		late := sniffed(t, ipc.Sniff{JSON: true, Judge: true}, likeTheirs(t, s)...)
+		p := sniffed(t, sniffing.Sniff{JSON: true, Judge: true}, likeTheirs(t, s)...)
+		late := sniffed(t, sniffing.Sniff{JSON: true, Judge: true}, likeTheirs(t, s)...)
 		for i, rec := range s.records {
-			m := ipc.Capture{Time: rec.Time.UnixNano(), LinkType: 1, Frame: rec.Frame}
+			m := sniffing.Capture{Time: rec.Time.UnixNano(), LinkType: 1, Frame: rec.Frame}
 			shown := shows(p, m)
 			if shown == "" {
 				continue
@@ -171,11 +172,11 @@ func TestSniffDamaged(t *testing.T) {
 	t.Parallel()
 	patterns := []byte{0xff, 0x80, 0x40, 0x20, 0x10, 8, 4, 2, 1}
 	for _, s := range samples(t) {
-		text := sniffed(t, ipc.Sniff{Detail: 2, Judge: true}, likeTheirs(t, s)...)
-		line := sniffed(t, ipc.Sniff{JSON: true}, ipc.Commit{})
+		text := sniffed(t, sniffing.Sniff{Detail: 2, Judge: true}, likeTheirs(t, s)...)
+		line := sniffed(t, sniffing.Sniff{JSON: true}, ipc.Commit{})
 		tried := 0
 		try := func(rec capture.Record) {
-			m := ipc.Capture{Time: rec.Time.UnixNano(), LinkType: rec.LinkType, Length: rec.Length, Frame: rec.Frame[:min(len(rec.Frame), ipc.MaxCapture)]}
+			m := sniffing.Capture{Time: rec.Time.UnixNano(), LinkType: rec.LinkType, Length: rec.Length, Frame: rec.Frame[:min(len(rec.Frame), ipc.MaxCapture)]}
 			if wrong := harmless(shows(text, m), shows(line, m)); wrong != "" {
 				t.Fatalf("%s: %s: %q of % x", s.name, wrong, shows(text, m)+shows(line, m), rec.Frame)
 			}

@@ -10,10 +10,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/sniffing"
 )
 
 // sniffed is a process that shows packets, and judges them if it has routers.
-func sniffed(t testing.TB, m ipc.Sniff, configuration ...any) *process {
+func sniffed(t testing.TB, m sniffing.Sniff, configuration ...any) *process {
 	t.Helper()
 	d := newParent(t)
 	d.say(append([]any{ipc.Hello{Build: ipc.Build()}, m}, configuration...)...)
@@ -26,8 +27,8 @@ func sniffed(t testing.TB, m ipc.Sniff, configuration ...any) *process {
 
 // shows is what is shown of a frame that comes from link 0 or 6, by its
 // family.
-func shows(p *process, m ipc.Capture) string {
-	m.Length, m.Links = max(m.Length, uint32(len(m.Frame))), ipc.Links{0, 6}
+func shows(p *process, m sniffing.Capture) string {
+	m.Length, m.Links = max(m.Length, uint32(len(m.Frame))), sniffing.Links{0, 6}
 	p.capture(m)
 	p.out = ipc.Batch{}
 	return string(p.sniffer.shown.Text)
@@ -73,14 +74,14 @@ func TestSniffVerdicts(t *testing.T) {
 	t.Parallel()
 	v3 := record()
 	v3.Version, v3.VRID = 3, 3
-	p := sniffed(t, ipc.Sniff{JSON: true, Judge: true}, ipc.Slot(0), record(), ipc.Slot(1), v3, ipc.Slot(2), record6(), linkUp, linkUp6, ipc.Commit{Routers: 3})
+	p := sniffed(t, sniffing.Sniff{JSON: true, Judge: true}, ipc.Slot(0), record(), ipc.Slot(1), v3, ipc.Slot(2), record6(), linkUp, linkUp6, ipc.Commit{Routers: 3})
 	seen := 0
 	for _, tt := range hostile() {
 		if tt.why == ipc.DropIPHeader || tt.why == ipc.DropFragment || tt.frame.Link != 0 && tt.frame.Link != 6 || tt.frame.Link == 0 && tt.frame.Family == ipc.IPv6 {
 			continue // what is no packet of VRRP, and what is captured elsewhere
 		}
 		seen++
-		o := object(t, shows(p, ipc.Capture{LinkType: 1, Frame: ethernet(tt.frame.Packet)}))
+		o := object(t, shows(p, sniffing.Capture{LinkType: 1, Frame: ethernet(tt.frame.Packet)}))
 		if o.Verdict != tt.why.String() {
 			t.Errorf("%s: %s, want %v", tt.name, o.Verdict, tt.why)
 		}
@@ -99,7 +100,7 @@ func TestSniffVerdicts(t *testing.T) {
 	if seen < 25 {
 		t.Errorf("%d packets", seen)
 	}
-	o := object(t, shows(p, ipc.Capture{LinkType: 1, Frame: ethernet(advertisement(peer, good(200)))}))
+	o := object(t, shows(p, sniffing.Capture{LinkType: 1, Frame: ethernet(advertisement(peer, good(200)))}))
 	if o.Verdict != "accept" || len(o.Errors) > 0 || *o.VRID != 7 || *o.Priority != 200 || *o.IntervalMS != 1000 || o.Addresses[0] != virtual || o.SrcMAC != "00:00:5e:00:01:07" {
 		t.Errorf("%+v", o)
 	}
@@ -108,7 +109,7 @@ func TestSniffVerdicts(t *testing.T) {
 // TestSniffLinks: the same packet behind every header that is understood.
 func TestSniffLinks(t *testing.T) {
 	t.Parallel()
-	p := sniffed(t, ipc.Sniff{}, ipc.Commit{})
+	p := sniffed(t, sniffing.Sniff{}, ipc.Commit{})
 	ip := headerSummed(advertisement(peer, good(200)))
 	mac := "\x00\x00\x5e\x00\x01\x07"
 	for name, tt := range map[string]struct {
@@ -128,7 +129,7 @@ func TestSniffLinks(t *testing.T) {
 		"unknown":     {147, ""},
 		"a short one": {1, "\x01"},
 	} {
-		got := shows(p, ipc.Capture{LinkType: tt.linkType, Frame: append([]byte(tt.header), ip...)})
+		got := shows(p, sniffing.Capture{LinkType: tt.linkType, Frame: append([]byte(tt.header), ip...)})
 		want := "1970-01-01T00:00:00.000000Z 10.77.0.1 > 224.0.0.18 VRRPv2 vrid 7 priority 200 interval 1s auth none addresses 10.77.0.254\n"
 		want = strings.Replace(want, "Z ", "Z "+map[string]string{"tag": "vlan 5 ", "two tags": "vlan 7 vlan 5 "}[name], 1)
 		if name == "not VRRP" || name == "unknown" || name == "a short one" {
@@ -143,7 +144,7 @@ func TestSniffLinks(t *testing.T) {
 // TestSniffText: what is wrong stands in the line, and CARP is not VRRP.
 func TestSniffText(t *testing.T) {
 	t.Parallel()
-	p := sniffed(t, ipc.Sniff{Detail: 2}, ipc.Commit{})
+	p := sniffed(t, sniffing.Sniff{Detail: 2}, ipc.Commit{})
 	carp := append([]byte{0x21, 9, 100, 7, 0, 1, 0, 0}, make([]byte, 28)...)
 	const head = "1970-01-01T00:00:00.000000Z eth7 00:00:5e:00:01:07 > 01:00:5e:00:00:12 10.77.0.1 > 224.0.0.18 "
 	for _, tt := range []struct {
@@ -155,16 +156,16 @@ func TestSniffText(t *testing.T) {
 		{packet(peer, nil), "VRRP, nothing to be read ttl 255 errors: length"},
 		{packet(peer, []byte{0x42, 1, 2, 3, 4, 5, 6, 7}), "VRRPv4 type 2 vrid 1 priority 2 interval 10.29s auth none checksum 0x0607 ttl 255 errors: version"},
 	} {
-		got := shows(p, ipc.Capture{LinkType: 1, Interface: "eth7", Frame: ethernet(tt.packet)})
+		got := shows(p, sniffing.Capture{LinkType: 1, Interface: "eth7", Frame: ethernet(tt.packet)})
 		if !strings.HasPrefix(got, head) || (!strings.Contains(tt.want, "0xffff") && got != head+tt.want+"\n") {
 			t.Errorf("got  %swant %s%s", got, head, tt.want)
 		}
 	}
-	p = sniffed(t, ipc.Sniff{VRID: 8}, ipc.Commit{})
-	if got := shows(p, ipc.Capture{LinkType: 1, Frame: ethernet(advertisement(peer, good(100)))}); got != "" {
+	p = sniffed(t, sniffing.Sniff{VRID: 8}, ipc.Commit{})
+	if got := shows(p, sniffing.Capture{LinkType: 1, Frame: ethernet(advertisement(peer, good(100)))}); got != "" {
 		t.Errorf("another VRID: %s", got)
 	}
-	if got := shows(sniffed(t, ipc.Sniff{Detail: 5}, ipc.Commit{}), ipc.Capture{LinkType: 1, Length: 5000, Frame: ethernet(advertisement(peer, good(100)))}); !strings.Contains(got, "(cut by the capture)") || !strings.Contains(got, "    0010  e0 00 00 12 21 07") {
+	if got := shows(sniffed(t, sniffing.Sniff{Detail: 5}, ipc.Commit{}), sniffing.Capture{LinkType: 1, Length: 5000, Frame: ethernet(advertisement(peer, good(100)))}); !strings.Contains(got, "(cut by the capture)") || !strings.Contains(got, "    0010  e0 00 00 12 21 07") {
 		t.Error(got)
 	}
 }
@@ -176,8 +177,8 @@ func TestSniffLongest(t *testing.T) {
 	for len(a.Addresses) < 255 {
 		a.Addresses = append(a.Addresses, mustAddr("2001:db8:1111:2222:3333:4444:5555:6666"))
 	}
-	for _, m := range []ipc.Sniff{{JSON: true}, {Detail: 5}, {}} {
-		got := shows(sniffed(t, m, ipc.Commit{}), ipc.Capture{LinkType: 1, Frame: ethernet(advertisement6(peer6, a))})
+	for _, m := range []sniffing.Sniff{{JSON: true}, {Detail: 5}, {}} {
+		got := shows(sniffed(t, m, ipc.Commit{}), sniffing.Capture{LinkType: 1, Frame: ethernet(advertisement6(peer6, a))})
 		if n := strings.Count(got, ":6666"); n != 253 || len(got) >= ipc.MaxShown {
 			t.Errorf("%+v: %d addresses in %d bytes", m, n, len(got))
 		}
@@ -196,10 +197,10 @@ func FuzzSniff(f *testing.F) {
 	}
 	f.Add(uint16(101), extended(advertisement6(peer6, good6(200)), 0, 60, 0, 5, 2, 0, 0, 1, 0, 112, 0, 1, 4, 0, 0, 0, 0))
 	f.Add(uint16(1), tagged(ethernet(advertisement(peer, good(200))), 0x88, 0xa8, 0, 0, 0x81, 0, 0, 5))
-	text := sniffed(f, ipc.Sniff{Detail: 2, Judge: true}, ipc.Slot(0), record(), ipc.Slot(1), record6(), linkUp, linkUp6, ipc.Commit{Routers: 2})
-	line := sniffed(f, ipc.Sniff{JSON: true}, ipc.Commit{})
+	text := sniffed(f, sniffing.Sniff{Detail: 2, Judge: true}, ipc.Slot(0), record(), ipc.Slot(1), record6(), linkUp, linkUp6, ipc.Commit{Routers: 2})
+	line := sniffed(f, sniffing.Sniff{JSON: true}, ipc.Commit{})
 	f.Fuzz(func(t *testing.T, linkType uint16, frame []byte) {
-		m := ipc.Capture{LinkType: linkType, Frame: frame}
+		m := sniffing.Capture{LinkType: linkType, Frame: frame}
 		a, b := shows(text, m), shows(line, m)
 		if wrong := harmless(a, b); wrong != "" {
 			t.Errorf("%s: %s", wrong, cmp.Diff(a, b))

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/sniffing"
 )
 
 // extended puts extension headers before the payload of an IPv6 packet.
@@ -50,45 +51,45 @@ func TestSniffNotReceived(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name         string
-		m            ipc.Capture
+		m            sniffing.Capture
 		verdict, why string
 	}{
-		{"to the group", ipc.Capture{Frame: four}, accept, ""},
-		{"tagged", ipc.Capture{Frame: tagged(four, 0x81, 0, 0, 5)}, never, "vlan"},
-		{"with a priority tag", ipc.Capture{Frame: tagged(four, 0x81, 0, 0xe0, 0)}, accept, ""},
-		{"tagged behind a priority tag", ipc.Capture{Frame: tagged(four, 0x81, 0, 0xe0, 0, 0x81, 0, 0, 5)}, never, "vlan"},
-		{"service tag", ipc.Capture{Frame: tagged(six, 0x88, 0xa8, 0, 5)}, never, "vlan"},
-		{"to another's hardware address", ipc.Capture{Frame: foreign}, never, "mac"},
-		{"the same, says the kernel", ipc.Capture{Frame: foreign, Arrival: ipc.ArrivalOther}, never, "mac"},
-		{"to our hardware address, says the kernel", ipc.Capture{Frame: foreign, Arrival: ipc.ArrivalOurs}, accept, ""},
-		{"to a hardware address and an address", ipc.Capture{Frame: toUs}, "destination", ""},
-		{"sent", ipc.Capture{Frame: four, Arrival: ipc.ArrivalSent}, never, "sent"},
-		{"sent by us", ipc.Capture{Frame: from(ours), Arrival: ipc.ArrivalSent}, "own-frame", ""},
-		{"cooked, to us", ipc.Capture{LinkType: 113, Frame: cooked(0)}, accept, ""},
-		{"cooked, to another", ipc.Capture{LinkType: 113, Frame: cooked(3)}, never, "mac"},
-		{"cooked, sent", ipc.Capture{LinkType: 113, Frame: cooked(4)}, never, "sent"},
-		{"wrong IP checksum", ipc.Capture{Frame: sum}, never, "ip-header"},
-		{"longer than it is", ipc.Capture{Frame: four[:len(four)-1]}, never, "ip-header"},
-		{"another group", ipc.Capture{Frame: ethernet(group)}, never, "group"},
-		{"from a group", ipc.Capture{Frame: from(netip.MustParseAddr("224.0.0.1"))}, never, "source"},
-		{"from nowhere", ipc.Capture{Frame: from(netip.MustParseAddr("127.0.0.1"))}, never, "source"},
-		{"hop-by-hop options", ipc.Capture{LinkType: 101, Frame: extended(good6, 0, 112, 0, 5, 2, 0, 0, 1, 0)}, accept, ""},
-		{"destination options", ipc.Capture{LinkType: 101, Frame: extended(good6, 60, 112, 0, 1, 4, 0, 0, 0, 0)}, accept, ""},
-		{"both", ipc.Capture{LinkType: 101, Frame: extended(good6, 0, 60, 0, 1, 4, 0, 0, 0, 0, 112, 0, 0x1e, 4, 0, 0, 0, 0)}, accept, ""},
-		{"hop-by-hop options behind others", ipc.Capture{LinkType: 101, Frame: extended(good6, 60, 0, 0, 1, 4, 0, 0, 0, 0, 112, 0, 1, 4, 0, 0, 0, 0)}, "", ""},
-		{"an option to discard for", ipc.Capture{LinkType: 101, Frame: extended(good6, 60, 112, 0, 0x5e, 4, 0, 0, 0, 0)}, never, "extension"},
-		{"padding that is none", ipc.Capture{LinkType: 101, Frame: extended(good6, 60, 112, 0, 1, 4, 0, 9, 0, 0)}, never, "extension"},
-		{"an option that is too long", ipc.Capture{LinkType: 101, Frame: extended(good6, 60, 112, 0, 1, 9, 0, 0, 0, 0)}, never, "extension"},
-		{"eight options", ipc.Capture{LinkType: 101, Frame: extended(good6, 60, options(8, 0, 1, 3, 0, 0, 0)...)}, accept, ""},
-		{"nine options", ipc.Capture{LinkType: 101, Frame: extended(good6, 60, options(9, 0, 1, 1, 0)...)}, never, "extension"},
-		{"too much padding", ipc.Capture{LinkType: 101, Frame: extended(good6, 60, options(7, 0, 0, 0, 0, 0, 0, 0, 0)...)}, never, "extension"},
-		{"too much padding at once", ipc.Capture{LinkType: 101, Frame: extended(good6, 60, options(7, 0, 1, 5, 0, 0, 0, 0, 0)...)}, never, "extension"},
-		{"a route", ipc.Capture{LinkType: 101, Frame: extended(good6, 43, 112, 0, 2, 0, 0, 0, 0, 0)}, never, "extension"},
-		{"another protocol behind options", ipc.Capture{LinkType: 101, Frame: extended(good6, 0, 58, 0, 5, 2, 0, 0, 1, 0)}, "", ""},
+		{"to the group", sniffing.Capture{Frame: four}, accept, ""},
+		{"tagged", sniffing.Capture{Frame: tagged(four, 0x81, 0, 0, 5)}, never, "vlan"},
+		{"with a priority tag", sniffing.Capture{Frame: tagged(four, 0x81, 0, 0xe0, 0)}, accept, ""},
+		{"tagged behind a priority tag", sniffing.Capture{Frame: tagged(four, 0x81, 0, 0xe0, 0, 0x81, 0, 0, 5)}, never, "vlan"},
+		{"service tag", sniffing.Capture{Frame: tagged(six, 0x88, 0xa8, 0, 5)}, never, "vlan"},
+		{"to another's hardware address", sniffing.Capture{Frame: foreign}, never, "mac"},
+		{"the same, says the kernel", sniffing.Capture{Frame: foreign, Arrival: sniffing.ArrivalOther}, never, "mac"},
+		{"to our hardware address, says the kernel", sniffing.Capture{Frame: foreign, Arrival: sniffing.ArrivalOurs}, accept, ""},
+		{"to a hardware address and an address", sniffing.Capture{Frame: toUs}, "destination", ""},
+		{"sent", sniffing.Capture{Frame: four, Arrival: sniffing.ArrivalSent}, never, "sent"},
+		{"sent by us", sniffing.Capture{Frame: from(ours), Arrival: sniffing.ArrivalSent}, "own-frame", ""},
+		{"cooked, to us", sniffing.Capture{LinkType: 113, Frame: cooked(0)}, accept, ""},
+		{"cooked, to another", sniffing.Capture{LinkType: 113, Frame: cooked(3)}, never, "mac"},
+		{"cooked, sent", sniffing.Capture{LinkType: 113, Frame: cooked(4)}, never, "sent"},
+		{"wrong IP checksum", sniffing.Capture{Frame: sum}, never, "ip-header"},
+		{"longer than it is", sniffing.Capture{Frame: four[:len(four)-1]}, never, "ip-header"},
+		{"another group", sniffing.Capture{Frame: ethernet(group)}, never, "group"},
+		{"from a group", sniffing.Capture{Frame: from(netip.MustParseAddr("224.0.0.1"))}, never, "source"},
+		{"from nowhere", sniffing.Capture{Frame: from(netip.MustParseAddr("127.0.0.1"))}, never, "source"},
+		{"hop-by-hop options", sniffing.Capture{LinkType: 101, Frame: extended(good6, 0, 112, 0, 5, 2, 0, 0, 1, 0)}, accept, ""},
+		{"destination options", sniffing.Capture{LinkType: 101, Frame: extended(good6, 60, 112, 0, 1, 4, 0, 0, 0, 0)}, accept, ""},
+		{"both", sniffing.Capture{LinkType: 101, Frame: extended(good6, 0, 60, 0, 1, 4, 0, 0, 0, 0, 112, 0, 0x1e, 4, 0, 0, 0, 0)}, accept, ""},
+		{"hop-by-hop options behind others", sniffing.Capture{LinkType: 101, Frame: extended(good6, 60, 0, 0, 1, 4, 0, 0, 0, 0, 112, 0, 1, 4, 0, 0, 0, 0)}, "", ""},
+		{"an option to discard for", sniffing.Capture{LinkType: 101, Frame: extended(good6, 60, 112, 0, 0x5e, 4, 0, 0, 0, 0)}, never, "extension"},
+		{"padding that is none", sniffing.Capture{LinkType: 101, Frame: extended(good6, 60, 112, 0, 1, 4, 0, 9, 0, 0)}, never, "extension"},
+		{"an option that is too long", sniffing.Capture{LinkType: 101, Frame: extended(good6, 60, 112, 0, 1, 9, 0, 0, 0, 0)}, never, "extension"},
+		{"eight options", sniffing.Capture{LinkType: 101, Frame: extended(good6, 60, options(8, 0, 1, 3, 0, 0, 0)...)}, accept, ""},
+		{"nine options", sniffing.Capture{LinkType: 101, Frame: extended(good6, 60, options(9, 0, 1, 1, 0)...)}, never, "extension"},
+		{"too much padding", sniffing.Capture{LinkType: 101, Frame: extended(good6, 60, options(7, 0, 0, 0, 0, 0, 0, 0, 0)...)}, never, "extension"},
+		{"too much padding at once", sniffing.Capture{LinkType: 101, Frame: extended(good6, 60, options(7, 0, 1, 5, 0, 0, 0, 0, 0)...)}, never, "extension"},
+		{"a route", sniffing.Capture{LinkType: 101, Frame: extended(good6, 43, 112, 0, 2, 0, 0, 0, 0, 0)}, never, "extension"},
+		{"another protocol behind options", sniffing.Capture{LinkType: 101, Frame: extended(good6, 0, 58, 0, 5, 2, 0, 0, 1, 0)}, "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			p := sniffed(t, ipc.Sniff{JSON: true, Judge: true}, ipc.Slot(0), record(), ipc.Slot(1), record6(), linkUp, linkUp6, ipc.Commit{Routers: 2})
+			p := sniffed(t, sniffing.Sniff{JSON: true, Judge: true}, ipc.Slot(0), record(), ipc.Slot(1), record6(), linkUp, linkUp6, ipc.Commit{Routers: 2})
 			if tt.m.LinkType == 0 {
 				tt.m.LinkType = 1
 			}
@@ -112,13 +113,13 @@ func TestSniffLinksOfTheFile(t *testing.T) {
 	t.Parallel()
 	other := record()
 	other.Link, other.AdverInterval = 1, 2*second
-	p := sniffed(t, ipc.Sniff{JSON: true, Judge: true}, ipc.Slot(0), record(), ipc.Slot(1), other, ipc.Commit{Routers: 2})
-	for link, want := range map[ipc.Link]string{0: "accept", 1: "adver-interval", ipc.NoLink: "not-received"} {
+	p := sniffed(t, sniffing.Sniff{JSON: true, Judge: true}, ipc.Slot(0), record(), ipc.Slot(1), other, ipc.Commit{Routers: 2})
+	for link, want := range map[ipc.Link]string{0: "accept", 1: "adver-interval", sniffing.NoLink: "not-received"} {
 		frame := ethernet(advertisement(peer, good(200)))
-		p.capture(ipc.Capture{LinkType: 1, Length: uint32(len(frame)), Frame: frame, Links: ipc.Links{link, ipc.NoLink}})
+		p.capture(sniffing.Capture{LinkType: 1, Length: uint32(len(frame)), Frame: frame, Links: sniffing.Links{link, sniffing.NoLink}})
 		p.out = ipc.Batch{}
 		o := object(t, string(p.sniffer.shown.Text))
-		if o.Verdict != want || (o.Missed == "interface") != (link == ipc.NoLink) {
+		if o.Verdict != want || (o.Missed == "interface") != (link == sniffing.NoLink) {
 			t.Errorf("link %d: %s (%s), want %s", link, o.Verdict, o.Missed, want)
 		}
 	}
@@ -128,22 +129,22 @@ func TestSniffLinksOfTheFile(t *testing.T) {
 // for our hardware address.
 func TestSniffOwn(t *testing.T) {
 	t.Parallel()
-	to := func(mac string, src netip.Addr) ipc.Capture {
+	to := func(mac string, src netip.Addr) sniffing.Capture {
 		frame := ethernet(advertisement(src, good(200)))
 		copy(frame, mac)
-		return ipc.Capture{LinkType: 1, Frame: frame}
+		return sniffing.Capture{LinkType: 1, Frame: frame}
 	}
 	const group, mine, other = "\x01\x00\x5e\x00\x00\x12", "\x02\x00\x00\x00\x00\x01", "\x02\x00\x00\x00\x00\x02"
-	own := ipc.Sniff{JSON: true, Judge: true, Own: []netip.Addr{ours, ours6}, MACs: [][6]byte{[6]byte([]byte(mine))}}
+	own := sniffing.Sniff{JSON: true, Judge: true, Own: []netip.Addr{ours, ours6}, MACs: [][6]byte{[6]byte([]byte(mine))}}
 	for _, tt := range []struct {
 		name  string
-		sniff ipc.Sniff
-		m     ipc.Capture
+		sniff sniffing.Sniff
+		m     sniffing.Capture
 		want  string
 	}{
-		{"ours, not told", ipc.Sniff{JSON: true, Judge: true}, to(group, ours), "accept"},
+		{"ours, not told", sniffing.Sniff{JSON: true, Judge: true}, to(group, ours), "accept"},
 		{"ours", own, to(group, ours), "own-frame"},
-		{"ours, IPv6", own, ipc.Capture{LinkType: 1, Frame: ethernet(advertisement6(ours6, good6(200)))}, "own-frame"},
+		{"ours, IPv6", own, sniffing.Capture{LinkType: 1, Frame: ethernet(advertisement6(ours6, good6(200)))}, "own-frame"},
 		{"not ours", own, to(group, peer), "accept"},
 		{"to us", own, to(mine, peer), "accept"},
 		{"to another", own, to(other, peer), "not-received"},
@@ -175,8 +176,8 @@ func TestSniffWaitingRouters(t *testing.T) {
 		{"with some of its addresses", true, some, linkUp, "inactive", ""},
 		{"the owner", true, all, linkUp, "accept", "owner"},
 	} {
-		p := sniffed(t, ipc.Sniff{JSON: true, Judge: true, Live: tt.live}, ipc.Slot(0), tt.r, tt.link, ipc.Commit{Routers: 1})
-		if o := object(t, shows(p, ipc.Capture{LinkType: 1, Frame: owner})); o.Verdict != tt.want || strings.Join(o.Notices, " ") != tt.notices {
+		p := sniffed(t, sniffing.Sniff{JSON: true, Judge: true, Live: tt.live}, ipc.Slot(0), tt.r, tt.link, ipc.Commit{Routers: 1})
+		if o := object(t, shows(p, sniffing.Capture{LinkType: 1, Frame: owner})); o.Verdict != tt.want || strings.Join(o.Notices, " ") != tt.notices {
 			t.Errorf("%s: %s %v, want %s %s", tt.name, o.Verdict, o.Notices, tt.want, tt.notices)
 		}
 	}
@@ -218,8 +219,8 @@ func TestSniffErrors(t *testing.T) {
 		{"IPv6, a byte behind", packet6(peer6, behind(advertisement6(peer6, type6)[40:], 0)), "true", "length"},
 		{"IPv6, version 2", packet6(peer6, message(same, false)), "", "version"},
 	} {
-		p := sniffed(t, ipc.Sniff{JSON: true}, ipc.Commit{})
-		o := object(t, shows(p, ipc.Capture{LinkType: 1, Frame: ethernet(tt.packet)}))
+		p := sniffed(t, sniffing.Sniff{JSON: true}, ipc.Commit{})
+		o := object(t, shows(p, sniffing.Capture{LinkType: 1, Frame: ethernet(tt.packet)}))
 		valid := ""
 		if o.Checksum != nil && o.Checksum.Valid != nil {
 			valid = map[bool]string{true: "true", false: "false"}[*o.Checksum.Valid]
@@ -235,26 +236,26 @@ func TestSniffErrors(t *testing.T) {
 func TestSniffCut(t *testing.T) {
 	t.Parallel()
 	for name, whole := range map[string][]byte{"IPv4": ethernet(advertisement(peer, good(200))), "IPv6": ethernet(advertisement6(peer6, good6(200)))} {
-		p := sniffed(t, ipc.Sniff{JSON: true, Judge: true, VRID: 7}, ipc.Slot(0), record(), ipc.Slot(1), record6(), linkUp, linkUp6, ipc.Commit{Routers: 2})
+		p := sniffed(t, sniffing.Sniff{JSON: true, Judge: true, VRID: 7}, ipc.Slot(0), record(), ipc.Slot(1), record6(), linkUp, linkUp6, ipc.Commit{Routers: 2})
 		head := 14 + 20
 		if name == "IPv6" {
 			head = 14 + 40
 		}
 		for at := head + 1; at < len(whole); at++ {
-			o := object(t, shows(p, ipc.Capture{LinkType: 1, Length: uint32(len(whole)), Frame: whole[:at]}))
+			o := object(t, shows(p, sniffing.Capture{LinkType: 1, Length: uint32(len(whole)), Frame: whole[:at]}))
 			if o.Verdict != "" || len(o.Errors) > 0 || !o.Truncated || *o.Version == 0 || (o.VRID != nil) != (at > head+1) || (o.IntervalMS != nil) != (at >= head+8) || at < len(whole)-8 && o.Checksum != nil && o.Checksum.Valid != nil {
 				t.Errorf("%s, %d bytes: %+v", name, at, o)
 			}
 		}
 		// Padding that is cut off is no loss.
-		if o := object(t, shows(p, ipc.Capture{LinkType: 1, Length: uint32(len(whole)) + 6, Frame: whole})); o.Verdict != "accept" || !o.Truncated {
+		if o := object(t, shows(p, sniffing.Capture{LinkType: 1, Length: uint32(len(whole)) + 6, Frame: whole})); o.Verdict != "accept" || !o.Truncated {
 			t.Errorf("%s, padding: %+v", name, o)
 		}
 	}
-	p := sniffed(t, ipc.Sniff{JSON: true, VRID: 8}, ipc.Commit{})
+	p := sniffed(t, sniffing.Sniff{JSON: true, VRID: 8}, ipc.Commit{})
 	pieces := fragmented(advertisement(peer, good(200)), 8)
 	for i, want := range []bool{false, true, false} { // the last makes it whole, of VRID 7
-		if got := shows(p, ipc.Capture{LinkType: 101, Frame: pieces[i]}) != ""; got != want {
+		if got := shows(p, sniffing.Capture{LinkType: 101, Frame: pieces[i]}) != ""; got != want {
 			t.Errorf("fragment %d: shown %v", i, got)
 		}
 	}

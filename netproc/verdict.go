@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/sniffing"
 )
 
 // Verdicts beside the reasons for which the daemon drops a packet.
@@ -27,7 +28,7 @@ func (p *process) pronounce(v *sight) {
 	if v.short {
 		return
 	}
-	if v.why = p.sniffer.missed(v); v.why == "" && link == ipc.NoLink {
+	if v.why = p.sniffer.missed(v); v.why == "" && link == sniffing.NoLink {
 		v.why = "interface"
 	}
 	p.recognise(v, link)
@@ -84,12 +85,12 @@ func (s *sniffer) missed(v *sight) string {
 	unicast := len(v.dst) == macLen && v.dst[0]&1 == 0
 	known := slices.ContainsFunc(s.MACs, func(mac [macLen]byte) bool { return bytes.Equal(mac[:], v.dst) })
 	switch {
-	case v.arrival == ipc.ArrivalSent:
+	case v.arrival == sniffing.ArrivalSent:
 		return missedSent
 	case slices.ContainsFunc(v.vlans, func(id uint16) bool { return id != 0 }):
 		return "vlan"
-	case v.arrival == ipc.ArrivalOther,
-		v.arrival == ipc.ArrivalUnknown && unicast && !known && (len(s.MACs) > 0 || v.ip.Destination == group):
+	case v.arrival == sniffing.ArrivalOther,
+		v.arrival == sniffing.ArrivalUnknown && unicast && !known && (len(s.MACs) > 0 || v.ip.Destination == group):
 		return "mac"
 	case !v.ip.Source.IsValid(), v.family == ipc.IPv4 && headerSum(v.packet):
 		return "ip-header"

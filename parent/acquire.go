@@ -2,6 +2,7 @@ package parent
 
 import (
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/parent/kernel"
 )
 
 // acquireChunk is the number of slots whose addresses the kernel gets in one
@@ -56,11 +57,11 @@ func (d *daemon) acquireAll() {
 		return
 	}
 	d.acquisitions = nil
-	requests := make([]placement, 0, len(all))
+	requests := make([]kernel.Placement, 0, len(all))
 	for _, a := range all {
-		requests = append(requests, placement{a.slot.index, a.slot.own, a.slot.placed})
+		requests = append(requests, kernel.Placement{Device: a.slot.index, Own: a.slot.own, Addresses: a.slot.placed})
 	}
-	failed := d.kernel.acquireMany(requests) != nil
+	failed := d.kernel.AcquireMany(requests) != nil
 	for _, a := range all {
 		s := a.slot
 		s.acquiring = nil

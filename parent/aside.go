@@ -15,7 +15,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
-	"github.com/vishvananda/netlink/nl"
+	"github.com/rvrrpd/rvrrpd/parent/kernel"
 	"golang.org/x/sys/unix"
 )
 
@@ -67,7 +67,7 @@ func (l *link) displaces(addrs []vaddr) bool {
 // displace puts the interface's own addresses aside, and a slot's in their place;
 // beside them if they are not all its own for good (DHCP).
 func (d *daemon) displace(l *link, s *slot, addrs []vaddr) error {
-	if master, err := d.kernel.enslaved(l.index); err != nil || master {
+	if master, err := d.kernel.Enslaved(l.index); err != nil || master {
 		return errors.Join(err, d.lay(s, addrs)) // in a VRF the loopback interface holds no route
 	}
 	all, err := facts.AddressMessages(unix.AF_INET)
@@ -95,17 +95,17 @@ func (d *daemon) displace(l *link, s *slot, addrs []vaddr) error {
 		return err
 	}
 	d.log.Info("the interface's own addresses are put aside", "link", l.name, "addresses", a.prefixes)
-	err = errors.Join(d.kernel.acquire(l.index, false, []vaddr{anchor}), d.kernel.acquire(loopback, false, a.copies()))
+	err = errors.Join(d.kernel.Acquire(l.index, false, []vaddr{anchor}), d.kernel.Acquire(loopback, false, a.copies()))
 	if err != nil {
 		return err
 	}
 	d.giveBack(d.collect(), nil)
-	d.kernel.theirs.armed = true // what the kernel takes along is not ours to take
+	d.monitor.theirs.armed = true // what the kernel takes along is not ours to take
 	for _, other := range d.laidOn(l, s) {
-		err = errors.Join(err, d.kernel.release(l.index, false, other.placed)) // or it would have the route of the subnet
+		err = errors.Join(err, d.kernel.Release(l.index, false, other.placed)) // or it would have the route of the subnet
 	}
 	for _, m := range slices.Backward(a.addrs) { // the first of a subnet last
-		err = errors.Join(err, d.kernel.say(unix.RTM_DELADDR, 0, m, unix.EADDRNOTAVAIL))
+		err = errors.Join(err, d.kernel.Say(unix.RTM_DELADDR, 0, m, unix.EADDRNOTAVAIL))
 	}
 	lost := d.collect()
 	err = errors.Join(err, d.lay(s, addrs))
@@ -160,7 +160,7 @@ func (d *daemon) moored(l *link) error {
 		return err
 	}
 	d.log.Warn("the interface is gone, or somebody else has flushed it: its own addresses do not come back", "link", l.name, "addresses", l.aside.prefixes)
-	err = d.kernel.dropCopies(l.aside)
+	err = d.dropCopies(l.aside)
 	l.aside = nil
 	return errors.Join(err, d.record(l.name))
 }
@@ -174,14 +174,14 @@ func (d *daemon) bringBack(l *link, but *slot) error {
 	if !l.ownedOf(a.prefixes) && slices.ContainsFunc(d.laidOn(l, but), inPlace) {
 		return nil
 	}
-	d.kernel.theirs.armed = true
+	d.monitor.theirs.armed = true
 	for _, s := range d.laidOn(l, but) { // or the interface's would be second in their subnet
-		if err := d.kernel.release(l.index, false, s.placed); err != nil {
+		if err := d.kernel.Release(l.index, false, s.placed); err != nil {
 			return err
 		}
 	}
 	lost := d.collect()
-	err := d.kernel.restore(l.index, a)
+	err := d.refurnish(l.index, a)
 	d.replant(l, but)
 	d.giveBack(lost, nil)
 	if l.aside = nil; err != nil {
@@ -195,35 +195,28 @@ func (d *daemon) bringBack(l *link, but *slot) error {
 	return d.record(l.name)
 }
 
-// restore puts addresses back, all that the kernel takes.
-func (k *kernel) restore(index int, a *aside) error {
+// refurnish puts addresses back, all that the kernel takes.
+func (d *daemon) refurnish(index int, a *aside) error {
 	var errs []error
 	for _, m := range a.addrs {
-		errs = append(errs, k.say(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, m, unix.EEXIST, unix.ENODEV))
+		errs = append(errs, d.kernel.Say(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, m, unix.EEXIST, unix.ENODEV))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	return errors.Join(k.dropCopies(a), k.release(index, false, []vaddr{anchor}))
+	return errors.Join(d.dropCopies(a), d.kernel.Release(index, false, []vaddr{anchor}))
 }
 
 // dropCopies removes what the loopback interface had of it, but for what an
 // operator has put there.
-func (k *kernel) dropCopies(a *aside) error {
+func (d *daemon) dropCopies(a *aside) error {
 	addrs, err := facts.Addresses()
 	copies := slices.DeleteFunc(a.copies(), func(c vaddr) bool {
 		return !slices.ContainsFunc(addrs, func(a facts.Address) bool {
 			return a.Index == loopback && a.Prefix == c.Prefix && a.Proto == facts.Protocol
 		})
 	})
-	return errors.Join(err, k.release(loopback, false, copies))
-}
-
-// say sends a message about an address back to the kernel.
-func (k *kernel) say(kind, flags int, m addrMsg, ignore ...unix.Errno) error {
-	req := nl.NewNetlinkRequest(kind, flags|unix.NLM_F_ACK)
-	req.AddRawData(m)
-	return k.exchange([]*nl.NetlinkRequest{req}, ignore...)
+	return errors.Join(err, d.kernel.Release(loopback, false, copies))
 }
 
 // What a lock's file says of its interface, a line each.
@@ -369,7 +362,7 @@ func (d *daemon) repayMAC(infos []facts.Link, name string, mac net.HardwareAddr)
 		return nil
 	}
 	d.log.Warn("sweeping a hardware address left behind", "link", name, "mac", infos[i].MAC)
-	return setMAC(infos[i].Index, mac)
+	return kernel.SetMAC(infos[i].Index, mac)
 }
 
 // repayAddresses does so unless somebody else has furnished the interface since.
@@ -382,10 +375,10 @@ func (d *daemon) repayAddresses(addrs []facts.Address, name string, a *aside) er
 		return err
 	}
 	if !anchored(addrs, first.Index) {
-		return d.kernel.dropCopies(a)
+		return d.dropCopies(a)
 	}
 	d.log.Warn("putting back addresses that were put aside", "link", name, "addresses", a.prefixes)
-	return d.kernel.restore(first.Index, a)
+	return d.refurnish(first.Index, a)
 }
 
 // lockLeft takes the lock of an interface that a dead daemon has left a record

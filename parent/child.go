@@ -1,6 +1,7 @@
 package parent
 
 import (
+	"runtime/debug"
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/children"
@@ -100,4 +101,26 @@ func (d *daemon) send(h ipc.Header, m ipc.Message) {
 // answer answers a request.
 func (d *daemon) answer(h ipc.Header, request ipc.Type, code ipc.Code) {
 	d.send(ipc.Header{Slot: h.Slot, Sequence: h.Sequence}, ipc.Result{Request: request, Code: code})
+}
+
+// shed gives back to the kernel what the decoders of the configuration have
+// left, once the child has it: there may be secrets in it. Nobody waits for
+// that.
+func (d *daemon) shed() {
+	if d.vault.Holds() {
+		ipc.Scrub()
+		go debug.FreeOSMemory()
+	}
+}
+
+// confide tells the child the secrets of a slot, and what has been sent and
+// heard: a fresh child, or router, goes on from there.
+func (d *daemon) confide(s *slot) {
+	for _, secret := range s.secrets {
+		d.send(ipc.Header{Slot: s.slot}, secret)
+		d.confided = true
+	}
+	for who, sequence := range s.marks {
+		d.send(ipc.Header{Slot: s.slot}, ipc.Mark{Source: who.source, Key: who.key, Sequence: sequence})
+	}
 }

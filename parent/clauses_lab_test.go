@@ -17,16 +17,17 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/lab/netns"
+	"github.com/rvrrpd/rvrrpd/parent/kernel"
 	"github.com/rvrrpd/rvrrpd/parent/nft"
 	"github.com/rvrrpd/rvrrpd/records"
 	"golang.org/x/sys/unix"
 )
 
 // macvlan6 makes the device of IPv6 VRID 10 above eth0.
-func macvlan6(t *testing.T, k *kernel) int {
+func macvlan6(t *testing.T, k *kernel.Kernel) int {
 	t.Helper()
 	mac := records.VirtualMAC(ipc.IPv6, 10)
-	index, err := k.createMACVLAN(find(t, k, "eth0").Index, "standby10", mac[:], "rvrrpd", deviceGroup|7)
+	index, err := k.CreateMACVLAN(find(t, k, "eth0").Index, "standby10", mac[:], "rvrrpd", deviceGroup|7)
 	if err != nil {
 		t.Error(err)
 	}
@@ -66,7 +67,7 @@ var virtual6 = []vaddr{
 // that it hears solicitations, and not before nor after.
 func TestSolicitedNodeGroups(t *testing.T) {
 	netns.Inside(t, func(t *testing.T) {
-		k, err := openKernel()
+		k, err := kernel.Open()
 		if err != nil {
 			t.Error(err)
 			return
@@ -84,11 +85,11 @@ func TestSolicitedNodeGroups(t *testing.T) {
 		}
 		expect(false)
 		for range 2 {
-			if err := k.acquire(dev, true, virtual6); err != nil {
+			if err := k.Acquire(dev, true, virtual6); err != nil {
 				t.Error(err)
 			}
 			expect(true)
-			if err := k.release(dev, true, virtual6); err != nil {
+			if err := k.Release(dev, true, virtual6); err != nil {
 				t.Error(err)
 			}
 			expect(false)
@@ -104,7 +105,7 @@ func TestVirtualMACSeedsNothing(t *testing.T) {
 	for name, ours := range map[string]bool{"with our settings": true, "without": false} {
 		t.Run(name, func(t *testing.T) {
 			netns.Inside(t, func(t *testing.T) {
-				k, err := openKernel()
+				k, err := kernel.Open()
 				if err != nil {
 					t.Error(err)
 					return
@@ -116,7 +117,7 @@ func TestVirtualMACSeedsNothing(t *testing.T) {
 						t.Error(err)
 					}
 				}
-				if err := k.acquire(dev, true, virtual6); err != nil {
+				if err := k.Acquire(dev, true, virtual6); err != nil {
 					t.Error(err)
 				}
 				if !ours {
@@ -200,16 +201,16 @@ func refuses(t *testing.T, pid string, to netip.Addr) (result error) {
 }
 
 // answering makes a device with an address, as an Active has them.
-func answering(t *testing.T, k *kernel, family ipc.Family, name string, settings []setting, prefix string) {
+func answering(t *testing.T, k *kernel.Kernel, family ipc.Family, name string, settings []setting, prefix string) {
 	t.Helper()
 	mac := records.VirtualMAC(family, 10)
-	dev, err := k.createMACVLAN(find(t, k, "eth0").Index, name, mac[:], "rvrrpd", deviceGroup|7)
+	dev, err := k.CreateMACVLAN(find(t, k, "eth0").Index, name, mac[:], "rvrrpd", deviceGroup|7)
 	if err != nil {
 		t.Error(err)
 		return
 	}
 	todo, err := differing(name, settings)
-	if err := errors.Join(err, change(todo), k.acquire(dev, true, []vaddr{{Prefix: netip.MustParsePrefix(prefix), NoPrefixRoute: true}})); err != nil {
+	if err := errors.Join(err, change(todo), k.Acquire(dev, true, []vaddr{{Prefix: netip.MustParsePrefix(prefix), NoPrefixRoute: true}})); err != nil {
 		t.Error(err)
 	}
 }
@@ -231,7 +232,7 @@ func TestAcceptMode(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			netns.Inside(t, func(t *testing.T) {
-				k, err := openKernel()
+				k, err := kernel.Open()
 				if err != nil {
 					t.Error(err)
 					return

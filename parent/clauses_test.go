@@ -1,7 +1,6 @@
 package parent
 
 import (
-	"encoding/binary"
 	"net/netip"
 	"testing"
 
@@ -48,37 +47,4 @@ func TestPrimary(t *testing.T) {
 			}
 		})
 	}
-}
-
-// TestNoDuplicateDetection: a virtual address is put on a device without
-// duplicate address detection, which another router's answer would fail (RFC
-// 5798 §8.2.2).
-func TestNoDuplicateDetection(t *testing.T) {
-	t.Parallel()
-	for _, prefix := range []string{"fe80::5e00:20a/64", "2001:db8::a/64", "10.9.0.254/24"} {
-		a := vaddr{Prefix: netip.MustParsePrefix(prefix)}
-		got := requestedFlags(t, addrRequest(unix.RTM_NEWADDR, 0, 7, a))
-		if got != unix.IFA_F_NODAD {
-			t.Errorf("%s: flags %#x, want %#x", prefix, got, unix.IFA_F_NODAD)
-		}
-		if got := requestedFlags(t, addrRequest(unix.RTM_DELADDR, 0, 7, a)); got != 0 {
-			t.Errorf("%s: flags %#x in the request to take it off", prefix, got)
-		}
-	}
-}
-
-// requestedFlags are the address flags of a request, 0 where it has none.
-func requestedFlags(t *testing.T, req *nl.NetlinkRequest) (flags uint32) {
-	t.Helper()
-	b := req.Serialize()[unix.NLMSG_HDRLEN:]
-	attrs, err := nl.ParseRouteAttr(b[unix.SizeofIfAddrmsg:])
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, a := range attrs {
-		if a.Attr.Type == unix.IFA_FLAGS {
-			flags = binary.NativeEndian.Uint32(a.Value)
-		}
-	}
-	return flags
 }

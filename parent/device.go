@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
-	"github.com/vishvananda/netlink"
+	"github.com/rvrrpd/rvrrpd/parent/kernel"
 )
 
 // equipTime is how long a turn may make devices, and a bit: making hundreds of
@@ -56,9 +56,7 @@ func (d *daemon) equipped(s *slot, err error) {
 // widen gives a slot's device the MTU of its link: the kernel takes it along
 // when that falls, and not when it rises again.
 func (d *daemon) widen(s *slot, mtu int) {
-	attrs := netlink.NewLinkAttrs()
-	attrs.Index = s.index
-	if err := netlink.LinkSetMTU(&netlink.Dummy{LinkAttrs: attrs}, mtu); err != nil && d.correcting.take(d.now) {
+	if err := kernel.SetMTU(s.index, mtu); err != nil && d.correcting.take(d.now) {
 		d.log.Error("device without the MTU of its interface", "vr", s.name, "mtu", mtu, "error", err)
 	}
 }
@@ -82,9 +80,9 @@ func (d *daemon) equip(l *link, s *slot) (err error) {
 			return err
 		}
 	}
-	if s.index, err = d.kernel.createMACVLAN(l.index, s.device, s.mac[:], formatAlias(base{d.namespace, l.index}, l.saved), d.group); err != nil {
+	if s.index, err = d.kernel.CreateMACVLAN(l.index, s.device, s.mac[:], formatAlias(base{d.namespace, l.index}, l.saved), d.group); err != nil {
 		if s.index != 0 {
-			err = errors.Join(err, d.kernel.deleteLink(s.index))
+			err = errors.Join(err, d.kernel.DeleteLink(s.index))
 		}
 		s.index = 0
 		return fmt.Errorf("device %s: %w", s.device, err)
@@ -108,5 +106,5 @@ func (d *daemon) strip(slots ...*slot) error {
 		}
 		s.index, s.own, s.held, s.placed = 0, false, false, nil
 	}
-	return errors.Join(append(errs, d.kernel.deleteLinks(devices, d.group|doomedGroup))...)
+	return errors.Join(append(errs, d.kernel.DeleteLinks(devices, d.group|doomedGroup))...)
 }

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"sync"
 
-	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/parent/kernel"
 	"golang.org/x/sys/unix"
 )
 
@@ -27,16 +27,14 @@ type edge struct {
 }
 
 // newEdge makes a kernel that is recorded.
-func newEdge() (*kernel, *edge, error) {
+func newEdge() (*kernel.Kernel, *edge, error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, nil, err
 	}
 	e := &edge{ours: pair[0], done: make(chan struct{})}
 	go e.serve(pair[1])
-	k := &kernel{requests: pair[0], monitor: -1, inet: -1, buf: make([]byte, 64<<10)}
-	k.tap = func(int, ipc.Family) (int, error) { return -1, nil }
-	return k, e, nil
+	return kernel.Over(pair[0]), e, nil
 }
 
 func (e *edge) note(a asked) {

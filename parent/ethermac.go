@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"net"
 
-	"github.com/vishvananda/netlink"
+	"github.com/rvrrpd/rvrrpd/parent/kernel"
 )
 
 // The hardware address that an interface had before it took a virtual one
@@ -16,15 +16,6 @@ import (
 // such a one is ever replaced by what a lock's file says.
 func isVirtualMAC(mac net.HardwareAddr) bool {
 	return len(mac) == 6 && mac[0] == 0 && mac[1] == 0 && mac[2] == 0x5e && mac[3] == 0 && (mac[4] == 1 || mac[4] == 2)
-}
-
-func setMAC(index int, mac net.HardwareAddr) error {
-	attrs := netlink.NewLinkAttrs()
-	attrs.Index = index
-	if err := netlink.LinkSetHardwareAddr(&netlink.Dummy{LinkAttrs: attrs}, mac); err != nil {
-		return fmt.Errorf("set hardware address %v: %w", mac, err)
-	}
-	return nil
 }
 
 // wearMAC gives a slot's interface the virtual MAC address.
@@ -43,7 +34,7 @@ func (d *daemon) wearMAC(s *slot) error {
 		return err
 	}
 	s.wears = true
-	if err := setMAC(l.index, s.mac[:]); err != nil {
+	if err := kernel.SetMAC(l.index, s.mac[:]); err != nil {
 		return errors.Join(err, d.shedMAC(s))
 	}
 	d.readdress(l, s.mac, s)
@@ -58,7 +49,7 @@ func (d *daemon) shedMAC(s *slot) error {
 	}
 	own := l.worn
 	s.wears, l.worn = false, nil
-	err := setMAC(l.index, own)
+	err := kernel.SetMAC(l.index, own)
 	d.readdress(l, [6]byte(own), s)
 	return errors.Join(err, d.record(l.name))
 }

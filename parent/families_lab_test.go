@@ -10,6 +10,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/lab/netns"
+	"github.com/rvrrpd/rvrrpd/parent/kernel"
 )
 
 // TestFamiliesApart: the device of one family answers for nothing of the
@@ -17,7 +18,7 @@ import (
 // §8.1.2, §8.2.2).
 func TestFamiliesApart(t *testing.T) {
 	netns.Inside(t, func(t *testing.T) {
-		k, err := openKernel()
+		k, err := kernel.Open()
 		if err != nil {
 			t.Error(err)
 			return

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/parent/kernel"
 	"github.com/rvrrpd/rvrrpd/records"
 )
 
@@ -150,6 +151,9 @@ func replaceable(a netip.Addr, own []netip.Prefix) bool {
 func (g *grant) owns(link []netip.Prefix) ipc.Ownership {
 	return records.Owns(g.addrs, g.derived, g.owner, link)
 }
+
+// vaddr is a virtual address as it is put on a device.
+type vaddr = kernel.Address
 
 // rate is a token bucket: one in period, burst at once.
 type rate struct {

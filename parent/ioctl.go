@@ -3,7 +3,6 @@ package parent
 import (
 	"errors"
 	"fmt"
-	"net"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,14 +24,14 @@ func (d *daemon) put(s *slot, addrs []vaddr) error {
 func (d *daemon) lay(s *slot, addrs []vaddr) error {
 	if !s.ioctl {
 		d.born(s)
-		return d.kernel.acquire(s.index, s.own, addrs)
+		return d.kernel.Acquire(s.index, s.own, addrs)
 	}
 	var errs []error
-	if name := d.links[s.link].name; d.kernel.nameOf(s.index) != name { // another may have it
+	if name := d.links[s.link].name; d.kernel.NameOf(s.index) != name { // another may have it
 		return fmt.Errorf("%s: %w", name, unix.ENODEV)
 	}
 	for _, a := range addrs {
-		errs = append(errs, d.kernel.ioctlAddress(s.label(d.links[s.link].name), a))
+		errs = append(errs, d.kernel.SetLabelled(s.label(d.links[s.link].name), a))
 	}
 	return errors.Join(errs...)
 }
@@ -40,13 +39,13 @@ func (d *daemon) lay(s *slot, addrs []vaddr) error {
 // remove takes addresses off the slot's device.
 func (d *daemon) remove(s *slot, addrs []vaddr) error {
 	if s.own {
-		return d.kernel.release(s.index, false, addrs)
+		return d.kernel.Release(s.index, false, addrs)
 	}
 	l := d.links[s.link]
 	if err := d.moored(l); err != nil {
 		return err
 	}
-	if err := d.kernel.withdraw(s.index, addrs); err != nil || l.aside == nil {
+	if err := d.withdraw(s.index, addrs); err != nil || l.aside == nil {
 		return err
 	}
 	lost := d.collect() // and given back behind the interface's own
@@ -54,25 +53,4 @@ func (d *daemon) remove(s *slot, addrs []vaddr) error {
 	d.replant(l, s)
 	d.giveBack(lost, nil)
 	return err
-}
-
-// ioctlAddress sets the address of a label, and its mask.
-func (k *kernel) ioctlAddress(label string, a vaddr) error {
-	mask := net.CIDRMask(a.Prefix.Bits(), 32)
-	for _, step := range []struct {
-		request uint
-		value   []byte
-	}{{unix.SIOCSIFADDR, a.Prefix.Addr().AsSlice()}, {unix.SIOCSIFNETMASK, mask}} {
-		r, err := unix.NewIfreq(label)
-		if err == nil {
-			err = r.SetInet4Addr(step.value)
-		}
-		if err == nil {
-			err = unix.IoctlIfreq(k.inet, step.request, r)
-		}
-		if err != nil {
-			return fmt.Errorf("%s: ioctl: %w", label, err)
-		}
-	}
-	return nil
 }

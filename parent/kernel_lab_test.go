@@ -21,11 +21,12 @@ import (
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
 	"github.com/rvrrpd/rvrrpd/lab/netns"
 	"github.com/rvrrpd/rvrrpd/parent/frames"
+	"github.com/rvrrpd/rvrrpd/parent/kernel"
 	"github.com/rvrrpd/rvrrpd/records"
 	"golang.org/x/sys/unix"
 )
 
-func find(t *testing.T, k *kernel, name string) facts.Link {
+func find(t *testing.T, k *kernel.Kernel, name string) facts.Link {
 	t.Helper()
 	links, err := facts.Links()
 	if err != nil {
@@ -41,10 +42,10 @@ func find(t *testing.T, k *kernel, name string) facts.Link {
 }
 
 // macvlan makes a device for VRID 10 above eth0.
-func macvlan(t *testing.T, k *kernel) int {
+func macvlan(t *testing.T, k *kernel.Kernel) int {
 	t.Helper()
 	mac := records.VirtualMAC(ipc.IPv4, 10)
-	index, err := k.createMACVLAN(find(t, k, "eth0").Index, "standby10", mac[:], "rvrrpd arp_ignore=0", deviceGroup|7)
+	index, err := k.CreateMACVLAN(find(t, k, "eth0").Index, "standby10", mac[:], "rvrrpd arp_ignore=0", deviceGroup|7)
 	if err != nil {
 		t.Error(err)
 	}
@@ -58,7 +59,7 @@ var twoAddresses = []vaddr{
 
 func TestKernelAcquireAndRelease(t *testing.T) {
 	netns.Inside(t, func(t *testing.T) {
-		k, err := openKernel()
+		k, err := kernel.Open()
 		if err != nil {
 			t.Error(err)
 			return
@@ -81,7 +82,7 @@ func TestKernelAcquireAndRelease(t *testing.T) {
 			return out
 		}
 		for range 2 { // twice the same is once
-			if err := k.acquire(dev, true, twoAddresses); err != nil {
+			if err := k.Acquire(dev, true, twoAddresses); err != nil {
 				t.Error(err)
 			}
 			if got := ours(); !slices.Equal(got, []string{"10.9.0.254/24", "172.16.0.1/16"}) || !find(t, k, "standby10").Up {
@@ -93,7 +94,7 @@ func TestKernelAcquireAndRelease(t *testing.T) {
 			t.Errorf("routes:\n%s%v", routes, err)
 		}
 		for range 2 {
-			if err := k.release(dev, true, twoAddresses); err != nil {
+			if err := k.Release(dev, true, twoAddresses); err != nil {
 				t.Error(err)
 			}
 			if got := ours(); len(got) != 0 || find(t, k, "standby10").Up {
@@ -101,18 +102,18 @@ func TestKernelAcquireAndRelease(t *testing.T) {
 			}
 		}
 		for range 2 {
-			if err := k.deleteLink(dev); err != nil {
+			if err := k.DeleteLink(dev); err != nil {
 				t.Error(err)
 			}
 		}
-		if err := k.acquire(dev, true, twoAddresses); !errors.Is(err, unix.ENODEV) {
+		if err := k.Acquire(dev, true, twoAddresses); !errors.Is(err, unix.ENODEV) {
 			t.Errorf("acquire on a device that is gone: %v", err)
 		}
-		if err := k.release(dev, true, twoAddresses); err != nil {
+		if err := k.Release(dev, true, twoAddresses); err != nil {
 			t.Errorf("release on a device that is gone: %v", err)
 		}
 		// An exchange that failed does not spoil the next one.
-		if err := k.acquire(find(t, k, "eth0").Index, false, twoAddresses[:1]); err != nil {
+		if err := k.Acquire(find(t, k, "eth0").Index, false, twoAddresses[:1]); err != nil {
 			t.Error(err)
 		}
 	})
@@ -130,7 +131,7 @@ func TestKernelNetworks(t *testing.T) {
 				return
 			}
 		}
-		k, err := openKernel()
+		k, err := kernel.Open()
 		if err != nil {
 			t.Error(err)
 			return
@@ -148,7 +149,7 @@ func TestKernelNetworks(t *testing.T) {
 
 func TestKernelManyAddresses(t *testing.T) {
 	netns.Inside(t, func(t *testing.T) {
-		k, err := openKernel()
+		k, err := kernel.Open()
 		if err != nil {
 			t.Error(err)
 			return
@@ -158,7 +159,7 @@ func TestKernelManyAddresses(t *testing.T) {
 		for i := range 255 {
 			many = append(many, vaddr{Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 9, 1, byte(i)}), 32)})
 		}
-		if err := k.acquire(dev, true, many); err != nil {
+		if err := k.Acquire(dev, true, many); err != nil {
 			t.Error(err)
 		}
 		addrs, err := facts.Addresses()
@@ -166,7 +167,7 @@ func TestKernelManyAddresses(t *testing.T) {
 		if err != nil || len(addrs) != len(many) {
 			t.Errorf("%d addresses, %v", len(addrs), err)
 		}
-		if err := k.release(dev, true, many); err != nil {
+		if err := k.Release(dev, true, many); err != nil {
 			t.Error(err)
 		}
 	})
@@ -174,14 +175,19 @@ func TestKernelManyAddresses(t *testing.T) {
 
 func TestKernelChanged(t *testing.T) {
 	netns.Inside(t, func(t *testing.T) {
-		k, err := openKernel()
+		k, err := kernel.Open()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		m, err := openMonitor(k.Port())
 		if err != nil {
 			t.Error(err)
 			return
 		}
 		quiet := func() {
 			for {
-				if any, err := k.changed(); err != nil || !any {
+				if any, err := m.changed(); err != nil || !any {
 					return
 				}
 			}
@@ -196,10 +202,10 @@ func TestKernelChanged(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-			if _, err := ipc.Wait([]unix.PollFd{{Fd: int32(k.monitorFD()), Events: unix.POLLIN}}, 2*time.Second); err != nil {
+			if _, err := ipc.Wait([]unix.PollFd{{Fd: int32(m.fd), Events: unix.POLLIN}}, 2*time.Second); err != nil {
 				t.Error(err)
 			}
-			if any, err := k.changed(); err != nil || !any {
+			if any, err := m.changed(); err != nil || !any {
 				t.Errorf("%s: changed %v, %v", change, any, err)
 			}
 			if change == "link set peer down" && find(t, k, "eth0").Up {
@@ -213,7 +219,12 @@ func TestKernelChanged(t *testing.T) {
 // to look at everything; one that somebody has removed meanwhile is.
 func TestRevived(t *testing.T) {
 	netns.Inside(t, func(t *testing.T) {
-		k, err := openKernel()
+		k, err := kernel.Open()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		m, err := openMonitor(k.Port())
 		if err != nil {
 			t.Error(err)
 			return
@@ -221,17 +232,17 @@ func TestRevived(t *testing.T) {
 		dev := macvlan(t, k)
 		changed := func() (any bool) {
 			for {
-				if _, err := ipc.Wait([]unix.PollFd{{Fd: int32(k.monitorFD()), Events: unix.POLLIN}}, 100*time.Millisecond); err != nil {
+				if _, err := ipc.Wait([]unix.PollFd{{Fd: int32(m.fd), Events: unix.POLLIN}}, 100*time.Millisecond); err != nil {
 					t.Error(err)
 				}
-				some, err := k.changed()
+				some, err := m.changed()
 				if any = any || some; err != nil || !some {
 					return any
 				}
 			}
 		}
 		addrs := []vaddr{{Prefix: netip.MustParsePrefix("10.9.0.254/24"), NoPrefixRoute: true}, {Prefix: netip.MustParsePrefix("2001:db8::a/128"), NoPrefixRoute: true}}
-		if err := k.acquire(dev, true, addrs); err != nil || !changed() {
+		if err := k.Acquire(dev, true, addrs); err != nil || !changed() {
 			t.Errorf("taken without a report: %v", err)
 		}
 		lives := func(seconds string) {
@@ -243,15 +254,15 @@ func TestRevived(t *testing.T) {
 		}
 		for _, seconds := range []uint32{100, 200, 0} {
 			time.Sleep(20 * time.Millisecond) // the kernel's times are of 10 ms
-			if err := k.revive(dev, true, addrs, seconds); err != nil {
+			if err := k.Revive(dev, addrs, seconds); err != nil {
 				t.Error(err)
 			}
-			if k.marks && changed() {
+			if k.KeepsMarks() && changed() {
 				t.Errorf("put again for %d s: taken for another's change", seconds)
 			}
 			lives(map[uint32]string{100: "100sec", 200: "200sec", 0: "forever"}[seconds])
 		}
-		if err := errors.Join(netns.IP("addr del 10.9.0.254/24 dev standby10"), k.revive(dev, true, addrs, 100)); err != nil || !changed() {
+		if err := errors.Join(netns.IP("addr del 10.9.0.254/24 dev standby10"), k.Revive(dev, addrs, 100)); err != nil || !changed() {
 			t.Errorf("removed and put again without a report: %v", err)
 		}
 	})
@@ -260,18 +271,18 @@ func TestRevived(t *testing.T) {
 // TestRevivedRoute: the route to the prefix of an address lives as long.
 func TestRevivedRoute(t *testing.T) {
 	netns.Inside(t, func(t *testing.T) {
-		k, err := openKernel()
+		k, err := kernel.Open()
 		if err != nil {
 			t.Error(err)
 			return
 		}
 		dev := macvlan(t, k)
 		addrs := []vaddr{{Prefix: netip.MustParsePrefix("2001:db8:8::a/64")}}
-		if err := k.acquire(dev, true, addrs); err != nil {
+		if err := k.Acquire(dev, true, addrs); err != nil {
 			t.Error(err)
 		}
 		for _, seconds := range []uint32{100, 200, 0, 300} {
-			if err := k.revive(dev, true, addrs, seconds); err != nil {
+			if err := k.Revive(dev, addrs, seconds); err != nil {
 				t.Error(err)
 			}
 			out, err := exec.Command("ip", "-6", "route", "show", "2001:db8:8::/64").Output()
@@ -290,7 +301,7 @@ func TestRevivedRoute(t *testing.T) {
 // the MAC address of a macvlan that is up above it.
 func TestReceiver(t *testing.T) {
 	netns.Inside(t, func(t *testing.T) {
-		k, err := openKernel()
+		k, err := kernel.Open()
 		if err != nil {
 			t.Error(err)
 			return
@@ -302,7 +313,7 @@ func TestReceiver(t *testing.T) {
 		}
 		dev := macvlan(t, k)
 		eth0, peer := find(t, k, "eth0"), find(t, k, "peer")
-		if err := errors.Join(r.Join(eth0.Index), r.Join(eth0.Index), k.acquire(dev, true, twoAddresses)); err != nil {
+		if err := errors.Join(r.Join(eth0.Index), r.Join(eth0.Index), k.Acquire(dev, true, twoAddresses)); err != nil {
 			t.Error(err)
 		}
 		tx, err := frames.OpenSender(peer.Index, "peer")
@@ -360,14 +371,14 @@ func TestReceiver(t *testing.T) {
 // socket that gives the header back.
 func TestIPv6(t *testing.T) {
 	netns.Inside(t, func(t *testing.T) {
-		k, err := openKernel()
+		k, err := kernel.Open()
 		if err != nil {
 			t.Error(err)
 			return
 		}
 		mac := records.VirtualMAC(ipc.IPv6, 10)
 		eth0, peer := find(t, k, "eth0"), find(t, k, "peer")
-		dev, err := k.createMACVLAN(eth0.Index, "standby10", mac[:], "rvrrpd", deviceGroup|7)
+		dev, err := k.CreateMACVLAN(eth0.Index, "standby10", mac[:], "rvrrpd", deviceGroup|7)
 		if err != nil {
 			t.Error(err)
 			return
@@ -378,7 +389,7 @@ func TestIPv6(t *testing.T) {
 		}
 		virtual := []vaddr{{Prefix: netip.MustParsePrefix("fe80::5e00:20a/64")}, {Prefix: netip.MustParsePrefix("2001:db8::a/64"), NoPrefixRoute: true}}
 		for range 2 {
-			if err := k.acquire(dev, true, virtual); err != nil {
+			if err := k.Acquire(dev, true, virtual); err != nil {
 				t.Error(err)
 			}
 		}
@@ -448,7 +459,7 @@ func TestIPv6(t *testing.T) {
 		if passed < 20 || passed > 400 {
 			t.Errorf("%d of 1600 foreign packets passed the filter, about 100 should", passed)
 		}
-		if err := errors.Join(k.release(dev, true, virtual), k.deleteLink(dev)); err != nil {
+		if err := errors.Join(k.Release(dev, true, virtual), k.DeleteLink(dev)); err != nil {
 			t.Error(err)
 		}
 	})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
+	"github.com/rvrrpd/rvrrpd/parent/kernel"
 	"github.com/rvrrpd/rvrrpd/parent/nft"
 	"github.com/rvrrpd/rvrrpd/records"
 )
@@ -148,14 +149,14 @@ func (d *daemon) leased() (all map[string]nft.Lasting, alive []nft.Renewed) {
 
 // renewsSince is the first kernel in which an element that is added again
 // lives longer.
-var renewsSince = version{6, 12}
+var renewsSince = kernel.Version{Major: 6, Minor: 12}
 
 // leaseAs has addresses silenced in the way that is configured from now on,
 // also those that are held. A way that cannot be had changes nothing.
 func (d *daemon) leaseAs(lease string) (err error) {
 	d.silences, d.renewing = lease == "auto" || lease == "nftables", d.renewing[:0]
 	if d.silences && d.leases == nil {
-		d.leases, err = nft.OpenLeases(running().before(renewsSince))
+		d.leases, err = nft.OpenLeases(kernel.Running().Before(renewsSince))
 	}
 	if d.leases != nil {
 		err = d.leases.Apply(d.leased())
@@ -261,7 +262,7 @@ func (d *daemon) lower() {
 		if s.lowering = false; s.held || !s.own || s.index == 0 {
 			continue
 		}
-		if err := d.kernel.release(s.index, true, nil); err != nil {
+		if err := d.kernel.Release(s.index, true, nil); err != nil {
 			d.log.Error("release failed", "vr", s.name, "error", err)
 		}
 		d.unmute(s)
@@ -272,7 +273,7 @@ func (d *daemon) lower() {
 // to the virtual MAC is another's to forward (RFC 9568 §6.4.2 (335)).
 func (d *daemon) mute(s *slot) {
 	if !s.muted && !s.held && s.own && s.index != 0 && d.links[s.link].family == ipc.IPv6 {
-		s.muted = writeSysctl("ipv6", s.device, "disable_ipv6", "1") == nil
+		s.muted = kernel.WriteSetting("ipv6", s.device, "disable_ipv6", "1") == nil
 	}
 }
 
@@ -282,7 +283,7 @@ func (d *daemon) unmute(s *slot) {
 		return
 	}
 	s.muted = false
-	if err := writeSysctl("ipv6", s.device, "disable_ipv6", "0"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := kernel.WriteSetting("ipv6", s.device, "disable_ipv6", "0"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		d.log.Error("device without IPv6", "vr", s.name, "error", err)
 	}
 }
@@ -341,7 +342,7 @@ func (d *daemon) undo() error {
 		}
 	}
 	if d.kernel != nil && (len(d.doomed) > 0 || slices.ContainsFunc(d.slots, func(s *slot) bool { return s != nil && s.own && s.index != 0 })) {
-		errs = append(errs, d.kernel.deleteGroup(d.group))
+		errs = append(errs, d.kernel.DeleteGroup(d.group))
 		for _, s := range d.slots {
 			if s != nil && s.own {
 				s.index, s.own, s.held, s.placed = 0, false, false, nil

@@ -91,6 +91,12 @@ func (d *daemon) reviveSoon(s *slot) {
 	}
 }
 
+// reput puts addresses of a slot again, for their lifetime to begin anew.
+func (d *daemon) reput(s *slot, addrs []vaddr, life uint32) error {
+	d.monitor.theirs.armed = d.monitor.theirs.armed || !s.own
+	return d.kernel.Revive(s.index, addrs, life)
+}
+
 // reviveMore puts addresses again, as far as there is time in this turn.
 func (d *daemon) reviveMore() {
 	for begin := ipc.Monotonic(); len(d.reviving) > 0 && ipc.Monotonic()-begin < reviveTime; {
@@ -103,7 +109,7 @@ func (d *daemon) reviveMore() {
 		}
 		addrs := s.placed[r.from:min(r.from+reviveChunk, len(s.placed))]
 		r.from += len(addrs)
-		if err := d.kernel.revive(s.index, s.own, addrs, d.life(s)); err != nil {
+		if err := d.reput(s, addrs, d.life(s)); err != nil {
 			s.aged = 0 // with the next advertisement
 			d.log.Error("lease not renewed in the kernel", "vr", s.name, "error", err)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
 	"github.com/rvrrpd/rvrrpd/parent/frames"
+	"github.com/rvrrpd/rvrrpd/parent/kernel"
 	"github.com/rvrrpd/rvrrpd/parent/nft"
 	"github.com/rvrrpd/rvrrpd/records"
 )
@@ -166,7 +167,7 @@ func (d *daemon) enforce() error {
 	all, alive := d.leased()
 	var err error
 	if d.leases == nil && len(all) > 0 {
-		d.leases, err = nft.OpenLeases(running().before(renewsSince))
+		d.leases, err = nft.OpenLeases(kernel.Running().Before(renewsSince))
 	}
 	if d.leases != nil {
 		err = d.leases.Apply(all, alive)

@@ -28,7 +28,7 @@ const (
 func (d *daemon) look(s *slot, l *link, peer netip.Addr) ipc.Code {
 	if l.tapUntil == 0 {
 		var err error
-		if l.tap, err = d.kernel.tap(l.index, l.family); err != nil {
+		if l.tap, err = d.tap(l.index, l.family); err != nil {
 			d.log.Debug("link not watched", "link", l.linkName, "error", err)
 			return ipc.CodeKernel
 		}

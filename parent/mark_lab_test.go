@@ -10,36 +10,15 @@ import (
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
 	"github.com/rvrrpd/rvrrpd/lab/netns"
+	"github.com/rvrrpd/rvrrpd/parent/kernel"
 )
-
-// TestKnows: this kernel knows our mark, and no attribute that nobody has
-// thought of yet; asking changes nothing.
-func TestKnows(t *testing.T) {
-	netns.Inside(t, func(t *testing.T) {
-		k, err := openKernel()
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		before, err := facts.Addresses()
-		if err != nil {
-			t.Error(err)
-		}
-		if !k.marks || !k.knows(facts.IFAProto) || k.knows(100) {
-			t.Errorf("keeps marks: %v; knows IFA_PROTO: %v, another: %v", k.marks, k.knows(facts.IFAProto), k.knows(100))
-		}
-		if after, err := facts.Addresses(); err != nil || !slices.Equal(before, after) {
-			t.Errorf("%v, before %v: %v", after, before, err)
-		}
-	})
-}
 
 // TestWhoseAddress: on an interface that is not our own device an address that
 // somebody else has put there first stays theirs, and one of ours that they
 // take over becomes theirs.
 func TestWhoseAddress(t *testing.T) {
 	netns.Inside(t, func(t *testing.T) {
-		k, err := openKernel()
+		k, err := kernel.Open()
 		if err != nil {
 			t.Error(err)
 			return
@@ -58,7 +37,7 @@ func TestWhoseAddress(t *testing.T) {
 				t.Error(err)
 			}
 			// Its report has not been read when we put ours there.
-			if err := k.acquire(eth0, false, []vaddr{{Prefix: theirs}, {Prefix: common}}); err != nil {
+			if err := k.Acquire(eth0, false, []vaddr{{Prefix: theirs}, {Prefix: common}}); err != nil {
 				t.Error(err)
 			}
 			look := func() {

@@ -13,35 +13,59 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// monitor hears what the kernel reports.
+type monitor struct {
+	fd  int
+	buf []byte
+	// destinations are those of our routes.
+	destinations map[netip.Prefix]bool
+	theirs       theirs
+}
+
+// openMonitor opens the socket of reports. Port is that of our requests.
+func openMonitor(port uint32) (monitor, error) {
+	m := monitor{buf: make([]byte, 64<<10), theirs: theirs{port: port, changed: make(map[placed]addrMsg), lost: make(map[placed]addrMsg)}}
+	var err error
+	if m.fd, err = unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE); err == nil {
+		err = errors.Join(
+			unix.Bind(m.fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1<<(unix.RTNLGRP_LINK-1) | 1<<(unix.RTNLGRP_IPV4_IFADDR-1) | 1<<(unix.RTNLGRP_IPV6_IFADDR-1)}),
+			unix.SetsockoptInt(m.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 4<<20))
+	}
+	if err != nil {
+		return m, fmt.Errorf("netlink monitor: %w", err)
+	}
+	return m, nil
+}
+
 // watchRoutes has the monitor report changes of routes, too: of those with
 // these destinations, whoever made them.
-func (k *kernel) watchRoutes(routes []conf.Route) error {
+func (m *monitor) watchRoutes(routes []conf.Route) error {
 	option := unix.NETLINK_DROP_MEMBERSHIP
 	if len(routes) > 0 {
 		option = unix.NETLINK_ADD_MEMBERSHIP
 	}
-	k.destinations = make(map[netip.Prefix]bool)
+	m.destinations = make(map[netip.Prefix]bool)
 	for _, r := range routes {
-		k.destinations[r.Prefix] = true
+		m.destinations[r.Prefix] = true
 	}
-	return errors.Join(unix.SetsockoptInt(k.monitor, unix.SOL_NETLINK, option, unix.RTNLGRP_IPV4_ROUTE),
-		unix.SetsockoptInt(k.monitor, unix.SOL_NETLINK, option, unix.RTNLGRP_IPV6_ROUTE))
+	return errors.Join(unix.SetsockoptInt(m.fd, unix.SOL_NETLINK, option, unix.RTNLGRP_IPV4_ROUTE),
+		unix.SetsockoptInt(m.fd, unix.SOL_NETLINK, option, unix.RTNLGRP_IPV6_ROUTE))
 }
 
 // read follows the reports in a datagram, and says whether they have anything
 // for us: of routes, those to destinations of ours, and of addresses all but
 // that one of ours was put again.
-func (k *kernel) read(b []byte) bool {
+func (m *monitor) read(b []byte) bool {
 	reports, err := syscall.ParseNetlinkMessage(b)
-	k.theirs.follow(reports)
-	return err != nil || slices.ContainsFunc(reports, func(m syscall.NetlinkMessage) bool {
-		switch m.Header.Type {
+	m.theirs.follow(reports)
+	return err != nil || slices.ContainsFunc(reports, func(r syscall.NetlinkMessage) bool {
+		switch r.Header.Type {
 		case unix.RTM_NEWADDR:
-			a, err := facts.ParseAddress(m.Data)
+			a, err := facts.ParseAddress(r.Data)
 			return err != nil || a.Proto != facts.Protocol || !a.Again
 		case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
-			to, ok := destination(m.Data)
-			return !ok || k.destinations[to]
+			to, ok := destination(r.Data)
+			return !ok || m.destinations[to]
 		}
 		return true
 	})
@@ -68,10 +92,10 @@ func destination(m []byte) (to netip.Prefix, ok bool) {
 
 // changed empties the monitor and says whether the kernel reported anything;
 // reports that were lost for want of room count too.
-func (k *kernel) changed() (bool, error) {
+func (m *monitor) changed() (bool, error) {
 	any := false
 	for {
-		n, from, err := unix.Recvfrom(k.monitor, k.buf, 0)
+		n, from, err := unix.Recvfrom(m.fd, m.buf, 0)
 		switch {
 		case err == unix.EAGAIN:
 			return any, nil
@@ -82,7 +106,7 @@ func (k *kernel) changed() (bool, error) {
 			return any, err
 		default:
 			sa, ok := from.(*unix.SockaddrNetlink)
-			any = ok && sa.Pid == 0 && k.read(k.buf[:n]) || any
+			any = ok && sa.Pid == 0 && m.read(m.buf[:n]) || any
 		}
 	}
 }
@@ -91,12 +115,12 @@ func (k *kernel) changed() (bool, error) {
 func (d *daemon) watch(reported bool) error {
 	changed := d.resyncAgain > 0 && d.now >= d.resyncAgain
 	if reported {
-		d.kernel.theirs.armed = d.kernel.theirs.armed || d.old != nil
-		heard, err := d.kernel.changed()
+		d.monitor.theirs.armed = d.monitor.theirs.armed || d.old != nil
+		heard, err := d.monitor.changed()
 		if err != nil {
 			return fmt.Errorf("interfaces: %w", err)
 		}
-		d.giveBack(d.kernel.theirs.take(d.old != nil), nil)
+		d.giveBack(d.monitor.theirs.take(d.old != nil), nil)
 		changed = changed || heard
 	}
 	for _, l := range d.links {

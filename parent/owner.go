@@ -45,7 +45,7 @@ func (d *daemon) clear(l *link) error {
 	l.clearNext = d.now + leftAgain
 	l.lookAt(l.clearNext)
 	d.log.Warn("removing virtual addresses that were left on the interface", "link", l.linkName, "addresses", l.left)
-	err := d.kernel.withdraw(l.index, l.left)
+	err := d.withdraw(l.index, l.left)
 	d.giveBack(d.collect(), func(p placed) bool { return p.index == l.index && slices.Contains(l.left, vaddr{Prefix: p.prefix}) })
 	return err
 }

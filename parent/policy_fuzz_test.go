@@ -67,6 +67,7 @@ func besieged(t *testing.T) (d *daemon, other *ipc.Conn, e *edge) {
 	if d.kernel, e, err = newEdge(); err != nil {
 		t.Fatal(err)
 	}
+	d.monitor.fd, d.tap = -1, func(int, ipc.Family) (int, error) { return -1, nil }
 	for i, l := range d.links {
 		l.index = linkIndex + i
 	}

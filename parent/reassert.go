@@ -8,6 +8,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
+	"github.com/rvrrpd/rvrrpd/parent/kernel"
 	"golang.org/x/sys/unix"
 )
 
@@ -42,13 +43,13 @@ func (d *daemon) reassert(infos []facts.Link, addrs []facts.Address) {
 				continue
 			}
 		case s.own && !bytes.Equal(device.MAC, s.mac[:]):
-			if err = setMAC(s.index, s.mac[:]); err == nil && s.held {
+			if err = kernel.SetMAC(s.index, s.mac[:]); err == nil && s.held {
 				err = d.put(s, s.placed)
 			}
 		case s.held && there && (missing > 0 || s.own && !device.AdminUp):
 			err = d.mend(s)
 		case !s.held && s.own && !s.lowering && device.AdminUp:
-			if err = d.kernel.release(s.index, true, nil); err == nil {
+			if err = d.kernel.Release(s.index, true, nil); err == nil {
 				if s.reasserted++; s.repairs.take(d.now) {
 					d.log.Warn("device set down again", "vr", s.name, "device", device.Name, "times", s.reasserted)
 				}
@@ -70,9 +71,7 @@ func (d *daemon) reassert(infos []facts.Link, addrs []facts.Address) {
 			d.moved(s, 1)
 		}
 	}
-	if d.kernel != nil {
-		d.kernel.theirs.along = nil
-	}
+	d.monitor.theirs.along = nil
 }
 
 // tellRepair tells of what was put back, and that it was somebody else who had
@@ -98,7 +97,7 @@ func (d *daemon) unbidden(s *slot, present map[on]bool) string {
 		case present[on{s.index, a.Prefix.Addr()}]:
 		case s.outlived:
 			return "no advertisement has prolonged their lifetime"
-		case slices.Contains(d.kernel.theirs.along, placed{s.index, a.Prefix}):
+		case slices.Contains(d.monitor.theirs.along, placed{s.index, a.Prefix}):
 			return "they went with another address of their subnet that we gave back"
 		}
 	}
@@ -120,7 +119,7 @@ func (d *daemon) deprecate(l *link) error {
 		if slices.Equal(placed, s.placed) {
 			continue
 		}
-		err := d.kernel.revive(s.index, false, placed, d.life(s))
+		err := d.reput(s, placed, d.life(s))
 		if err == nil {
 			s.placed = placed
 		}

@@ -27,7 +27,7 @@ func TestUnbidden(t *testing.T) {
 		{"with another", false, false, []placed{{3, a}}, "another address of their subnet"},
 		{"another went so", false, false, []placed{{4, a}}, ""},
 	} {
-		d := &daemon{kernel: &kernel{theirs: theirs{along: tt.along}}}
+		d := &daemon{monitor: monitor{theirs: theirs{along: tt.along}}}
 		s := &slot{grant: grant{interval: time.Second}, index: 3, held: true, placed: []vaddr{{Prefix: a}}, outlived: tt.outlived}
 		got := d.unbidden(s, map[on]bool{{3, a.Addr()}: tt.present})
 		if (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
@@ -41,7 +41,7 @@ func TestUnbidden(t *testing.T) {
 func TestRepairRate(t *testing.T) {
 	t.Parallel()
 	var said bytes.Buffer
-	d := &daemon{log: slog.New(slog.NewTextHandler(&said, nil)), kernel: &kernel{}}
+	d := &daemon{log: slog.New(slog.NewTextHandler(&said, nil))}
 	s := &slot{grant: grant{repairs: repairRate}}
 	for i := range 301 {
 		d.now = int64(i) * int64(100*time.Millisecond)

@@ -298,10 +298,7 @@ func (d *daemon) slotOf(h ipc.Header) *slot {
 // successor is the slot itself, or the one that a reload has put in its place;
 // nil if there is none.
 func (d *daemon) successor(s *slot) *slot {
-	if d.old != nil && int(s.slot) < len(d.old) && d.old[s.slot] == s {
-		return s
-	}
-	if int(s.slot) >= len(d.slots) || d.slots[s.slot] == s {
+	if slices.Contains(d.old, s) || int(s.slot) >= len(d.slots) || d.slots[s.slot] == s {
 		return s
 	}
 	next := d.slots[s.slot]

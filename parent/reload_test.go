@@ -11,6 +11,7 @@ import (
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
+	"github.com/rvrrpd/rvrrpd/parent/kernel"
 )
 
 // TestPrepareUnlocks: a reload that fails after it has locked new interfaces
@@ -20,7 +21,7 @@ func TestPrepareUnlocks(t *testing.T) {
 	runDir = t.TempDir()
 	defer func() { runDir = was }()
 	d := fuzzed()
-	d.kernel, d.locks = &kernel{marks: true}, map[string]*os.File{}
+	d.kernel, d.marks, d.locks = kernel.Over(-1), true, map[string]*os.File{}
 	d.stateDir, d.stateLocks = t.TempDir(), map[string]*os.File{}
 	for _, s := range d.slots {
 		d.links[s.link].slots = append(d.links[s.link].slots, s)

@@ -3,81 +3,39 @@ package parent
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
 
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
-	"github.com/rvrrpd/rvrrpd/keeper/facts"
-	"github.com/vishvananda/netlink"
+	"github.com/rvrrpd/rvrrpd/parent/kernel"
 	"golang.org/x/sys/unix"
 )
 
 // routesRetry is the time between two attempts to install routes, ns.
 const routesRetry = attachRetry
 
-// routeRequest is a route as the library has it, with our mark. A link-local
-// next hop is on the interface of the first virtual router that is Active in
-// IPv6.
-func (d *daemon) routeRequest(r conf.Route) *netlink.Route {
-	route := &netlink.Route{
-		Dst: &net.IPNet{IP: r.Prefix.Addr().AsSlice(), Mask: net.CIDRMask(r.Prefix.Bits(), r.Prefix.Addr().BitLen())},
-		Gw:  r.NextHop.AsSlice(), Priority: r.Metric, MTU: r.MTU, Protocol: facts.Protocol,
-	}
+// routeOf is a route as the kernel has it. A link-local next hop is on the interface of
+// the first virtual router that is Active in IPv6.
+func (d *daemon) routeOf(r conf.Route) kernel.Route {
+	route := wantedRoute(r)
 	for _, s := range d.generations() {
 		if s.held && s.family == ipc.IPv6 && r.NextHop.Is6() && r.NextHop.IsLinkLocalUnicast() {
-			route.LinkIndex = d.links[s.link].index
+			route.Link = d.links[s.link].index
 			break
 		}
 	}
 	return route
 }
 
-// ownRoutes lists the routes with our mark.
-func (k *kernel) ownRoutes() (out []netlink.Route, err error) {
-	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
-		for range facts.DumpTries {
-			var list []netlink.Route
-			list, err = netlink.RouteListFiltered(family, &netlink.Route{Protocol: facts.Protocol}, netlink.RT_FILTER_PROTOCOL)
-			if !errors.Is(err, netlink.ErrDumpInterrupted) {
-				out = append(out, list...)
-				break
-			}
-		}
-		if err != nil {
-			return nil, fmt.Errorf("routes: %w", err)
-		}
-	}
-	return out, nil
+func wantedRoute(r conf.Route) kernel.Route {
+	return kernel.Route{To: r.Prefix, Via: r.NextHop, Metric: r.Metric, MTU: r.MTU}.Default()
 }
 
 // configured says whether a route of the kernel's is one of the configuration:
 // another daemon in the same namespace marks its own with the same protocol.
-func (d *daemon) configured(r netlink.Route) bool {
-	return slices.ContainsFunc(d.routes, func(c conf.Route) bool { return sameRoute(r, c) })
-}
-
-// defaultMetric6 is what the kernel makes of no metric in IPv6.
-const defaultMetric6 = 1024
-
-// sameRoute says whether a route of the kernel's is the one of the
-// configuration, though its MTU may have been changed.
-func sameRoute(r netlink.Route, c conf.Route) bool {
-	gw, _ := netip.AddrFromSlice(r.Gw)
-	metric := c.Metric
-	if metric == 0 && c.Prefix.Addr().Is6() {
-		metric = defaultMetric6
-	}
-	if gw.Unmap() != c.NextHop || r.Priority != metric {
-		return false
-	}
-	if r.Dst == nil { // the default route
-		return c.Prefix.Bits() == 0
-	}
-	dst, _ := netip.AddrFromSlice(r.Dst.IP)
-	bits, _ := r.Dst.Mask.Size()
-	return netip.PrefixFrom(dst.Unmap(), bits) == c.Prefix
+func (d *daemon) configured(r kernel.Route) bool {
+	return slices.ContainsFunc(d.routes, func(c conf.Route) bool { return r.Same(wantedRoute(c)) })
 }
 
 // routeState is what has become of a static route.
@@ -129,12 +87,12 @@ func (d *daemon) setRoutes(routes []conf.Route) {
 	if slices.Equal(routes, d.routes) {
 		return
 	}
-	there, err := d.kernel.ownRoutes()
+	there, err := kernel.Routes()
 	errs := []error{err}
 	for _, r := range there {
-		stays := slices.ContainsFunc(routes, func(c conf.Route) bool { return sameRoute(r, c) })
+		stays := slices.ContainsFunc(routes, func(c conf.Route) bool { return r.Same(wantedRoute(c)) })
 		if d.routed && d.configured(r) && !stays {
-			errs = append(errs, deleteRoute(r))
+			errs = append(errs, kernel.DeleteRoute(r))
 		}
 	}
 	states := make(map[conf.Route]*routeState)
@@ -143,7 +101,7 @@ func (d *daemon) setRoutes(routes []conf.Route) {
 			states[c] = &routeState{}
 		}
 	}
-	errs = append(errs, d.kernel.watchRoutes(routes))
+	errs = append(errs, d.monitor.watchRoutes(routes))
 	if d.routes, d.routeStates = routes, states; d.routed {
 		d.routesAgain = d.now // for what is new
 	}
@@ -155,7 +113,7 @@ func (d *daemon) setRoutes(routes []conf.Route) {
 // addRoutes installs what is not there. If one that was cannot be put back, the
 // virtual routers hand over: what hosts send to them would go nowhere.
 func (d *daemon) addRoutes() {
-	there, err := d.kernel.ownRoutes()
+	there, err := kernel.Routes()
 	if err != nil {
 		d.routesFailed(err)
 		return
@@ -192,18 +150,18 @@ func (d *daemon) addRoutes() {
 }
 
 // install installs a route if it is not there as it should be.
-func (d *daemon) install(c conf.Route, there []netlink.Route) error {
+func (d *daemon) install(c conf.Route, there []kernel.Route) error {
 	state := d.routeStates[c]
-	if i := slices.IndexFunc(there, func(r netlink.Route) bool { return sameRoute(r, c) }); i >= 0 {
+	if i := slices.IndexFunc(there, func(r kernel.Route) bool { return r.Same(wantedRoute(c)) }); i >= 0 {
 		if there[i].MTU == c.MTU {
 			state.installed = true
 			return nil
 		}
-		if err := deleteRoute(there[i]); err != nil {
+		if err := kernel.DeleteRoute(there[i]); err != nil {
 			return err
 		}
 	}
-	if err := netlink.RouteAdd(d.routeRequest(c)); err != nil {
+	if err := kernel.AddRoute(d.routeOf(c)); err != nil {
 		return err
 	}
 	if state.installed {
@@ -262,22 +220,14 @@ func (d *daemon) reaches(hop netip.Addr) bool {
 			return true
 		}
 	}
-	found, err := netlink.RouteGet(hop.AsSlice())
-	return err == nil && len(found) > 0 && found[0].Gw == nil
-}
-
-func deleteRoute(r netlink.Route) error {
-	if err := netlink.RouteDel(&r); err != nil && !errors.Is(err, unix.ESRCH) {
-		return fmt.Errorf("remove route %v: %w", r.Dst, err)
-	}
-	return nil
+	return kernel.OnLink(hop)
 }
 
 // sweepRoutes removes routes that a dead daemon has left. A route does not
 // say which interface its daemon had the lock of: where another one lives only
 // those go that are of our configuration, and not on an interface of its.
 func (d *daemon) sweepRoutes(orphan func(index int) bool) error {
-	there, err := d.kernel.ownRoutes()
+	there, err := kernel.Routes()
 	errs := []error{err}
 	alone := d.alone()
 	heirs := slices.ContainsFunc(d.slots, func(s *slot) bool { return s != nil && s.inherited && s.held })
@@ -286,9 +236,9 @@ func (d *daemon) sweepRoutes(orphan func(index int) bool) error {
 		if ours && heirs {
 			continue // it stays as long as a virtual router is Active
 		}
-		if alone || ours && orphan(r.LinkIndex) {
-			d.log.Warn("sweeping a route left behind", "route", r.Dst)
-			errs = append(errs, deleteRoute(r))
+		if alone || ours && orphan(r.Link) {
+			d.log.Warn("sweeping a route left behind", "route", r.To)
+			errs = append(errs, kernel.DeleteRoute(r))
 		}
 	}
 	return errors.Join(errs...)
@@ -296,11 +246,11 @@ func (d *daemon) sweepRoutes(orphan func(index int) bool) error {
 
 // deleteRoutes deletes the routes that are ours.
 func (d *daemon) deleteRoutes() error {
-	there, err := d.kernel.ownRoutes()
+	there, err := kernel.Routes()
 	errs := []error{err}
 	for _, r := range there {
 		if d.configured(r) {
-			errs = append(errs, deleteRoute(r))
+			errs = append(errs, kernel.DeleteRoute(r))
 		}
 	}
 	return errors.Join(errs...)

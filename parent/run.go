@@ -16,6 +16,7 @@ import (
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
 	"github.com/rvrrpd/rvrrpd/parent/frames"
+	"github.com/rvrrpd/rvrrpd/parent/kernel"
 	"github.com/rvrrpd/rvrrpd/parent/nft"
 	"github.com/rvrrpd/rvrrpd/vault"
 	"github.com/rvrrpd/rvrrpd/walls"
@@ -56,7 +57,10 @@ type daemon struct {
 	hosts         map[netip.Addr]bool    // addresses that this host has itself, when all were looked at
 	byIndex       map[arrival]ipc.Link
 	locks         map[string]*os.File // by interface
-	kernel        *kernel
+	kernel        *kernel.Kernel
+	monitor       monitor
+	marks         bool // the kernel remembers whose an address is
+	tap           func(index int, family ipc.Family) (int, error)
 	tables        nft.Tables
 	leases        *nft.Leases // nil without
 	silences      bool        // they silence addresses
@@ -259,7 +263,7 @@ func (d *daemon) wait(signals int) (ready [fdCount]bool, err error) {
 		fds[i] = unix.PollFd{Fd: -1, Events: unix.POLLIN}
 	}
 	fds[fdSignals].Fd = int32(signals)
-	fds[fdMonitor].Fd = int32(d.kernel.monitorFD())
+	fds[fdMonitor].Fd = int32(d.monitor.fd)
 	for family, r := range d.recv {
 		if d.waiting {
 			break

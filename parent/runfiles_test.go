@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
+	"github.com/rvrrpd/rvrrpd/parent/kernel"
 	"golang.org/x/sys/unix"
 )
 
@@ -145,7 +146,7 @@ func FuzzInherit(f *testing.F) {
 		if json.NewDecoder(bytes.NewReader(text)).Decode(&h) != nil {
 			return
 		}
-		d := fuzzed()
+		d, k := fuzzed(), kernel.Over(-1)
 		for i := range h.Slots {
 			one := &h.Slots[i]
 			s := d.named(one.Name)
@@ -161,7 +162,7 @@ func FuzzInherit(f *testing.F) {
 			s.confirms(one, facts.Link{Index: one.Index, Name: one.Device, Kind: "macvlan", MAC: s.mac[:]}, facts.Link{Index: 1, Name: "eth0"}, 1)
 			d.resume(s, one, facts.Link{})
 			for _, a := range s.placed {
-				addrRequest(unix.RTM_DELADDR, 0, s.index, a).Serialize()
+				_ = k.Release(s.index, false, []vaddr{a})
 			}
 			d.inheritedOn(s.index, d.links[0].prefixes[0])
 		}

@@ -4,11 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/parent/kernel"
 )
 
 // setting is a sysctl of an interface: its value before, the one that we set,
@@ -109,9 +112,9 @@ func remembered(of []setting, iface, name, old string) []setting {
 func restoreSettings(saved []setting) error {
 	var errs []error
 	for _, s := range saved {
-		now, err := readSysctl(s.family, s.iface, s.name)
+		now, err := kernel.ReadSetting(s.family, s.iface, s.name)
 		if err == nil && now == s.set {
-			err = writeSysctl(s.family, s.iface, s.name, s.old)
+			err = kernel.WriteSetting(s.family, s.iface, s.name, s.old)
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) { // gone with the interface, or its name
 			errs = append(errs, fmt.Errorf("%s: restore %s: %w", s.iface, s.name, err))
@@ -124,7 +127,7 @@ func restoreSettings(saved []setting) error {
 // there is not, the interface or a whole family, does not differ.
 func differing(iface string, want []setting) (out []setting, err error) {
 	for _, s := range want {
-		old, err := readSysctl(s.family, iface, s.name)
+		old, err := kernel.ReadSetting(s.family, iface, s.name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -148,7 +151,7 @@ func (s setting) command() string {
 // inForce says whether the value for all interfaces does what we want of one:
 // of these the kernel takes the greater.
 func (s setting) inForce() bool {
-	all, err := readSysctl(s.family, "all", s.name)
+	all, err := kernel.ReadSetting(s.family, "all", s.name)
 	return err == nil && all == s.set && s.family == "ipv4" && slices.Contains([]string{"arp_ignore", "arp_announce", "rp_filter", "accept_local"}, s.name)
 }
 
@@ -157,7 +160,7 @@ func (s setting) inForce() bool {
 // for the first one.
 func (d *daemon) set(differ []setting, device bool) []setting {
 	return slices.DeleteFunc(differ, func(s setting) bool {
-		err := writeSysctl(s.family, s.iface, s.name, s.set)
+		err := kernel.WriteSetting(s.family, s.iface, s.name, s.set)
 		if err == nil || errors.Is(err, fs.ErrNotExist) || s.inForce() {
 			return err != nil
 		}
@@ -178,7 +181,7 @@ func (s *slot) settings(l *link) []setting {
 	if l.family == ipc.IPv6 {
 		return deviceSettings6
 	}
-	forwarding, err := readSysctl("ipv4", l.name, "forwarding")
+	forwarding, err := kernel.ReadSetting("ipv4", l.name, "forwarding")
 	if err != nil {
 		return deviceSettings
 	}
@@ -197,7 +200,7 @@ func (d *daemon) furnish(l *link, s *slot, name string) []setting {
 
 // correct puts back the settings of the slot's device, whatever its name is now.
 func (d *daemon) correct(s *slot) {
-	if name := d.kernel.nameOf(s.index); name != "" {
+	if name := d.kernel.NameOf(s.index); name != "" {
 		d.putBack(s.name, d.furnish(d.links[s.link], s, name))
 	}
 }
@@ -321,16 +324,56 @@ const renames = 5
 // the name that it has at the moment.
 func (d *daemon) undoSettings(index int, saved []setting) (err error) {
 	for range renames {
-		name := d.kernel.nameOf(index)
+		name := d.kernel.NameOf(index)
 		for i := range saved {
 			saved[i].iface = name
 		}
 		if name == "" {
 			return nil // gone, and they with it
 		}
-		if err = restoreSettings(saved); err == nil && d.kernel.nameOf(index) == name {
+		if err = restoreSettings(saved); err == nil && d.kernel.NameOf(index) == name {
 			return nil
 		}
 	}
 	return err
+}
+
+// conflict is a setting of the whole system that is in our way and not ours
+// to change: others may rely on it.
+type conflict struct {
+	family  ipc.Family
+	path    string // below /proc/sys
+	bad     string // its values that are in the way, with spaces
+	command string
+	why     string
+}
+
+var conflicts = []conflict{
+	{ipc.IPv4, "net/ipv4/ip_forward", "0", "sysctl -w net.ipv4.ip_forward=1", "what hosts send to the virtual router is not forwarded"},
+	{ipc.IPv4, "net/ipv4/conf/all/arp_ignore", "2 3 8", "sysctl -w net.ipv4.conf.all.arp_ignore=1", "the virtual addresses may not answer ARP"},
+	{ipc.IPv4, "net/ipv4/conf/all/arp_filter", "1", "sysctl -w net.ipv4.conf.all.arp_filter=0", "the virtual addresses may not answer ARP"},
+	{ipc.IPv6, "net/ipv6/conf/all/forwarding", "0", "sysctl -w net.ipv6.conf.all.forwarding=1", "what hosts send to the virtual router is not forwarded"},
+}
+
+// conflictsIn lists the conflicts of a family that a system has.
+func conflictsIn(root string, family ipc.Family) (out []conflict) {
+	for _, c := range conflicts {
+		value, err := os.ReadFile(filepath.Join(root, c.path))
+		if err == nil && c.family == family && strings.Contains(" "+c.bad+" ", " "+strings.TrimSpace(string(value))+" ") {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// tellConflicts says once for each family what is in the way, with the
+// command that puts it right.
+func (d *daemon) tellConflicts(family ipc.Family) {
+	if d.conflictsTold[family] {
+		return
+	}
+	d.conflictsTold[family] = true
+	for _, c := range conflictsIn("/proc/sys", family) {
+		d.log.Warn("system setting in the way", "setting", strings.ReplaceAll(c.path, "/", "."), "hint", c.why, "command", c.command)
+	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/lab/netns"
+	"github.com/rvrrpd/rvrrpd/parent/kernel"
 	"github.com/rvrrpd/rvrrpd/records"
 	"golang.org/x/sys/unix"
 )
@@ -67,7 +68,7 @@ func solicits(t *testing.T, from, to *net.UDPAddr) (s solicitation) {
 // eth0 has, too.
 func active6(t *testing.T) {
 	t.Helper()
-	k, err := openKernel()
+	k, err := kernel.Open()
 	if err != nil {
 		t.Error(err)
 		return
@@ -78,7 +79,7 @@ func active6(t *testing.T) {
 	within(t, 5*time.Second, "-6 addr show dev eth0", "tentative", false) // or it asks for no neighbor
 	dev := macvlan6(t, k)
 	settings, err := differing("standby10", deviceSettings6)
-	if err := errors.Join(err, change(settings), k.acquire(dev, true, virtual6)); err != nil {
+	if err := errors.Join(err, change(settings), k.Acquire(dev, true, virtual6)); err != nil {
 		t.Error(err)
 	}
 	within(t, 2*time.Second, "link show dev standby10", "LOWER_UP", true)

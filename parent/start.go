@@ -5,11 +5,18 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/landlock-lsm/go-landlock/landlock"
+	llsyscall "github.com/landlock-lsm/go-landlock/landlock/syscall"
+	"golang.org/x/sys/unix"
+
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
+	"github.com/rvrrpd/rvrrpd/parent/frames"
+	"github.com/rvrrpd/rvrrpd/parent/kernel"
 	"github.com/rvrrpd/rvrrpd/parent/nft"
 	"github.com/rvrrpd/rvrrpd/vault"
+	"github.com/rvrrpd/rvrrpd/walls"
 )
 
 // deviceGroup marks our devices' group number; the low bits are the daemon's.
@@ -53,10 +60,13 @@ func (d *daemon) open(c *conf.Config) (err error) {
 	if _, err := d.lockLinks(next); err != nil {
 		return err
 	}
-	if d.kernel, err = openKernel(); err != nil {
+	if d.kernel, err = kernel.Open(); err != nil {
 		return err
 	}
-	d.dump = facts.All
+	if d.monitor, err = openMonitor(d.kernel.Port()); err != nil {
+		return err
+	}
+	d.marks, d.tap, d.dump = d.kernel.KeepsMarks(), frames.OpenTap, facts.All
 	if d.namespace, err = namespace(); err != nil {
 		return err
 	}
@@ -73,7 +83,7 @@ func (d *daemon) open(c *conf.Config) (err error) {
 	d.adopt(next)
 	d.recall(nil, known)
 	d.setRoutes(c.Routes)
-	d.leases, _ = nft.OpenLeases(running().before(renewsSince)) // to sweep; what is wrong with it is told below
+	d.leases, _ = nft.OpenLeases(kernel.Running().Before(renewsSince)) // to sweep; what is wrong with it is told below
 	if err := d.inherit(c); err != nil {
 		return fmt.Errorf("handover: %w", err)
 	}
@@ -101,4 +111,34 @@ func (d *daemon) open(c *conf.Config) (err error) {
 		}
 	}
 	return nil
+}
+
+// sysctls is the only part of /proc the parent writes to.
+const sysctls = "/proc/sys/net"
+
+// kept are the capabilities the parent works with: interfaces, addresses and
+// sockets. Everything else is given up.
+var kept = []uintptr{unix.CAP_NET_ADMIN, unix.CAP_NET_RAW}
+
+// restrict is the last step of the start: from here on the parent reaches the
+// files it will still need, by Landlock, and makes the system calls of
+// rules.Parent. A configuration that lies in another directory later, or names
+// keys there, needs a restart.
+func (d *daemon) restrict(o Options) error {
+	// The rule for the settings hangs on the directory as the kernel has it in
+	// memory now: an open descriptor keeps it there.
+	if _, err := unix.Open(sysctls, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
+		return fmt.Errorf("%s: %w", sysctls, err)
+	}
+	// So that a reload may begin to use it; without it a reload says so.
+	_ = os.MkdirAll(o.Config.StateDir, 0o700)
+	err := landlock.V11.BestEffort().Restrict(
+		landlock.RODirs(o.Config.Directories(o.File)...).IgnoreIfMissing(),
+		landlock.RWDirs(sysctls, runDir, o.Config.StateDir).IgnoreIfMissing(),
+		landlock.PathAccess(llsyscall.AccessFSWriteFile|llsyscall.AccessFSMakeReg, o.LogDirs...).IgnoreIfMissing(),
+		landlock.PathAccess(llsyscall.AccessFSRemoveFile, o.RemoveDirs...).IgnoreIfMissing())
+	if err != nil {
+		return fmt.Errorf("landlock: %w", err)
+	}
+	return walls.LoadFilter(syscallFilter)
 }

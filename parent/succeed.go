@@ -74,7 +74,7 @@ func (d *daemon) succeed(old []*slot) error {
 	for _, l := range d.links {
 		errs = append(errs, d.relax(l))
 	}
-	errs = append(errs, d.kernel.deleteLinks(devices, d.group|doomedGroup))
+	errs = append(errs, d.kernel.DeleteLinks(devices, d.group|doomedGroup))
 	for _, l := range d.links {
 		errs = append(errs, d.refit(l, moved))
 	}
@@ -102,7 +102,7 @@ func (d *daemon) deleteMore() {
 		return
 	}
 	n := min(len(d.doomed), doomedChunk)
-	if err := d.kernel.deleteLinks(d.doomed[:n], d.group|doomedGroup); err != nil {
+	if err := d.kernel.DeleteLinks(d.doomed[:n], d.group|doomedGroup); err != nil {
 		d.log.Error("release failed", "devices", n, "error", err)
 	}
 	d.doomed = d.doomed[n:]

@@ -45,7 +45,7 @@ func (d *daemon) sweep(certain ...string) error {
 	for _, a := range addrs {
 		if a.Proto == facts.Protocol && !a.Host && !d.inheritedOn(a.Index, a.Prefix) && orphan(a.Index) {
 			d.log.Warn("sweeping an address left behind", "address", a.Prefix, "link", names[a.Index])
-			errs = append(errs, d.kernel.withdraw(a.Index, []vaddr{{Prefix: a.Prefix}}))
+			errs = append(errs, d.withdraw(a.Index, []vaddr{{Prefix: a.Prefix}}))
 		}
 	}
 	d.giveBack(d.collect(), nil)
@@ -97,11 +97,11 @@ func (d *daemon) sweepDevices(infos []facts.Link, names map[int]string, swept fu
 	for group, devices := range orphans {
 		d.log.Warn("sweeping devices left behind", "count", len(devices), "first", devices[0].Name, "link", names[baseOf(devices[0], d.namespace)])
 		if group&^0xffffff == deviceGroup && !foreign[group] {
-			errs = append(errs, d.kernel.deleteGroup(group))
+			errs = append(errs, d.kernel.DeleteGroup(group))
 			continue
 		}
 		for _, i := range devices {
-			errs = append(errs, d.kernel.deleteLink(i.Index))
+			errs = append(errs, d.kernel.DeleteLink(i.Index))
 		}
 	}
 	return errors.Join(errs...)

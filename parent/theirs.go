@@ -7,7 +7,6 @@ import (
 	"syscall"
 
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -39,25 +38,14 @@ type (
 	addrMsg = []byte
 )
 
-// withdraw takes addresses off an interface that is not our own device, one by
-// one, so as to know which of them were there.
-func (k *kernel) withdraw(dev int, addrs []vaddr) error {
-	var errs []error
-	k.theirs.armed = true
-	for _, a := range addrs {
-		if a.Prefix.Addr().Is6() && !a.NoPrefixRoute {
-			// With an address that has a lifetime the kernel leaves the route to its
-			// prefix, for as long.
-			_ = k.exchange([]*nl.NetlinkRequest{addrRequest(unix.RTM_NEWADDR, unix.NLM_F_REPLACE, dev, a)})
-		}
-		err := k.exchange([]*nl.NetlinkRequest{addrRequest(unix.RTM_DELADDR, 0, dev, a)})
-		if err == nil {
-			k.theirs.removed = append(k.theirs.removed, placed{dev, a.Prefix})
-		} else if !slices.ContainsFunc(goneAlready, func(e unix.Errno) bool { return errors.Is(err, e) }) {
-			errs = append(errs, err)
-		}
+// withdraw takes addresses off an interface that is not our own device.
+func (d *daemon) withdraw(dev int, addrs []vaddr) error {
+	d.monitor.theirs.armed = true
+	removed, err := d.kernel.Withdraw(dev, addrs)
+	for _, p := range removed {
+		d.monitor.theirs.removed = append(d.monitor.theirs.removed, placed{dev, p})
 	}
-	return errors.Join(errs...)
+	return err
 }
 
 // follow reads reports. A takeover of a thousand addresses makes thousands.
@@ -118,10 +106,10 @@ func (t *theirs) take(reloading bool) map[placed]addrMsg {
 // collect reads what the kernel has reported, and returns what we have taken
 // from somebody.
 func (d *daemon) collect() map[placed]addrMsg {
-	if reported, err := d.kernel.changed(); reported || err != nil {
+	if reported, err := d.monitor.changed(); reported || err != nil {
 		d.resyncAgain = max(d.now, 1)
 	}
-	return d.kernel.theirs.take(d.old != nil)
+	return d.monitor.theirs.take(d.old != nil)
 }
 
 // giveBack gives it back, but for what they had put on a device of our own, and
@@ -131,7 +119,7 @@ func (d *daemon) giveBack(lost map[placed]addrMsg, meant func(placed) bool) {
 		if meant != nil && meant(key) || slices.ContainsFunc(d.generations(), func(s *slot) bool { return s.own && s.index == key.index }) {
 			continue
 		}
-		switch err := d.kernel.say(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, report); {
+		switch err := d.kernel.Say(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, report); {
 		case err == nil:
 			if d.returned++; d.returning.take(d.now) {
 				d.log.Warn("given back an address that is somebody else's", "address", key.prefix, "link", d.called[key.index], "times", d.returned)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
 	"github.com/rvrrpd/rvrrpd/lab/netns"
+	"github.com/rvrrpd/rvrrpd/parent/kernel"
 )
 
 // TestGivenBack: what somebody else has made theirs in the moment in which we
@@ -28,7 +29,7 @@ func TestGivenBack(t *testing.T) {
 		return func(*daemon, *slot) error { return netns.IP(command + " dev eth0") }
 	}
 	give := func(d *daemon, s *slot) error { return d.give(s) }
-	revive := func(d *daemon, s *slot) error { return d.kernel.revive(s.index, s.own, s.placed, 100) }
+	revive := func(d *daemon, s *slot) error { return d.reput(s, s.placed, 100) }
 	reloading := func(d *daemon, s *slot) error { // nobody looks at the interfaces
 		d.old = []*slot{s}
 		defer func() { d.old = nil }()
@@ -68,7 +69,7 @@ func TestGivenBack(t *testing.T) {
 	} {
 		t.Run(tt.name+" "+tt.ours, func(t *testing.T) {
 			netns.Inside(t, func(t *testing.T) {
-				k, err := openKernel()
+				k, err := kernel.Open()
 				if err != nil {
 					t.Error(err)
 					return
@@ -77,6 +78,10 @@ func TestGivenBack(t *testing.T) {
 				index := find(t, k, "eth0").Index
 				s := &slot{index: index, held: true, placed: []vaddr{{Prefix: netip.MustParsePrefix(tt.ours)}}}
 				d := &daemon{kernel: k, slots: []*slot{s}, links: []*link{{index: index}}, log: slog.New(slog.NewTextHandler(&said, nil))}
+				if d.monitor, err = openMonitor(k.Port()); err != nil {
+					t.Error(err)
+					return
+				}
 				theirs := func() []facts.Address {
 					all, err := facts.Addresses()
 					if err != nil {
@@ -85,22 +90,22 @@ func TestGivenBack(t *testing.T) {
 					return slices.DeleteFunc(all, func(a facts.Address) bool { return a.Index != index || a.Prefix.Addr().IsLinkLocalUnicast() })
 				}
 				before := theirs()
-				if err := k.acquire(index, false, s.placed); err != nil {
+				if err := k.Acquire(index, false, s.placed); err != nil {
 					t.Error(err)
 				}
-				if _, err := k.changed(); err != nil {
+				if _, err := d.monitor.changed(); err != nil {
 					t.Error(err)
 				}
-				d.giveBack(k.theirs.take(false), nil)
+				d.giveBack(d.monitor.theirs.take(false), nil)
 				for _, step := range tt.steps {
 					if err := step(d, s); err != nil {
 						t.Error(err)
 					}
 				}
-				if _, err := k.changed(); err != nil {
+				if _, err := d.monitor.changed(); err != nil {
 					t.Error(err)
 				}
-				d.giveBack(k.theirs.take(false), nil)
+				d.giveBack(d.monitor.theirs.take(false), nil)
 				if out, err := exec.Command("ip", "-6", "route", "show", "2001:db8:8::/64").Output(); err != nil || len(out) > 0 && tt.want == "" && !s.held {
 					t.Errorf("a route is left: %s, %v", out, err)
 				}

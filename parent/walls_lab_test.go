@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/parent/kernel"
 	"github.com/rvrrpd/rvrrpd/walls"
 	"github.com/rvrrpd/rvrrpd/walls/attempts"
 )
@@ -18,7 +19,7 @@ func TestMain(m *testing.M) { attempts.Main(m, behindWalls, parentAttempts) }
 // parentAttempts are those that the parent's own code makes.
 var parentAttempts = map[string]func(dir string) error{
 	"state":    func(dir string) error { return replaceFile(filepath.Join(dir, "state", "replay"), []byte("x")) },
-	"settings": func(string) error { return writeSysctl("ipv4", "lo", "arp_ignore", "0") },
+	"settings": func(string) error { return kernel.WriteSetting("ipv4", "lo", "arp_ignore", "0") },
 }
 
 func behindWalls(dir string) error {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/sniffing"
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
 	"github.com/rvrrpd/rvrrpd/records"
 	"github.com/rvrrpd/rvrrpd/vault"
@@ -133,8 +134,8 @@ func (j *judge) tell(send func(ipc.Slot, ipc.Message)) {
 }
 
 // linksOf are the links of an interface.
-func (j *judge) linksOf(name string) (ids ipc.Links, err error) {
-	ids = ipc.Links{ipc.NoLink, ipc.NoLink}
+func (j *judge) linksOf(name string) (ids sniffing.Links, err error) {
+	ids = sniffing.Links{sniffing.NoLink, sniffing.NoLink}
 	if j == nil {
 		return ids, nil
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/rvrrpd/rvrrpd/children"
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/sniffing"
 	"github.com/rvrrpd/rvrrpd/walls"
 	"golang.org/x/sys/unix"
 )
@@ -87,7 +88,7 @@ type frames interface {
 // record is a captured frame, and what is known of where it went.
 type record struct {
 	capture.Record
-	arrival ipc.Arrival
+	arrival sniffing.Arrival
 }
 
 // Run shows packets until their end, a signal, or Count. It must be called from the main
@@ -225,7 +226,7 @@ func (s *sniffer) introduce() error {
 	}
 	s.phase = ipc.PhaseConfigure
 	s.send(ipc.NoSlot, ipc.Hello{Build: ipc.Build()})
-	s.send(ipc.NoSlot, ipc.Sniff{JSON: s.JSON, Judge: s.judge != nil, Detail: uint8(s.Detail), VRID: uint8(s.VRID), Live: s.File == "", Own: s.Own, MACs: s.MACs})
+	s.send(ipc.NoSlot, sniffing.Sniff{JSON: s.JSON, Judge: s.judge != nil, Detail: uint8(s.Detail), VRID: uint8(s.VRID), Live: s.File == "", Own: s.Own, MACs: s.MACs})
 	s.judge.tell(s.send)
 	err = s.outgoing.Flush(s.child.Control.Send)
 	s.outgoing.Wipe()
@@ -276,7 +277,7 @@ func (s *sniffer) only(b []byte, t ipc.Type) (ipc.Message, error) {
 	if err := ipc.Check(h, len(payload), ipc.FromChild, ipc.LaneControl, s.phase); err != nil {
 		return nil, err
 	}
-	return ipc.Decode(h.Type, payload)
+	return sniffing.Decode(h.Type, payload)
 }
 
 // follow shows what comes.
@@ -318,7 +319,7 @@ func (s *sniffer) show(r record) error {
 	if err != nil {
 		return err
 	}
-	s.send(ipc.NoSlot, ipc.Capture{
+	s.send(ipc.NoSlot, sniffing.Capture{
 		Time: r.Time.UnixNano(), LinkType: r.LinkType, Length: r.Length, Arrival: r.arrival, Links: links, Interface: children.Plain(r.Interface, '?'), Frame: r.Frame[:min(len(r.Frame), ipc.MaxCapture)],
 	})
 	if err := s.outgoing.Flush(s.child.Control.Send); err != nil {
@@ -328,7 +329,7 @@ func (s *sniffer) show(r record) error {
 	if err != nil {
 		return err
 	}
-	text := m.(ipc.Shown).Text
+	text := m.(sniffing.Shown).Text
 	if len(text) == 0 {
 		return nil
 	}

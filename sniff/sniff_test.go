@@ -10,6 +10,7 @@ import (
 	"github.com/rvrrpd/rvrrpd/capture"
 	"github.com/rvrrpd/rvrrpd/children"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/sniffing"
 )
 
 // sniffed is a sniffer with a child that is this test.
@@ -36,7 +37,7 @@ func TestSniffHearsOnlyAnswers(t *testing.T) {
 		}
 		return b
 	}
-	h, shown := ipc.Header{Slot: ipc.NoSlot, Generation: 1}, ipc.Shown{Text: []byte("a packet\n")}
+	h, shown := ipc.Header{Slot: ipc.NoSlot, Generation: 1}, sniffing.Shown{Text: []byte("a packet\n")}
 	answer := message(h, shown)
 	for name, datagram := range map[string][]byte{
 		"hello":          message(h, ipc.Hello{Build: ipc.Build()}),
@@ -47,7 +48,7 @@ func TestSniffHearsOnlyAnswers(t *testing.T) {
 		"advertise":      message(ipc.Header{Generation: 1}, ipc.Advertise{Message: make([]byte, 20)}),
 		"announce":       message(ipc.Header{Generation: 1}, ipc.Announce{Count: 1}),
 		"look":           message(ipc.Header{Generation: 1}, ipc.Look{Peer: netip.MustParseAddr("10.9.0.77")}),
-		"of the parent":  message(h, ipc.Capture{Interface: "eth0"}),
+		"of the parent":  message(h, sniffing.Capture{Interface: "eth0"}),
 		"two":            bytes.Repeat(answer, 2),
 		"and another":    append(bytes.Clone(answer), message(h, ipc.Ping{})...),
 		"half":           answer[:len(answer)/2],
@@ -68,7 +69,7 @@ func TestSniffHearsOnlyAnswers(t *testing.T) {
 		})
 	}
 	s, other, out := sniffed(t)
-	if err := other.Send(message(h, ipc.Shown{Text: []byte("\x1b[2Ja packet\xff\n")})); err != nil {
+	if err := other.Send(message(h, sniffing.Shown{Text: []byte("\x1b[2Ja packet\xff\n")})); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.show(frame); err != nil || out.String() != "?[2Ja packet?\n" || strings.Contains(out.String(), "\x1b") {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/capture"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/sniffing"
 	"golang.org/x/sys/unix"
 )
 
@@ -166,11 +167,11 @@ func (l *live) Next() (r record, err error) {
 			l.tag(&r, m.Data)
 		}
 	}
-	r.arrival = ipc.ArrivalOurs
+	r.arrival = sniffing.ArrivalOurs
 	if a, is := from.(*unix.SockaddrLinklayer); is && a.Pkttype == unix.PACKET_OTHERHOST {
-		r.arrival = ipc.ArrivalOther
+		r.arrival = sniffing.ArrivalOther
 	} else if is && a.Pkttype == unix.PACKET_OUTGOING {
-		r.arrival = ipc.ArrivalSent
+		r.arrival = sniffing.ArrivalSent
 	}
 	return r, nil
 }

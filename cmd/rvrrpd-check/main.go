@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/conf/checked"
 	"github.com/rvrrpd/rvrrpd/conf/plan"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/vault"
@@ -56,7 +57,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "rvrrpd: rvrrpd-check is build %q, this is %q\n", ipc.Build(), *build)
 		return exitFailure
 	}
-	c := conf.Read(*file, conf.Format(*format), stderr)
+	c := checked.Read(*file, conf.Format(*format), stderr)
 	if *next == "" {
 		return check(c, stdout, stderr)
 	}
@@ -64,7 +65,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if *given {
 		otherwise = conf.Format(*format)
 	}
-	return printPlan(c, conf.Read(*next, conf.FormatOf(*next, otherwise), stderr), stdout)
+	return printPlan(c, checked.Read(*next, conf.FormatOf(*next, otherwise), stderr), stdout)
 }
 
 // check is --check: the canonical form, with what is granted as comments, so

@@ -22,6 +22,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/cmd/signals"
 	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/conf/checked"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/sniff"
 	"github.com/rvrrpd/rvrrpd/vault"
@@ -91,7 +92,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return failed(stderr, exitUsage, fmt.Errorf("%w; see rvrrpd -h", err))
 	}
 	if *file != "" {
-		if o.Config = conf.Read(*file, conf.Format(*format), stderr); o.Config == nil {
+		if o.Config = checked.Read(*file, conf.Format(*format), stderr); o.Config == nil {
 			return exitConfig
 		}
 	}

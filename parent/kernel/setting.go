@@ -1,4 +1,4 @@
-package parent
+package kernel
 
 import (
 	"fmt"
@@ -21,7 +21,8 @@ func sysctlPath(family, iface, name string) (string, error) {
 	return filepath.Join("/proc/sys/net", family, "conf", iface, name), nil
 }
 
-func readSysctl(family, iface, name string) (string, error) {
+// ReadSetting reads one.
+func ReadSetting(family, iface, name string) (string, error) {
 	path, err := sysctlPath(family, iface, name)
 	if err != nil {
 		return "", err
@@ -41,8 +42,8 @@ func readSysctl(family, iface, name string) (string, error) {
 	return strings.TrimSpace(string(value[:n])), nil
 }
 
-// writeSysctl sets a value and reads it back.
-func writeSysctl(family, iface, name, value string) error {
+// WriteSetting sets a value and reads it back.
+func WriteSetting(family, iface, name, value string) error {
 	path, err := sysctlPath(family, iface, name)
 	if err != nil {
 		return err
@@ -50,7 +51,7 @@ func writeSysctl(family, iface, name, value string) error {
 	if err := os.WriteFile(path, []byte(value), 0); err != nil {
 		return err
 	}
-	got, err := readSysctl(family, iface, name)
+	got, err := ReadSetting(family, iface, name)
 	if err == nil && got != value {
 		err = fmt.Errorf("%s: is %q after %q was written", path, got, value)
 	}

@@ -1,0 +1,48 @@
+package kernel
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+)
+
+// TestReadRoute: a route of the library's is what it was made of; the default route has
+// no destination there, or an empty one.
+func TestReadRoute(t *testing.T) {
+	t.Parallel()
+	parse := func(cidr string) *net.IPNet {
+		_, n, err := net.ParseCIDR(cidr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	route := func(to, via string, metric int) Route {
+		return Route{To: netip.MustParsePrefix(to), Via: netip.MustParseAddr(via), Metric: metric}
+	}
+	for _, tt := range []struct {
+		l    netlink.Route
+		want Route
+	}{
+		{netlink.Route{Dst: parse("10.64.0.0/16"), Gw: net.ParseIP("10.9.0.99"), Priority: 5}, route("10.64.0.0/16", "10.9.0.99", 5)},
+		{netlink.Route{Dst: parse("2001:db8::/32"), Gw: net.ParseIP("fe80::1"), Priority: 1024}, route("2001:db8::/32", "fe80::1", 1024)},
+		{netlink.Route{Gw: net.ParseIP("10.9.0.99")}, route("0.0.0.0/0", "10.9.0.99", 0)},
+		{netlink.Route{Dst: parse("0.0.0.0/0"), Gw: net.ParseIP("10.9.0.99")}, route("0.0.0.0/0", "10.9.0.99", 0)},
+		{netlink.Route{Gw: net.ParseIP("fe80::1"), Priority: 1024}, route("::/0", "fe80::1", 1024)},
+	} {
+		if got := read(tt.l); got != tt.want {
+			t.Errorf("%v is read as %+v, want %+v", tt.l, got, tt.want)
+		}
+		if got := read(*tt.want.request()); got != tt.want {
+			t.Errorf("%+v is asked for as %+v", tt.want, got)
+		}
+	}
+	if got := route("2001:db8::/32", "fe80::1", 0).Default(); got.Metric != defaultMetric6 {
+		t.Errorf("no metric in IPv6 is %d", got.Metric)
+	}
+	if got := route("10.64.0.0/16", "10.9.0.99", 0).Default(); got.Metric != 0 {
+		t.Errorf("no metric in IPv4 is %d", got.Metric)
+	}
+}
