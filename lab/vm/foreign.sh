@@ -25,10 +25,10 @@ esac
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/kernel.sh"
 
-if ! dpkg --print-foreign-architectures | grep -qx "$architecture"; then
-	dpkg --add-architecture "$architecture"
-	apt-get update -qq
-fi
+add() {
+	dpkg --print-foreign-architectures | grep -qx "$1" || { dpkg --add-architecture "$1" && apt-get update -qq; }
+}
+locked add "$architecture"
 kernel "$architecture"
 root=$cache/$architecture/root.tar
 if [ ! -e "$root" ]; then

@@ -3,21 +3,41 @@
 # Where kernels are kept: they are the same for every checkout.
 cache=${RVRRPD_VM_CACHE:-/var/cache/rvrrpd-lab}
 
-# kernel ARCHITECTURE fetches the kernel that Debian's users have, once, and sets
-# image, modules and version.
+# locked COMMAND... runs what must not run twice at a time: several machines may begin at
+# once, and apt-get(8) of one must not change what that of another reads.
+locked() {
+	mkdir -p "$cache"
+	(
+		flock 9
+		"$@"
+	) 9>"$cache/lock"
+}
+
+# fill DIRECTORY COMMAND... has a command fill a directory of the cache, once.
+fill() {
+	local dir=$1
+	shift
+	[ ! -e "$dir/done" ] || return 0
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	"$@" && touch "$dir/done"
+}
+
+# fetch ARCHITECTURE puts the kernel that Debian's users have into its directory.
+fetch() {
+	local dir=$cache/$1 package
+	package=$(apt-cache depends "linux-image-$1:$1" 2>/dev/null | sed -n 's/ *Depends: \(linux-image-[0-9][^: ]*\).*/\1/p' | head -n 1)
+	[ -n "$package" ] || { echo "no kernel for $1 is known: apt-get update" >&2; return 1; }
+	mkdir "$dir/deb" &&
+		(cd "$dir/deb" && apt-get download -qq "$package:$1" && dpkg-deb -x ./*.deb "$dir/tree") &&
+		rm -rf "$dir/deb" &&
+		depmod -b "$dir/tree" "$(ls "$dir/tree/lib/modules")"
+}
+
+# kernel ARCHITECTURE fetches it, once, and sets image, modules and version.
 kernel() {
 	local dir=$cache/$1
-	if [ ! -e "$dir/done" ]; then
-		rm -rf "$dir"
-		mkdir -p "$dir/deb"
-		local package
-		package=$(apt-cache depends "linux-image-$1:$1" 2>/dev/null | sed -n 's/ *Depends: \(linux-image-[0-9][^: ]*\).*/\1/p' | head -n 1)
-		[ -n "$package" ] || { echo "no kernel for $1 is known: apt-get update" >&2; return 1; }
-		(cd "$dir/deb" && apt-get download -qq "$package:$1" && dpkg-deb -x ./*.deb "$dir/tree")
-		rm -rf "$dir/deb"
-		depmod -b "$dir/tree" "$(ls "$dir/tree/lib/modules")"
-		touch "$dir/done"
-	fi
+	locked fill "$dir" fetch "$1"
 	version=$(ls "$dir/tree/lib/modules")
 	modules=$dir/tree/lib/modules/$version
 	image=$dir/tree/boot/vmlinuz-$version
