@@ -23,7 +23,8 @@ type Route struct {
 	To          netip.Prefix
 	Via         netip.Addr
 	Metric, MTU int
-	Link        int // where Via is link-local
+	Link        int            // where Via is link-local
+	listed      *netlink.Route // as the kernel has it, with what is none of ours
 }
 
 // Same says whether two routes are one to the kernel, though their MTU may differ, and
@@ -63,7 +64,7 @@ func Routes() (out []Route, err error) {
 // read translates a route of the library's, which has no destination where that is all.
 func read(l netlink.Route) Route {
 	via, _ := netip.AddrFromSlice(l.Gw)
-	r := Route{Via: via.Unmap(), Metric: l.Priority, MTU: l.MTU, Link: l.LinkIndex}
+	r := Route{Via: via.Unmap(), Metric: l.Priority, MTU: l.MTU, Link: l.LinkIndex, listed: &l}
 	if r.To = netip.PrefixFrom(r.Via, 0).Masked(); l.Dst != nil {
 		to, _ := netip.AddrFromSlice(l.Dst.IP)
 		bits, _ := l.Dst.Mask.Size()
@@ -82,9 +83,9 @@ func (r Route) request() *netlink.Route {
 // AddRoute installs a route.
 func AddRoute(r Route) error { return netlink.RouteAdd(r.request()) }
 
-// DeleteRoute removes a route; one that is gone already is no error.
+// DeleteRoute removes a route that was listed; one that is gone already is no error.
 func DeleteRoute(r Route) error {
-	if err := netlink.RouteDel(r.request()); err != nil && !errors.Is(err, unix.ESRCH) {
+	if err := netlink.RouteDel(r.listed); err != nil && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("remove route %v: %w", r.To, err)
 	}
 	return nil

@@ -32,10 +32,15 @@ func TestReadRoute(t *testing.T) {
 		{netlink.Route{Dst: parse("0.0.0.0/0"), Gw: net.ParseIP("10.9.0.99")}, route("0.0.0.0/0", "10.9.0.99", 0)},
 		{netlink.Route{Gw: net.ParseIP("fe80::1"), Priority: 1024}, route("::/0", "fe80::1", 1024)},
 	} {
-		if got := read(tt.l); got != tt.want {
+		got := read(tt.l)
+		if !got.listed.Equal(tt.l) {
+			t.Errorf("%v is deleted as %v", tt.l, got.listed)
+		}
+		if got.listed = nil; got != tt.want {
 			t.Errorf("%v is read as %+v, want %+v", tt.l, got, tt.want)
 		}
-		if got := read(*tt.want.request()); got != tt.want {
+		got = read(*tt.want.request())
+		if got.listed = nil; got != tt.want {
 			t.Errorf("%+v is asked for as %+v", tt.want, got)
 		}
 	}
