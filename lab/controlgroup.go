@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // hierarchies are where the control groups that a systemd keeps its services in may be
@@ -41,8 +40,7 @@ func removeGroups(group string) {
 		}
 		return nil
 	})
-	slices.SortFunc(all, func(a, b string) int { return strings.Count(b, "/") - strings.Count(a, "/") })
-	for _, path := range all {
+	for _, path := range slices.Backward(all) {
 		os.Remove(path) // what is left has a process in it that is about to end
 	}
 }

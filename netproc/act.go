@@ -31,7 +31,7 @@ func (p *process) act(r *router, a engine.Action) {
 		}
 	case engine.Acquire:
 		r.acquire = p.send(r.slot, ipc.Acquire{})
-		r.announcing.fresh = true
+		r.fresh = true
 	case engine.Release:
 		p.send(r.slot, ipc.Release{})
 	case engine.Announce:

@@ -45,21 +45,31 @@ func (p *process) announce(r *router, rounds int) {
 	if r.fresh {
 		r.fresh, r.urgentAt = false, 0
 		rounds--
-		switch {
-		case r.urgent:
-		case len(o.urgent)+len(o.adverts) == 0 && p.now >= o.retry && r.record.AnnounceInterval == 0:
+		if len(o.urgent)+len(o.adverts) == 0 && p.now >= o.retry && r.record.AnnounceInterval == 0 {
 			p.announceFirst(o, r, len(r.record.Addresses)) // with what takes them, for all who takes over at once
-		default:
-			r.urgent = true
-			o.urgent = append(o.urgent, r)
+		} else {
+			o.hurry(r)
 		}
 	}
 	if rounds > 0 {
 		r.rounds = min(r.rounds+rounds, roundsMax*max(rounds, int(r.record.AnnounceRepeat)))
-		if !r.repeated {
-			r.repeated = true
-			o.again = append(o.again, r)
-		}
+		o.repeat(r)
+	}
+}
+
+// hurry has the first round of a router wait, or go on.
+func (o *outbox) hurry(r *router) {
+	if !r.urgent {
+		r.urgent = true
+		o.urgent = append(o.urgent, r)
+	}
+}
+
+// repeat has its further rounds wait.
+func (o *outbox) repeat(r *router) {
+	if !r.repeated {
+		r.repeated = true
+		o.again = append(o.again, r)
 	}
 }
 
@@ -162,24 +172,17 @@ func (o *outbox) paced(now, interval int64, n int) {
 
 // unannounced hears that the interface had room for no more of an announcement's
 // addresses than were sent.
-func (p *process) unannounced(r *router, h ipc.Header, m ipc.Result) {
-	o := p.outbox(r.record.Link)
+func (o *outbox) unannounced(r *router, h ipc.Header, m ipc.Result) {
 	switch h.Sequence {
 	case r.first.sequence:
 		r.urgentAt = r.first.first + int(m.Sent)
-		if !r.urgent {
-			r.urgent = true
-			o.urgent = append(o.urgent, r)
-		}
+		o.hurry(r)
 	case r.again.sequence:
 		r.roundAt = r.again.first + int(m.Sent)
 		if r.again.last {
 			r.again.last = false
 			r.rounds++
 		}
-		if !r.repeated {
-			r.repeated = true
-			o.again = append(o.again, r)
-		}
+		o.repeat(r)
 	}
 }

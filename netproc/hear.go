@@ -129,7 +129,7 @@ func (p *process) result(h ipc.Header, m ipc.Result) error {
 // moved: hosts look for the addresses of an Active elsewhere.
 func (p *process) moved(h ipc.Header, m ipc.Moved) {
 	if r := p.at(h.Slot); r != nil && p.announces(r) {
-		r.announcing.fresh = true
+		r.fresh = true
 		p.announce(r, int(m.Rounds))
 	}
 }

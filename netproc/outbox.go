@@ -75,9 +75,6 @@ func (p *process) leave(o *outbox) {
 
 // leaveAll sends what is due on each link.
 func (p *process) leaveAll() {
-	if len(p.waiting) == 0 {
-		return
-	}
 	listed := p.waiting[:0]
 	for _, o := range p.waiting {
 		p.leave(o)
@@ -158,7 +155,7 @@ func (p *process) full(r *router, h ipc.Header, m ipc.Result) {
 	o.nextAnnounce = min(o.nextAnnounce, o.retry) // what has not left keeps no distance
 	switch {
 	case m.Request == ipc.TypeAnnounce:
-		p.unannounced(r, h, m)
+		o.unannounced(r, h, m)
 	case h.Sequence-r.advertising.said < uint32(len(r.messages())):
 		p.unadvertised(r)
 	}

@@ -2,7 +2,6 @@ package parent
 
 import (
 	"context"
-	"errors"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/parent/frames"
@@ -35,15 +34,7 @@ func (d *daemon) announceAddress(s *slot, l *link, i int) bool {
 	} else {
 		d.frame = frames.AppendGratuitousARP(d.frame[:0], s.source(l), a)
 	}
-	err := l.tx.Announce(d.frame)
-	if errors.Is(err, frames.ErrBusy) {
-		d.busy(l)
-		return false
-	}
-	if err != nil {
-		d.unsent(l, err)
-	}
-	return true
+	return d.took(l, l.tx.Announce(d.frame))
 }
 
 // moved has the child announce the addresses of a slot that answer from another

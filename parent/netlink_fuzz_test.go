@@ -2,27 +2,16 @@ package parent
 
 import (
 	"bytes"
-	"encoding/binary"
 	"net/netip"
 	"slices"
 	"syscall"
 	"testing"
 
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
+	"github.com/rvrrpd/rvrrpd/lab/reports"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
-
-// netlinkMessage is a message of the kernel's, of that many bytes whatever its
-// header says.
-func netlinkMessage(kind uint16, sequence, port uint32, body []byte) []byte {
-	b := binary.NativeEndian.AppendUint32(nil, uint32(unix.NLMSG_HDRLEN+len(body)))
-	b = binary.NativeEndian.AppendUint16(b, kind)
-	b = binary.NativeEndian.AppendUint16(b, 0)
-	b = binary.NativeEndian.AppendUint32(b, sequence)
-	b = append(binary.NativeEndian.AppendUint32(b, port), body...)
-	return append(b, make([]byte, -len(b)&3)...)
-}
 
 // addressReport is what the kernel says of an address, as a request of ours does.
 func addressReport(kind uint16, port uint32, dev int, a vaddr, proto uint8, more ...*nl.RtAttr) []byte {
@@ -39,7 +28,7 @@ func addressReport(kind uint16, port uint32, dev int, a vaddr, proto uint8, more
 	for _, m := range more {
 		body = append(body, m.Serialize()...)
 	}
-	return netlinkMessage(kind, 0, port, body)
+	return reports.Message(kind, 0, port, body)
 }
 
 // routeReport is what the kernel says of a route.
@@ -49,7 +38,7 @@ func routeReport(kind uint16, to netip.Prefix) []byte {
 	if to.Addr().Is6() {
 		body[0] = unix.AF_INET6
 	}
-	return netlinkMessage(kind, 0, 0, append(body, nl.NewRtAttr(unix.RTA_DST, to.Addr().AsSlice()).Serialize()...))
+	return reports.Message(kind, 0, 0, append(body, nl.NewRtAttr(unix.RTA_DST, to.Addr().AsSlice()).Serialize()...))
 }
 
 // following makes a monitor that follows everything.
@@ -74,9 +63,9 @@ func FuzzReports(f *testing.F) {
 		{put, addressReport(unix.RTM_NEWADDR, port, 3, theirs, facts.Protocol, again)},
 		{addressReport(unix.RTM_NEWADDR, port, 4, six, facts.Protocol, again), addressReport(unix.RTM_DELADDR, 0, 4, six, 0)},
 		{routeReport(unix.RTM_NEWROUTE, netip.MustParsePrefix("192.0.2.0/24")), routeReport(unix.RTM_DELROUTE, netip.MustParsePrefix("2001:db8::/32"))},
-		{slices.Concat(put, taken, put), netlinkMessage(unix.RTM_NEWLINK, 0, 0, make([]byte, unix.SizeofIfInfomsg))},
-		{put[:len(put)-5], netlinkMessage(unix.RTM_NEWROUTE, 0, 0, []byte{2, 24})},
-		{nil, netlinkMessage(unix.RTM_NEWADDR, 0, 0, nil)},
+		{slices.Concat(put, taken, put), reports.Message(unix.RTM_NEWLINK, 0, 0, make([]byte, unix.SizeofIfInfomsg))},
+		{put[:len(put)-5], reports.Message(unix.RTM_NEWROUTE, 0, 0, []byte{2, 24})},
+		{nil, reports.Message(unix.RTM_NEWADDR, 0, 0, nil)},
 	} {
 		f.Add(pair[0], pair[1])
 	}

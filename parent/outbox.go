@@ -58,24 +58,33 @@ func (d *daemon) advertise(s *slot, l *link, message []byte) bool {
 
 // transmit sends the frames of an advertisement; false: the interface is busy.
 func (d *daemon) transmit(s *slot, l *link, whole ...[]byte) bool {
-	s.unsent = d.now < l.out.retry
-	failed := false
-	for i := 0; i < len(whole) && !s.unsent; i++ {
-		err := l.tx.Advertise(whole[i])
-		if errors.Is(err, frames.ErrBusy) {
-			d.busy(l)
-			s.unsent = true
-		} else if err != nil {
-			failed = true
-			d.unsent(l, err)
-		}
-	}
-	if s.unsent {
+	s.unsent = true
+	if d.now < l.out.retry {
 		return false
 	}
-	l.out.busySince = 0
+	failed := false
+	for _, frame := range whole {
+		err := l.tx.Advertise(frame)
+		if !d.took(l, err) {
+			return false
+		}
+		failed = failed || err != nil
+	}
+	s.unsent, l.out.busySince = false, 0
 	if !failed && s.held {
 		l.tx.HandedOver(s, d.now)
+	}
+	return true
+}
+
+// took hears what has become of a frame; false: the interface is busy.
+func (d *daemon) took(l *link, err error) bool {
+	if errors.Is(err, frames.ErrBusy) {
+		d.busy(l)
+		return false
+	}
+	if err != nil {
+		d.unsent(l, err)
 	}
 	return true
 }

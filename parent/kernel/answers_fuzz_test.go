@@ -6,34 +6,24 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/rvrrpd/rvrrpd/lab/reports"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
-
-// netlinkMessage is a message of the kernel's, of that many bytes whatever its
-// header says.
-func netlinkMessage(kind uint16, sequence, port uint32, body []byte) []byte {
-	b := binary.NativeEndian.AppendUint32(nil, uint32(unix.NLMSG_HDRLEN+len(body)))
-	b = binary.NativeEndian.AppendUint16(b, kind)
-	b = binary.NativeEndian.AppendUint16(b, 0)
-	b = binary.NativeEndian.AppendUint32(b, sequence)
-	b = append(binary.NativeEndian.AppendUint32(b, port), body...)
-	return append(b, make([]byte, -len(b)&3)...)
-}
 
 // FuzzAnswers: whatever stands among the kernel's answers to a request, it comes
 // to an end, and the next request is answered with its own error.
 func FuzzAnswers(f *testing.F) {
 	ack := func(sequence uint32, errno unix.Errno) []byte {
 		body := binary.NativeEndian.AppendUint32(nil, uint32(-int32(errno)))
-		return netlinkMessage(unix.NLMSG_ERROR, sequence, 0, append(body, make([]byte, unix.NLMSG_HDRLEN)...))
+		return reports.Message(unix.NLMSG_ERROR, sequence, 0, append(body, make([]byte, unix.NLMSG_HDRLEN)...))
 	}
 	f.Add([]byte(nil))
 	f.Add(ack(1, 0))
 	f.Add(slices.Concat(ack(0, unix.EPERM), ack(2, unix.EEXIST), ack(1, 0)))
 	f.Add(ack(1, 0)[:18])
-	f.Add(netlinkMessage(unix.NLMSG_ERROR, 1, 0, []byte{1}))
-	f.Add(netlinkMessage(unix.NLMSG_DONE, 1, 0, make([]byte, 4)))
+	f.Add(reports.Message(unix.NLMSG_ERROR, 1, 0, []byte{1}))
+	f.Add(reports.Message(unix.NLMSG_DONE, 1, 0, make([]byte, 4)))
 	f.Fuzz(func(t *testing.T, noise []byte) {
 		if len(noise) > 32<<10 {
 			return
