@@ -59,13 +59,12 @@ func (d *daemon) acquireAll() {
 	d.acquisitions = nil
 	requests := make([]kernel.Placement, 0, len(all))
 	for _, a := range all {
-		requests = append(requests, kernel.Placement{Device: a.slot.index, Own: a.slot.own, Addresses: a.slot.placed})
+		requests = append(requests, d.placement(a.slot, a.slot.placed))
 	}
-	failed := d.kernel.AcquireMany(requests) != nil
+	failed := d.kernel.Acquire(requests...) != nil
 	for _, a := range all {
 		s := a.slot
 		s.acquiring = nil
-		d.born(s)
 		if failed { // find out whose it was; the others lose nothing
 			if err := d.mend(s); err != nil {
 				d.log.ErrorContext(hearsay, "acquire failed", "vr", s.name, "error", err)

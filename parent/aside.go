@@ -95,7 +95,7 @@ func (d *daemon) displace(l *link, s *slot, addrs []vaddr) error {
 		return err
 	}
 	d.log.Info("the interface's own addresses are put aside", "link", l.name, "addresses", a.prefixes)
-	err = errors.Join(d.kernel.Acquire(l.index, false, []vaddr{anchor}), d.kernel.Acquire(loopback, false, a.copies()))
+	err = d.kernel.Acquire(kernel.Placement{Device: l.index, Addresses: []vaddr{anchor}}, kernel.Placement{Device: loopback, Addresses: a.copies()})
 	if err != nil {
 		return err
 	}

@@ -85,7 +85,7 @@ func TestSolicitedNodeGroups(t *testing.T) {
 		}
 		expect(false)
 		for range 2 {
-			if err := k.Acquire(dev, true, virtual6); err != nil {
+			if err := k.Acquire(kernel.Placement{Device: dev, Own: true, Addresses: virtual6}); err != nil {
 				t.Error(err)
 			}
 			expect(true)
@@ -117,7 +117,7 @@ func TestVirtualMACSeedsNothing(t *testing.T) {
 						t.Error(err)
 					}
 				}
-				if err := k.Acquire(dev, true, virtual6); err != nil {
+				if err := k.Acquire(kernel.Placement{Device: dev, Own: true, Addresses: virtual6}); err != nil {
 					t.Error(err)
 				}
 				if !ours {
@@ -210,7 +210,7 @@ func answering(t *testing.T, k *kernel.Kernel, family ipc.Family, name string, s
 		return
 	}
 	todo, err := differing(name, settings)
-	if err := errors.Join(err, change(todo), k.Acquire(dev, true, []vaddr{{Prefix: netip.MustParsePrefix(prefix), NoPrefixRoute: true}})); err != nil {
+	if err := errors.Join(err, change(todo), k.Acquire(kernel.Placement{Device: dev, Own: true, Addresses: []vaddr{{Prefix: netip.MustParsePrefix(prefix), NoPrefixRoute: true}}})); err != nil {
 		t.Error(err)
 	}
 }

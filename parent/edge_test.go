@@ -15,6 +15,7 @@ type asked struct {
 	kind   uint16 // RTM_...
 	device int
 	addr   netip.Addr
+	life   uint32 // seconds, 0 if none is given
 }
 
 // edge stands for the kernel at the other end of the netlink socket. It notes
@@ -83,8 +84,12 @@ func read(m []byte) (a asked) {
 	a.kind, a.device = binary.NativeEndian.Uint16(m[4:]), int(binary.NativeEndian.Uint32(body[4:]))
 	if a.kind == unix.RTM_NEWADDR || a.kind == unix.RTM_DELADDR {
 		for attr := body[unix.SizeofIfAddrmsg:]; len(attr) >= 4; attr = attr[min(len(attr), int(binary.NativeEndian.Uint16(attr)+3)&^3):] {
-			if binary.NativeEndian.Uint16(attr[2:]) == unix.IFA_LOCAL {
-				a.addr, _ = netip.AddrFromSlice(attr[4:binary.NativeEndian.Uint16(attr)])
+			value := attr[4:binary.NativeEndian.Uint16(attr)]
+			switch binary.NativeEndian.Uint16(attr[2:]) {
+			case unix.IFA_LOCAL:
+				a.addr, _ = netip.AddrFromSlice(value)
+			case unix.IFA_CACHEINFO:
+				a.life = binary.NativeEndian.Uint32(value[4:])
 			}
 		}
 	}

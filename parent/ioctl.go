@@ -23,8 +23,7 @@ func (d *daemon) put(s *slot, addrs []vaddr) error {
 // lay puts them beside what is there.
 func (d *daemon) lay(s *slot, addrs []vaddr) error {
 	if !s.ioctl {
-		d.born(s)
-		return d.kernel.Acquire(s.index, s.own, addrs)
+		return d.kernel.Acquire(d.placement(s, addrs))
 	}
 	var errs []error
 	if name := d.links[s.link].name; d.kernel.NameOf(s.index) != name { // another may have it

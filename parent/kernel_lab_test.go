@@ -82,7 +82,7 @@ func TestKernelAcquireAndRelease(t *testing.T) {
 			return out
 		}
 		for range 2 { // twice the same is once
-			if err := k.Acquire(dev, true, twoAddresses); err != nil {
+			if err := k.Acquire(kernel.Placement{Device: dev, Own: true, Addresses: twoAddresses}); err != nil {
 				t.Error(err)
 			}
 			if got := ours(); !slices.Equal(got, []string{"10.9.0.254/24", "172.16.0.1/16"}) || !find(t, k, "standby10").Up {
@@ -106,14 +106,14 @@ func TestKernelAcquireAndRelease(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if err := k.Acquire(dev, true, twoAddresses); !errors.Is(err, unix.ENODEV) {
+		if err := k.Acquire(kernel.Placement{Device: dev, Own: true, Addresses: twoAddresses}); !errors.Is(err, unix.ENODEV) {
 			t.Errorf("acquire on a device that is gone: %v", err)
 		}
 		if err := k.Release(dev, true, twoAddresses); err != nil {
 			t.Errorf("release on a device that is gone: %v", err)
 		}
 		// An exchange that failed does not spoil the next one.
-		if err := k.Acquire(find(t, k, "eth0").Index, false, twoAddresses[:1]); err != nil {
+		if err := k.Acquire(kernel.Placement{Device: find(t, k, "eth0").Index, Addresses: twoAddresses[:1]}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -159,7 +159,7 @@ func TestKernelManyAddresses(t *testing.T) {
 		for i := range 255 {
 			many = append(many, vaddr{Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 9, 1, byte(i)}), 32)})
 		}
-		if err := k.Acquire(dev, true, many); err != nil {
+		if err := k.Acquire(kernel.Placement{Device: dev, Own: true, Addresses: many}); err != nil {
 			t.Error(err)
 		}
 		addrs, err := facts.Addresses()
@@ -242,7 +242,7 @@ func TestRevived(t *testing.T) {
 			}
 		}
 		addrs := []vaddr{{Prefix: netip.MustParsePrefix("10.9.0.254/24"), NoPrefixRoute: true}, {Prefix: netip.MustParsePrefix("2001:db8::a/128"), NoPrefixRoute: true}}
-		if err := k.Acquire(dev, true, addrs); err != nil || !changed() {
+		if err := k.Acquire(kernel.Placement{Device: dev, Own: true, Addresses: addrs}); err != nil || !changed() {
 			t.Errorf("taken without a report: %v", err)
 		}
 		lives := func(seconds string) {
@@ -268,7 +268,8 @@ func TestRevived(t *testing.T) {
 	})
 }
 
-// TestRevivedRoute: the route to the prefix of an address lives as long.
+// TestRevivedRoute: the route to the prefix of an address lives as long, from
+// when it is put first.
 func TestRevivedRoute(t *testing.T) {
 	netns.Inside(t, func(t *testing.T) {
 		k, err := kernel.Open()
@@ -278,11 +279,16 @@ func TestRevivedRoute(t *testing.T) {
 		}
 		dev := macvlan(t, k)
 		addrs := []vaddr{{Prefix: netip.MustParsePrefix("2001:db8:8::a/64")}}
-		if err := k.Acquire(dev, true, addrs); err != nil {
-			t.Error(err)
+		put := func(seconds uint32) error {
+			return k.Acquire(kernel.Placement{Device: dev, Own: true, Lifetime: seconds, Addresses: addrs})
 		}
-		for _, seconds := range []uint32{100, 200, 0, 300} {
-			if err := k.Revive(dev, addrs, seconds); err != nil {
+		again := func(seconds uint32) error { return k.Revive(dev, addrs, seconds) }
+		for i, seconds := range []uint32{150, 0, 100, 200, 0, 300, 250} {
+			do := again
+			if i == 0 || i == 6 {
+				do = put
+			}
+			if err := do(seconds); err != nil {
 				t.Error(err)
 			}
 			out, err := exec.Command("ip", "-6", "route", "show", "2001:db8:8::/64").Output()
@@ -313,7 +319,7 @@ func TestReceiver(t *testing.T) {
 		}
 		dev := macvlan(t, k)
 		eth0, peer := find(t, k, "eth0"), find(t, k, "peer")
-		if err := errors.Join(r.Join(eth0.Index), r.Join(eth0.Index), k.Acquire(dev, true, twoAddresses)); err != nil {
+		if err := errors.Join(r.Join(eth0.Index), r.Join(eth0.Index), k.Acquire(kernel.Placement{Device: dev, Own: true, Addresses: twoAddresses})); err != nil {
 			t.Error(err)
 		}
 		tx, err := frames.OpenSender(peer.Index, "peer")
@@ -389,7 +395,7 @@ func TestIPv6(t *testing.T) {
 		}
 		virtual := []vaddr{{Prefix: netip.MustParsePrefix("fe80::5e00:20a/64")}, {Prefix: netip.MustParsePrefix("2001:db8::a/64"), NoPrefixRoute: true}}
 		for range 2 {
-			if err := k.Acquire(dev, true, virtual); err != nil {
+			if err := k.Acquire(kernel.Placement{Device: dev, Own: true, Addresses: virtual}); err != nil {
 				t.Error(err)
 			}
 		}

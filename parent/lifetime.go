@@ -4,13 +4,15 @@ import (
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/parent/kernel"
 	"github.com/rvrrpd/rvrrpd/records"
 )
 
 // Virtual addresses have a lifetime: the kernel removes those that are not put
 // again. Where there are leases in nftables, which silence them sooner, this is
 // the second line, that no "nft flush ruleset" takes away; without nftables it
-// is the only one. A takeover does not wait for it: addresses are put without.
+// is the only one. Only there addresses are put with it: a takeover does not wait
+// for a second line.
 
 // Implementation constants.
 const (
@@ -61,14 +63,16 @@ func (d *daemon) soleLifetime(s *slot) bool {
 	return (d.lease == "lifetime" || d.lease == "auto" && !d.silences) && s.interval >= time.Second
 }
 
-// born has the addresses that have just been put get their lifetime: at the end
-// of the turn, or where there are leases as well with the next advertisement,
-// when a takeover of many is over.
-func (d *daemon) born(s *slot) {
-	s.aged = 0
-	if d.soleLifetime(s) {
-		d.reviveSoon(s)
+// placement is how addresses are put on a slot's device: for their lifetime if
+// nothing else would silence them, so that nobody finds them without; where there
+// are leases as well it waits for the next advertisement, when a takeover of many
+// is over.
+func (d *daemon) placement(s *slot, addrs []vaddr) kernel.Placement {
+	p := kernel.Placement{Device: s.index, Own: s.own, Addresses: addrs}
+	if s.aged = 0; d.soleLifetime(s) {
+		p.Lifetime, s.aged = d.life(s), d.now
 	}
+	return p
 }
 
 // ages says whether a slot's addresses are to be put again with this advertisement.

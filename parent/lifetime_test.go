@@ -1,11 +1,15 @@
 package parent
 
 import (
+	"errors"
+	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/records"
+	"golang.org/x/sys/unix"
 )
 
 // TestLife: how long the kernel leaves addresses alone; put again so seldom that
@@ -61,5 +65,58 @@ func TestLife(t *testing.T) {
 				t.Errorf("%v before its end, which is sooner than that of the lease, %v", left, s.lease)
 			}
 		})
+	}
+}
+
+// TestPutForLife: an address that nothing else would silence is never there
+// without its lifetime, not for the moment in which we may be killed; a takeover
+// waits for no second line.
+func TestPutForLife(t *testing.T) {
+	ways := map[string]func(d *daemon, s *slot) error{
+		"takeover": func(d *daemon, s *slot) error {
+			code := d.takeSoon(s, ipc.Header{})
+			d.acquireAll()
+			if code != ipc.CodeDone {
+				return errors.New(code.String())
+			}
+			return nil
+		},
+		"repair": func(d *daemon, s *slot) error {
+			s.held, s.placed = true, d.place(s)
+			return d.put(s, s.placed)
+		},
+	}
+	for _, tt := range []struct {
+		lease  string
+		tables bool
+		want   uint32
+	}{{"lifetime", false, 2}, {"lifetime", true, 2}, {"auto", false, 2}, {"auto", true, 0}, {"nftables", true, 0}, {"off", false, 0}} {
+		for way, put := range ways {
+			t.Run(fmt.Sprintf("%s, tables %v, %s", tt.lease, tt.tables, way), func(t *testing.T) {
+				d, _, e := besieged(t)
+				d.lease, d.silences = tt.lease, tt.tables
+				var want []netip.Addr
+				for _, s := range []*slot{d.slots[0], d.slots[2]} { // of either family
+					if err := put(d, s); err != nil {
+						t.Error(err)
+					}
+					for _, a := range s.placed {
+						want = append(want, a.Prefix.Addr())
+					}
+				}
+				got := make(map[netip.Addr]bool)
+				for _, a := range e.close() {
+					if a.kind != unix.RTM_NEWADDR {
+						continue
+					}
+					if got[a.addr] = true; a.life != tt.want {
+						t.Errorf("%v for %d s, want %d", a.addr, a.life, tt.want)
+					}
+				}
+				if len(want) != 4 || len(got) != len(want) {
+					t.Errorf("%v put, want %v", got, want)
+				}
+			})
+		}
 	}
 }

@@ -37,7 +37,7 @@ func TestWhoseAddress(t *testing.T) {
 				t.Error(err)
 			}
 			// Its report has not been read when we put ours there.
-			if err := k.Acquire(eth0, false, []vaddr{{Prefix: theirs}, {Prefix: common}}); err != nil {
+			if err := k.Acquire(kernel.Placement{Device: eth0, Addresses: []vaddr{{Prefix: theirs}, {Prefix: common}}}); err != nil {
 				t.Error(err)
 			}
 			look := func() {

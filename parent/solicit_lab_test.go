@@ -79,7 +79,7 @@ func active6(t *testing.T) {
 	within(t, 5*time.Second, "-6 addr show dev eth0", "tentative", false) // or it asks for no neighbor
 	dev := macvlan6(t, k)
 	settings, err := differing("standby10", deviceSettings6)
-	if err := errors.Join(err, change(settings), k.Acquire(dev, true, virtual6)); err != nil {
+	if err := errors.Join(err, change(settings), k.Acquire(kernel.Placement{Device: dev, Own: true, Addresses: virtual6})); err != nil {
 		t.Error(err)
 	}
 	within(t, 2*time.Second, "link show dev standby10", "LOWER_UP", true)

@@ -90,7 +90,7 @@ func TestGivenBack(t *testing.T) {
 					return slices.DeleteFunc(all, func(a facts.Address) bool { return a.Index != index || a.Prefix.Addr().IsLinkLocalUnicast() })
 				}
 				before := theirs()
-				if err := k.Acquire(index, false, s.placed); err != nil {
+				if err := k.Acquire(kernel.Placement{Device: index, Addresses: s.placed}); err != nil {
 					t.Error(err)
 				}
 				if _, err := d.monitor.changed(); err != nil {

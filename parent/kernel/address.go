@@ -33,32 +33,28 @@ type Address struct {
 
 func (a Address) String() string { return a.Prefix.String() }
 
-// Acquire sets a device up and puts addresses on it, in as few exchanges with
-// the kernel as possible: this is the time a takeover takes.
-func (k *Kernel) Acquire(dev int, own bool, addrs []Address) error {
-	return k.AcquireMany([]Placement{{dev, own, addrs}})
-}
-
-// Placement is what one slot wants of AcquireMany. A device that is not our
+// Placement is what one slot wants of Acquire. A device that is not our
 // own is up already, and an address that is there already may be somebody
 // else's: it is left as it is, and the next look at all of them tells.
 type Placement struct {
 	Device    int
 	Own       bool
+	Lifetime  uint32 // of all its addresses, as in Address
 	Addresses []Address
 }
 
-// AcquireMany is Acquire for many devices.
-func (k *Kernel) AcquireMany(all []Placement) error {
+// Acquire sets devices up and puts addresses on them, in as few exchanges with
+// the kernel as possible: this is the time a takeover takes.
+func (k *Kernel) Acquire(all ...Placement) error {
 	var reqs []*nl.NetlinkRequest
 	for _, p := range all {
-		flags := unix.NLM_F_CREATE
+		flags := 0
 		if p.Own {
-			flags |= unix.NLM_F_REPLACE
+			flags = unix.NLM_F_REPLACE
 			reqs = append(reqs, upRequest(p.Device, unix.IFF_UP))
 		}
 		for _, a := range p.Addresses {
-			reqs = append(reqs, addrRequest(unix.RTM_NEWADDR, flags, p.Device, a))
+			reqs = append(reqs, putRequests(flags, p.Device, a, p.Lifetime)...)
 		}
 	}
 	return k.exchange(reqs, unix.EEXIST)
@@ -68,14 +64,19 @@ func (k *Kernel) AcquireMany(all []Placement) error {
 func (k *Kernel) Revive(dev int, addrs []Address, lifetime uint32) error {
 	var reqs []*nl.NetlinkRequest
 	for _, a := range addrs {
-		a.Lifetime = lifetime
-		again := addrRequest(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, dev, a)
-		reqs = append(reqs, again)
-		if a.Prefix.Addr().Is6() && !a.NoPrefixRoute {
-			reqs = append(reqs, again) // the first lifetime of an address ends the route to its prefix at once
-		}
+		reqs = append(reqs, putRequests(unix.NLM_F_REPLACE, dev, a, lifetime)...)
 	}
 	return k.exchange(reqs)
+}
+
+// putRequests puts an address for a lifetime.
+func putRequests(flags, dev int, a Address, lifetime uint32) []*nl.NetlinkRequest {
+	a.Lifetime = lifetime
+	reqs := []*nl.NetlinkRequest{addrRequest(unix.RTM_NEWADDR, unix.NLM_F_CREATE|flags, dev, a)}
+	if lifetime > 0 && a.Prefix.Addr().Is6() && !a.NoPrefixRoute {
+		reqs = append(reqs, reqs[0]) // the first lifetime of an address ends the route to its prefix at once
+	}
+	return reqs
 }
 
 // goneAlready is what the kernel says of an address or a device that is not
@@ -117,17 +118,13 @@ func (k *Kernel) Withdraw(dev int, addrs []Address) (removed []netip.Prefix, err
 
 func addrRequest(kind, flags, dev int, a Address) *nl.NetlinkRequest {
 	req := nl.NewNetlinkRequest(kind, flags|unix.NLM_F_ACK)
-	family := unix.AF_INET
-	if a.Prefix.Addr().Is6() {
-		family = unix.AF_INET6
-	}
-	msg := nl.NewIfAddrmsg(family)
+	ip := a.Prefix.Addr().AsSlice()
+	msg := nl.NewIfAddrmsg(nl.GetIPFamily(ip))
 	msg.Index, msg.Prefixlen = uint32(dev), uint8(a.Prefix.Bits())
 	if a.Host {
 		msg.Scope = unix.RT_SCOPE_HOST
 	}
 	req.AddData(msg)
-	ip := a.Prefix.Addr().AsSlice()
 	req.AddData(nl.NewRtAttr(unix.IFA_LOCAL, ip))
 	req.AddData(nl.NewRtAttr(unix.IFA_ADDRESS, ip))
 	if kind == unix.RTM_NEWADDR {
