@@ -23,7 +23,9 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "lab:", err)
 		os.Exit(1)
 	}
+	restore := lab.Yield()
 	code := m.Run()
+	restore()
 	remove()
 	if left := lab.Leftovers(os.Getpid()); len(left) > 0 {
 		fmt.Fprintln(os.Stderr, "lab: namespaces left behind:", left)
