@@ -124,14 +124,12 @@ func Decode(t Type, payload []byte) (Message, error) {
 	return r.End(m)
 }
 
-// DecodeFrame is Decode for a Frame, without an allocation.
+// DecodeFrame is Decode for a Frame, without an allocation. With an error the Frame
+// means nothing.
 func DecodeFrame(payload []byte) (Frame, error) {
 	r := Reader{b: payload}
 	f := r.frame()
-	if r.err != nil {
-		return Frame{}, r.err
-	}
-	return f, nil
+	return f, r.err
 }
 
 // DecodeAdvertise is Decode for an Advertise, without an allocation: every

@@ -82,7 +82,7 @@ func (d *daemon) pass(by time.Duration) {
 		}
 		d.now = max(next, d.now+1)
 		d.leasesDue()
-		_ = d.due()
+		_ = d.due(d.now)
 	}
 }
 

@@ -237,10 +237,9 @@ func (d *daemon) loop(signals int) error {
 			return err
 		}
 		d.now = ipc.Monotonic()
-		if err := d.turn(ready, signals); err != nil {
-			if errors.Is(err, errStopped) {
-				return nil
-			}
+		if err := d.turn(ready, signals); errors.Is(err, errStopped) {
+			return nil
+		} else if err != nil {
 			return err
 		}
 	}
@@ -330,6 +329,8 @@ func (d *daemon) next() int64 {
 
 // turn deals with everything that is ready or due.
 func (d *daemon) turn(ready [fdCount]bool, signals int) error {
+	began := d.now
+	defer func() { d.child.excuse(ipc.Monotonic() - began) }()
 	if ready[fdControl] {
 		err := d.converse()
 		d.acquireAll() // before anything else looks at the ledger
@@ -337,13 +338,10 @@ func (d *daemon) turn(ready [fdCount]bool, signals int) error {
 			return err
 		}
 	}
-	if ready[fdPackets4] || ready[fdPackets6] {
-		d.waiting = d.now-d.gathered < d.gather
-		if !d.waiting {
+	if d.waiting || ready[fdPackets4] || ready[fdPackets6] {
+		if d.waiting = d.now-d.gathered < d.gather; !d.waiting {
 			d.forward()
 		}
-	} else if d.waiting && d.now >= d.gathered+d.gather {
-		d.forward()
 	}
 	d.leasesDue()
 	if err := d.watch(ready[fdMonitor]); err != nil {
@@ -354,7 +352,7 @@ func (d *daemon) turn(ready [fdCount]bool, signals int) error {
 			return err
 		}
 	}
-	if err := d.due(); err != nil {
+	if err := d.due(began); err != nil {
 		return err
 	}
 	return d.flush()
@@ -374,8 +372,8 @@ func (d *daemon) leasesDue() {
 	}
 }
 
-// due lets pass what has run out.
-func (d *daemon) due() error {
+// due lets pass what has run out; a child's time, when the turn began.
+func (d *daemon) due(began int64) error {
 	d.saveState()
 	d.lower()
 	d.equipMore()
@@ -384,7 +382,7 @@ func (d *daemon) due() error {
 	d.checkSettings()
 	d.followRoutes(d.routesAgain > 0 && d.now >= d.routesAgain)
 	d.tellReady()
-	if d.child != nil && d.now >= d.child.deadline {
+	if d.child != nil && began >= d.child.deadline { // and what it has said by then is heard
 		if d.stopping {
 			return errors.New("network process did not stop in time")
 		}

@@ -11,12 +11,14 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/signal"
 	"runtime"
 	"runtime/debug"
 
-	"github.com/rvrrpd/rvrrpd/cmd/signals"
+	_ "github.com/rvrrpd/rvrrpd/cmd/signals" // catches them before anything else runs
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/spawn"
+	"golang.org/x/sys/unix"
 )
 
 // The child dies with the thread that started it: stay on the main one.
@@ -24,7 +26,8 @@ func init() { runtime.LockOSThread() }
 
 func main() {
 	debug.SetTraceback("crash")
-	signals.Ignore()
+	// They are the parent's to act upon, also when they are sent to all.
+	signal.Ignore(unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2, unix.SIGPIPE)
 	if len(os.Args) == 2 && os.Args[1] == "--version" {
 		fmt.Printf("%s %s build %s\n", spawn.Name, ipc.ReleaseName(), ipc.Build())
 		return
