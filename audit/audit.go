@@ -72,13 +72,7 @@ func Run(o Options) (ok bool, err error) {
 	if o.uptime == nil {
 		o.uptime = uptime
 	}
-	var daemons []*Daemon
-	var strangers []int
-	for range attempts {
-		if daemons, strangers, err = survey(o); !gone(err) {
-			break
-		}
-	}
+	daemons, strangers, err := survey(o)
 	if !o.JSON {
 		for _, pid := range strangers {
 			fmt.Fprintf(o.Out, "process %d is called like rvrrpd, and does not run a program of that name that belongs to root: not looked at\n", pid)
@@ -111,25 +105,60 @@ func Run(o Options) (ok bool, err error) {
 // while it was looked at; a network process is back in a moment.
 const attempts = 20
 
-// gone says whether an error is that of a process which has ended.
-func gone(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) }
+// gone says whether an error is that of a process which has ended, or is about to: it has
+// no mounts then any more, which the kernel calls invalid.
+func gone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) || errors.Is(err, syscall.EINVAL)
+}
 
 // survey looks at every daemon it can see; one that cannot be looked at is an
 // error, so that nothing passes unseen.
-func survey(o Options) ([]*Daemon, []int, error) {
+func survey(o Options) (looked []*Daemon, strangers []int, err error) {
 	daemons, strangers, err := find(o)
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(daemons) == 0 {
-		return nil, strangers, ErrNone
-	}
 	for _, d := range daemons {
-		if err := d.examine(o); err != nil {
-			return nil, strangers, fmt.Errorf("daemon %d: %w (only root may look)", d.PID, err)
+		if d, err = insist(o, d); err != nil {
+			return nil, strangers, err
+		} else if d != nil {
+			looked = append(looked, d)
 		}
 	}
-	return daemons, strangers, nil
+	if len(looked) == 0 {
+		return nil, strangers, ErrNone
+	}
+	return looked, strangers, nil
+}
+
+// insist looks at a daemon, and begins again with it where a process of it has ended
+// meanwhile, whatever becomes of others; nil if it has ended itself.
+func insist(o Options, d *Daemon) (*Daemon, error) {
+	for n := 1; ; n++ {
+		err := d.examine(o)
+		if err == nil {
+			return d, nil
+		}
+		if !gone(err) || n == attempts {
+			return nil, fmt.Errorf("daemon %d: %w (only root may look)", d.PID, err)
+		}
+		again, _, err := find(o)
+		if err != nil {
+			return nil, err
+		}
+		i := slices.IndexFunc(again, func(a *Daemon) bool { return a.PID == d.PID })
+		if i < 0 {
+			return nil, nil
+		}
+		d = again[i]
+	}
+}
+
+// ends says whether a process has given up its program: it ends, which may take the kernel
+// seconds.
+func ends(dir string) bool {
+	_, err := os.Readlink(filepath.Join(dir, "exe"))
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // ours says whether a process runs a program of this name that belongs to root,
@@ -170,7 +199,7 @@ func find(o Options) (daemons []*Daemon, strangers []int, err error) {
 	for _, dir := range dirs {
 		pid, _ := strconv.Atoi(filepath.Base(dir))
 		lines, err := status(filepath.Join(dir, "status"))
-		if err != nil || pid == os.Getpid() || strings.HasPrefix(lines["State"], "Z") {
+		if err != nil || pid == os.Getpid() || strings.HasPrefix(lines["State"], "Z") || ends(dir) {
 			continue // gone, or as good as
 		}
 		above, _ := strconv.Atoi(lines["PPid"])

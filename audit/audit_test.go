@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -225,6 +227,24 @@ func TestStrangers(t *testing.T) {
 	tree.process(300, statusText("rvrrpd", 1, "0", network, network, "0"), "1", []string{"/dev/null"}, core)
 	if ok, out := tree.audit(t, false, 0); ok || !strings.Contains(out, "0 processes are its spawner") {
 		t.Errorf("a daemon without its spawner: ok %v:\n%s", ok, out)
+	}
+}
+
+// TestEnding: a process that has given up its program ends, which may take a while, and is
+// not looked at; and one that does so while it is looked at has the audit begin again.
+func TestEnding(t *testing.T) {
+	t.Parallel()
+	tree := proper()
+	tree.process(300, statusText("rvrrpd", 1, "0", network, network, "1"), "1", []string{"/dev/null"}, map[string]string{})
+	delete(tree, "300/exe")
+	delete(tree, "300/mountinfo")
+	if ok, out := tree.audit(t, false, 0); !ok || strings.Contains(out, "300") {
+		t.Errorf("ok %v:\n%s", ok, out)
+	}
+	for err, want := range map[error]bool{syscall.EINVAL: true, syscall.ENOENT: true, syscall.ESRCH: true, syscall.EACCES: false, nil: false} {
+		if got := gone(&fs.PathError{Op: "open", Path: "/proc/300/mountinfo", Err: err}); got != want {
+			t.Errorf("%v: gone %v", err, got)
+		}
 	}
 }
 

@@ -25,12 +25,12 @@ type child struct {
 	deadline int64 // by which the phase must have ended; never in PhaseRun
 }
 
-// excuse leaves out of a child's time most of what we take of it: the kernel may keep us
-// waiting for an address for seconds, and the child waits for us. One that keeps us busy
-// itself ends all the same, ten times as late.
+// excuse leaves out of a child's time what a turn of ours takes beyond a tenth of it: the
+// kernel may keep us waiting for an address for seconds, and the child waits for us. One
+// that keeps us busy itself does so in short turns.
 func (c *child) excuse(took int64) {
 	if c != nil && c.deadline != never {
-		c.deadline += took / 10 * 9
+		c.deadline += max(0, took-stopTime/10)
 	}
 }
 
