@@ -248,6 +248,43 @@ func TestEnding(t *testing.T) {
 	}
 }
 
+// TestInsist: where a process ends while it is looked at, its daemon is looked at once
+// more, and the others once.
+func TestInsist(t *testing.T) {
+	t.Parallel()
+	tree, renumber := proper(), strings.NewReplacer("100", "200", "101", "201", "102", "202")
+	for path, text := range proper() {
+		if name := filepath.Base(path); name == "status" {
+			text = strings.NewReplacer("PPid:\t100", "PPid:\t200", "PPid:\t101", "PPid:\t201").Replace(text)
+		}
+		tree[renumber.Replace(path)] = text
+	}
+	var out bytes.Buffer
+	o := tree.options(t, &out, false, 0)
+	ended, owner, looks := false, o.owner, make(map[string]int)
+	o.owner = func(path string) (uint32, error) {
+		looks[path]++
+		if !ended && path == filepath.Join(o.Proc, "200", "environ") { // the parent comes first
+			ended = true
+			if err := os.RemoveAll(filepath.Join(o.Proc, "202")); err != nil {
+				t.Error(err)
+			}
+		}
+		return owner(path)
+	}
+	if ok, err := Run(o); ok || err != nil || !ended {
+		t.Errorf("ok %v, %v, ended %v", ok, err, ended)
+	}
+	for _, want := range []string{"daemon 100, profile root: every promise is kept", "daemon 200, profile root: NOT AS PROMISED", "0 processes are its child"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+	if n := looks[filepath.Join(o.Proc, "102", "environ")]; n != 1 {
+		t.Errorf("the other one was looked at %d times", n)
+	}
+}
+
 // TestBroken breaks each promise, and looks whether that one and no other fails.
 func TestBroken(t *testing.T) {
 	t.Parallel()
