@@ -101,7 +101,7 @@ func Run(o Options) (ok bool, err error) {
 	return ok, err
 }
 
-// attempts is how often the audit begins again because a process has ended
+// attempts is how often the audit begins again with a daemon because a process has ended
 // while it was looked at; a network process is back in a moment.
 const attempts = 20
 
@@ -119,9 +119,11 @@ func survey(o Options) (looked []*Daemon, strangers []int, err error) {
 		return nil, nil, err
 	}
 	for _, d := range daemons {
-		if d, err = insist(o, d); err != nil {
+		d, err := insist(o, d)
+		if err != nil {
 			return nil, strangers, err
-		} else if d != nil {
+		}
+		if d != nil {
 			looked = append(looked, d)
 		}
 	}
@@ -154,20 +156,9 @@ func insist(o Options, d *Daemon) (*Daemon, error) {
 	}
 }
 
-// ends says whether a process has given up its program: it ends, which may take the kernel
-// seconds.
-func ends(dir string) bool {
-	_, err := os.Readlink(filepath.Join(dir, "exe"))
-	return errors.Is(err, fs.ErrNotExist)
-}
-
-// ours says whether a process runs a program of this name that belongs to root,
-// or to whom this one does. Anybody can call a process what they like.
-func (o Options) ours(dir, program string) bool {
-	target, err := os.Readlink(filepath.Join(dir, "exe"))
-	if err != nil {
-		return true // it is looked at, and that says why it cannot be
-	}
+// ours says whether a process, whose exe leads to a target, runs a program of this name
+// that belongs to root, or to whom this one does. Anybody can call a process what they like.
+func (o Options) ours(dir, target, program string) bool {
 	uid, err := o.owner(filepath.Join(dir, "exe"))
 	own, _ := owner("/proc/self/exe")
 	return filepath.Base(strings.TrimSuffix(target, " (deleted)")) == program && (err != nil || uid == 0 || uid == own)
@@ -199,13 +190,18 @@ func find(o Options) (daemons []*Daemon, strangers []int, err error) {
 	for _, dir := range dirs {
 		pid, _ := strconv.Atoi(filepath.Base(dir))
 		lines, err := status(filepath.Join(dir, "status"))
-		if err != nil || pid == os.Getpid() || strings.HasPrefix(lines["State"], "Z") || ends(dir) {
+		if err != nil || pid == os.Getpid() || strings.HasPrefix(lines["State"], "Z") {
 			continue // gone, or as good as
+		}
+		target, hidden := os.Readlink(filepath.Join(dir, "exe"))
+		if errors.Is(hidden, fs.ErrNotExist) {
+			continue // it has given up its program, and ends, which may take the kernel seconds
 		}
 		above, _ := strconv.Atoi(lines["PPid"])
 		role := names[lines["Name"]]
 		top := lines["Name"] == "rvrrpd" || lines["Name"] == sniffer
-		if (role == roleSpawner || top) && !o.ours(dir, lines["Name"]) {
+		// One whose program is hidden is looked at, and that says why it cannot be.
+		if (role == roleSpawner || top) && hidden == nil && !o.ours(dir, target, lines["Name"]) {
 			strangers = append(strangers, pid)
 			continue
 		}

@@ -25,8 +25,8 @@ type child struct {
 	deadline int64 // by which the phase must have ended; never in PhaseRun
 }
 
-// excuse leaves out of a child's time what a turn of ours takes beyond a tenth of it: the
-// kernel may keep us waiting for an address for seconds, and the child waits for us. One
+// excuse leaves out of a child's time what a turn of ours takes beyond a tenth of
+// stopTime: the kernel may keep us waiting for an address for seconds, and the child waits for us. One
 // that keeps us busy itself does so in short turns.
 func (c *child) excuse(took int64) {
 	if c != nil && c.deadline != never {

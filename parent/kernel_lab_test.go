@@ -254,7 +254,7 @@ func TestRevived(t *testing.T) {
 		}
 		for _, seconds := range []uint32{100, 200, 0} {
 			time.Sleep(20 * time.Millisecond) // the kernel's times are of 10 ms
-			if err := k.Revive(dev, addrs, seconds); err != nil {
+			if err := k.Revive(kernel.Placement{Device: dev, Lifetime: seconds, Addresses: addrs}); err != nil {
 				t.Error(err)
 			}
 			if k.KeepsMarks() && changed() {
@@ -262,7 +262,7 @@ func TestRevived(t *testing.T) {
 			}
 			lives(map[uint32]string{100: "100sec", 200: "200sec", 0: "forever"}[seconds])
 		}
-		if err := errors.Join(netns.IP("addr del 10.9.0.254/24 dev standby10"), k.Revive(dev, addrs, 100)); err != nil || !changed() {
+		if err := errors.Join(netns.IP("addr del 10.9.0.254/24 dev standby10"), k.Revive(kernel.Placement{Device: dev, Lifetime: 100, Addresses: addrs})); err != nil || !changed() {
 			t.Errorf("removed and put again without a report: %v", err)
 		}
 	})
@@ -282,13 +282,15 @@ func TestRevivedRoute(t *testing.T) {
 		put := func(seconds uint32) error {
 			return k.Acquire(kernel.Placement{Device: dev, Own: true, Lifetime: seconds, Addresses: addrs})
 		}
-		again := func(seconds uint32) error { return k.Revive(dev, addrs, seconds) }
-		for i, seconds := range []uint32{150, 0, 100, 200, 0, 300, 250} {
-			do := again
-			if i == 0 || i == 6 {
-				do = put
-			}
-			if err := do(seconds); err != nil {
+		again := func(seconds uint32) error {
+			return k.Revive(kernel.Placement{Device: dev, Lifetime: seconds, Addresses: addrs})
+		}
+		for _, step := range []struct {
+			do      func(uint32) error
+			seconds uint32
+		}{{put, 150}, {again, 0}, {again, 100}, {again, 200}, {again, 0}, {again, 300}, {put, 250}} {
+			seconds := step.seconds
+			if err := step.do(seconds); err != nil {
 				t.Error(err)
 			}
 			out, err := exec.Command("ip", "-6", "route", "show", "2001:db8:8::/64").Output()

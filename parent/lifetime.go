@@ -69,7 +69,8 @@ func (d *daemon) soleLifetime(s *slot) bool {
 // is over.
 func (d *daemon) placement(s *slot, addrs []vaddr) kernel.Placement {
 	p := kernel.Placement{Device: s.index, Own: s.own, Addresses: addrs}
-	if s.aged = 0; d.soleLifetime(s) {
+	s.aged = 0
+	if d.soleLifetime(s) {
 		p.Lifetime, s.aged = d.life(s), d.now
 	}
 	return p
@@ -98,7 +99,7 @@ func (d *daemon) reviveSoon(s *slot) {
 // reput puts addresses of a slot again, for their lifetime to begin anew.
 func (d *daemon) reput(s *slot, addrs []vaddr, life uint32) error {
 	d.monitor.theirs.armed = d.monitor.theirs.armed || !s.own
-	return d.kernel.Revive(s.index, addrs, life)
+	return d.kernel.Revive(kernel.Placement{Device: s.index, Lifetime: life, Addresses: addrs})
 }
 
 // reviveMore puts addresses again, as far as there is time in this turn.

@@ -339,7 +339,8 @@ func (d *daemon) turn(ready [fdCount]bool, signals int) error {
 		}
 	}
 	if d.waiting || ready[fdPackets4] || ready[fdPackets6] {
-		if d.waiting = d.now-d.gathered < d.gather; !d.waiting {
+		d.waiting = d.now-d.gathered < d.gather
+		if !d.waiting {
 			d.forward()
 		}
 	}

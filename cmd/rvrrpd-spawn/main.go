@@ -11,14 +11,12 @@ package main
 import (
 	"fmt"
 	"os"
-	"os/signal"
 	"runtime"
 	"runtime/debug"
 
-	_ "github.com/rvrrpd/rvrrpd/cmd/signals" // catches them before anything else runs
+	"github.com/rvrrpd/rvrrpd/cmd/signals"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/spawn"
-	"golang.org/x/sys/unix"
 )
 
 // The child dies with the thread that started it: stay on the main one.
@@ -26,8 +24,7 @@ func init() { runtime.LockOSThread() }
 
 func main() {
 	debug.SetTraceback("crash")
-	// They are the parent's to act upon, also when they are sent to all.
-	signal.Ignore(unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2, unix.SIGPIPE)
+	signals.Ignore()
 	if len(os.Args) == 2 && os.Args[1] == "--version" {
 		fmt.Printf("%s %s build %s\n", spawn.Name, ipc.ReleaseName(), ipc.Build())
 		return

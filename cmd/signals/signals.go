@@ -53,6 +53,10 @@ func mask(how int) error {
 // wordBits is the width of a word of a set of signals.
 const wordBits = int(unsafe.Sizeof(unix.Sigset_t{}.Val[0])) * 8
 
+// Ignore makes this process, which works for the daemon, ignore them: they are
+// the parent's to act upon, also when they are sent to all.
+func Ignore() { signal.Ignore(append(append(ending, others...), unix.SIGPIPE)...) }
+
 // Launch is for who starts a daemon: those that do not end it have no meaning
 // before it reads its configuration and opens its logs. Go leaves SIGHUP
 // ignored where it was inherited so, until the daemon wants it.

@@ -33,7 +33,7 @@ type Address struct {
 
 func (a Address) String() string { return a.Prefix.String() }
 
-// Placement is what one slot wants of Acquire. A device that is not our
+// Placement is what one slot wants of Acquire or Revive. A device that is not our
 // own is up already, and an address that is there already may be somebody
 // else's: it is left as it is, and the next look at all of them tells.
 type Placement struct {
@@ -53,28 +53,23 @@ func (k *Kernel) Acquire(all ...Placement) error {
 			flags = unix.NLM_F_REPLACE
 			reqs = append(reqs, upRequest(p.Device, unix.IFF_UP))
 		}
-		for _, a := range p.Addresses {
-			reqs = append(reqs, putRequests(flags, p.Device, a, p.Lifetime)...)
-		}
+		reqs = append(reqs, p.requests(flags)...)
 	}
 	return k.exchange(reqs, unix.EEXIST)
 }
 
 // Revive puts addresses again that are ours, for their lifetime to begin anew.
-func (k *Kernel) Revive(dev int, addrs []Address, lifetime uint32) error {
-	var reqs []*nl.NetlinkRequest
-	for _, a := range addrs {
-		reqs = append(reqs, putRequests(unix.NLM_F_REPLACE, dev, a, lifetime)...)
-	}
-	return k.exchange(reqs)
-}
+func (k *Kernel) Revive(p Placement) error { return k.exchange(p.requests(unix.NLM_F_REPLACE)) }
 
-// putRequests puts an address for a lifetime.
-func putRequests(flags, dev int, a Address, lifetime uint32) []*nl.NetlinkRequest {
-	a.Lifetime = lifetime
-	reqs := []*nl.NetlinkRequest{addrRequest(unix.RTM_NEWADDR, unix.NLM_F_CREATE|flags, dev, a)}
-	if lifetime > 0 && a.Prefix.Addr().Is6() && !a.NoPrefixRoute {
-		reqs = append(reqs, reqs[0]) // the first lifetime of an address ends the route to its prefix at once
+// requests put the addresses for their lifetime.
+func (p Placement) requests(flags int) (reqs []*nl.NetlinkRequest) {
+	for _, a := range p.Addresses {
+		a.Lifetime = p.Lifetime
+		put := addrRequest(unix.RTM_NEWADDR, unix.NLM_F_CREATE|flags, p.Device, a)
+		reqs = append(reqs, put)
+		if a.Lifetime > 0 && a.Prefix.Addr().Is6() && !a.NoPrefixRoute {
+			reqs = append(reqs, put) // the first lifetime of an address ends the route to its prefix at once
+		}
 	}
 	return reqs
 }
