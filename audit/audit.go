@@ -165,7 +165,7 @@ func (o Options) ours(dir, target, program string) bool {
 }
 
 // names of the processes, as the kernel cuts them.
-var names = map[string]string{"rvrrpd-spawn": roleSpawner, "rvrrpd-netproc": roleChild}
+var names = map[string]string{"rvrrpd-spawn": roleSpawner, "rvrrpd-netproc": roleChild, "rvrrpd-read": roleReader}
 
 // sniffer is the program of rvrrpd -m0.
 const sniffer = "rvrrpd-sniff"
@@ -176,7 +176,9 @@ const sniffer = "rvrrpd-sniff"
 // parent that lacks one, if there is one of each, and else to nobody. What a
 // spawner has started is its child, also while it is called otherwise: by the
 // spawner's name before it executes its program, and then by the number of a
-// descriptor until it gives itself its name. Others that are called so are strangers.
+// descriptor until it gives itself its name. It is the reader if its first argument, by
+// which the spawner calls it, says so, or if it has none yet and there is a network process
+// with its name. Others that are called so are strangers.
 func find(o Options) (daemons []*Daemon, strangers []int, err error) {
 	dirs, err := filepath.Glob(filepath.Join(o.Proc, "[0-9]*"))
 	if err != nil {
@@ -247,7 +249,26 @@ func find(o Options) (daemons []*Daemon, strangers []int, err error) {
 		d.Activated = true
 		d.Processes = slices.Concat(d.Processes, strays, byParent[strays[0].PID], below[strays[0].PID])
 	}
+	for _, d := range daemons {
+		d.nameReaders(o, called)
+	}
 	return daemons, strangers, nil
+}
+
+// nameReaders finds the readers among what is called otherwise.
+func (d *Daemon) nameReaders(o Options, called map[int]string) {
+	named := slices.ContainsFunc(d.Processes, func(p *Process) bool { return called[p.PID] == "rvrrpd-netproc" })
+	for _, p := range d.Processes {
+		if p.Role != roleChild || called[p.PID] == "rvrrpd-netproc" {
+			continue
+		}
+		line, _ := os.ReadFile(filepath.Join(o.Proc, strconv.Itoa(p.PID), "cmdline"))
+		name, _, _ := strings.Cut(string(line), "\x00")
+		p.cloned = called[p.PID] == "rvrrpd-spawn"
+		if name == "rvrrpd-read" || p.cloned && named {
+			p.Role = roleReader
+		}
+	}
 }
 
 // Options of rvrrpd beside the mode: those with a value, and the others.

@@ -292,7 +292,7 @@ func TestBroken(t *testing.T) {
 	limit := func(name, value string) string { return fmt.Sprintf("%-26s%-21s%-21s", name, value, value) }
 	tests := []struct {
 		name, path, old, new, sentence string
-		service, sniffer               bool
+		service, sniffer, reader       bool
 		owner                          uint32
 	}{
 		{name: "privileges", path: spawner, old: "NoNewPrivs:\t1", new: "NoNewPrivs:\t0", sentence: "no program it starts can have more privileges"},
@@ -329,6 +329,7 @@ func TestBroken(t *testing.T) {
 		{name: "child's file size", path: "102/limits", old: limit("Max file size", "0"), new: limit("Max file size", "unlimited"), sentence: "the child can write no file"},
 		{name: "child's locked memory", path: "102/limits", old: limit("Max locked memory", "0"), new: limit("Max locked memory", "8388608"), sentence: "the child can lock no memory and make no message queue"},
 		{name: "child's memory", path: "102/limits", old: limit("Max data size", "268435456"), new: limit("Max data size", "unlimited"), sentence: "the child's memory is bounded"},
+		{name: "reader's memory", path: "103/limits", old: limit("Max data size", "268435456"), new: limit("Max data size", "unlimited"), sentence: "the reader is behind the same walls as the child", reader: true},
 	}
 	broken := make(map[string]bool)
 	for _, test := range tests {
@@ -341,6 +342,9 @@ func TestBroken(t *testing.T) {
 			}
 			if test.sniffer {
 				tree.sniffing()
+			}
+			if test.reader {
+				tree.reader("rvrrpd-read")
 			}
 			if !strings.Contains(tree[test.path], test.old) {
 				t.Fatalf("%s has no %q", test.path, test.old)

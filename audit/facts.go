@@ -20,7 +20,9 @@ var namespaces = []string{"user", "pid", "net", "ipc", "uts", "mnt", "cgroup"}
 // Process is what /proc tells about one process of a daemon.
 type Process struct {
 	PID  int    `json:"pid"`
-	Role string `json:"role"` // parent, spawner or child
+	Role string `json:"role"` // parent, spawner, child or reader
+	// cloned: it has not executed its program yet.
+	cloned bool
 	// Age is how long it has been there, in whole seconds; -1 is not known.
 	Age int64 `json:"age_seconds"`
 	// Threads are the states of its threads; most of it is each thread's own.

@@ -1,7 +1,7 @@
 package audit
 
 // How long a start may take, in seconds: of the parent, which sweeps what another
-// has left, and of a child, which it gives up after five.
+// has left, and of a child, which it gives up after five; a reader gets as long.
 const (
 	parentStarts = 60
 	childStarts  = 6
@@ -38,6 +38,9 @@ func (d *Daemon) toCome() string {
 	above, child := d.Processes[0], d.first(roleChild)
 	switch {
 	case child != nil && ownFilter(child, d) == "":
+		if reader := d.first(roleReader); reader != nil && young(reader, childStarts) {
+			return "its reader is not confined yet"
+		}
 		return ""
 	case child != nil && young(child, childStarts):
 		return "its network process is not confined yet"
@@ -48,10 +51,18 @@ func (d *Daemon) toCome() string {
 }
 
 // excuses says whether a promise about a process can still be to come, where
-// something is: all of a child's, and, while the parent has no filter yet, all of the
-// parent's and the spawner's.
+// something is: all of a child's that has no filter of its own yet, and of a young
+// reader's, and, while the parent has no filter yet, all of the parent's and the spawner's:
+// what has not executed its program may be the reader, which comes before that.
 func (d *Daemon) excuses(p *Process, sentence string) bool {
-	return p.Role == roleChild || sentence == spawnerHoldsLittle || d.first(roleChild) == nil && !d.closed()
+	switch p.Role {
+	case roleChild:
+		return ownFilter(p, d) != ""
+	case roleReader:
+		return young(p, childStarts)
+	}
+	child := d.first(roleChild)
+	return sentence == spawnerHoldsLittle || (child == nil || child.cloned) && !d.closed()
 }
 
 // closed says whether the parent has its filter, and with it all its walls: it has as

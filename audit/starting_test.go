@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,6 +34,36 @@ func (t tree) unconfined() {
 	status := strings.NewReplacer("filters:\t2", "filters:\t1", "CapBnd:\t"+none, "CapBnd:\t"+network).Replace(t["102/status"])
 	t["102/status"], t["102/task/102/status"] = status, status
 	t["102/limits"] = limitsText(map[string]string{"Max open files": "1024"})
+}
+
+// reader adds one, with the walls of the child.
+func (t tree) reader(name string) {
+	for path, text := range maps.Clone(t) {
+		if rest, is := strings.CutPrefix(path, "102/"); is {
+			t["103/"+strings.Replace(rest, "task/102", "task/103", 1)] = strings.Replace(text, "rvrrpd-netproc", name, 1)
+		}
+	}
+	t["103/exe"] = "-> /usr/libexec/rvrrpd/rvrrpd-read"
+	t["103/cmdline"] = "rvrrpd-read\x00"
+}
+
+// weak takes a process's limits away.
+func (t tree) weak(pid int) {
+	t[fmt.Sprintf("%d/limits", pid)] = limitsText(map[string]string{"Max core file size": "0"})
+}
+
+// TestReader: a reader is there for a moment, behind the walls of the child.
+func TestReader(t *testing.T) {
+	t.Parallel()
+	tree := proper()
+	tree.reader("rvrrpd-read")
+	if ok, out := tree.audit(t, false, 0); !ok || !strings.Contains(out, "\nreader 103\n") || !strings.Contains(out, "\n  pass the reader is behind the same walls as the child\n") {
+		t.Errorf("ok %v:\n%s", ok, out)
+	}
+	tree.weak(103)
+	if ok, out := tree.audit(t, false, 0); ok || strings.Count(out, "\n  FAIL ") != 1 || !strings.Contains(out, "\n  FAIL the reader is behind") {
+		t.Errorf("ok %v:\n%s", ok, out)
+	}
 }
 
 // unwalled is the parent before it closes its filter.
@@ -111,6 +142,53 @@ func TestStarting(t *testing.T) {
 			t.unconfined()
 			t["101/task/101/status"] = strings.ReplaceAll(t["101/task/101/status"], identities, "00000000000030c0")
 			t.aged(102, 0)
+		}, ""},
+		{"a reader that is starting", func(t tree) { t.reader("8"); t.aged(103, 0); t.aged(100, time.Hour); t.weak(103) }, "its reader is not confined yet"},
+		{"a reader that has its name already", func(t tree) { t.reader("rvrrpd-read"); t.aged(103, 0); t.weak(103) }, "its reader is not confined yet"},
+		{"a reader before the child", func(t tree) {
+			t.without(102)
+			t.reader("rvrrpd-read")
+			t.aged(100, time.Second)
+			t.aged(103, 0)
+			t.weak(103)
+		}, "its network process is not there yet"},
+		{"a reader without its name, before the parent has its walls", func(t tree) {
+			t.without(102)
+			t.reader("8")
+			t.weak(103)
+			t.unwalled()
+			t.aged(100, time.Second)
+			t.aged(103, 0)
+		}, "its network process is not there yet"},
+		{"a reader that has not executed its program, before the parent has its walls", func(t tree) {
+			t.reader("rvrrpd-spawn")
+			t.without(102)
+			t["103/exe"], t["103/cmdline"] = "-> /usr/libexec/rvrrpd/rvrrpd-spawn", "rvrrpd-spawn\x000\x000\x00"
+			t.weak(103)
+			t.unwalled()
+			t.aged(100, time.Second)
+			t.aged(103, 0)
+			t["103/status"] = strings.Replace(t["103/status"], "filters:\t2", "filters:\t1", 1)
+			t["103/task/103/status"] = strings.Replace(t["103/task/103/status"], "filters:\t2", "filters:\t1", 1)
+		}, early},
+		{"one that has not executed its program, beside a child", func(t tree) {
+			t.reader("rvrrpd-spawn")
+			t["103/exe"], t["103/cmdline"] = "-> /usr/libexec/rvrrpd/rvrrpd-spawn", "rvrrpd-spawn\x000\x000\x00"
+			t.weak(103)
+			t.aged(103, 0)
+		}, "its reader is not confined yet"},
+		{"a reader that stays without limits", func(t tree) { t.reader("rvrrpd-read"); t.aged(103, time.Minute); t.weak(103) }, ""},
+		{"a reader that is starting, beside a child with a capability too many", func(t tree) {
+			t.reader("rvrrpd-read")
+			t.aged(103, 0)
+			t.weak(103)
+			t["102/task/102/status"] = strings.Replace(t["102/task/102/status"], "CapEff:\t"+none, "CapEff:\t"+network, 1)
+		}, ""},
+		{"two readers", func(t tree) {
+			t.reader("rvrrpd-read")
+			t.process(104, t["103/status"], "2", []string{"pipe:[1]"}, nil)
+			t.aged(103, 0)
+			t.aged(104, 0)
 		}, ""},
 		{"two that are starting", func(t tree) {
 			t.unconfined()

@@ -18,21 +18,23 @@ const (
 	laneBuffer = 16 << 20
 )
 
-// childName is the program of the network process.
-const childName = "rvrrpd-netproc"
-
-// Child is our end of a network process that has been started.
+// Child is our end of a process that has been started.
 type Child struct {
-	PID int
+	PID     int
+	program ipc.Program
 	// Control and Frames are its two lanes.
 	Control, Frames *ipc.Conn
 	words           int // pipe with what it wrote before it died; what finds no room there is lost
 }
 
-// Spawn has a child started, of which there may be none. It is believed only after
-// Verify.
-func (s *Spawner) Spawn() (_ *Child, err error) {
-	c := &Child{}
+// Spawn has a process of a program started, of which there may be none. It is believed only
+// after Verify.
+func (s *Spawner) Spawn(p ipc.Program) (_ *Child, err error) {
+	program, opened := s.programs[p]
+	if !opened {
+		return nil, fmt.Errorf("%s: not asked for at the start", ipc.Programs[p])
+	}
+	c := &Child{program: p}
 	var ends []int // the child's
 	defer func() {
 		for _, fd := range ends {
@@ -57,7 +59,7 @@ func (s *Spawner) Spawn() (_ *Child, err error) {
 		return nil, fmt.Errorf("pipe: %w", err)
 	}
 	c.words, ends = pipe[0], append(ends, pipe[1])
-	started, err := s.ask(ipc.SpawnStart, pipe[1], ends[0], ends[1], s.program)
+	started, err := s.ask(ipc.SpawnStart, p, pipe[1], ends[0], ends[1], program)
 	if err != nil {
 		return nil, err
 	}
@@ -65,14 +67,15 @@ func (s *Spawner) Spawn() (_ *Child, err error) {
 	return c, nil
 }
 
-// Verify holds the child against what it says of itself, which is not to be believed:
-// it must be of our build, and behind its walls.
-func (s *Spawner) Verify(hello ipc.Hello) error {
-	if hello.Build != ipc.Build() {
-		return fmt.Errorf("%s is build %q, this is %q", childName, hello.Build, ipc.Build())
+// Verify holds a child against the build that it says it is of, which is not to be
+// believed: it must be of ours, and behind its walls.
+func (s *Spawner) Verify(c *Child, build string) error {
+	name := ipc.Programs[c.program]
+	if build != ipc.Build() {
+		return fmt.Errorf("%s is build %q, this is %q", name, Plain(build, '?'), ipc.Build())
 	}
-	if _, err := s.ask(ipc.SpawnVerify); err != nil {
-		return fmt.Errorf("confinement of the network process: %w", err)
+	if _, err := s.ask(ipc.SpawnVerify, c.program); err != nil {
+		return fmt.Errorf("confinement of %s: %w", name, err)
 	}
 	return nil
 }
@@ -80,7 +83,7 @@ func (s *Spawner) Verify(hello ipc.Hello) error {
 // End has the child killed, if it lives, and says how it ended and what it wrote
 // before, in one line. The error is the spawner's: the child is gone with it.
 func (s *Spawner) End(c *Child) (ws unix.WaitStatus, words string, err error) {
-	ended, err := s.ask(ipc.SpawnEnd)
+	ended, err := s.ask(ipc.SpawnEnd, c.program)
 	if ws = unix.WaitStatus(ended.Number); err != nil {
 		ws = unix.WaitStatus(unix.SIGKILL)
 	}

@@ -42,7 +42,7 @@ func TestProgramOfAStranger(t *testing.T) {
 		{name: "another user's", mode: 0o755, uid: 61234},
 		{name: "a directory", mode: 0o755, dir: true},
 	} {
-		path := filepath.Join(t.TempDir(), childName)
+		path := filepath.Join(t.TempDir(), "rvrrpd-netproc")
 		err := os.WriteFile(path, nil, 0o700)
 		if tt.dir {
 			err = os.Remove(path)

@@ -1,6 +1,6 @@
 // Package children is the end of the socket at which other processes are asked for: of
-// the spawner, and of the network process that it starts. Whoever needs one, the parent
-// and the sniffer, links it.
+// the spawner, and of what it starts, the network process and the reader. Whoever needs
+// one, the parent and the sniffer, links it.
 package children
 
 import (
@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
@@ -17,12 +18,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// spawnerName is the program that starts the network process: package spawn.
+// spawnerName is the program that starts the others: package spawn.
 const spawnerName = "rvrrpd-spawn"
 
 // spawnerVariable names, in the environment, the socket behind which a service
 // manager starts a spawner for whoever connects: its unit has the rights that
-// starting the network process takes, and the parent's has not even their
+// starting the others takes, and the parent's has not even their
 // shadow. Without it the parent starts the spawner itself.
 const spawnerVariable = "RVRRPD_SPAWNER"
 
@@ -31,33 +32,42 @@ const (
 	spawnTries   = 5 // starts of a spawner that a signal kills at once
 )
 
-// Spawner is our end of a spawner, and holds one child at a time.
+// Spawner is our end of a spawner. Several goroutines may use it at once.
 type Spawner struct {
-	pid     int // 0: a service manager has started it
-	fd      int
-	words   int // pipe with what it wrote before it died; -1: it has a log
-	program int // the child's, O_PATH
+	mutex    sync.Mutex // one request at a time
+	pid      int        // 0: a service manager has started it
+	fd       int
+	words    int                 // pipe with what it wrote before it died; -1: it has a log
+	sequence byte                // of the last request
+	uid, gid int                 // of its children; the group is known of our own alone
+	programs map[ipc.Program]int // O_PATH
 }
 
-// Start starts the spawner, or has it started, for a child of this user and group:
+// Start starts the spawner, or has it started, for children of this user and group:
 // before the caller gives up what it takes. The calling thread must stay alive as long
 // as the spawner. A signal that was sent to all and comes before the spawner can ignore
 // it, while Go prepares its program, costs no more than another start.
-func Start(uid, gid int) (s *Spawner, err error) {
-	if s, err = startOrConnect(uid, gid); err != nil {
+func Start(uid, gid int, programs ...ipc.Program) (s *Spawner, err error) {
+	if path := os.Getenv(spawnerVariable); path != "" {
+		s, err = connect(path)
+	} else {
+		s, err = own(uid, gid)
+	}
+	if err != nil {
 		return nil, err
 	}
-	if s.program, err = openProgram(childName); err != nil {
-		s.Close()
-		return nil, err
+	s.programs = make(map[ipc.Program]int)
+	for _, p := range programs {
+		if s.programs[p], err = openProgram(ipc.Programs[p]); err != nil {
+			s.Close()
+			return nil, err
+		}
 	}
 	return s, nil
 }
 
-func startOrConnect(uid, gid int) (s *Spawner, err error) {
-	if path := os.Getenv(spawnerVariable); path != "" {
-		return connect(path, uid)
-	}
+// own starts a spawner of ours.
+func own(uid, gid int) (s *Spawner, err error) {
 	if os.Geteuid() == 0 {
 		why := fmt.Sprintf("root needs them to start the network process as user id %d; or start the daemon as that user, with CAP_NET_ADMIN and CAP_NET_RAW", uid)
 		if err := walls.MustHave(walls.SpawnerKept, why); err != nil {
@@ -68,7 +78,8 @@ func startOrConnect(uid, gid int) (s *Spawner, err error) {
 		if s, err = fork(uid, gid); err != nil {
 			return nil, err
 		}
-		if err = s.identify(uid); err == nil {
+		if err = s.identify(); err == nil {
+			s.gid = gid
 			return s, nil
 		}
 		if ws := s.Close(); !ws.Signaled() || ws.Signal() == unix.SIGSYS {
@@ -76,6 +87,35 @@ func startOrConnect(uid, gid int) (s *Spawner, err error) {
 		}
 	}
 	return nil, err
+}
+
+// Serve makes the user of children another one, and must be called while there is none. Our
+// own spawner is started anew for that; the user of a service manager's is its unit's to
+// say.
+func (s *Spawner) Serve(uid, gid int) error {
+	if s.pid == 0 {
+		return s.serves(uid)
+	}
+	if s.uid == uid && s.gid == gid {
+		return nil
+	}
+	s.Close()
+	next, err := own(uid, gid)
+	if err != nil {
+		return err
+	}
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.pid, s.fd, s.words, s.uid, s.gid = next.pid, next.fd, next.words, next.uid, next.gid
+	return nil
+}
+
+// serves says whether children are of a user.
+func (s *Spawner) serves(uid int) error {
+	if s.uid != uid {
+		return fmt.Errorf("spawner: starts the network process as user id %d; the configuration says %d", s.uid, uid)
+	}
+	return nil
 }
 
 func fork(uid, gid int) (*Spawner, error) {
@@ -112,15 +152,32 @@ func fork(uid, gid int) (*Spawner, error) {
 	return s, nil
 }
 
-// ask sends a request and waits for the answer.
-func (s *Spawner) ask(request byte, fds ...int) (a ipc.SpawnAnswer, err error) {
+// ask sends a request about a program and waits for the answer.
+func (s *Spawner) ask(request byte, p ipc.Program, fds ...int) (a ipc.SpawnAnswer, err error) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
 	var oob []byte
 	if len(fds) > 0 {
 		oob = unix.UnixRights(fds...)
 	}
-	if err := unix.Sendmsg(s.fd, []byte{request}, oob, nil, unix.MSG_NOSIGNAL); err != nil {
+	s.sequence++
+	if err := unix.Sendmsg(s.fd, []byte{request, byte(p), s.sequence}, oob, nil, unix.MSG_NOSIGNAL); err != nil {
 		return a, fmt.Errorf("spawner: %w%s", err, s.said())
 	}
+	// One that nobody has waited for any more may come first.
+	for known := false; !known; known = a.Sequence == s.sequence {
+		if a, err = s.answer(); err != nil {
+			return a, err
+		}
+	}
+	if a.Errno != 0 {
+		return a, errors.New(a.Text)
+	}
+	return a, nil
+}
+
+// answer waits for an answer.
+func (s *Spawner) answer() (a ipc.SpawnAnswer, err error) {
 	b := make([]byte, ipc.SpawnAnswerMax)
 	n, err := unix.Read(s.fd, b)
 	for err == unix.EINTR {
@@ -135,24 +192,19 @@ func (s *Spawner) ask(request byte, fds ...int) (a ipc.SpawnAnswer, err error) {
 	if a, err = ipc.DecodeSpawnAnswer(b[:n]); err != nil {
 		return a, fmt.Errorf("spawner: %w", err)
 	}
-	if a.Errno != 0 {
-		return a, errors.New(a.Text)
-	}
 	return a, nil
 }
 
-// identify holds a spawner against our build, and its child's user against the
-// one configured.
-func (s *Spawner) identify(uid int) error {
-	a, err := s.ask(ipc.SpawnIdentity)
-	switch {
-	case err != nil:
+// identify holds a spawner against our build, and asks for its children's user.
+func (s *Spawner) identify() error {
+	a, err := s.ask(ipc.SpawnIdentity, 0)
+	if err != nil {
 		return err
-	case a.Text != ipc.Build():
-		return fmt.Errorf("%s is build %q, this is %q", spawnerName, Plain(a.Text, '?'), ipc.Build())
-	case int(a.Number) != uid:
-		return fmt.Errorf("starts the network process as user id %d; the configuration says %d", a.Number, uid)
 	}
+	if a.Text != ipc.Build() {
+		return fmt.Errorf("%s is build %q, this is %q", spawnerName, Plain(a.Text, '?'), ipc.Build())
+	}
+	s.uid = int(a.Number)
 	return nil
 }
 
@@ -167,8 +219,15 @@ func (s *Spawner) said() string {
 	return ""
 }
 
-// Close ends the spawner, which ends the child if there is one.
+// Close ends the spawner, which ends the children that there are.
 func (s *Spawner) Close() (ws unix.WaitStatus) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.close()
+}
+
+// close leaves nothing behind that could be a stranger's later, for whoever asks yet.
+func (s *Spawner) close() (ws unix.WaitStatus) {
 	unix.Close(s.fd)
 	if s.words >= 0 {
 		unix.Close(s.words)
@@ -176,15 +235,22 @@ func (s *Spawner) Close() (ws unix.WaitStatus) {
 	if s.pid > 0 {
 		unix.Wait4(s.pid, &ws, 0, nil)
 	}
+	s.fd, s.words, s.pid = -1, -1, 0
 	return ws
 }
 
-// Over is a spawner that somebody else has started, at the other end of a socket, and
-// the program that its child is to be.
-func Over(fd, program int) *Spawner { return &Spawner{fd: fd, words: -1, program: program} }
+// Over is a spawner that somebody else has started, at the other end of a socket, with what
+// every program is.
+func Over(fd, program int) *Spawner {
+	s := &Spawner{fd: fd, words: -1, programs: make(map[ipc.Program]int)}
+	for p := range ipc.Programs {
+		s.programs[p] = program
+	}
+	return s
+}
 
 // connect gets a spawner from the service manager.
-func connect(path string, uid int) (_ *Spawner, err error) {
+func connect(path string) (_ *Spawner, err error) {
 	if !filepath.IsAbs(path) {
 		return nil, fmt.Errorf("%s=%s: must be an absolute path", spawnerVariable, path)
 	}
@@ -216,7 +282,7 @@ func connect(path string, uid int) (_ *Spawner, err error) {
 	if peer.Uid != 0 && int(peer.Uid) != os.Geteuid() {
 		return nil, fmt.Errorf("user id %d listens; neither root nor %d", peer.Uid, os.Geteuid())
 	}
-	return s, s.identify(uid)
+	return s, s.identify()
 }
 
 // patience bounds how long the spawner is waited for.

@@ -3,7 +3,6 @@ package conf
 import (
 	"fmt"
 	"net/netip"
-	"strings"
 )
 
 // reservedIPv4 are networks no router can own an address of; RFC 6890 lists
@@ -20,32 +19,16 @@ var reservedIPv4 = []struct {
 	{netip.MustParsePrefix("255.255.255.255/32"), "the broadcast address"},
 }
 
-// setAside are the link-local networks that RFC 3927 §2.1 sets aside. Nobody
-// picks an address of them by himself; OpenStack has its virtual ones there.
-var setAside = []netip.Prefix{netip.MustParsePrefix("169.254.0.0/24"), netip.MustParsePrefix("169.254.255.0/24")}
-
-// parseAddress reads a virtual address of either family, with or without a
-// prefix length. The problem says what is wrong with it, "" if nothing.
-func parseAddress(text string) (a Address, problem string) {
-	addr, err := netip.ParseAddr(text)
-	bits := 0
-	if strings.Contains(text, "/") {
-		var p netip.Prefix
-		p, err = netip.ParsePrefix(text)
-		addr, bits = p.Addr(), p.Bits()
-		if err == nil && bits == 0 {
-			return a, "has a prefix length of 0"
-		}
-	}
+// Unfit says why an address cannot be that of a virtual router, "" if it can.
+func (a Address) Unfit() string {
 	switch {
-	case err != nil || addr.Zone() != "":
-		return a, "is not an IP address with or without a prefix length"
-	case addr.Is4():
-		problem = notUnicast4(addr, bits)
+	case !a.Addr.IsValid() || a.Addr.Zone() != "" || a.Bits < 0 || a.Bits > a.Addr.BitLen():
+		return "is not an IP address with or without a prefix length"
+	case a.Addr.Is4():
+		return notUnicast4(a.Addr, a.Bits)
 	default:
-		problem = notUnicast6(addr)
+		return notUnicast6(a.Addr)
 	}
-	return Address{Addr: addr, Bits: bits}, problem
 }
 
 // notUnicast4 says why an IPv4 address cannot be that of a virtual router. In

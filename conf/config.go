@@ -29,13 +29,24 @@ type Config struct {
 	// InsecureSecrets: files with secrets that others can read are warned of,
 	// and not refused.
 	InsecureSecrets bool
-	// Routes are installed while any virtual router is Active.
-	Routes []Route
+	// Routes are installed while any virtual router is Active. These and the lists below
+	// are in no JSON: they are told piece by piece.
+	Routes []Route `json:"-"`
 	// Routers in the order of the file, at least one.
-	Routers []Router
-	// Warnings of Parse and Load, each a line.
-	Warnings []string
+	Routers []Router `json:"-"`
+	// Warnings of what has read it, each a line.
+	Warnings []string `json:"-"`
 }
+
+// Bounds of a configuration.
+const (
+	// MaxRouters and MaxRoutes are more than a file of 1 MiB has room for.
+	MaxRouters, MaxRoutes = 1 << 15, 1 << 16
+	// MaxAddresses is the most virtual addresses (RFC 3768 §5.3.5, an 8-bit count).
+	MaxAddresses = 255
+	// MaxLabelled is the longest name of an interface whose labels have room for a VRID.
+	MaxLabelled = 8
+)
 
 // InterfaceType says where a virtual router's addresses live.
 type InterfaceType string
@@ -137,9 +148,8 @@ type Key struct {
 	ID uint8 // 1..255
 	// Source is file:PATH or credential:NAME, "" for a value in the file.
 	Source string
-	// Value has 32..64 bytes. Parse leaves it empty where there is a Source;
-	// Load reads it from there.
-	Value []byte
+	// Value has MinKey..MaxKey bytes. It is in no JSON.
+	Value []byte `json:"-"`
 }
 
 // Router is one virtual router.
@@ -156,7 +166,7 @@ type Router struct {
 	Checksum Checksum
 	// Interface is the name of the network interface.
 	Interface string
-	// Addresses are the virtual addresses, 1..255 of them, in the order they
+	// Addresses are the virtual addresses, 1..MaxAddresses of them, in the order they
 	// are advertised, all of one family. No address appears twice on an
 	// interface. The first IPv6 address is link-local (RFC 9568 §5.2.9).
 	Addresses []Address
@@ -205,9 +215,9 @@ type Router struct {
 	SocketFilter bool
 	// Auth says how advertisements are authenticated.
 	Auth AuthType
-	// Secret of the types for VRRPv2, perhaps empty. Parse leaves it empty where
-	// there is a SecretSource; Load reads it from there.
-	Secret []byte
+	// Secret of the types for VRRPv2, perhaps empty; at most MaxSecret bytes. It is in
+	// no JSON.
+	Secret []byte `json:"-"`
 	// SecretSource is file:PATH or credential:NAME, "" for a secret in the file.
 	SecretSource string
 	// HMAC with AuthHMAC, else nil.

@@ -2,9 +2,9 @@ package conf
 
 import "strconv"
 
-// defaultDevice returns the next default for a virtual router: standby<VRID>,
+// DefaultDevice returns the next default for a virtual router: standby<VRID>,
 // then standby<VRID>-2, -3 and so on. next counts what was given out.
-func defaultDevice(vrid uint8, next map[uint8]int) string {
+func DefaultDevice(vrid uint8, next map[uint8]int) string {
 	name := "standby" + strconv.Itoa(int(vrid))
 	next[vrid]++
 	if n := next[vrid]; n > 1 {
@@ -39,8 +39,8 @@ func (c *Config) KeepDevices(before map[string]string) {
 	}
 	next := map[uint8]int{}
 	for _, r := range rest {
-		for r.DeviceName = defaultDevice(r.VRID, next); taken[r.DeviceName]; {
-			r.DeviceName = defaultDevice(r.VRID, next)
+		for r.DeviceName = DefaultDevice(r.VRID, next); taken[r.DeviceName]; {
+			r.DeviceName = DefaultDevice(r.VRID, next)
 		}
 		taken[r.DeviceName] = true
 	}

@@ -15,12 +15,14 @@ import (
 	"testing"
 
 	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/conf/source"
 )
 
 const (
 	confManual   = root + "/docs/man/rvrrpd.conf.5"
-	confSettings = root + "/conf/settings.go"
-	confForms    = root + "/conf/settings_test.go" // has the words for them
+	confModel    = root + "/conf"
+	confSettings = root + "/conf/source/settings.go"
+	confForms    = root + "/conf/source/settings_test.go" // has the words for them
 	noEffect     = " (no effect)"
 )
 
@@ -32,7 +34,7 @@ type confKey struct {
 	required, idle     bool
 }
 
-// readSettings reads the table of settings from the source of package conf.
+// readSettings reads the table of settings from the source of package conf/source.
 func readSettings(t *testing.T) []confKey {
 	t.Helper()
 	fset := token.NewFileSet()
@@ -46,8 +48,8 @@ func readSettings(t *testing.T) []confKey {
 	}
 	// Some files of a package alone have errors; their constants have values yet.
 	info := &types.Info{Types: map[ast.Expr]types.TypeAndValue{}}
-	checker := types.Config{Error: func(error) {}}
-	_, _ = checker.Check("conf", fset, []*ast.File{file, names}, info)
+	checker := types.Config{Importer: modelImporter{fset}, Error: func(error) {}}
+	_, _ = checker.Check("source", fset, []*ast.File{file, names}, info)
 
 	forms := map[string]string{}
 	var table *ast.CompositeLit
@@ -282,14 +284,14 @@ func TestConfManualExamples(t *testing.T) {
 	t.Parallel()
 	page := readConfManual(t)
 	for _, block := range literals(page) {
-		if _, err := conf.Parse("example", []byte(block), conf.TOML); err != nil {
+		if _, err := source.Parse("example", []byte(block), conf.TOML); err != nil {
 			t.Errorf("%s: an example is wrong: %v\n%s", confManual, err, block)
 		}
 	}
 	var version2, version3 bool
 	_, examples, _ := strings.Cut(page, "\n.Sh EXAMPLES\n")
 	for _, block := range literals(examples) {
-		c, err := conf.Parse("example", []byte(block), conf.TOML)
+		c, err := source.Parse("example", []byte(block), conf.TOML)
 		if err != nil {
 			continue // told above
 		}

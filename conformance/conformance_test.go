@@ -97,7 +97,7 @@ var (
 // TestRows: what a row names is in the source, and a strict one has both tests.
 func TestRows(t *testing.T) {
 	t.Parallel()
-	c := checker{source: mustReadSource(t), rows: map[string]row{}}
+	c := checker{sources: mustReadSource(t), rows: map[string]row{}}
 	rows := readRows(t)
 	for _, r := range rows {
 		c.rows[r.id] = r
@@ -111,7 +111,7 @@ func TestRows(t *testing.T) {
 
 // checker holds rows against the source and against each other.
 type checker struct {
-	source
+	sources
 	rows map[string]row
 }
 
@@ -182,7 +182,7 @@ func (c checker) checkTests(cell string, same func(row) string) error {
 // hasTest looks for a test: "engine TestMatrix", with a subtest "netproc
 // TestDrops/TTL 254", or with a place in a script, which is a part of one of
 // its comments: "engine TestScripts/rfc3768_6.4.2_backup: Priority 0".
-func (s source) hasTest(name string) error {
+func (s sources) hasTest(name string) error {
 	function, sub, _ := strings.Cut(name, "/")
 	if dir, rest, _ := strings.Cut(name, " "); strings.Contains(dir, "/") {
 		function, sub, _ = strings.Cut(rest, "/") // the slash is the package's

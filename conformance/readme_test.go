@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/conf/source"
 )
 
 // read is the text of a file.
@@ -44,7 +45,7 @@ func TestDocumentedConfigurations(t *testing.T) {
 				continue
 			}
 			checked++
-			if _, err := conf.Parse(path, []byte(text), conf.TOML); err != nil {
+			if _, err := source.Parse(path, []byte(text), conf.TOML); err != nil {
 				t.Errorf("%v in\n%s", err, text)
 			}
 		}
@@ -64,7 +65,7 @@ func TestReadme(t *testing.T) {
 		t.Errorf("README.md does not ask for Go %s", release)
 	}
 	for _, text := range blocks(t, root+"/README.md", "toml") {
-		c, err := conf.Parse("README.md", []byte(text), conf.TOML)
+		c, err := source.Parse("README.md", []byte(text), conf.TOML)
 		if err != nil {
 			t.Fatal(err)
 		}

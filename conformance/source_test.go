@@ -35,8 +35,8 @@ func newPiece() piece {
 	return piece{map[string]bool{}, map[string]bool{}, map[string]bool{}}
 }
 
-// source is what the document may name.
-type source struct {
+// sources are what the document may name.
+type sources struct {
 	// declared holds engine.New, engine.(*VirtualRouter).Step, ipc.DropTTL:
 	// the directory, and a function, method, type, variable or constant.
 	declared map[string]bool
@@ -48,8 +48,8 @@ type source struct {
 }
 
 // readSource parses every Go file of the module, whatever its build tags.
-var readSource = sync.OnceValues(func() (source, error) {
-	s := source{declared: map[string]bool{}, tests: map[string]testFunction{}, pieces: map[string]piece{}}
+var readSource = sync.OnceValues(func() (sources, error) {
+	s := sources{declared: map[string]bool{}, tests: map[string]testFunction{}, pieces: map[string]piece{}}
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -74,7 +74,7 @@ var readSource = sync.OnceValues(func() (source, error) {
 	return s, err
 })
 
-func (s *source) add(dir, path string, file *ast.File) {
+func (s *sources) add(dir, path string, file *ast.File) {
 	isTest := strings.HasSuffix(path, "_test.go")
 	for _, d := range file.Decls {
 		switch d := d.(type) {
@@ -113,7 +113,7 @@ func isTestName(name string) bool {
 }
 
 // piece notes a declaration, or one more of its name.
-func (s *source) piece(dir, name string, d ast.Node) {
+func (s *sources) piece(dir, name string, d ast.Node) {
 	p, there := s.pieces[dir+" "+name]
 	if !there {
 		p = newPiece()
@@ -148,7 +148,7 @@ func stringOf(e ast.Expr) (value string, is bool) {
 
 // collect gives each test the strings of all pieces it uses, but for those of
 // other tests.
-func (s *source) collect() {
+func (s *sources) collect() {
 	for name, f := range s.tests {
 		dir, _, _ := strings.Cut(name, " ")
 		f.piece = newPiece()
@@ -185,7 +185,7 @@ func receiver(d *ast.FuncDecl) string {
 	return "?."
 }
 
-func (s *source) addNames(dir string, d *ast.GenDecl) {
+func (s *sources) addNames(dir string, d *ast.GenDecl) {
 	for _, spec := range d.Specs {
 		switch spec := spec.(type) {
 		case *ast.TypeSpec:
@@ -201,7 +201,7 @@ func (s *source) addNames(dir string, d *ast.GenDecl) {
 	}
 }
 
-func mustReadSource(t *testing.T) source {
+func mustReadSource(t *testing.T) sources {
 	t.Helper()
 	s, err := readSource()
 	if err != nil {

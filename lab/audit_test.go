@@ -258,9 +258,9 @@ func TestWeakChild(t *testing.T) {
 			t.Parallel()
 			l := lab.New(t)
 			p := launch(t, l.R1, tt.profile, installation(t, "./lab/hostile/weak", "main.missing="+tt.missing))
-			p.AwaitLine(0, 10*time.Second, "backup->active|confinement of the network process")
+			p.AwaitLine(0, 10*time.Second, "backup->active|confinement of rvrrpd-netproc")
 			if tt.refused != "" {
-				if code := p.AwaitExit(5 * time.Second); code != 1 || !p.Said(0, "confinement of the network process: .*"+tt.refused) || p.Said(0, "network process confined") {
+				if code := p.AwaitExit(5 * time.Second); code != 1 || !p.Said(0, "confinement of rvrrpd-netproc: .*"+tt.refused) || p.Said(0, "network process confined") {
 					t.Errorf("status %d; it said\n%s", code, p.Output())
 				}
 				return

@@ -99,7 +99,7 @@ func TestContainer(t *testing.T) {
 		{"a user by name", asked, "unconfined", "user = \"rvrrpd\"\n", "", `user = \\"rvrrpd\\": no such user here; accepted: .* numbers`},
 		{"without SETUID", network, "unconfined", "", "", `capabilities: CAP_SETUID and CAP_SETGID missing; root needs them to start the network process as user id 65534`},
 		{"without NET_ADMIN", "13,6,7", "unconfined", "", "", `capabilities: CAP_NET_ADMIN missing; start the daemon as root, or with`},
-		{"behind Docker's profile", asked, "default", "", "", `start rvrrpd-netproc: operation not permitted: it takes namespaces of its own, which a container's seccomp profile`},
+		{"behind Docker's profile", asked, "default", "", "", `start rvrrpd-read: operation not permitted: it takes namespaces of its own, which a container's seccomp profile`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -111,8 +111,8 @@ func TestContainer(t *testing.T) {
 				if status := p.AwaitExit(10 * time.Second); status != 1 {
 					t.Errorf("status %d; it said\n%s", status, p.Output())
 				}
-				p.AwaitLine(0, time.Second, "msg=ended.*"+tt.says)
-				if strings.Contains(p.Output(), "connection reset") || len(linesOf(p, "level=ERROR")) != 1 {
+				p.AwaitLine(0, time.Second, "(msg=ended|^rvrrpd: ).*"+tt.says)
+				if strings.Contains(p.Output(), "connection reset") || len(linesOf(p, "level=ERROR"))+len(linesOf(p, "rvrrpd: ")) != 1 {
 					t.Errorf("more than what is wrong:\n%s", p.Output())
 				}
 			} else {

@@ -31,7 +31,7 @@ var kept = map[string]string{
 // with a network process whose runtime is kept busy and that panics; and the sniffer. No
 // process makes a call behind its filter that is not on its list, arguments
 // included. Every line of the network process's list is used, or has its
-// reason to stay; of the others' lists what was not used is told.
+// reason to stay; of the others' lists what was not used is told, and of the reader, which has the network process's.
 func TestSystemCalls(t *testing.T) {
 	seen := newTraces()
 	seen.follow(t, traceLife(t))
@@ -42,12 +42,13 @@ func TestSystemCalls(t *testing.T) {
 	for _, call := range slices.Sorted(maps.Keys(seen.unlisted)) {
 		t.Errorf("not on the list, %d times: %s", seen.unlisted[call], call)
 	}
-	if seen.loaded["rvrrpd"] != 2 || seen.loaded["rvrrpd-spawn"] != 4 || seen.loaded["rvrrpd-netproc"] < 8 || seen.loaded["rvrrpd-sniff"] != 2 {
+	if seen.loaded["rvrrpd"] != 2 || seen.loaded["rvrrpd-spawn"] != 4 || seen.loaded["rvrrpd-netproc"] < 8 || seen.loaded["rvrrpd-read"] < 8 || seen.loaded["rvrrpd-sniff"] != 2 {
 		t.Fatalf("filters loaded: %v", seen.loaded)
 	}
 	seen.report(t, "rvrrpd")
 	seen.report(t, "rvrrpd-spawn")
 	seen.report(t, "rvrrpd-sniff")
+	seen.report(t, "rvrrpd-read")
 	never := seen.report(t, "rvrrpd-netproc")
 	for _, line := range never {
 		if kept[line] == "" {

@@ -38,6 +38,7 @@ func lists() map[string][]line {
 			out["rvrrpd-netproc"] = append(out["rvrrpd-netproc"], l)
 		}
 	}
+	out["rvrrpd-read"] = out["rvrrpd-netproc"]
 	for name, list := range map[string][]rules.Rule{"rvrrpd": rules.Parent, "rvrrpd-spawn": rules.Spawner, "rvrrpd-sniff": rules.Sniffer} {
 		for _, r := range list {
 			l := line{call: r.Call, reason: r.Reason, fatal: r.Kill}

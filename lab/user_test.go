@@ -40,7 +40,7 @@ func TestUserOfItsOwn(t *testing.T) {
 		}
 		p.Terminate(5 * time.Second)
 	})
-	for user, warned := range map[string]bool{"nobody": true, "65534:65534": true, "61000": false, "61000:61001": false} {
+	for user, warned := range map[string]bool{"nobody": true, "65534:65534": true, "61000": false, "61000:61001": false, "65534:61001": true} {
 		t.Run(user, func(t *testing.T) {
 			t.Parallel()
 			l := lab.New(t)
@@ -59,8 +59,12 @@ func TestUserOfItsOwn(t *testing.T) {
 			if warned {
 				want = "65534"
 			}
-			if uids := strings.Fields(lab.Status(lab.Children(p.PID)[0])["Uid"]); len(uids) == 0 || uids[0] != want {
+			status := lab.Status(lab.Children(p.PID)[0])
+			if uids := strings.Fields(status["Uid"]); len(uids) == 0 || uids[0] != want {
 				t.Errorf("the network process runs as %v, want %s", uids, want)
+			}
+			if _, group, said := strings.Cut(user, ":"); said && !strings.HasPrefix(status["Gid"], group+" ") {
+				t.Errorf("the network process is in the group %s, want %s", status["Gid"], group)
 			}
 			p.Terminate(5 * time.Second)
 		})

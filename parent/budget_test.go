@@ -289,7 +289,7 @@ func deathbed(t *testing.T, words []byte) *children.Spawner {
 					unix.Close(fd)
 				}
 			}
-			unix.Write(pair[1], make([]byte, 8))
+			unix.Write(pair[1], append([]byte{b[2]}, make([]byte, 8)...))
 		}
 	}()
 	return children.Over(pair[0], 0)

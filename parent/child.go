@@ -39,7 +39,7 @@ func (c *child) configured() bool { return c != nil && c.phase != ipc.PhaseHello
 
 // spawn has a child started.
 func (d *daemon) spawn() error {
-	c, err := d.spawner.Spawn()
+	c, err := d.spawner.Spawn(ipc.NetprocProgram)
 	if err == nil {
 		d.child = &child{Child: c, phase: ipc.PhaseHello, deadline: d.now + startTime}
 	}
@@ -66,7 +66,7 @@ type unfit struct{ error }
 // greet answers the child's Hello: same build, verified walls, and then the
 // configuration.
 func (d *daemon) greet(hello ipc.Hello) error {
-	if err := d.spawner.Verify(hello); err != nil {
+	if err := d.spawner.Verify(d.child.Child, hello.Build); err != nil {
 		return unfit{err}
 	}
 	d.log.Info("network process confined", "pid", d.child.PID, "landlock", hello.Landlock)
@@ -112,9 +112,8 @@ func (d *daemon) answer(h ipc.Header, request ipc.Type, code ipc.Code) {
 	d.send(ipc.Header{Slot: h.Slot, Sequence: h.Sequence}, ipc.Result{Request: request, Code: code})
 }
 
-// shed gives back to the kernel what the decoders of the configuration have
-// left, once the child has it: there may be secrets in it. Nobody waits for
-// that.
+// shed gives back to the kernel what taking over a configuration has left, once the child
+// has it: there may be secrets in it. Nobody waits for that.
 func (d *daemon) shed() {
 	if d.vault.Holds() {
 		ipc.Scrub()

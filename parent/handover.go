@@ -51,17 +51,17 @@ func handoverFile(iface string) (string, error) { return runFile(iface, "handove
 // leave ends the daemon without taking anything back. It ends in order
 // instead where it has lent what the next one would not know, an interface its
 // address or an address to a driver; and where the next one could not start,
-// because the configuration has become one that is refused: a service manager
+// because the configuration has become one that is refused, or nobody can read it: a service manager
 // that is told to restart us waits for our end, and would kill us if we
 // stayed, and addresses that nobody advertises any more are better given to a
 // peer at once than left until the leases end. What only our own walls keep
 // us from reading is for the next one to judge.
-func (d *daemon) leave() error {
+func (d *daemon) leave(refused error) error {
 	if d.stopping {
 		return d.stop()
 	}
-	if _, err := d.load(); err != nil && !errors.Is(err, fs.ErrPermission) {
-		for line := range strings.Lines(err.Error()) {
+	if refused != nil && !errors.Is(refused, fs.ErrPermission) {
+		for line := range strings.Lines(refused.Error()) {
 			d.log.Error("cannot hand over to the next daemon: stopping instead", "error", strings.TrimSpace(line))
 		}
 		return d.stop()

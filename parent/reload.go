@@ -15,8 +15,8 @@ import (
 	"github.com/rvrrpd/rvrrpd/vault"
 )
 
-// A reload is one step for us and one for the child. We read and check the
-// file, and prepare what can fail: locks and sockets. Only then the next
+// A reload is one step for us and one for the child. We have the file read beside
+// the loop, and prepare what can fail: locks and sockets. Only then the next
 // generation becomes ours, and its records go to the child. What the child
 // asked under the old generation is still on its way, and is judged by the
 // old slots; its Ready ends them. Until then these hold everything, and what
@@ -198,19 +198,24 @@ func (d *daemon) listen(next []*slot, c *conf.Config) error {
 	return nil
 }
 
-// reload reads the configuration again, and makes it what runs if all of it
-// is right. Otherwise nothing changes. While one reload is under way, or the
+// reload has the configuration read again. While one reload is under way, or the
 // child is not there, it waits.
 func (d *daemon) reload() {
-	if d.old != nil || d.child == nil || d.child.phase != ipc.PhaseRun {
+	if d.old != nil || d.rereader.busy || d.child == nil || d.child.phase != ipc.PhaseRun {
 		d.pending = true
 		return
 	}
 	d.pending = false
 	d.manager.reloading(ipc.Monotonic())
-	c, err := d.load()
+	d.rereader.ask()
+}
+
+// apply makes a configuration that was read again what runs, if all of it is right.
+// Otherwise nothing changes.
+func (d *daemon) apply(r reread) {
+	err := r.err
 	if err == nil {
-		err = d.prepare(c)
+		err = d.prepare(r)
 	}
 	if err != nil {
 		for line := range strings.Lines(err.Error()) {
@@ -222,7 +227,8 @@ func (d *daemon) reload() {
 }
 
 // prepare does what can fail, and then hands the next generation to the child.
-func (d *daemon) prepare(c *conf.Config) error {
+func (d *daemon) prepare(r reread) error {
+	c := r.config
 	if c.User != d.user {
 		c.Wipe()
 		return fmt.Errorf("user = %q: another user needs a restart", c.User)
@@ -275,7 +281,7 @@ func (d *daemon) prepare(c *conf.Config) error {
 	d.adopt(next)
 	d.recall(d.old, known)
 	d.generation++
-	d.loaded = c
+	d.loaded = &r
 	d.child.deadline = d.now + startTime
 	d.configure()
 	return nil

@@ -38,7 +38,7 @@ func TestPrepareUnlocks(t *testing.T) {
 	}}
 	c.Routers[0].Auth, c.Routers[0].HMAC = conf.AuthHMAC, &conf.HMAC{ActiveKey: 1, AntiReplay: "monotonic", Window: time.Minute, Mode: "enforce"}
 	slots, generation := len(d.slots), d.generation
-	if err := d.prepare(c); err == nil {
+	if err := d.prepare(reread{config: c}); err == nil {
 		t.Fatal("prepared without sockets")
 	}
 	files, err := os.ReadDir(runDir)

@@ -33,13 +33,15 @@ const gatherMax = 10 * time.Millisecond
 // daemon is the state of the parent, owned by the goroutine of Run.
 type daemon struct {
 	log           *slog.Logger
-	load          func() (*conf.Config, error)
+	rereader      *rereader
+	leaving       bool    // to the next daemon, once the configuration has been read
+	leaveBy       int64   // and then at the latest
 	slots         []*slot // by number; nil where there is none
 	onReady       func()  // nil once called
 	readyBy       int64   // when it is called at the latest
 	reopen        func()
-	applied       func(*conf.Config)
-	loaded        *conf.Config // under way
+	applied       func(c *conf.Config, later []string)
+	loaded        *reread      // under way
 	old           []*slot      // of the generation before, while the child has not taken over the next
 	pending       bool         // a reload waits
 	vault         *vault.Vault // the secrets of the slots
@@ -135,30 +137,6 @@ type arrival struct {
 	family ipc.Family
 }
 
-// Options are what Run needs of its caller.
-type Options struct {
-	// Config is the validated configuration to start with.
-	Config *conf.Config
-	// File is where it was read from; files beside it can be read later, too.
-	File string
-	// LogDirs lists directories in which Reopen opens files, and RemoveDirs
-	// those in which the caller removes one at the end.
-	LogDirs, RemoveDirs []string
-	// Load gets the next one, on SIGHUP.
-	Load func() (*conf.Config, error)
-	Log  *slog.Logger
-	// Signals are those that the caller has caught, since the start of the process.
-	Signals <-chan os.Signal
-	// Ready, if not nil, is called once, from Run: every virtual router has
-	// reached its first state, but for those whose link is not there yet.
-	Ready func()
-	// Applied, if not nil, is called with each configuration that was loaded on
-	// SIGHUP and runs.
-	Applied func(*conf.Config)
-	// Reopen, if not nil, opens the log files anew, on SIGUSR1, and logs what fails.
-	Reopen func()
-}
-
 // Run runs the daemon until a signal ends it.
 // It must be called from the main goroutine, locked to its thread: the
 // child's life hangs on that thread. The error says why the daemon could not
@@ -166,18 +144,15 @@ type Options struct {
 func Run(o Options) (err error) {
 	limited := newBudget(o.Log.Handler())
 	defer limited.tell()
-	c, log := o.Config, slog.New(limited)
+	c, log := o.Begun.Config, slog.New(limited)
 	if o.Ready == nil {
 		o.Ready = func() {}
 	}
 	d := &daemon{
-		log: log, load: o.Load, reopen: o.Reopen, applied: o.Applied, onReady: o.Ready, generation: 1, byIndex: make(map[arrival]ipc.Link), locks: make(map[string]*os.File), stateLocks: make(map[string]*os.File), bygone: make(map[vrID]bygone), recv: make(map[ipc.Family]*frames.Receiver), conflictsTold: make(map[ipc.Family]bool), verdicts: make(map[string]map[ipc.Verdict]int),
+		log: log, reopen: o.Reopen, applied: o.Applied, onReady: o.Ready, generation: 1, byIndex: make(map[arrival]ipc.Link), locks: make(map[string]*os.File), stateLocks: make(map[string]*os.File), bygone: make(map[vrID]bygone), recv: make(map[ipc.Family]*frames.Receiver), conflictsTold: make(map[ipc.Family]bool), verdicts: make(map[string]map[ipc.Verdict]int),
 		refused: make(map[setting]bool), correcting: repairRate, returning: repairRate,
 		now: ipc.Monotonic(), respawn: never, complaints: rate{period: 10 * time.Second, burst: 1}, leaseCheck: never,
 		ident: rand.Uint32(), packet: make([]byte, ipc.MaxFrame), datagram: make([]byte, ipc.MaxDatagram),
-	}
-	if err := walls.MustHave(kept, "start the daemon as root, or with these in its ambient set"); err != nil {
-		return err
 	}
 	uid, gid, err := children.Identity(c.User)
 	if err != nil {
@@ -187,10 +162,11 @@ func Run(o Options) (err error) {
 	if d.user, d.uid = c.User, uid; uid == account.Nobody || uid == nobody {
 		log.Warn("network process runs as nobody, whom any other process of nobody can stop", "hint", "a user of its own", "command", makeUser)
 	}
-	if d.spawner, err = children.Start(uid, gid); err != nil {
+	d.spawner = o.Begun.spawner
+	defer d.spawner.Close()
+	if err := d.spawner.Serve(uid, gid); err != nil {
 		return err
 	}
-	defer d.spawner.Close()
 	if d.manager, err = openManager(); err != nil {
 		return err
 	}
@@ -211,6 +187,9 @@ func Run(o Options) (err error) {
 	}
 	defer func() { err = errors.Join(err, d.undo()) }()
 	if err := d.open(c); err != nil {
+		return err
+	}
+	if d.rereader, err = newRereader(o.Begun.source); err != nil {
 		return err
 	}
 	if err := d.restrict(o); err != nil {
@@ -252,6 +231,7 @@ const (
 	fdPackets4
 	fdPackets6
 	fdControl
+	fdReread
 	fdCount
 )
 
@@ -263,6 +243,7 @@ func (d *daemon) wait(signals int) (ready [fdCount]bool, err error) {
 	}
 	fds[fdSignals].Fd = int32(signals)
 	fds[fdMonitor].Fd = int32(d.monitor.fd)
+	fds[fdReread].Fd = int32(d.rereader.fd)
 	for family, r := range d.recv {
 		if d.waiting {
 			break
@@ -302,6 +283,9 @@ func (d *daemon) next() int64 {
 	next := min(d.respawn, d.leaseCheck, d.settingsNext, dueAt(d.confirmAt), dueAt(d.routesAgain), dueAt(d.routesLost), dueAt(d.resyncAgain))
 	if d.stateDirty {
 		next = min(next, d.stateNext)
+	}
+	if d.leaving && !d.stopping {
+		next = min(next, d.leaveBy)
 	}
 	if len(d.lowering)+len(d.equipping)+len(d.doomed)+len(d.reviving) > 0 {
 		return d.now
@@ -353,6 +337,11 @@ func (d *daemon) turn(ready [fdCount]bool, signals int) error {
 			return err
 		}
 	}
+	if ready[fdReread] {
+		if err := d.heardAgain(); err != nil {
+			return err
+		}
+	}
 	if err := d.due(began); err != nil {
 		return err
 	}
@@ -393,6 +382,9 @@ func (d *daemon) due(began int64) error {
 	if d.beat() {
 		d.log.Error("network process hangs", "for", time.Duration(hungAfter))
 		return d.buried()
+	}
+	if err := d.leavesLate(); err != nil {
+		return err
 	}
 	if d.now >= d.respawn {
 		d.respawn = never

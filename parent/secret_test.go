@@ -68,15 +68,16 @@ func TestSecretsAfterVerification(t *testing.T) {
 		}
 		defer unix.Close(pair[0])
 		defer unix.Close(pair[1])
-		answer := binary.NativeEndian.AppendUint32(make([]byte, 4), 0)
+		answer := make([]byte, 9)
 		if problem != "" {
-			answer = append(binary.NativeEndian.AppendUint32(make([]byte, 4), uint32(unix.EPERM)), problem...)
+			answer = append(binary.NativeEndian.AppendUint32(answer[:5], uint32(unix.EPERM)), problem...)
 		}
+		answer[0] = 1 // the first request
 		if _, err := unix.Write(pair[1], answer); err != nil {
 			t.Fatal(err)
 		}
 		d := remembering(t, "monotonic")
-		d.log, d.spawner, d.child = slog.New(slog.DiscardHandler), children.Over(pair[0], -1), &child{Child: &children.Child{}, phase: ipc.PhaseHello}
+		d.log, d.spawner, d.child = slog.New(slog.DiscardHandler), children.Over(pair[0], 0), &child{Child: &children.Child{}, phase: ipc.PhaseHello}
 		if err := d.greet(ipc.Hello{Build: ipc.Build()}); (err != nil) != (problem != "") {
 			t.Errorf("%q: %v", problem, err)
 		}

@@ -23,8 +23,10 @@ func (d *daemon) signalled(fd int) error {
 			}
 			continue
 		case unix.SIGUSR2:
-			d.manager.tell("STOPPING=1")
-			return d.leave()
+			if err := d.toLeave(); err != nil {
+				return err
+			}
+			continue
 		}
 		d.log.Info("stopping", "signal", unix.SignalName(unix.Signal(s)))
 		if err := d.stop(); err != nil {

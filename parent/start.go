@@ -15,6 +15,7 @@ import (
 	"github.com/rvrrpd/rvrrpd/parent/frames"
 	"github.com/rvrrpd/rvrrpd/parent/kernel"
 	"github.com/rvrrpd/rvrrpd/parent/nft"
+	"github.com/rvrrpd/rvrrpd/parent/reader"
 	"github.com/rvrrpd/rvrrpd/vault"
 	"github.com/rvrrpd/rvrrpd/walls"
 )
@@ -131,10 +132,11 @@ func (d *daemon) restrict(o Options) error {
 		return fmt.Errorf("%s: %w", sysctls, err)
 	}
 	// So that a reload may begin to use it; without it a reload says so.
-	_ = os.MkdirAll(o.Config.StateDir, 0o700)
+	c := o.Begun.Config
+	_ = os.MkdirAll(c.StateDir, 0o700)
 	err := landlock.V11.BestEffort().Restrict(
-		landlock.RODirs(o.Config.Directories(o.File)...).IgnoreIfMissing(),
-		landlock.RWDirs(sysctls, runDir, o.Config.StateDir).IgnoreIfMissing(),
+		landlock.RODirs(reader.Directories(c, o.Begun.source.Path())...).IgnoreIfMissing(),
+		landlock.RWDirs(sysctls, runDir, c.StateDir).IgnoreIfMissing(),
 		landlock.PathAccess(llsyscall.AccessFSWriteFile|llsyscall.AccessFSMakeReg, o.LogDirs...).IgnoreIfMissing(),
 		landlock.PathAccess(llsyscall.AccessFSRemoveFile, o.RemoveDirs...).IgnoreIfMissing())
 	if err != nil {

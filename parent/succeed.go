@@ -28,7 +28,7 @@ func (d *daemon) finish() {
 	d.oldVault.Free()
 	d.oldVault, d.stateDirty = nil, true
 	if d.applied != nil && d.loaded != nil {
-		d.applied(d.loaded)
+		d.applied(d.loaded.config, d.loaded.later)
 	}
 	d.loaded = nil
 	d.log.Info("configuration loaded", "generation", d.generation)

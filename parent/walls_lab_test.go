@@ -10,6 +10,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/parent/kernel"
+	"github.com/rvrrpd/rvrrpd/parent/reader"
 	"github.com/rvrrpd/rvrrpd/walls"
 	"github.com/rvrrpd/rvrrpd/walls/attempts"
 )
@@ -28,7 +29,7 @@ func behindWalls(dir string) error {
 	}
 	runDir = filepath.Join(dir, "run")
 	d := &daemon{log: slog.New(slog.NewTextHandler(io.Discard, nil))}
-	return d.restrict(Options{File: filepath.Join(dir, "conf"), Config: &conf.Config{StateDir: filepath.Join(dir, "state")}})
+	return d.restrict(Options{Begun: &Begun{Config: &conf.Config{StateDir: filepath.Join(dir, "state")}, source: reader.New(nil, filepath.Join(dir, "conf"), "")}})
 }
 
 // TestWalls: what the parent cannot do, whoever runs it; and what it still can.

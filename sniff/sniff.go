@@ -118,7 +118,7 @@ func Run(o Options) (err error) {
 	if s.writer != nil {
 		defer func() { err = errors.Join(err, s.writer.Close()) }()
 	}
-	if s.child, err = s.spawner.Spawn(); err != nil {
+	if s.child, err = s.spawner.Spawn(ipc.NetprocProgram); err != nil {
 		return err
 	}
 	if err := s.introduce(); err != nil {
@@ -199,8 +199,10 @@ func (s *sniffer) start() (err error) {
 	if err != nil {
 		return err
 	}
-	s.spawner, err = children.Start(uid, gid)
-	return err
+	if s.spawner, err = children.Start(uid, gid, ipc.NetprocProgram); err != nil {
+		return err
+	}
+	return s.spawner.Serve(uid, gid)
 }
 
 // confine leaves us without capabilities, without files but those that are open, and
@@ -221,7 +223,7 @@ func (s *sniffer) introduce() error {
 	if err != nil {
 		return err
 	}
-	if err := s.spawner.Verify(m.(ipc.Hello)); err != nil {
+	if err := s.spawner.Verify(s.child, m.(ipc.Hello).Build); err != nil {
 		return err
 	}
 	s.phase = ipc.PhaseConfigure

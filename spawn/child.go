@@ -9,9 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// childName is the name that the network process is started with.
-const childName = "rvrrpd-netproc"
-
 // programFD is where its program is at least: out of the way of its own
 // descriptors.
 const programFD = 64
@@ -24,10 +21,10 @@ var childEnv = []string{
 	"GOGC=off", "GOMEMLIMIT=64MiB", "GOTRACEBACK=all",
 }
 
-// start starts a child behind the first of its walls: a user id, namespaces
+// start starts a child of this name behind the first of its walls: a user id, namespaces
 // and no privilege outside them. It builds the others itself, and is believed
 // only after verify. The calling thread must stay alive as long as the child.
-func (s *spawner) start(fds []int) (pid int, err error) {
+func (s *spawner) start(name string, fds []int) (pid int, err error) {
 	program, err := unix.FcntlInt(uintptr(fds[3]), unix.F_DUPFD_CLOEXEC, programFD)
 	if err != nil {
 		return 0, err
@@ -58,11 +55,11 @@ func (s *spawner) start(fds []int) (pid int, err error) {
 		defer unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 	}
 	w := uintptr(fds[0])
-	pid, err = syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(program), []string{childName}, &syscall.ProcAttr{
+	pid, err = syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(program), []string{name}, &syscall.ProcAttr{
 		Dir: "/", Env: childEnv, Files: []uintptr{w, w, w, uintptr(fds[1]), uintptr(fds[2])}, Sys: attr,
 	})
 	if err != nil {
-		return 0, fmt.Errorf("start %s: %w: it takes namespaces of its own, which a container's seccomp profile, user.max_user_namespaces or kernel.unprivileged_userns_clone may refuse (docs/containers.md)", childName, err)
+		return 0, fmt.Errorf("start %s: %w: it takes namespaces of its own, which a container's seccomp profile, user.max_user_namespaces or kernel.unprivileged_userns_clone may refuse (docs/containers.md)", name, err)
 	}
 	return pid, nil
 }

@@ -1,9 +1,9 @@
-// Package spawn is the spawner: the process that starts the network process,
-// ends it and looks at its walls. So the parent, which holds the sockets and
+// Package spawn is the spawner: the process that starts the network process and the reader,
+// ends them and looks at their walls. So the parent, which holds the sockets and
 // the configuration, can do without executing, without changing user ids and
-// without the mounts that the network process makes on its way; and the
+// without the mounts that those make on their way; and the
 // spawner, which can do that, needs no capability over the network and reads
-// nothing but single bytes.
+// nothing but three bytes at a time.
 package spawn
 
 import (
@@ -63,7 +63,7 @@ func Run(args []string) error {
 	if err := walls.LoadFilter(syscallFilter); err != nil {
 		return fmt.Errorf("confinement: %w", err)
 	}
-	s := &spawner{uid: uid, gid: gid}
+	s := &spawner{uid: uid, gid: gid, pids: make(map[ipc.Program]int)}
 	return s.serve()
 }
 
@@ -109,7 +109,7 @@ func activated(name string) (uid, gid int, err error) {
 // spawner is the state of the spawner.
 type spawner struct {
 	uid, gid int
-	pid      int // of the child, not waited for yet; 0 for none
+	pids     map[ipc.Program]int // of children, not waited for yet
 }
 
 func (s *spawner) serve() error {
@@ -122,7 +122,7 @@ func (s *spawner) serve() error {
 		if err != nil || n == 0 {
 			return err
 		}
-		answer := s.answer(request[0], descriptors(oob[:oobn]))
+		answer := s.answer(request[:n], descriptors(oob[:oobn]))
 		if err := unix.Send(requests, encode(answer), 0); err != nil {
 			return err
 		}
@@ -141,25 +141,16 @@ func descriptors(oob []byte) (fds []int) {
 }
 
 // answer does what is asked for.
-func (s *spawner) answer(request byte, fds []int) (a ipc.SpawnAnswer) {
+func (s *spawner) answer(request []byte, fds []int) (a ipc.SpawnAnswer) {
 	defer func() {
 		for _, fd := range fds {
 			unix.Close(fd)
 		}
 	}()
-	var err error
-	switch {
-	case request == ipc.SpawnIdentity:
-		a.Number, a.Text = int32(s.uid), ipc.Build()
-	case request == ipc.SpawnStart && s.pid == 0 && len(fds) == ipc.SpawnDescriptors:
-		s.pid, err = s.start(fds)
-		a.Number = int32(s.pid)
-	case request == ipc.SpawnVerify && s.pid != 0:
-		err = verify(s.pid, s.uid, s.gid)
-	case request == ipc.SpawnEnd && s.pid != 0:
-		a.Number = int32(s.end())
-	default:
-		err = unix.EPROTO
+	err := error(unix.EPROTO)
+	if len(request) == 3 {
+		a, err = s.do(request[0], ipc.Program(request[1]), fds)
+		a.Sequence = request[2]
 	}
 	if err != nil {
 		a.Errno, a.Text = unix.EPERM, err.Error()
@@ -168,13 +159,38 @@ func (s *spawner) answer(request byte, fds []int) (a ipc.SpawnAnswer) {
 	return a
 }
 
-// end kills the child and waits for it; how it ended is its own doing if it
+// do does what is asked for about a program.
+func (s *spawner) do(request byte, p ipc.Program, fds []int) (a ipc.SpawnAnswer, err error) {
+	name, known := ipc.Programs[p]
+	pid, runs := s.pids[p]
+	switch {
+	case request == ipc.SpawnIdentity:
+		a.Number, a.Text = int32(s.uid), ipc.Build()
+	case request == ipc.SpawnStart && known && len(fds) == ipc.SpawnDescriptors:
+		if runs { // nobody has waited for the answer about it
+			end(pid)
+			delete(s.pids, p)
+		}
+		if pid, err = s.start(name, fds); err == nil {
+			s.pids[p], a.Number = pid, int32(pid)
+		}
+	case request == ipc.SpawnVerify && runs:
+		err = verify(pid, s.uid, s.gid)
+	case request == ipc.SpawnEnd && runs:
+		a.Number = int32(end(pid))
+		delete(s.pids, p)
+	default:
+		err = unix.EPROTO
+	}
+	return a, err
+}
+
+// end kills a child and waits for it; how it ended is its own doing if it
 // was on its way already. Its number is nobody else's until then.
-func (s *spawner) end() (ws unix.WaitStatus) {
-	unix.Kill(s.pid, unix.SIGKILL)
+func end(pid int) (ws unix.WaitStatus) {
+	unix.Kill(pid, unix.SIGKILL)
 	for {
-		if _, err := unix.Wait4(s.pid, &ws, 0, nil); err != unix.EINTR {
-			s.pid = 0
+		if _, err := unix.Wait4(pid, &ws, 0, nil); err != unix.EINTR {
 			return ws
 		}
 	}
@@ -183,7 +199,7 @@ func (s *spawner) end() (ws unix.WaitStatus) {
 // encode writes an answer as ipc.DecodeSpawnAnswer reads it, and cuts what is
 // too long.
 func encode(a ipc.SpawnAnswer) []byte {
-	b := binary.NativeEndian.AppendUint32(nil, uint32(a.Number))
+	b := binary.NativeEndian.AppendUint32([]byte{a.Sequence}, uint32(a.Number))
 	b = append(binary.NativeEndian.AppendUint32(b, uint32(a.Errno)), a.Text...)
 	return b[:min(len(b), ipc.SpawnAnswerMax)]
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/conf/checked"
 	"github.com/rvrrpd/rvrrpd/conf/plan"
+	"github.com/rvrrpd/rvrrpd/conf/source"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/vault"
 )
@@ -75,7 +76,7 @@ func check(c *conf.Config, stdout, stderr io.Writer) int {
 		return exitConfig
 	}
 	defer c.Wipe()
-	if err := c.Print(stdout); err != nil {
+	if err := source.Print(c, stdout); err != nil {
 		fmt.Fprintln(stderr, err)
 		return exitFailure
 	}

@@ -12,6 +12,9 @@ import (
 	"github.com/rvrrpd/rvrrpd/netproc/sandbox"
 )
 
+// name is the process's own, in the list of processes.
+const name = "rvrrpd-netproc"
+
 // Exit codes.
 const (
 	exitFailure = 1
@@ -28,7 +31,7 @@ func run() int {
 	case "1":
 		return say(sandbox.Confine(), exitWalls)
 	case "2":
-		report, err := sandbox.Enter()
+		report, err := sandbox.Enter(name)
 		if err != nil {
 			return say(err, exitWalls)
 		}
@@ -37,10 +40,10 @@ func run() int {
 		}), exitFailure)
 	}
 	if len(os.Args) == 2 && os.Args[1] == "--version" {
-		fmt.Printf("rvrrpd-netproc %s build %s\n", ipc.ReleaseName(), ipc.Build())
+		fmt.Printf("%s %s build %s\n", name, ipc.ReleaseName(), ipc.Build())
 		return 0
 	}
-	fmt.Fprintln(os.Stderr, "rvrrpd-netproc is started by rvrrpd")
+	fmt.Fprintln(os.Stderr, name, "is started by rvrrpd")
 	return exitUsage
 }
 

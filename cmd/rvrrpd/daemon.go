@@ -135,10 +135,16 @@ func (b *boot) end(code int) {
 // serve is the daemon itself.
 func serve(o options, b *boot) int {
 	o.file = full(o.file)
-	c, err := conf.Load(o.file, conf.Format(o.format))
-	if err != nil {
-		return failed(b, exitConfig, err)
+	begun, code := begin(o, b)
+	if begun == nil {
+		return code
 	}
+	return serveBegun(begun, o, b)
+}
+
+// serveBegun is serve once the configuration has been read.
+func serveBegun(begun *parent.Begun, o options, b *boot) int {
+	c := begun.Config
 	unix.Umask(umask)
 	if err := os.Chdir(c.WorkingDir); err != nil {
 		return failed(b, exitConfig, fmt.Errorf("working_dir: %w", err))
@@ -166,13 +172,12 @@ func serve(o options, b *boot) int {
 	bootQueue, bootLog := newQueue(b, s.stamped)
 	log := slog.New(slog.NewMultiHandler(mainLog,
 		branch{slog.LevelWarn, highest, errorLog}, branch{slog.LevelWarn, highest, bootLog}))
-	p := s.options(c, o, log)
+	p := s.options(begun, o, log)
 	applied := p.Applied
-	p.Applied = func(next *conf.Config) {
-		left := conf.Later(c, next)
+	p.Applied = func(next *conf.Config, left []string) {
 		mainQueue.do(func() { told(log, follow(all, "main_log", c.Within(next.MainLog), left)) })
 		errorQueue.do(func() { told(log, follow(errs, "error_log", c.Within(next.ErrorLog), left)) })
-		applied(next)
+		applied(next, left)
 	}
 	p.Ready = func() { bootQueue.do(func() { b.end(0) }) }
 	// Opening a file may take as long as writing it.
@@ -287,29 +292,39 @@ func isDaemon(number string) bool {
 
 // foreground is -m1.
 func foreground(o options, stderr io.Writer) int {
-	c, err := conf.Load(o.file, conf.Format(o.format))
-	if err != nil {
-		fmt.Fprintln(stderr, err)
-		return exitConfig
-	}
 	o.file = full(o.file)
-	s := newStyle(c, o.debug)
+	begun, code := begin(o, stderr)
+	if begun == nil {
+		return code
+	}
+	s := newStyle(begun.Config, o.debug)
 	format := s.stamped
 	if inJournal(stderr) {
 		format = s.journal
 	}
 	q, h := newQueue(stderr, format)
 	log := slog.New(h)
-	return runParent(s.options(c, o, log), log, queues{q})
+	return runParent(s.options(begun, o, log), log, queues{q})
 }
 
-// daemon is -m2: the configuration is checked before anything is started.
-func daemon(o options, args []string, stderr io.Writer) int {
-	c, err := conf.Load(o.file, conf.Format(o.format))
-	if err != nil {
+// begin has the configuration read. Where that fails it tells why, and returns nil and
+// with what code to end.
+func begin(o options, stderr io.Writer) (*parent.Begun, int) {
+	begun, err := parent.Begin(o.file, conf.Format(o.format))
+	switch {
+	case errors.Is(err, parent.ErrConfiguration):
 		fmt.Fprintln(stderr, err)
-		return exitConfig
+		return nil, exitConfig
+	case err != nil:
+		return nil, failed(stderr, exitFailure, err)
 	}
-	c.Wipe()
-	return launch(args, stderr)
+	return begun, 0
+}
+
+// full is a path that does not depend on the working directory.
+func full(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
 }

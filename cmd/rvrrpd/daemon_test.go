@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/conf/source"
+	"github.com/rvrrpd/rvrrpd/parent"
 	"golang.org/x/sys/unix"
 )
 
@@ -69,7 +72,11 @@ func TestServeRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		b := newBoot(w)
-		code := serve(options{file: file, format: "toml"}, b)
+		c, err := source.Load(file, conf.TOML)
+		if err != nil {
+			t.Fatal(err)
+		}
+		code := serveBegun(&parent.Begun{Config: c}, options{file: file, format: "toml"}, b)
 		b.end(code)
 		said, _ := io.ReadAll(r)
 		if launcher, _ := await(strings.NewReader(string(said)), io.Discard); code != exitConfig || launcher != exitConfig || !strings.Contains(string(said), tt.name) {

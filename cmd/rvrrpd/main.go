@@ -123,18 +123,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if o.mode == 1 {
 		return foreground(o, stderr)
 	}
-	return daemon(o, args, stderr)
+	return launch(args, stderr)
 }
 
 // options are what the parent needs of a configuration and a command line.
-func (s *style) options(c *conf.Config, o options, log *slog.Logger) parent.Options {
-	started := *c // its top
-	started.Routers, started.Routes = nil, nil
-	applied := func(next *conf.Config) {
+func (s *style) options(b *parent.Begun, o options, log *slog.Logger) parent.Options {
+	applied := func(next *conf.Config, later []string) {
 		s.apply(next)
-		warnOfLater(o, &started, next, log)
+		warnOfLater(o, later, log)
 	}
-	return parent.Options{Config: c, File: o.file, Load: loader(o), Log: log, Applied: applied, Signals: signals.Caught}
+	return parent.Options{Begun: b, Log: log, Applied: applied, Signals: signals.Caught}
 }
 
 // daemonKeys are those that matter to the daemon mode alone.
@@ -142,8 +140,8 @@ var daemonKeys = []string{"pid", "working_dir", "main_log", "error_log"}
 
 // warnOfLater tells what of a configuration that was loaded differs from the
 // one of the start and has no effect yet.
-func warnOfLater(o options, started, next *conf.Config, log *slog.Logger) {
-	for _, change := range conf.Later(started, next) {
+func warnOfLater(o options, later []string, log *slog.Logger) {
+	for _, change := range later {
 		key, _, _ := strings.Cut(change, " ")
 		if o.mode == 2 || !slices.Contains(daemonKeys, key) {
 			log.Warn("has no effect before a restart", "change", change)

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/conf/nearest"
 )
 
 const usage = `usage: rvrrpd -m1|-m2 [-c FILE] [-g toml|json] [-d LEVEL]
@@ -146,7 +147,7 @@ func mistaken(err error, args, names []string) error {
 			shown = written
 		}
 	}
-	best := conf.Nearest(slices.DeleteFunc(names, func(n string) bool { return len(n) == 1 }), name)
+	best := nearest.Name(slices.DeleteFunc(names, func(n string) bool { return len(n) == 1 }), name)
 	if best == "" {
 		return fmt.Errorf("unknown option %s", shown)
 	}

@@ -7,12 +7,13 @@ import (
 	"io"
 
 	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/conf/source"
 )
 
-// Read is conf.Load that tells in w what is wrong with the file, an error or warnings;
+// Read is source.Load that tells in w what is wrong with the file, an error or warnings;
 // nil with an error.
 func Read(path string, format conf.Format, w io.Writer) *conf.Config {
-	c, err := conf.Load(path, format)
+	c, err := source.Load(path, format)
 	if err != nil {
 		fmt.Fprintln(w, err)
 		return nil

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/conf/source"
 )
 
 // Kind of what a reload does to a virtual router.
@@ -119,7 +120,7 @@ func effect(old, next *conf.Router) Effect {
 		return e
 	}
 	e.Kind = Unchanged
-	a, b := old.Keys(), next.Keys()
+	a, b := source.Keys(old), source.Keys(next)
 	if !bytes.Equal(old.Secret, next.Secret) {
 		e.change("auth_secret")
 		if old.Auth == next.Auth { // else it is said of that
@@ -180,8 +181,8 @@ var refused = []string{"user"}
 
 // global lists what has changed at the top of the file.
 func global(old, next *conf.Config) (remarks []string) {
-	left := conf.Later(old, next)
-	for _, c := range conf.Changes(old, next) {
+	left := source.Later(old, next)
+	for _, c := range source.Changes(old, next) {
 		switch {
 		case slices.Contains(refused, c.Key):
 			remarks = append(remarks, c.Text+": the reload is refused, this needs a restart")

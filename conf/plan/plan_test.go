@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/conf/plan"
+	"github.com/rvrrpd/rvrrpd/conf/source"
 )
 
 // TestPlan: what a reload does to each virtual router, told without a secret.
@@ -15,7 +16,7 @@ func TestPlan(t *testing.T) {
 	const hmac = "auth_type = \"hmac\"\n[vrouter.hmac]\nactive_key = 1\n[[vrouter.hmac.key]]\nid = 1\nvalue = \"KEY\"\n"
 	read := func(text string) *conf.Config {
 		text = strings.ReplaceAll(text, "KEY", strings.Repeat("k", 40))
-		c, err := conf.Parse("f", []byte(text), conf.TOML)
+		c, err := source.Parse("f", []byte(text), conf.TOML)
 		if err != nil {
 			t.Fatalf("%v in\n%s", err, text)
 		}

@@ -36,7 +36,7 @@ func main() {
 
 // play says Hello, takes the configuration, attacks, and waits to be killed.
 func play() error {
-	report, err := sandbox.Enter()
+	report, err := sandbox.Enter("rvrrpd-netproc")
 	if err != nil {
 		return err
 	}

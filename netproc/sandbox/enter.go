@@ -27,10 +27,6 @@ const (
 	eventFD   = 6
 )
 
-// processName is ours in the list of processes; the kernel would call us by
-// the number of the descriptor that was executed.
-var processName = []byte("rvrrpd-netproc\x00")
-
 // limits of the process: no new descriptor (0 to 6 are taken, and ppoll with
 // its two needs a limit of two), no file, no core, a few threads of the
 // runtime's own, and memory for many thousand virtual routers.
@@ -49,8 +45,9 @@ var limits = []struct {
 }
 
 // Enter is the second stage. After it the process has the system calls of
-// Rules and no others; what breaks them kills it.
-func Enter() (Report, error) {
+// Rules and no others; what breaks them kills it. The name is the process's own in the list
+// of processes: the kernel would call it by the number of the descriptor that was executed.
+func Enter(name string) (Report, error) {
 	var r Report
 	// The filter names this pid; only the first process of a pid namespace has it.
 	if os.Getpid() != 1 {
@@ -60,7 +57,7 @@ func Enter() (Report, error) {
 	if err := noPrivileges(); err != nil {
 		return r, fmt.Errorf("enter: %w", err)
 	}
-	if err := unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&processName[0])), 0, 0, 0); err != nil {
+	if err := unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(unsafe.StringData(name+"\x00"))), 0, 0, 0); err != nil {
 		return r, fmt.Errorf("enter: name: %w", err)
 	}
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {

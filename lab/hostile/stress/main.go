@@ -39,7 +39,7 @@ func run() error {
 	default:
 		return errors.New("started by the lab only")
 	}
-	report, err := sandbox.Enter()
+	report, err := sandbox.Enter("rvrrpd-netproc")
 	if err != nil {
 		return err
 	}

@@ -81,7 +81,7 @@ func writable() error {
 // and a filter that lets everything pass.
 func enter() error {
 	if missing == "nothing" || missing == "read-only" {
-		_, err := sandbox.Enter()
+		_, err := sandbox.Enter("rvrrpd-netproc")
 		return err
 	}
 	name := []byte("rvrrpd-netproc\x00")

@@ -1,0 +1,171 @@
+package parent
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/rvrrpd/rvrrpd/children"
+	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/parent/reader"
+	"github.com/rvrrpd/rvrrpd/walls"
+	"golang.org/x/sys/unix"
+)
+
+// Begun is a daemon that knows its configuration, and does not run it yet.
+type Begun struct {
+	// Config is the configuration.
+	Config  *conf.Config
+	spawner *children.Spawner
+	source  *reader.Source
+}
+
+// Begin starts the spawner and has the configuration at a full path read. It must be called
+// from the main goroutine, locked to its thread, on which the spawner's life hangs. The error
+// is ErrConfiguration, and its text one line or more, if the configuration is not valid.
+func Begin(path string, format conf.Format) (*Begun, error) {
+	if err := walls.MustHave(kept, "start the daemon as root, or with these in its ambient set"); err != nil {
+		return nil, err
+	}
+	// Which user the network process is to have the configuration says.
+	uid, gid, err := children.Identity("")
+	if err != nil {
+		return nil, err
+	}
+	b := &Begun{}
+	if b.spawner, err = children.Start(uid, gid, ipc.NetprocProgram, ipc.ReaderProgram); err != nil {
+		return nil, err
+	}
+	b.source = reader.New(b.spawner, path, format)
+	if b.Config, _, err = b.source.Load(); err != nil {
+		b.spawner.Close()
+		if errors.Is(err, reader.ErrRefused) {
+			err = refused{err}
+		}
+		return nil, err
+	}
+	return b, nil
+}
+
+// refused is ErrConfiguration in the words of what has read it.
+type refused struct{ error }
+
+func (r refused) Unwrap() []error { return []error{ErrConfiguration, r.error} }
+
+// reread is a configuration that was read while the daemon runs, or why there is none.
+type reread struct {
+	config *conf.Config
+	later  []string // changes that have no effect before a restart
+	err    error
+}
+
+// rereader has the configuration read beside the loop: advertisements wait neither for files
+// nor for another process.
+type rereader struct {
+	fd      int // readable when there is a result
+	busy    bool
+	again   bool // what is being read may be older than what it was asked for last
+	asks    chan<- struct{}
+	results <-chan reread
+}
+
+func newRereader(s *reader.Source) (*rereader, error) {
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return nil, err
+	}
+	asks, results := make(chan struct{}, 1), make(chan reread, 1)
+	go func() {
+		for range asks {
+			c, later, err := s.Load()
+			results <- reread{c, later, err}
+			_, _ = unix.Write(pipe[1], []byte{0})
+		}
+	}()
+	return &rereader{fd: pipe[0], asks: asks, results: results}, nil
+}
+
+// ask has it read as it is now.
+func (r *rereader) ask() {
+	if r.busy {
+		r.again = true
+		return
+	}
+	r.busy = true
+	r.asks <- struct{}{}
+}
+
+// result takes what was read; older, if it has been asked for once more meanwhile, which is
+// under way then.
+func (r *rereader) result() (read reread, older bool) {
+	var b [1]byte
+	_, _ = unix.Read(r.fd, b[:])
+	read = <-r.results
+	older, r.busy, r.again = r.again, false, false
+	if older {
+		r.ask()
+	}
+	return read, older
+}
+
+// cannotReach is behind the error of a reload that may not read a file.
+const cannotReach = "the daemon reads its files only where they were at the start, or where a symbolic link leads near that; for a directory that was replaced, or is another one, restart it: systemctl restart, or SIGUSR2, hands over"
+
+// heardAgain acts on a configuration that was read again.
+func (d *daemon) heardAgain() error {
+	r, older := d.rereader.result()
+	running := d.child != nil && d.child.phase == ipc.PhaseRun
+	if older || d.stopping || d.leaving || r.err == nil && !running {
+		r.wipe()
+	}
+	switch {
+	case older || d.stopping:
+		return nil
+	case d.leaving:
+		return d.leave(r.err)
+	case r.err == nil && !running:
+		d.pending = true // for the next child
+		return nil
+	case errors.Is(r.err, fs.ErrPermission):
+		r.err = fmt.Errorf("%w\n%s", r.err, cannotReach)
+	}
+	d.apply(r)
+	if d.pending { // it has been asked for again meanwhile
+		d.reload()
+	}
+	return nil
+}
+
+// wipe overwrites the secrets in it.
+func (r *reread) wipe() {
+	if r.config != nil {
+		r.config.Wipe()
+	}
+}
+
+// leaveTime is how long a daemon that is to hand over waits for its configuration, ns: a
+// service manager waits for its end.
+const leaveTime = int64(4 * time.Second)
+
+// toLeave has the configuration read again, for leave.
+func (d *daemon) toLeave() error {
+	d.manager.tell("STOPPING=1")
+	if d.stopping {
+		return d.stop()
+	}
+	if !d.leaving {
+		d.leaving, d.leaveBy = true, d.now+leaveTime
+		d.rereader.ask()
+	}
+	return nil
+}
+
+// leavesLate stops a daemon whose configuration nobody has read in time.
+func (d *daemon) leavesLate() error {
+	if !d.leaving || d.stopping || d.now < d.leaveBy {
+		return nil
+	}
+	return d.leave(errors.New("reading the configuration takes too long"))
+}
