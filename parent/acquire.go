@@ -23,6 +23,8 @@ type acquiring struct {
 // takeSoon takes a slot's addresses together with those of other slots. What
 // cannot be done so is done at once.
 func (d *daemon) takeSoon(s *slot, h ipc.Header) ipc.Code {
+	d.finishChoreOf(s)
+	d.rest()
 	if l := d.links[s.link]; s.index == 0 && l.index != 0 { // the last attempt failed
 		err := d.equip(l, s)
 		if d.equipped(s, err); err != nil {

@@ -67,6 +67,7 @@ func (l *link) displaces(addrs []vaddr) bool {
 // displace puts the interface's own addresses aside, and a slot's in their place;
 // beside them if they are not all its own for good (DHCP).
 func (d *daemon) displace(l *link, s *slot, addrs []vaddr) error {
+	d.finishChore()
 	if master, err := d.kernel.Enslaved(l.index); err != nil || master {
 		return errors.Join(err, d.lay(s, addrs)) // in a VRF the loopback interface holds no route
 	}
@@ -169,6 +170,7 @@ func (d *daemon) moored(l *link) error {
 // a slot's is in their place, or if another virtual router has one of them.
 // What cannot be put back stays aside, and is tried again.
 func (d *daemon) bringBack(l *link, but *slot) error {
+	d.finishChore()
 	a := l.aside
 	inPlace := func(s *slot) bool { return s.ioctl && around(s.placed, a.primary) }
 	if !l.ownedOf(a.prefixes) && slices.ContainsFunc(d.laidOn(l, but), inPlace) {

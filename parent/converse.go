@@ -32,6 +32,12 @@ const (
 // packets and leases have theirs. The rest waits in the lane.
 const hearMax = 1024
 
+// hearTime is how long leases wait for what the child has said and we have not heard, ns:
+// where we did not run for a while that is more than a turn has room for, of a thousand
+// virtual routers thousands of advertisements. It may talk without end, and so put off
+// their end for so long; what the kernel holds for their end it does not put off.
+const hearTime = int64(3 * time.Second)
+
 // converse reads what the child says, as far as it has said it and a turn
 // has room for it.
 func (d *daemon) converse() error {
@@ -39,6 +45,7 @@ func (d *daemon) converse() error {
 		n, err := d.child.Control.Recv(d.datagram)
 		switch {
 		case errors.Is(err, ipc.ErrAgain):
+			d.unheard = 0
 			return nil
 		case errors.Is(err, io.EOF):
 			return d.buried()
@@ -60,7 +67,15 @@ func (d *daemon) converse() error {
 			}
 		}
 	}
+	if d.unheard == 0 {
+		d.unheard = d.now
+	}
 	return nil
+}
+
+// hears says whether the child may have said what we do not know yet, and have time for.
+func (d *daemon) hears() bool {
+	return d.child != nil && d.unheard != 0 && d.now-d.unheard < hearTime
 }
 
 // heard judges one message by the table, reads it, and acts on it. Every

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/children"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/parent/kernel"
 )
 
 // talking is a parent with a child that is this test.
@@ -26,6 +27,42 @@ func talking(t *testing.T) (d *daemon, other *ipc.Conn) {
 	}
 	return &daemon{log: slog.New(slog.NewTextHandler(io.Discard, nil)), generation: 1, datagram: make([]byte, ipc.MaxDatagram),
 		child: &child{Child: &children.Child{Control: ours}, phase: ipc.PhaseRun}}, other
+}
+
+// TestLeaseAfterStall: where we did not run, what the child has said meanwhile is heard
+// before its leases end, however much that is; it does not put that off by talking.
+func TestLeaseAfterStall(t *testing.T) {
+	t.Parallel()
+	d, other := talking(t)
+	one := ipc.Append(nil, ipc.Header{Slot: ipc.NoSlot, Generation: 1}, ipc.Drain{})
+	const each = 100
+	for range 2 * hearMax / each {
+		if err := other.Send(bytes.Repeat(one, each)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := &slot{grant: grant{name: "eth0/7/ipv4", lease: 3 * time.Second}}
+	d.links, d.slots, d.kernel = []*link{{}}, []*slot{s}, kernel.Over(-1)
+	for i, lost := range []bool{false, true} { // all is heard in the second turn
+		s.held, s.expires, d.leaseCheck, d.now = true, 1, 1, 2
+		if err := d.converse(); err != nil {
+			t.Fatal(err)
+		}
+		d.outgoing = ipc.Batch{}
+		if d.leasesDue(); s.held == lost {
+			t.Errorf("turn %d: held %t", i, s.held)
+		}
+	}
+	d.unheard = d.now
+	for _, tt := range []struct {
+		after int64
+		lost  bool
+	}{{0, false}, {hearTime - 1, false}, {hearTime, true}} {
+		s.held, s.expires, d.leaseCheck, d.now = true, 1, 1, d.unheard+tt.after
+		if d.leasesDue(); s.held == tt.lost {
+			t.Errorf("after %v of talking: held %t", time.Duration(tt.after), s.held)
+		}
+	}
 }
 
 // TestConverseIsBounded: a turn hears no more than it has room for, however

@@ -100,6 +100,7 @@ func (d *daemon) strip(slots ...*slot) error {
 	var errs []error
 	var devices []int
 	for _, s := range slots {
+		d.finishChoreOf(s)
 		errs = append(errs, d.give(s))
 		if s.own && s.index != 0 {
 			devices = append(devices, s.index)

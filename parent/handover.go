@@ -75,21 +75,13 @@ func (d *daemon) leave(refused error) error {
 	d.acquireAll()
 	d.confirm()
 	d.renew() // what this turn has prolonged: the next one needs its time
-	for len(d.reviving) > 0 {
-		d.reviveMore()
-	}
 	if d.child != nil {
 		d.end()
 	}
 	if d.old != nil {
 		d.finish()
 	}
-	for len(d.doomed) > 0 {
-		d.deleteMore()
-	}
-	for len(d.lowering) > 0 {
-		d.lower()
-	}
+	d.finishChores()
 	var written []string
 	for name := range d.locks {
 		path, err := handoverFile(name)

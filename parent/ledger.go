@@ -45,6 +45,8 @@ type slot struct {
 
 // take puts the slot's addresses on its device.
 func (d *daemon) take(s *slot) error {
+	d.finishChoreOf(s)
+	d.rest()
 	d.prolong(s, d.now)
 	d.leaseCheck = min(d.leaseCheck, s.expires)
 	want := d.place(s)
@@ -226,6 +228,8 @@ func (d *daemon) give(s *slot) error {
 	if !s.held {
 		return nil
 	}
+	d.finishChoreOf(s)
+	d.rest()
 	if err := errors.Join(d.remove(s, s.placed), d.shedMAC(s)); err != nil {
 		return err // still held: the next attempt may succeed
 	}
@@ -238,35 +242,6 @@ func (d *daemon) give(s *slot) error {
 		d.lowering = append(d.lowering, s)
 	}
 	return nil
-}
-
-// lowerTime is how long a turn may set devices down, and a bit: the kernel
-// takes some 12 ms for each, because it waits for all processors, and a
-// thousand of them must not keep us from advertising.
-const lowerTime = int64(10 * time.Millisecond)
-
-// lower sets devices of slots that were given back down, as far as there is
-// time in this turn. Without its addresses a device answers for nothing, and
-// takes no IPv4 that is to be forwarded (rp_filter); IPv6 is turned off first,
-// on all of them, which takes a hundredth of the time.
-func (d *daemon) lower() {
-	begin := ipc.Monotonic()
-	for _, s := range d.lowering {
-		if d.mute(s); ipc.Monotonic()-begin >= lowerTime {
-			return
-		}
-	}
-	for len(d.lowering) > 0 && ipc.Monotonic()-begin < lowerTime {
-		s := d.lowering[0]
-		d.lowering = d.lowering[1:]
-		if s.lowering = false; s.held || !s.own || s.index == 0 {
-			continue
-		}
-		if err := d.kernel.Release(s.index, true, nil); err != nil {
-			d.log.Error("release failed", "vr", s.name, "error", err)
-		}
-		d.unmute(s)
-	}
 }
 
 // mute has a device that is up and no longer held take no IPv6: what is sent
@@ -321,6 +296,7 @@ func (d *daemon) blame(s *slot) string {
 
 // undo takes back everything in the ledger, as far as the kernel lets us.
 func (d *daemon) undo() error {
+	d.finishChore()
 	if d.left {
 		for _, f := range d.locks {
 			unlock(f)

@@ -25,10 +25,6 @@ const (
 	// again, some 0.15 us each. So the square of their number by this are seconds
 	// more, for it to take less than a hundredth of a processor.
 	ipv6Square = 40000
-	// reviveChunk is how many are put again in one exchange with the kernel.
-	reviveChunk = 8
-	// reviveTime is how long a turn may put addresses again, and a bit, ns.
-	reviveTime = int64(5 * time.Millisecond)
 	// removedEarly is how much earlier than told the kernel may remove an address, ns.
 	removedEarly = int64(100 * time.Millisecond)
 )
@@ -98,25 +94,7 @@ func (d *daemon) reviveSoon(s *slot) {
 
 // reput puts addresses of a slot again, for their lifetime to begin anew.
 func (d *daemon) reput(s *slot, addrs []vaddr, life uint32) error {
+	d.finishChoreOf(s)
 	d.monitor.theirs.armed = d.monitor.theirs.armed || !s.own
 	return d.kernel.Revive(kernel.Placement{Device: s.index, Lifetime: life, Addresses: addrs})
-}
-
-// reviveMore puts addresses again, as far as there is time in this turn.
-func (d *daemon) reviveMore() {
-	for begin := ipc.Monotonic(); len(d.reviving) > 0 && ipc.Monotonic()-begin < reviveTime; {
-		r := &d.reviving[0]
-		s := d.successor(r.slot)
-		if s == nil || !s.held || r.from >= len(s.placed) {
-			r.slot.reviving = false
-			d.reviving = d.reviving[1:]
-			continue
-		}
-		addrs := s.placed[r.from:min(r.from+reviveChunk, len(s.placed))]
-		r.from += len(addrs)
-		if err := d.reput(s, addrs, d.life(s)); err != nil {
-			s.aged = 0 // with the next advertisement
-			d.log.Error("lease not renewed in the kernel", "vr", s.name, "error", err)
-		}
-	}
 }

@@ -120,7 +120,7 @@ func (d *daemon) watch(reported bool) error {
 		if err != nil {
 			return fmt.Errorf("interfaces: %w", err)
 		}
-		d.giveBack(d.monitor.theirs.take(d.old != nil), nil)
+		d.giveBack(d.monitor.theirs.take(d.old != nil || d.chores.busy), nil)
 		changed = changed || heard
 	}
 	for _, l := range d.links {

@@ -161,6 +161,7 @@ func (d *daemon) replace(l *link, s *slot) error {
 
 // remake makes a slot's device again, and puts back what it held.
 func (d *daemon) remake(s *slot) error {
+	d.finishChoreOf(s)
 	held := s.held
 	s.index, s.held, s.placed = 0, false, nil
 	err := d.equip(d.links[s.link], s)
@@ -173,6 +174,7 @@ func (d *daemon) remake(s *slot) error {
 // mend puts a held slot's addresses on its device, once more, with everything
 // that may keep them from it: the device is not there, or a setting.
 func (d *daemon) mend(s *slot) error {
+	d.finishChoreOf(s)
 	if !s.own {
 		return d.put(s, s.placed)
 	}

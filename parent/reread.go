@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"runtime"
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/children"
@@ -78,6 +79,7 @@ func newRereader(s *reader.Source) (*rereader, error) {
 	}
 	asks, results := make(chan struct{}, 1), make(chan reread, 1)
 	go func() {
+		runtime.LockOSThread() // one thread alone has had secrets in its registers
 		for range asks {
 			c, later, err := s.Load()
 			results <- reread{c, later, err}

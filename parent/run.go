@@ -76,6 +76,7 @@ type daemon struct {
 	lowering      []*slot                        // whose devices are to be set down
 	equipping     []*slot                        // whose devices are to be made
 	doomed        []int                          // devices that are to be deleted
+	chores        chores                         // what does all that
 	verdicts      map[string]map[ipc.Verdict]int // how often each was given, by virtual router
 	lease         string                         // how addresses are silenced, as configured
 	reviving      []revival                      // addresses to put again
@@ -119,6 +120,7 @@ type daemon struct {
 	gathered   int64     // when they were last read
 	waiting    bool      // packets are gathering
 	leaseCheck int64     // no lease ends before
+	unheard    int64     // since when the child has said more than was heard, 0 for not
 	confirmAt  int64     // when to ask what has left the interfaces, 0 for not
 	lost       uint64    // batches of packets the child did not take, not yet counted
 	losses     losses
@@ -192,6 +194,9 @@ func Run(o Options) (err error) {
 	if d.rereader, err = newRereader(o.Begun.source); err != nil {
 		return err
 	}
+	if d.chores, err = openChores(); err != nil {
+		return err
+	}
 	if err := d.restrict(o); err != nil {
 		return fmt.Errorf("confinement: %w", err)
 	}
@@ -232,6 +237,7 @@ const (
 	fdPackets6
 	fdControl
 	fdReread
+	fdChores
 	fdCount
 )
 
@@ -244,6 +250,7 @@ func (d *daemon) wait(signals int) (ready [fdCount]bool, err error) {
 	fds[fdSignals].Fd = int32(signals)
 	fds[fdMonitor].Fd = int32(d.monitor.fd)
 	fds[fdReread].Fd = int32(d.rereader.fd)
+	fds[fdChores].Fd = int32(d.chores.fd)
 	for family, r := range d.recv {
 		if d.waiting {
 			break
@@ -287,9 +294,10 @@ func (d *daemon) next() int64 {
 	if d.leaving && !d.stopping {
 		next = min(next, d.leaveBy)
 	}
-	if len(d.lowering)+len(d.equipping)+len(d.doomed)+len(d.reviving) > 0 {
+	if len(d.equipping) > 0 {
 		return d.now
 	}
+	next = min(next, d.choreDue())
 	if d.onReady != nil && d.child != nil && d.child.phase == ipc.PhaseRun {
 		next = min(next, d.readyBy)
 	}
@@ -337,6 +345,9 @@ func (d *daemon) turn(ready [fdCount]bool, signals int) error {
 			return err
 		}
 	}
+	if ready[fdChores] {
+		d.choreDone()
+	}
 	if ready[fdReread] {
 		if err := d.heardAgain(); err != nil {
 			return err
@@ -357,7 +368,7 @@ func (d *daemon) leasesDue() {
 		}
 	}
 	d.confirm()
-	if d.now >= d.leaseCheck {
+	if d.now >= d.leaseCheck && !d.hears() {
 		d.expireLeases()
 	}
 }
@@ -365,9 +376,8 @@ func (d *daemon) leasesDue() {
 // due lets pass what has run out; a child's time, when the turn began.
 func (d *daemon) due(began int64) error {
 	d.saveState()
-	d.lower()
+	d.muteMore()
 	d.equipMore()
-	d.deleteMore()
 	d.looksDue()
 	d.checkSettings()
 	d.followRoutes(d.routesAgain > 0 && d.now >= d.routesAgain)
@@ -398,7 +408,7 @@ func (d *daemon) flush() error {
 	d.drained = false
 	d.acquireAll()
 	d.renew()
-	d.reviveMore()
+	d.tidy()
 	if d.child == nil {
 		return nil
 	}

@@ -10,9 +10,10 @@ import (
 // finish ends the old generation: the child has let go of everything that it
 // does not have any more, or is dead.
 func (d *daemon) finish() {
-	d.acquireAll()          // what the old generation has asked for last
-	for len(d.doomed) > 0 { // their names may be wanted again
-		d.deleteMore()
+	d.acquireAll() // what the old generation has asked for last
+	d.finishChore()
+	for d.deleteNext() { // their names may be wanted again
+		d.finishChore()
 	}
 	old := d.old
 	d.old = nil
@@ -91,21 +92,6 @@ func (d *daemon) succeed(old []*slot) error {
 // wantsDevice says whether a slot wants a device of this name.
 func (d *daemon) wantsDevice(device string) bool {
 	return slices.ContainsFunc(d.slots, func(s *slot) bool { return s != nil && s.device == device })
-}
-
-// doomedChunk is how many devices a turn deletes: the kernel takes some 20 ms.
-const doomedChunk = 100
-
-// deleteMore deletes some of the devices that nobody waits for.
-func (d *daemon) deleteMore() {
-	if len(d.doomed) == 0 {
-		return
-	}
-	n := min(len(d.doomed), doomedChunk)
-	if err := d.kernel.DeleteLinks(d.doomed[:n], d.group|doomedGroup); err != nil {
-		d.log.Error("release failed", "devices", n, "error", err)
-	}
-	d.doomed = d.doomed[n:]
 }
 
 // generations lists the slots there are, and while a reload is under way those

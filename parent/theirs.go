@@ -92,10 +92,11 @@ func (t *theirs) note(kind uint16, requested bool, report addrMsg) {
 }
 
 // take returns what was lost, and begins anew. During a reload nobody looks at
-// the interfaces: what somebody has made theirs meanwhile stays remembered.
-func (t *theirs) take(reloading bool) map[placed]addrMsg {
+// the interfaces, and while a chore is under way more may come: what somebody has
+// made theirs meanwhile stays remembered.
+func (t *theirs) take(more bool) map[placed]addrMsg {
 	lost := t.lost
-	if t.removed, t.lost = nil, make(map[placed]addrMsg); reloading {
+	if t.removed, t.lost = nil, make(map[placed]addrMsg); more {
 		t.armed = true
 	} else {
 		t.armed, t.changed = false, make(map[placed]addrMsg)
@@ -109,7 +110,7 @@ func (d *daemon) collect() map[placed]addrMsg {
 	if reported, err := d.monitor.changed(); reported || err != nil {
 		d.resyncAgain = max(d.now, 1)
 	}
-	return d.monitor.theirs.take(d.old != nil)
+	return d.monitor.theirs.take(d.old != nil || d.chores.busy)
 }
 
 // giveBack gives it back, but for what they had put on a device of our own, and
