@@ -89,14 +89,14 @@ func own(uid, gid int) (s *Spawner, err error) {
 	return nil, err
 }
 
-// Serve makes the user of children another one, and must be called while there is none. Our
-// own spawner is started anew for that; the user of a service manager's is its unit's to
+// Serve makes the user of children another one, and must be called while there is none and
+// nobody else asks. Our own spawner is started anew for that; the user of a service manager's is its unit's to
 // say.
 func (s *Spawner) Serve(uid, gid int) error {
-	if s.pid == 0 {
-		return s.serves(uid)
-	}
-	if s.uid == uid && s.gid == gid {
+	switch {
+	case s.pid == 0 && s.uid != uid:
+		return fmt.Errorf("spawner: starts the network process as user id %d; the configuration says %d", s.uid, uid)
+	case s.pid == 0 || s.uid == uid && s.gid == gid:
 		return nil
 	}
 	s.Close()
@@ -104,17 +104,7 @@ func (s *Spawner) Serve(uid, gid int) error {
 	if err != nil {
 		return err
 	}
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
 	s.pid, s.fd, s.words, s.uid, s.gid = next.pid, next.fd, next.words, next.uid, next.gid
-	return nil
-}
-
-// serves says whether children are of a user.
-func (s *Spawner) serves(uid int) error {
-	if s.uid != uid {
-		return fmt.Errorf("spawner: starts the network process as user id %d; the configuration says %d", s.uid, uid)
-	}
 	return nil
 }
 
@@ -219,15 +209,11 @@ func (s *Spawner) said() string {
 	return ""
 }
 
-// Close ends the spawner, which ends the children that there are.
+// Close ends the spawner, which ends the children that there are. It leaves nothing behind
+// that could be a stranger's later, for whoever asks yet.
 func (s *Spawner) Close() (ws unix.WaitStatus) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	return s.close()
-}
-
-// close leaves nothing behind that could be a stranger's later, for whoever asks yet.
-func (s *Spawner) close() (ws unix.WaitStatus) {
 	unix.Close(s.fd)
 	if s.words >= 0 {
 		unix.Close(s.words)
@@ -239,14 +225,10 @@ func (s *Spawner) close() (ws unix.WaitStatus) {
 	return ws
 }
 
-// Over is a spawner that somebody else has started, at the other end of a socket, with what
-// every program is.
-func Over(fd, program int) *Spawner {
-	s := &Spawner{fd: fd, words: -1, programs: make(map[ipc.Program]int)}
-	for p := range ipc.Programs {
-		s.programs[p] = program
-	}
-	return s
+// Over is a spawner that somebody else has started, at the other end of a socket, with
+// programs that are open.
+func Over(fd int, programs map[ipc.Program]int) *Spawner {
+	return &Spawner{fd: fd, words: -1, programs: programs}
 }
 
 // connect gets a spawner from the service manager.
@@ -263,7 +245,7 @@ func connect(path string) (_ *Spawner, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := Over(fd, -1)
+	s := Over(fd, nil)
 	defer func() {
 		if err != nil {
 			s.Close()

@@ -23,7 +23,7 @@ func TestLateAnswer(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s := Over(pair[0], -1)
+	s := Over(pair[0], nil)
 	defer s.Close()
 	if a, err := s.ask(ipc.SpawnIdentity, 0); err != nil || a.Number != 9 {
 		t.Errorf("%+v, %v", a, err)
@@ -37,7 +37,7 @@ func TestLateAnswer(t *testing.T) {
 // TestNotAskedFor: only what was opened at the start is started.
 func TestNotAskedFor(t *testing.T) {
 	t.Parallel()
-	s := &Spawner{fd: -1, words: -1, programs: map[ipc.Program]int{ipc.NetprocProgram: 3}}
+	s := Over(-1, map[ipc.Program]int{ipc.NetprocProgram: 3})
 	if _, err := s.Spawn(ipc.ReaderProgram); err == nil || err.Error() != "rvrrpd-read: not asked for at the start" {
 		t.Error(err)
 	}
@@ -51,7 +51,7 @@ func TestClosedSpawner(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Close(pair[1])
-	s := Over(pair[0], -1)
+	s := Over(pair[0], nil)
 	s.Close()
 	if s.fd != -1 || s.words != -1 || s.pid != 0 {
 		t.Errorf("%+v", s)

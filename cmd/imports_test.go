@@ -14,13 +14,14 @@ const module = "github.com/rvrrpd/rvrrpd/"
 // library packages are listed where a package may use only some of them.
 var mayImport = map[string][]string{
 	"conf":               {module + "walls/account"},
+	"conf/file":          {},
 	"conf/nearest":       {},
-	"conf/source":        {module + "conf", module + "conf/nearest", "github.com/BurntSushi/toml"},
+	"conf/source":        {module + "conf", module + "conf/file", module + "conf/nearest", module + "walls/account", "github.com/BurntSushi/toml"},
 	"engine":             {"errors", "fmt", "net/netip", "time", "math", "math/bits", "slices"},
 	"engine/sim":         {module + "engine"},
 	"ipc":                {"golang.org/x/sys/unix"},
 	"ipc/sniffing":       {module + "ipc"},
-	"ipc/reading":        {module + "conf", module + "ipc", "golang.org/x/sys/unix"},
+	"ipc/reading":        {module + "conf", module + "conf/file", module + "ipc", "golang.org/x/sys/unix"},
 	"netproc":            {module + "engine", module + "ipc", module + "ipc/sniffing", module + "netproc/wire", module + "netproc/auth", module + "netproc/sandbox"},
 	"netproc/wire":       {},
 	"netproc/auth":       {"golang.org/x/crypto/sha3"},
@@ -31,8 +32,8 @@ var mayImport = map[string][]string{
 	"walls/rules":        {},
 	"parent/kernel":      {"golang.org/x/sys/unix", "github.com/vishvananda/netlink", "github.com/vishvananda/netlink/nl"},
 	"parent/frames":      {module + "ipc", "golang.org/x/sys/unix", "github.com/mdlayher/packet"},
-	"parent/reader":      {module + "children", module + "conf", module + "ipc", module + "ipc/reading", "golang.org/x/sys/unix"},
-	"read":               {module + "conf", module + "conf/source", module + "ipc", module + "ipc/reading"},
+	"parent/reader":      {module + "children", module + "conf", module + "conf/file", module + "ipc", module + "ipc/reading", module + "walls/account", "golang.org/x/sys/unix"},
+	"read":               {module + "conf", module + "conf/file", module + "conf/source", module + "ipc", module + "ipc/reading"},
 	"parent/nft":         {"golang.org/x/sys/unix", "github.com/google/nftables", "github.com/google/nftables/expr", "github.com/google/nftables/binaryutil", "github.com/mdlayher/netlink"},
 	"children":           {module + "ipc", module + "walls", module + "walls/account", "golang.org/x/sys/unix"},
 	"keeper/facts":       {module + "ipc", "github.com/vishvananda/netlink", "github.com/vishvananda/netlink/nl", "golang.org/x/sys/unix"},
@@ -43,7 +44,8 @@ var mayImport = map[string][]string{
 	"audit":              {},
 	"capture":            {},
 	"cmd/signals":        {"golang.org/x/sys/unix"},
-	"cmd/rvrrpd-read":    {module + "ipc", module + "ipc/reading", module + "netproc/sandbox", module + "read"},
+	"cmd/confined":       {module + "ipc", module + "netproc/sandbox"},
+	"cmd/rvrrpd-read":    {module + "cmd/confined", module + "ipc", module + "ipc/reading", module + "netproc/sandbox", module + "read"},
 	"cmd/rvrrpd":         {module + "children", module + "cmd/signals", module + "parent", module + "conf", module + "conf/nearest", module + "ipc", module + "vault", "golang.org/x/sys/unix"},
 	"cmd/rvrrpd-sniff":   {module + "cmd/signals", module + "conf", module + "conf/checked", module + "ipc", module + "sniff", module + "vault", "golang.org/x/sys/unix"},
 	"cmd/rvrrpd-spawn":   {module + "cmd/signals", module + "ipc", module + "spawn"},
@@ -51,7 +53,7 @@ var mayImport = map[string][]string{
 	"conf/plan":          {module + "conf", module + "conf/source"},
 	"cmd/rvrrpd-check":   {module + "conf", module + "conf/checked", module + "conf/plan", module + "conf/source", module + "ipc", module + "parent", module + "records", module + "vault", module + "walls/account"},
 	"cmd/rvrrpd-audit":   {module + "audit", module + "ipc"},
-	"cmd/rvrrpd-netproc": {module + "netproc", module + "netproc/sandbox", module + "ipc"},
+	"cmd/rvrrpd-netproc": {module + "cmd/confined", module + "netproc", module + "netproc/sandbox", module + "ipc"},
 }
 
 // mustNot are standard packages that are kept out of single packages.

@@ -14,6 +14,9 @@ const (
 	JSON Format = "json"
 )
 
+// MaxFile is the longest configuration file, in bytes. A virtual router takes about 200.
+const MaxFile = 1 << 20
+
 // FormatOf is the format that the name of a file says, or else another.
 func FormatOf(file string, otherwise Format) Format {
 	switch ext := strings.ToLower(filepath.Ext(file)); ext {

@@ -292,5 +292,5 @@ func deathbed(t *testing.T, words []byte) *children.Spawner {
 			unix.Write(pair[1], append([]byte{b[2]}, make([]byte, 8)...))
 		}
 	}()
-	return children.Over(pair[0], 0)
+	return children.Over(pair[0], map[ipc.Program]int{ipc.NetprocProgram: 0})
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/parent/kernel"
-	"golang.org/x/sys/unix"
 )
 
 // A chore is something that nobody waits for and the kernel may take its time for. To set a
@@ -31,48 +30,34 @@ const (
 	muteTime = int64(10 * time.Millisecond)
 )
 
-// chores is the chore under way. What asks is nil does them at once, and has not begun to
-// run yet, or is about to end.
+// chores is the chore under way. A worker that has not begun to run does none: they are done
+// at once then.
 type chores struct {
-	fd      int // readable when one is done
-	asks    chan<- func(*kernel.Kernel) []error
-	results <-chan []error
-	busy    bool
-	about   []*slot // whose devices it is about
-	done    func([]error)
-	began   int64
-	next    int64 // none that is not urgent begins before
+	worker[[]error]
+	kernel *kernel.Kernel // the worker's own edge to the kernel
+	about  []*slot        // whose devices it is about
+	after  func([]error)  // what the loop does then
+	began  int64
+	next   int64 // none that is not urgent begins before
 }
 
-// openChores starts the goroutine, with an edge to the kernel of its own.
+// openChores starts the worker, with an edge to the kernel of its own.
 func openChores() (c chores, err error) {
-	k, err := kernel.Open()
-	if err != nil {
-		return c, err
+	if c.kernel, err = kernel.Open(); err == nil {
+		c.worker, err = startWorker[[]error]()
 	}
-	var pipe [2]int
-	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
-		return c, err
-	}
-	asks, results := make(chan func(*kernel.Kernel) []error, 1), make(chan []error, 1)
-	go func() {
-		for do := range asks {
-			results <- do(k)
-			_, _ = unix.Write(pipe[1], []byte{0})
-		}
-	}()
-	return chores{fd: pipe[0], asks: asks, results: results}, nil
+	return c, err
 }
 
 // chore begins one about slots; what follows it is done by the loop.
-func (d *daemon) chore(about []*slot, do func(*kernel.Kernel) []error, done func([]error)) {
+func (d *daemon) chore(about []*slot, do func(*kernel.Kernel) []error, after func([]error)) {
 	c := &d.chores
 	if c.asks == nil {
-		done(do(d.kernel))
+		after(do(d.kernel))
 		return
 	}
-	c.busy, c.about, c.done, c.began = true, about, done, ipc.Monotonic()
-	c.asks <- do
+	c.about, c.after, c.began = about, after, ipc.Monotonic()
+	c.ask(func() []error { return do(c.kernel) })
 }
 
 // finishChore waits for the chore under way, if there is one.
@@ -81,10 +66,10 @@ func (d *daemon) finishChore() {
 	if !c.busy {
 		return
 	}
-	errs := <-c.results
+	errs := c.wait()
 	now := ipc.Monotonic()
-	c.busy, c.about, c.next = false, nil, now+choreShare*(now-c.began)
-	c.done(errs)
+	c.about, c.next = nil, now+choreShare*(now-c.began)
+	c.after(errs)
 }
 
 // finishChoreOf does so if it is about a slot, whose device is to be something else.
@@ -96,9 +81,7 @@ func (d *daemon) finishChoreOf(s *slot) {
 
 // choreDone hears that one is done, perhaps one that was waited for.
 func (d *daemon) choreDone() {
-	var b [1]byte
-	_, _ = unix.Read(d.chores.fd, b[:])
-	if len(d.chores.results) > 0 {
+	if d.chores.done() {
 		d.finishChore()
 	}
 }

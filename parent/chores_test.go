@@ -5,12 +5,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rvrrpd/rvrrpd/parent/kernel"
 	"golang.org/x/sys/unix"
 )
 
 // employed is a parent whose chores this test does.
-func employed(t *testing.T) (d *daemon, asks <-chan func(*kernel.Kernel) []error, done func(errs ...error)) {
+func employed(t *testing.T) (d *daemon, asks <-chan func() []error, done func(errs ...error)) {
 	t.Helper()
 	d, _, e := besieged(t)
 	t.Cleanup(func() { e.close() })
@@ -19,8 +18,8 @@ func employed(t *testing.T) (d *daemon, asks <-chan func(*kernel.Kernel) []error
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { unix.Close(pipe[0]); unix.Close(pipe[1]) })
-	asked, results := make(chan func(*kernel.Kernel) []error, 1), make(chan []error, 1)
-	d.chores = chores{fd: pipe[0], asks: asked, results: results}
+	asked, results := make(chan func() []error, 1), make(chan []error, 1)
+	d.chores = chores{worker: worker[[]error]{fd: pipe[0], asks: asked, results: results}}
 	return d, asked, func(errs ...error) {
 		results <- errs
 		if _, err := unix.Write(pipe[1], []byte{0}); err != nil {

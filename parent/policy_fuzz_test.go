@@ -62,7 +62,7 @@ func besieged(t *testing.T) (d *daemon, other *ipc.Conn, e *edge) {
 	d = fuzzed()
 	talker, other := talking(t)
 	d.child.Control, d.datagram = talker.child.Control, talker.datagram
-	d.now, d.heart.next, d.spawner = ipc.Monotonic(), never, children.Over(-1, -1)
+	d.now, d.heart.next, d.spawner = ipc.Monotonic(), never, children.Over(-1, nil)
 	var err error
 	if d.kernel, e, err = newEdge(); err != nil {
 		t.Fatal(err)

@@ -207,7 +207,7 @@ func (d *daemon) reload() {
 	}
 	d.pending = false
 	d.manager.reloading(ipc.Monotonic())
-	d.rereader.ask()
+	d.rereader.read()
 }
 
 // apply makes a configuration that was read again what runs, if all of it is right.

@@ -12,7 +12,6 @@ import (
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/parent/reader"
 	"github.com/rvrrpd/rvrrpd/walls"
-	"golang.org/x/sys/unix"
 )
 
 // Begun is a daemon that knows its configuration, and does not run it yet.
@@ -25,7 +24,7 @@ type Begun struct {
 
 // Begin starts the spawner and has the configuration at a full path read. It must be called
 // from the main goroutine, locked to its thread, on which the spawner's life hangs. The error
-// is ErrConfiguration, and its text one line or more, if the configuration is not valid.
+// is ErrRefused, and its text one line or more, if the configuration is not valid.
 func Begin(path string, format conf.Format) (*Begun, error) {
 	if err := walls.MustHave(kept, "start the daemon as root, or with these in its ambient set"); err != nil {
 		return nil, err
@@ -42,18 +41,13 @@ func Begin(path string, format conf.Format) (*Begun, error) {
 	b.source = reader.New(b.spawner, path, format)
 	if b.Config, _, err = b.source.Load(); err != nil {
 		b.spawner.Close()
-		if errors.Is(err, reader.ErrRefused) {
-			err = refused{err}
-		}
 		return nil, err
 	}
 	return b, nil
 }
 
-// refused is ErrConfiguration in the words of what has read it.
-type refused struct{ error }
-
-func (r refused) Unwrap() []error { return []error{ErrConfiguration, r.error} }
+// ErrRefused is, of what Begin returns, that the configuration is not valid.
+var ErrRefused = reader.ErrRefused
 
 // reread is a configuration that was read while the daemon runs, or why there is none.
 type reread struct {
@@ -65,49 +59,38 @@ type reread struct {
 // rereader has the configuration read beside the loop: advertisements wait neither for files
 // nor for another process.
 type rereader struct {
-	fd      int // readable when there is a result
-	busy    bool
-	again   bool // what is being read may be older than what it was asked for last
-	asks    chan<- struct{}
-	results <-chan reread
+	worker[reread]
+	source *reader.Source
+	again  bool // what is being read may be older than what it was asked for last
 }
 
 func newRereader(s *reader.Source) (*rereader, error) {
-	var pipe [2]int
-	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
-		return nil, err
-	}
-	asks, results := make(chan struct{}, 1), make(chan reread, 1)
-	go func() {
-		runtime.LockOSThread() // one thread alone has had secrets in its registers
-		for range asks {
-			c, later, err := s.Load()
-			results <- reread{c, later, err}
-			_, _ = unix.Write(pipe[1], []byte{0})
-		}
-	}()
-	return &rereader{fd: pipe[0], asks: asks, results: results}, nil
+	w, err := startWorker[reread]()
+	return &rereader{worker: w, source: s}, err
 }
 
-// ask has it read as it is now.
-func (r *rereader) ask() {
+// read has it read as it is now.
+func (r *rereader) read() {
 	if r.busy {
 		r.again = true
 		return
 	}
-	r.busy = true
-	r.asks <- struct{}{}
+	r.ask(func() reread {
+		runtime.LockOSThread() // one thread alone has secrets in its registers
+		defer runtime.UnlockOSThread()
+		c, later, err := r.source.Load()
+		return reread{c, later, err}
+	})
 }
 
 // result takes what was read; older, if it has been asked for once more meanwhile, which is
 // under way then.
 func (r *rereader) result() (read reread, older bool) {
-	var b [1]byte
-	_, _ = unix.Read(r.fd, b[:])
-	read = <-r.results
-	older, r.busy, r.again = r.again, false, false
+	r.done() // which says nothing new: nobody else waits
+	read = r.wait()
+	older, r.again = r.again, false
 	if older {
-		r.ask()
+		r.read()
 	}
 	return read, older
 }
@@ -159,7 +142,7 @@ func (d *daemon) toLeave() error {
 	}
 	if !d.leaving {
 		d.leaving, d.leaveBy = true, d.now+leaveTime
-		d.rereader.ask()
+		d.rereader.read()
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // rereading is a parent whose configuration is read by this test.
-func rereading(t *testing.T) (d *daemon, said *strings.Builder, asks <-chan struct{}, answer func(r reread)) {
+func rereading(t *testing.T) (d *daemon, said *strings.Builder, asks <-chan func() reread, answer func(r reread)) {
 	t.Helper()
 	d, _ = talking(t)
 	said = &strings.Builder{}
@@ -24,8 +24,8 @@ func rereading(t *testing.T) (d *daemon, said *strings.Builder, asks <-chan stru
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { unix.Close(pipe[0]); unix.Close(pipe[1]) })
-	asked, results := make(chan struct{}, 1), make(chan reread, 1)
-	d.rereader = &rereader{fd: pipe[0], asks: asked, results: results}
+	asked, results := make(chan func() reread, 1), make(chan reread, 1)
+	d.rereader = &rereader{worker: worker[reread]{fd: pipe[0], asks: asked, results: results}}
 	return d, said, asked, func(r reread) {
 		t.Helper()
 		results <- r
@@ -105,7 +105,7 @@ func TestLeavesOnceRead(t *testing.T) {
 		t.Errorf("stopping %t: %s", d.stopping, said)
 	}
 	secret := []byte("hunter2")
-	d.rereader.ask() // as has been done before the signal
+	d.rereader.read() // as has been done before the signal
 	<-asks
 	answer(reread{config: &conf.Config{Routers: []conf.Router{{Secret: secret}}}})
 	if strings.Trim(string(secret), "\x00") != "" || strings.Contains(said.String(), "reload") {

@@ -77,7 +77,7 @@ func TestSecretsAfterVerification(t *testing.T) {
 			t.Fatal(err)
 		}
 		d := remembering(t, "monotonic")
-		d.log, d.spawner, d.child = slog.New(slog.DiscardHandler), children.Over(pair[0], 0), &child{Child: &children.Child{}, phase: ipc.PhaseHello}
+		d.log, d.spawner, d.child = slog.New(slog.DiscardHandler), children.Over(pair[0], nil), &child{Child: &children.Child{}, phase: ipc.PhaseHello}
 		if err := d.greet(ipc.Hello{Build: ipc.Build()}); (err != nil) != (problem != "") {
 			t.Errorf("%q: %v", problem, err)
 		}

@@ -7,13 +7,11 @@ import (
 	"io/fs"
 
 	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/conf/file"
 	"github.com/rvrrpd/rvrrpd/conf/source"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/ipc/reading"
 )
-
-// Name is the reader's own, in the list of processes.
-const Name = "rvrrpd-read"
 
 // Run reads one configuration. The error is about the lane, or what came through it: what is
 // wrong with the configuration goes to the parent.
@@ -92,18 +90,17 @@ type handed struct {
 }
 
 // Read asks for a file.
-func (h *handed) Read(path string, limit int) ([]byte, source.Attributes, error) {
+func (h *handed) Read(path string, limit int) ([]byte, file.Attributes, error) {
 	a, data, err := h.fetch(path)
 	if err != nil {
 		h.lost = err
-		return nil, source.Attributes{}, err
+		return nil, file.Attributes{}, err
 	}
 	if a.Errno != 0 {
-		return nil, source.Attributes{}, &fs.PathError{Op: "open", Path: path, Err: a.Errno}
+		return nil, file.Attributes{}, &fs.PathError{Op: "open", Path: path, Err: a.Errno}
 	}
 	defer h.lane.Wipe() // there may be secrets in it
-	of := source.Attributes{Mode: a.Mode, UID: a.UID, GID: a.GID, Size: a.Size}
-	return bytes.Clone(data[:min(limit, len(data))]), of, nil
+	return bytes.Clone(data[:min(limit, len(data))]), a.Attributes, nil
 }
 
 // fetch asks for a file; its bytes are valid until the next message.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rvrrpd/rvrrpd/cmd/confined"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/netproc/sandbox"
 )
@@ -34,12 +35,12 @@ func TestStartedByHand(t *testing.T) {
 		out    string
 		errors string
 	}{
-		{name: "no stage", code: exitUsage, errors: "rvrrpd-netproc is started by rvrrpd"},
-		{name: "unknown stage", stage: "3", code: exitUsage, errors: "rvrrpd-netproc is started by rvrrpd"},
-		{name: "unknown option", args: []string{"--help"}, code: exitUsage, errors: "rvrrpd-netproc is started by rvrrpd"},
+		{name: "no stage", code: confined.ExitUsage, errors: "rvrrpd-netproc is started by rvrrpd"},
+		{name: "unknown stage", stage: "3", code: confined.ExitUsage, errors: "rvrrpd-netproc is started by rvrrpd"},
+		{name: "unknown option", args: []string{"--help"}, code: confined.ExitUsage, errors: "rvrrpd-netproc is started by rvrrpd"},
 		{name: "version", args: []string{"--version"}, out: "rvrrpd-netproc " + ipc.ReleaseName() + " build " + ipc.Build()},
-		{name: "first stage", stage: "1", code: exitWalls, errors: "confine: user "},
-		{name: "second stage", stage: "2", code: exitWalls, errors: "enter: pid is "},
+		{name: "first stage", stage: "1", code: confined.ExitWalls, errors: "confine: user "},
+		{name: "second stage", stage: "2", code: confined.ExitWalls, errors: "enter: pid is "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -292,7 +292,6 @@ func isDaemon(number string) bool {
 
 // foreground is -m1.
 func foreground(o options, stderr io.Writer) int {
-	o.file = full(o.file)
 	begun, code := begin(o, stderr)
 	if begun == nil {
 		return code
@@ -310,9 +309,9 @@ func foreground(o options, stderr io.Writer) int {
 // begin has the configuration read. Where that fails it tells why, and returns nil and
 // with what code to end.
 func begin(o options, stderr io.Writer) (*parent.Begun, int) {
-	begun, err := parent.Begin(o.file, conf.Format(o.format))
+	begun, err := parent.Begin(full(o.file), conf.Format(o.format))
 	switch {
-	case errors.Is(err, parent.ErrConfiguration):
+	case errors.Is(err, parent.ErrRefused):
 		fmt.Fprintln(stderr, err)
 		return nil, exitConfig
 	case err != nil:

@@ -35,7 +35,7 @@ func TestExamples(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, err := Load(file(t, strings.ReplaceAll(string(text), "/etc/rvrrpd/lan.key", key), 0o644), conf.TOML)
+		c, err := Load(written(t, strings.ReplaceAll(string(text), "/etc/rvrrpd/lan.key", key), 0o644), conf.TOML)
 		if err != nil {
 			t.Errorf("%s: %v", base, err)
 			continue

@@ -10,9 +10,6 @@ import (
 
 // Implementation constants.
 const (
-	// maxFile bounds what is read and decoded. A
-	// virtual router takes about 200 bytes.
-	maxFile = 1 << 20
 	// maxDepth bounds the nesting of tables and arrays, for decoders are
 	// recursive. The deepest key of ours is three levels down.
 	maxDepth = 16
@@ -30,13 +27,13 @@ func Load(path string, format conf.Format) (*conf.Config, error) {
 
 // LoadFrom is [Load] where files come from somewhere else than this process's system.
 func LoadFrom(files Files, path string, format conf.Format) (*conf.Config, error) {
-	data, of, err := files.Read(path, maxFile+1)
+	data, of, err := files.Read(path, conf.MaxFile+1)
 	defer clear(data) // there may be secrets in it
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
 	euid, _ := files.Identity()
-	if problem := of.unsafe(euid); problem != "" {
+	if problem := untrusted(of, euid); problem != "" {
 		return nil, Errors{{File: path, Problem: problem}}
 	}
 	c, err := Parse(path, data, format)
@@ -57,8 +54,8 @@ func Parse(name string, data []byte, format conf.Format) (*conf.Config, error) {
 	fail := func(line int, key, problem string) (*conf.Config, error) {
 		return nil, Errors{{File: name, Line: line, Key: key, Problem: problem}}
 	}
-	if len(data) > maxFile {
-		return fail(0, "", fmt.Sprintf("is too long; accepted: at most %d bytes", maxFile))
+	if len(data) > conf.MaxFile {
+		return fail(0, "", fmt.Sprintf("is too long; accepted: at most %d bytes", conf.MaxFile))
 	}
 	if line := invalidUTF8(data); line > 0 {
 		return fail(line, "", "is not valid UTF-8; accepted: UTF-8 text")

@@ -10,12 +10,13 @@ import (
 	"testing"
 
 	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/conf/file"
 )
 
 const minimal = "[[vrouter]]\ngroup = 7\ninterface = \"eth0\"\nvip = \"192.0.2.254\"\n"
 
-// file writes a file with exactly these permissions and returns its path.
-func file(t *testing.T, text string, mode os.FileMode) string {
+// written writes a file with exactly these permissions and returns its path.
+func written(t *testing.T, text string, mode os.FileMode) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "rvrrpd.conf")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -30,18 +31,18 @@ func file(t *testing.T, text string, mode os.FileMode) string {
 func TestLoad(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []os.FileMode{0o400, 0o600, 0o640, 0o644, 0o755} {
-		if _, err := Load(file(t, minimal, mode), conf.TOML); err != nil {
+		if _, err := Load(written(t, minimal, mode), conf.TOML); err != nil {
 			t.Errorf("mode %04o: %v", mode, err)
 		}
 	}
 	link := filepath.Join(t.TempDir(), "link")
-	if err := os.Symlink(file(t, minimal, 0o600), link); err != nil {
+	if err := os.Symlink(written(t, minimal, 0o600), link); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Load(link, conf.TOML); err != nil {
 		t.Errorf("symbolic link: %v", err)
 	}
-	path := file(t, "debug = 9\n"+minimal, 0o600)
+	path := written(t, "debug = 9\n"+minimal, 0o600)
 	if _, err := Load(path, conf.TOML); err == nil || err.Error() != path+":1:1: debug: 9 is out of range; accepted: 0..5" {
 		t.Errorf("error of the content: %v", err)
 	}
@@ -58,17 +59,17 @@ func TestLoadRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	link := filepath.Join(t.TempDir(), "link")
-	if err := os.Symlink(file(t, minimal, 0o666), link); err != nil {
+	if err := os.Symlink(written(t, minimal, 0o666), link); err != nil {
 		t.Fatal(err)
 	}
 	for _, test := range []struct{ name, path, want string }{
-		{"written by the group", file(t, minimal, 0o660), "can be written by others (mode 0660); accepted: a mode without group and other write permission, such as 0640"},
-		{"written by others", file(t, minimal, 0o602), "can be written by others (mode 0602); accepted: a mode without group and other write permission, such as 0640"},
+		{"written by the group", written(t, minimal, 0o660), "can be written by others (mode 0660); accepted: a mode without group and other write permission, such as 0640"},
+		{"written by others", written(t, minimal, 0o602), "can be written by others (mode 0602); accepted: a mode without group and other write permission, such as 0640"},
 		{"link to such a file", link, "can be written by others (mode 0666); accepted: a mode without group and other write permission, such as 0640"},
 		{"directory", directory, "is not a regular file (mode drwxr-x---); accepted: a regular file"},
 		{"fifo", fifo, "is not a regular file (mode prw-------); accepted: a regular file"},
 		{"device", "/dev/null", "is not a regular file (mode Dcrw-rw-rw-); accepted: a regular file"},
-		{"too long", file(t, strings.Repeat("\n", maxFile+1), 0o640), "is too long (mode 0640); accepted: at most 1048576 bytes"},
+		{"too long", written(t, strings.Repeat("\n", conf.MaxFile+1), 0o640), "is too long (mode 0640); accepted: at most 1048576 bytes"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -101,7 +102,7 @@ func TestOwner(t *testing.T) {
 		{"somebody's, root reads", 1000, 0, "belongs to user 1000 (mode 0644); accepted: a file of root or of user 0"},
 		{"somebody's, a service user reads", 1000, 998, "belongs to user 1000 (mode 0644); accepted: a file of root or of user 998"},
 	} {
-		if got := (Attributes{Mode: 0o644, UID: test.uid, Size: 100}).unsafe(test.euid); got != test.want {
+		if got := untrusted(file.Attributes{Mode: 0o644, UID: test.uid, Size: 100}, test.euid); got != test.want {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 		}
 	}
@@ -115,7 +116,7 @@ func TestExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The permissions of a checkout are not those of /etc.
-	c, err := Load(file(t, string(text), 0o640), conf.TOML)
+	c, err := Load(written(t, string(text), 0o640), conf.TOML)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/conf/file"
 )
 
 // Bounds of what is read of a file with a secret.
@@ -48,7 +49,7 @@ func trusted(c *conf.Config, files Files) trustedGroup {
 }
 
 // keeps tells whether a file with these attributes keeps a secret.
-func (g trustedGroup) keeps(of Attributes) bool {
+func (g trustedGroup) keeps(of file.Attributes) bool {
 	if of.Mode.Perm()&readableByGroup != 0 && (!g.known || of.GID != g.id) {
 		return false
 	}
@@ -65,7 +66,7 @@ type guard struct {
 }
 
 // look complains of a file that holds secrets and can be read by others.
-func (g *guard) look(where, problem string, of Attributes) {
+func (g *guard) look(where, problem string, of file.Attributes) {
 	if g.group.keeps(of) {
 		return
 	}
@@ -80,7 +81,7 @@ func (g *guard) look(where, problem string, of Attributes) {
 // resolve reads the secrets that are kept elsewhere, and sees to it that nobody
 // else can read what holds one. The attributes are those of the file of the
 // configuration.
-func resolve(c *conf.Config, files Files, file string, of Attributes) error {
+func resolve(c *conf.Config, files Files, file string, of file.Attributes) error {
 	g := &guard{files: files, group: trusted(c, files), insecure: c.InsecureSecrets}
 	if holdsSecrets(c) {
 		g.look(file, "holds secrets and ", of)
@@ -181,12 +182,12 @@ func holdsSecrets(c *conf.Config) bool {
 
 // readSecret reads what is in file:PATH or credential:NAME. An error never
 // tells what that is.
-func (g *guard) readSecret(source string) ([]byte, Attributes, error) {
+func (g *guard) readSecret(source string) ([]byte, file.Attributes, error) {
 	path, ok := strings.CutPrefix(source, conf.FromFile)
 	if !ok {
 		dir := g.files.Credentials()
 		if dir == "" {
-			return nil, Attributes{}, fmt.Errorf("%s: there are no credentials: %s is not set; accepted: LoadCredential= in the unit of systemd", source, conf.CredentialsVariable)
+			return nil, file.Attributes{}, fmt.Errorf("%s: there are no credentials: %s is not set; accepted: LoadCredential= in the unit of systemd", source, conf.CredentialsVariable)
 		}
 		path = filepath.Join(dir, strings.TrimPrefix(source, conf.FromCredential))
 	}
@@ -196,7 +197,7 @@ func (g *guard) readSecret(source string) ([]byte, Attributes, error) {
 		return nil, of, fmt.Errorf("%s: %w", source, err)
 	}
 	euid, _ := g.files.Identity()
-	if problem := of.unsafe(euid); problem != "" {
+	if problem := untrusted(of, euid); problem != "" {
 		clear(data)
 		return nil, of, fmt.Errorf("%s: %s", source, problem)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/conf/file"
 )
 
 // TestTrustedGroup: beside its owner a file with secrets may be read by the
@@ -26,7 +27,7 @@ func TestTrustedGroup(t *testing.T) {
 		{own, 0o640, 0, false}, {own, 0o640, 8, false}, {own, 0o644, 7, false}, {own, 0o604, 7, false},
 		{trustedGroup{}, 0o600, 0, true}, {trustedGroup{}, 0o640, 0, false}, {trustedGroup{id: 7}, 0o640, 7, false},
 	} {
-		if got := tt.group.keeps(Attributes{Mode: tt.mode, GID: tt.gid}); got != tt.want {
+		if got := tt.group.keeps(file.Attributes{Mode: tt.mode, GID: tt.gid}); got != tt.want {
 			t.Errorf("%+v, mode %04o, group %d: %v", tt.group, tt.mode, tt.gid, got)
 		}
 	}
@@ -72,7 +73,7 @@ func TestSharedSecretFiles(t *testing.T) {
 		{"p0-t8-sha256", "credential:none", "", "", "vrouter[1].auth_secret: credential:none: open"},
 	} {
 		text := minimal + fmt.Sprintf("auth_type = %q\nauth_secret = %q\n", tt.kind, tt.source)
-		c, err := Load(file(t, text, 0o644), conf.TOML)
+		c, err := Load(written(t, text, 0o644), conf.TOML)
 		if tt.failure != "" {
 			if err == nil || !strings.Contains(err.Error(), tt.failure) || strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("%s %s: %v", tt.kind, tt.source, err)

@@ -4,9 +4,8 @@
 package reading
 
 import (
-	"io/fs"
-
 	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/conf/file"
 	"golang.org/x/sys/unix"
 )
 
@@ -60,7 +59,7 @@ const (
 const (
 	// MaxFile is the most that is handed over of one file: what a configuration may have,
 	// and one more.
-	MaxFile = 1<<20 + 1
+	MaxFile = conf.MaxFile + 1
 	// MaxMessage is the longest message: a virtual router that takes up a whole file.
 	MaxMessage = 2 << 20
 )
@@ -80,11 +79,9 @@ type Task struct {
 
 // Answer says what a file is, or why it could not be read.
 type Answer struct {
-	Errno    unix.Errno
-	Mode     fs.FileMode
-	UID, GID int
-	Size     int64 // bytes
-	Follows  bool  // Data
+	Errno unix.Errno
+	file.Attributes
+	Follows bool // Data
 }
 
 // Membership is the group of a user, if the system knows him.

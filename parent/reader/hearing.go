@@ -82,7 +82,7 @@ func (h *hearing) heard(k reading.Kind, payload []byte) (done bool, err error) {
 		return true, refusal{firstLines(printable(string(payload))), h.denied}
 	case k == reading.Top && !h.begun:
 		h.begun = true
-		return false, h.top(payload)
+		return false, reading.Decode(payload, &h.config)
 	case !h.begun:
 	case k == reading.Warning:
 		h.config.Warnings = appendLine(h.config.Warnings, payload)
@@ -99,9 +99,6 @@ func (h *hearing) heard(k reading.Kind, payload []byte) (done bool, err error) {
 	}
 	return false, fmt.Errorf("message %q out of place", byte(k))
 }
-
-// top is the configuration without its lists.
-func (h *hearing) top(text []byte) error { return reading.Decode(text, &h.config) }
 
 // appendLine adds a line to those that the log will have.
 func appendLine(lines []string, text []byte) []string {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/children"
 	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/conf/file"
 	"github.com/rvrrpd/rvrrpd/conf/source"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/ipc/reading"
@@ -60,7 +61,7 @@ func spawnerOf(t testing.TB, do func(l *reading.Lane), ends ...unix.WaitStatus) 
 			unix.Write(pair[1], answer)
 		}
 	}()
-	return children.Over(pair[0], 0)
+	return children.Over(pair[0], map[ipc.Program]int{ipc.ReaderProgram: 0})
 }
 
 // honest is what rvrrpd-read does.
@@ -232,9 +233,9 @@ func TestReadFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]reading.Answer{
-		fifo:           {Mode: fs.ModeNamedPipe | 0o600},
+		fifo:           {Attributes: file.Attributes{Mode: fs.ModeNamedPipe | 0o600}},
 		"/nonexistent": {Errno: syscall.ENOENT},
-		"/dev/zero":    {Mode: fs.ModeDevice | fs.ModeCharDevice | 0o666},
+		"/dev/zero":    {Attributes: file.Attributes{Mode: fs.ModeDevice | fs.ModeCharDevice | 0o666}},
 	} {
 		if data, got, _ := readFile(path); len(data) > 0 || got != want {
 			t.Errorf("%s: %+v, %d bytes; want %+v", path, got, len(data), want)

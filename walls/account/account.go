@@ -44,6 +44,15 @@ func Identity(name string) (uid, gid int, err error) {
 	return uid, gid, nil
 }
 
+// Group is the group of the user with this name, if the system knows him.
+func Group(name string) (gid int, known bool) {
+	u, err := user.Lookup(name)
+	if err == nil {
+		gid, err = strconv.Atoi(u.Gid)
+	}
+	return gid, err == nil
+}
+
 // Numbers reads UID or UID:GID, as the kernel has them; gid is -1 if there is none.
 func Numbers(text string) (uid, gid int, ok bool) {
 	first, second, both := strings.Cut(text, ":")
