@@ -80,17 +80,31 @@ func (s *Spawner) Verify(c *Child, build string) error {
 	return nil
 }
 
-// End has the child killed, if it lives, and says how it ended and what it wrote
-// before, in one line. The error is the spawner's: the child is gone with it.
-func (s *Spawner) End(c *Child) (ws unix.WaitStatus, words string, err error) {
-	ended, err := s.ask(ipc.SpawnEnd, c.program)
-	if ws = unix.WaitStatus(ended.Number); err != nil {
-		ws = unix.WaitStatus(unix.SIGKILL)
-	}
-	words = strings.TrimSpace(lastWords(c.words))
-	c.close()
-	return ws, words, err
+// Ending is how a child has ended, and what it wrote before, in one line.
+type Ending struct {
+	unix.WaitStatus
+	Words string
 }
+
+// End has the child killed, if it lives. The error is the spawner's: the child is gone with it.
+func (s *Spawner) End(c *Child) (e Ending, err error) {
+	ended, err := s.ask(ipc.SpawnEnd, c.program)
+	if e.WaitStatus = unix.WaitStatus(ended.Number); err != nil {
+		e.WaitStatus = unix.WaitStatus(unix.SIGKILL)
+	}
+	e.Words = strings.TrimSpace(lastWords(c.words))
+	c.close()
+	return e, err
+}
+
+// StruckTries is how many children are tried that have been struck.
+const StruckTries = 5
+
+// Struck says whether a signal that was sent to all processes has ended a child, because it
+// came while Go prepared its program, before that could ignore it. Nothing but SIGKILL kills
+// the first process of a namespace: Go, which has tried, ends it with this status, and without
+// a word. Another child costs no more than its time.
+func (e Ending) Struck() bool { return e.Exited() && e.ExitStatus() == 2 && e.Words == "" }
 
 // close closes our ends; the child, if it lives, sees it.
 func (c *Child) close() {
@@ -104,12 +118,12 @@ func (c *Child) close() {
 	}
 }
 
-// Describe says how a process ended.
-func Describe(ws unix.WaitStatus) string {
-	if ws.Signaled() {
-		return unix.SignalName(ws.Signal())
+// String says how it ended.
+func (e Ending) String() string {
+	if e.Signaled() {
+		return unix.SignalName(e.Signal())
 	}
-	return fmt.Sprintf("exit status %d", ws.ExitStatus())
+	return fmt.Sprintf("exit status %d", e.ExitStatus())
 }
 
 // lastWords reads what a dead process wrote to its standard error, which ours

@@ -198,6 +198,78 @@ func TestStopOfDaemonDuringStart(t *testing.T) {
 	}
 }
 
+// TestStruckChildren: SIGTERM reaches a reader and a network process before they can ignore
+// it; the daemon starts others, and goes on as if nothing had been.
+func TestStruckChildren(t *testing.T) {
+	t.Parallel()
+	for _, unprivileged := range []bool{false, true} {
+		t.Run(fmt.Sprintf("unprivileged %t", unprivileged), func(t *testing.T) {
+			t.Parallel()
+			l := lab.New(t)
+			followed := map[string]int{}
+			for range 20 {
+				d := l.R1.Run(lab.Router{Kind: lab.Rvrrpd, Priority: high, Unprivileged: unprivileged})
+				for name, n := range strike(d) {
+					followed[name] += n
+				}
+				if !d.Said(0, "msg=ready") || d.Said(0, "level=ERROR") {
+					t.Fatalf("it said\n%s", d.Output())
+				}
+				if status := d.Terminate(5 * time.Second); status != 0 {
+					t.Fatalf("status %d; it said\n%s", status, d.Output())
+				}
+				if followed["rvrrpd-read"] > 1 && followed["rvrrpd-netproc"] > 1 {
+					return
+				}
+			}
+			t.Errorf("not two of each have been struck: %v", followed)
+		})
+	}
+}
+
+// strike sends SIGTERM to processes that a daemon has started, as soon as they are there and
+// while they do not ignore it, to the first three of each program, until it is ready. It
+// says how many of each have been followed by another one.
+func strike(d *lab.Daemon) map[string]int {
+	seen := map[string][]int{}
+	for end := time.Now().Add(10 * time.Second); !d.Ended() && !d.Said(0, "msg=ready") && time.Now().Before(end); time.Sleep(100 * time.Microsecond) {
+		for _, spawner := range startedBy(d.PID) {
+			for _, pid := range startedBy(spawner) {
+				command, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+				name, _, _ := strings.Cut(string(command), "\x00")
+				if name != "rvrrpd-read" && name != "rvrrpd-netproc" {
+					continue // it is that of the spawner still
+				}
+				if !slices.Contains(seen[name], pid) {
+					seen[name] = append(seen[name], pid)
+				}
+				ignored, _ := strconv.ParseUint(lab.Status(pid)["SigIgn"], 16, 64)
+				if ignored&(1<<(unix.SIGTERM-1)) == 0 && len(seen[name]) <= 3 {
+					syscall.Kill(pid, unix.SIGTERM)
+				}
+			}
+		}
+	}
+	followed := map[string]int{}
+	for name, pids := range seen {
+		followed[name] = len(pids) - 1
+	}
+	return followed
+}
+
+// startedBy lists the processes below another one that have been started soon after it. A
+// look at all there are would come too late for what the first of their milliseconds are.
+func startedBy(parent int) (pids []int) {
+	for pid := parent + 1; pid < parent+300; pid++ {
+		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		_, rest, _ := strings.Cut(string(b), ") ")
+		if fields := strings.Fields(rest); len(fields) > 1 && fields[1] == strconv.Itoa(parent) && lab.Status(pid)["Tgid"] == strconv.Itoa(pid) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
 // processesOn lists the processes in the network of a node, and those below them.
 func processesOn(n *lab.Node) (pids []int) {
 	out, _ := exec.Command("ip", "netns", "pids", n.Namespace).Output()

@@ -2,6 +2,7 @@ package parent
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -255,7 +256,7 @@ func TestLastWordsAreOneLine(t *testing.T) {
 	var log bytes.Buffer
 	d := fuzzed()
 	d.log = slog.New(slog.NewTextHandler(&log, nil))
-	d.spawner = deathbed(t, bytes.Repeat([]byte("x\n"), 64<<10))
+	d.spawner = deathbed(t, bytes.Repeat([]byte("x\n"), 64<<10), 0)
 	if err := d.spawn(); err != nil {
 		t.Fatal(err)
 	}
@@ -265,8 +266,8 @@ func TestLastWordsAreOneLine(t *testing.T) {
 	}
 }
 
-// deathbed is a spawner whose child writes this before it dies.
-func deathbed(t *testing.T, words []byte) *children.Spawner {
+// deathbed is a spawner whose children write this before they die, and end so.
+func deathbed(t *testing.T, words []byte, end unix.WaitStatus) *children.Spawner {
 	t.Helper()
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET, 0)
 	if err != nil {
@@ -289,7 +290,7 @@ func deathbed(t *testing.T, words []byte) *children.Spawner {
 					unix.Close(fd)
 				}
 			}
-			unix.Write(pair[1], append([]byte{b[2]}, make([]byte, 8)...))
+			unix.Write(pair[1], append(binary.NativeEndian.AppendUint32([]byte{b[2]}, uint32(end)), 0, 0, 0, 0))
 		}
 	}()
 	return children.Over(pair[0], map[ipc.Program]int{ipc.NetprocProgram: 0})

@@ -6,7 +6,6 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/children"
 	"github.com/rvrrpd/rvrrpd/ipc"
-	"golang.org/x/sys/unix"
 )
 
 // Implementation constants.
@@ -47,16 +46,16 @@ func (d *daemon) spawn() error {
 }
 
 // end has the child killed and says how it ended.
-func (d *daemon) end() unix.WaitStatus {
-	status, words, err := d.spawner.End(d.child.Child)
+func (d *daemon) end() children.Ending {
+	e, err := d.spawner.End(d.child.Child)
 	if err != nil { // and the child with it
 		d.log.Error("network process lost", "error", err)
 	}
-	if words != "" {
-		d.log.Error("network process says", "words", words) // one line, however many it makes of them
+	if e.Words != "" {
+		d.log.Error("network process says", "words", e.Words) // one line, however many it makes of them
 	}
 	d.child = nil
-	return status
+	return e
 }
 
 // unfit is what is wrong with a child that has been told nothing yet: another

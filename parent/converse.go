@@ -210,8 +210,8 @@ func formCounts(m ipc.Noticed) []any {
 
 // violated ends the daemon: the child has done what no honest child does.
 func (d *daemon) violated(err error) error {
-	ws := d.end()
-	d.log.Error("network process killed", "status", children.Describe(ws))
+	e := d.end()
+	d.log.Error("network process killed", "status", e.String())
 	if errors.As(err, new(unfit)) {
 		return err
 	}
@@ -223,29 +223,32 @@ func (d *daemon) violated(err error) error {
 // one goes on where it was.
 func (d *daemon) buried() error {
 	phase := d.child.phase
-	ws := d.end()
+	e := d.end()
 	if d.old != nil {
 		d.finish()
 	}
 	switch {
-	case phase == ipc.PhaseStop && ws.Exited() && ws.ExitStatus() == 0:
+	case phase == ipc.PhaseStop && e.Exited() && e.ExitStatus() == 0:
 		return errStopped
-	case ws.Signaled() && ws.Signal() == unix.SIGSYS:
+	case e.Signaled() && e.Signal() == unix.SIGSYS:
 		return fmt.Errorf("%w: the network process used a forbidden system call", ErrViolation)
 	case phase == ipc.PhaseStop:
-		return fmt.Errorf("network process ended while stopping: %s", children.Describe(ws))
+		return fmt.Errorf("network process ended while stopping: %v", e)
+	case phase == ipc.PhaseHello && e.Struck() && d.struck < children.StruckTries:
+		d.struck++
+		return d.spawn()
 	case phase != ipc.PhaseRun && len(d.crashes) == 0:
-		return fmt.Errorf("network process did not start: %s", children.Describe(ws))
+		return fmt.Errorf("network process did not start: %v", e)
 	}
 	for len(d.crashes) > 0 && d.crashes[0] < d.now-crashWindow {
 		d.crashes = d.crashes[1:]
 	}
 	if len(d.crashes) == len(backOff) {
-		return fmt.Errorf("network process crashed %d times in a minute: %s", len(d.crashes)+1, children.Describe(ws))
+		return fmt.Errorf("network process crashed %d times in a minute: %v", len(d.crashes)+1, e)
 	}
 	wait := d.patience(backOff[len(d.crashes)])
 	d.crashes = append(d.crashes, d.now)
-	d.log.Error("network process crashed", "status", children.Describe(ws), "again", wait)
+	d.log.Error("network process crashed", "status", e.String(), "again", wait)
 	d.outgoing.Wipe()
 	d.respawn = d.now + int64(wait)
 	return nil

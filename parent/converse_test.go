@@ -5,12 +5,14 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/children"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/parent/kernel"
+	"golang.org/x/sys/unix"
 )
 
 // talking is a parent with a child that is this test.
@@ -170,6 +172,43 @@ func TestPatience(t *testing.T) {
 		d.slots = []*slot{nil, long, {held: tt.left > 0, expires: d.now + int64(tt.left)}}
 		if got := d.patience(backOff[tt.crashes]); got != tt.want {
 			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestStruck: a child that a signal for all has ended before it could ignore it is followed
+// by another one at once; any other end before it is ready ends the daemon.
+func TestStruck(t *testing.T) {
+	t.Parallel()
+	const struck = unix.WaitStatus(2 << 8)
+	for _, tt := range []struct {
+		name  string
+		end   unix.WaitStatus
+		words string
+		phase ipc.Phase
+		want  int // children after the first
+	}{
+		{"struck", struck, "", ipc.PhaseHello, children.StruckTries},
+		{"a panic", struck, "panic: at the disco", ipc.PhaseHello, 0},
+		{"no walls", 70 << 8, "", ipc.PhaseHello, 0},
+		{"killed", unix.WaitStatus(unix.SIGKILL), "", ipc.PhaseHello, 0},
+		{"later", struck, "", ipc.PhaseConfigure, 0},
+	} {
+		d := fuzzed()
+		d.spawner = deathbed(t, []byte(tt.words), tt.end)
+		if err := d.spawn(); err != nil {
+			t.Fatal(err)
+		}
+		for n := 0; ; n++ {
+			d.child.phase = tt.phase
+			err := d.buried()
+			if err == nil && d.child != nil && n < tt.want {
+				continue
+			}
+			if n != tt.want || err == nil || !strings.HasPrefix(err.Error(), "network process did not start: ") {
+				t.Errorf("%s: %d more children, %v", tt.name, n, err)
+			}
+			break
 		}
 	}
 }

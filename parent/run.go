@@ -110,6 +110,7 @@ type daemon struct {
 
 	child    *child
 	crashes  []int64 // when the last children died
+	struck   int     // how many had not begun yet
 	respawn  int64   // when to start the next; never
 	stopping bool
 

@@ -118,13 +118,29 @@ func Run(o Options) (err error) {
 	if s.writer != nil {
 		defer func() { err = errors.Join(err, s.writer.Close()) }()
 	}
-	if s.child, err = s.spawner.Spawn(ipc.NetprocProgram); err != nil {
+	if err := s.meet(); err != nil {
 		return err
 	}
-	if err := s.introduce(); err != nil {
-		return s.lastWords(err)
+	err = s.follow(signals)
+	_, err = s.lastWords(err)
+	return err
+}
+
+// meet has a child started, and introduces itself.
+func (s *sniffer) meet() (err error) {
+	for range children.StruckTries {
+		if s.child, err = s.spawner.Spawn(ipc.NetprocProgram); err != nil {
+			return err
+		}
+		if err = s.introduce(); err == nil {
+			return nil
+		}
+		var e children.Ending
+		if e, err = s.lastWords(err); !e.Struck() {
+			break
+		}
 	}
-	return s.lastWords(s.follow(signals))
+	return err
 }
 
 // open opens the source and the file that is written, and takes over the
@@ -349,16 +365,16 @@ func (s *sniffer) show(r record) error {
 }
 
 // lastWords ends the child, and says of one that had ended how.
-func (s *sniffer) lastWords(err error) error {
-	ws, words, lost := s.spawner.End(s.child)
+func (s *sniffer) lastWords(err error) (children.Ending, error) {
+	e, lost := s.spawner.End(s.child)
 	if lost != nil {
 		s.Log.Error("network process lost", "error", lost)
 	}
-	if words != "" {
-		s.Log.Error("network process says", "words", words)
+	if e.Words != "" {
+		s.Log.Error("network process says", "words", e.Words)
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrClosedPipe) {
-		return fmt.Errorf("network process ended: %s", children.Describe(ws))
+		err = fmt.Errorf("network process ended: %v", e)
 	}
-	return err
+	return e, err
 }

@@ -80,7 +80,8 @@ func (s *style) handler(w io.Writer, stamped bool) slog.Handler {
 	return either{&s.json, slog.NewTextHandler(w, o), slog.NewJSONHandler(w, o)}
 }
 
-// either is the handler of the one format, or of the other, with the same options.
+// either is the handler of the one format, or of the other, with the same options. Neither it nor
+// branch is for loggers with attributes or groups of their own; nobody makes such.
 type either struct {
 	second *atomic.Bool
 	slog.Handler
@@ -94,14 +95,6 @@ func (e either) Handle(ctx context.Context, r slog.Record) error {
 	return e.Handler.Handle(ctx, r)
 }
 
-func (e either) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return either{e.second, e.Handler.WithAttrs(attrs), e.object.WithAttrs(attrs)}
-}
-
-func (e either) WithGroup(name string) slog.Handler {
-	return either{e.second, e.Handler.WithGroup(name), e.object.WithGroup(name)}
-}
-
 // stamped is handler with timestamps.
 func (s *style) stamped(w io.Writer) slog.Handler { return s.handler(w, true) }
 
@@ -113,14 +106,6 @@ type branch struct {
 
 func (b branch) Enabled(ctx context.Context, level slog.Level) bool {
 	return level >= b.least && level < b.limit && b.Handler.Enabled(ctx, level)
-}
-
-func (b branch) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return branch{b.least, b.limit, b.Handler.WithAttrs(attrs)}
-}
-
-func (b branch) WithGroup(name string) slog.Handler {
-	return branch{b.least, b.limit, b.Handler.WithGroup(name)}
 }
 
 // Bounds of all levels.

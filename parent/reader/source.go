@@ -7,23 +7,16 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/children"
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/ipc/reading"
-	"golang.org/x/sys/unix"
 )
 
-// Implementation constants.
-const (
-	// readTime is how long a reader may take in all.
-	readTime = 20 * time.Second
-	// readTries is how many readers are tried that a signal kills at once.
-	readTries = 5
-)
+// readTime is how long a reader may take in all.
+const readTime = 20 * time.Second
 
 // ErrRefused is what a reader says of a configuration that is not valid; the error around it
 // says why, line by line.
@@ -60,28 +53,23 @@ func (s *Source) Path() string { return s.task.Path }
 
 // Load has the configuration read, and lists, after the first time, what of it has no effect
 // before a restart. The error is ErrRefused if the configuration is not valid, and
-// fs.ErrPermission too if a file of it could not be read for that. A signal that was sent to
-// all processes and comes before the reader can ignore it, while Go prepares its program,
-// costs no more than another reader.
+// fs.ErrPermission too if a file of it could not be read for that.
 func (s *Source) Load() (c *conf.Config, later []string, err error) {
-	for range readTries {
-		var ws unix.WaitStatus
-		c, later, ws, err = s.load()
-		if err == nil || !ws.Signaled() || !slices.Contains(forAll, ws.Signal()) {
+	for range children.StruckTries {
+		var e children.Ending
+		c, later, e, err = s.load()
+		if err == nil || !e.Struck() {
 			break
 		}
 	}
 	return c, later, err
 }
 
-// forAll are signals that the parent acts upon, whoever else gets them.
-var forAll = []unix.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2, unix.SIGPIPE}
-
 // load is Load with one reader, and says how that has ended.
-func (s *Source) load() (c *conf.Config, later []string, ws unix.WaitStatus, err error) {
+func (s *Source) load() (c *conf.Config, later []string, e children.Ending, err error) {
 	child, err := s.spawner.Spawn(ipc.ReaderProgram)
 	if err != nil {
-		return nil, nil, 0, fmt.Errorf("reader: %w", err)
+		return nil, nil, e, fmt.Errorf("reader: %w", err)
 	}
 	h := &hearing{
 		source: s, lane: reading.Over(child.Control, ipc.Monotonic()+int64(s.patience)),
@@ -89,32 +77,32 @@ func (s *Source) load() (c *conf.Config, later []string, ws unix.WaitStatus, err
 	}
 	err = h.hold()
 	ipc.Scrub() // here, and not where the loop runs
-	ws, words, lost := s.spawner.End(child)
+	e, lost := s.spawner.End(child)
 	if err == nil {
 		err = lost
 	}
 	if err != nil {
 		h.config.Wipe()
-		return nil, nil, ws, explain(err, ws, words)
+		return nil, nil, e, explain(err, e)
 	}
 	if s.task.Started == nil {
 		top := h.config
 		top.Routers, top.Routes, top.Warnings = nil, nil, nil
 		s.task.Started = &top
 	}
-	return &h.config, h.later, ws, nil
+	return &h.config, h.later, e, nil
 }
 
 // explain says why there is no configuration, with how the reader has ended if that is it.
-func explain(err error, ws unix.WaitStatus, words string) error {
+func explain(err error, e children.Ending) error {
 	if errors.Is(err, ErrRefused) {
 		return err
 	}
 	if errors.Is(err, io.EOF) {
-		err = errors.New("ended: " + children.Describe(ws))
+		err = fmt.Errorf("ended: %v", e)
 	}
-	if words != "" {
-		err = fmt.Errorf("%w: %s", err, words)
+	if e.Words != "" {
+		err = fmt.Errorf("%w: %s", err, e.Words)
 	}
 	return fmt.Errorf("reader: %w", err)
 }
