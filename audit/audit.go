@@ -6,14 +6,12 @@ package audit
 import (
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,7 +73,7 @@ func Run(o Options) (ok bool, err error) {
 	daemons, strangers, err := survey(o)
 	if !o.JSON {
 		for _, pid := range strangers {
-			fmt.Fprintf(o.Out, "process %d is called like rvrrpd, and does not run a program of that name that belongs to root: not looked at\n", pid)
+			fmt.Fprintf(o.Out, "process %d is called like rvrrpd, and does not run our program of that name, or one that is not root's: not looked at\n", pid)
 		}
 	}
 	if err != nil {
@@ -167,11 +165,12 @@ func (o Options) ours(dir, target, program string) bool {
 // names of the processes, as the kernel cuts them.
 var names = map[string]string{"rvrrpd-spawn": roleSpawner, "rvrrpd-netproc": roleChild, "rvrrpd-read": roleReader}
 
-// sniffer is the program of rvrrpd -m0.
-const sniffer = "rvrrpd-sniff"
+// Programs that start others: the one of rvrrpd -m0, and that of a daemon, whose process is
+// called like the command.
+const sniffer, ofParent, command = "rvrrpd-sniff", "rvrrpd-parent", "rvrrpd"
 
-// find lists the daemons: a parent is what has a spawner, or is called rvrrpd
-// and was told to run virtual routers, or is a sniffer. A spawner
+// find lists the daemons: a parent is what has a spawner, or runs the parent's
+// program, or is a sniffer. The command is none: it becomes one, or starts it. A spawner
 // below anything else was started by a service manager; it belongs to the
 // parent that lacks one, if there is one of each, and else to nobody. What a
 // spawner has started is its child, also while it is called otherwise: by the
@@ -200,10 +199,17 @@ func find(o Options) (daemons []*Daemon, strangers []int, err error) {
 			continue // it has given up its program, and ends, which may take the kernel seconds
 		}
 		above, _ := strconv.Atoi(lines["PPid"])
-		role := names[lines["Name"]]
-		top := lines["Name"] == "rvrrpd" || lines["Name"] == sniffer
+		program, role := lines["Name"], names[lines["Name"]]
+		if program == command && hidden == nil && o.ours(dir, target, command) {
+			called[pid] = command // of an earlier release it is a parent, if it has a spawner
+			continue
+		}
+		if program == command {
+			program = ofParent
+		}
+		top := program == ofParent || program == sniffer
 		// One whose program is hidden is looked at, and that says why it cannot be.
-		if (role == roleSpawner || top) && hidden == nil && !o.ours(dir, target, lines["Name"]) {
+		if (role == roleSpawner || top) && hidden == nil && !o.ours(dir, target, program) {
 			strangers = append(strangers, pid)
 			continue
 		}
@@ -214,8 +220,8 @@ func find(o Options) (daemons []*Daemon, strangers []int, err error) {
 				spawners = append(spawners, p)
 			}
 		} else if top {
-			sniffers[pid] = lines["Name"] == sniffer
-			parents[pid] = sniffers[pid] || runsRouters(dir)
+			sniffers[pid] = program == sniffer
+			parents[pid] = hidden == nil || sniffers[pid] || runsRouters(dir)
 		} else {
 			below[above] = append(below[above], &Process{PID: pid, Role: roleChild, parent: above})
 		}
@@ -223,7 +229,7 @@ func find(o Options) (daemons []*Daemon, strangers []int, err error) {
 	var strays []*Process
 	for _, s := range spawners {
 		switch called[s.parent] {
-		case "rvrrpd", sniffer:
+		case command, ofParent, sniffer:
 			parents[s.parent] = true
 		case "rvrrpd-spawn":
 			s.Role = roleChild // it has been cloned, and has not executed its program yet
@@ -271,42 +277,11 @@ func (d *Daemon) nameReaders(o Options, called map[int]string) {
 	}
 }
 
-// Options of rvrrpd beside the mode: those with a value, and the others.
-var (
-	withValue = []string{"c", "conf", "d", "debug", "g", "cfg-format", "i", "iface", "r", "read", "w", "write", "count", "vrid", "own", "plan"}
-	alone     = []string{"h", "help", "v", "version", "check", "audit", "json"}
-)
-
-// attached matches the options of one letter with their value attached: -m1.
-var attached = regexp.MustCompile(`^(-[mdgcirw])([^=].*)$`)
-
-// runsRouters says whether a process was started with -m1 or -m2: argument by
-// argument, for the value of another option may look like a mode.
+// runsRouters says whether a process whose program is hidden was executed as the parent.
 func runsRouters(dir string) bool {
-	b, err := os.ReadFile(filepath.Join(dir, "cmdline"))
-	if err != nil {
-		return false
-	}
-	fs := flag.NewFlagSet("rvrrpd", flag.ContinueOnError)
-	fs.SetOutput(io.Discard)
-	mode := fs.Int("mode", -1, "")
-	fs.IntVar(mode, "m", -1, "")
-	for _, name := range withValue {
-		fs.String(name, "", "")
-	}
-	for _, name := range alone {
-		fs.Bool(name, false, "")
-	}
-	var args []string
-	for _, arg := range strings.Split(strings.TrimSuffix(string(b), "\x00"), "\x00")[1:] { // behind the program's name
-		name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
-		if m := attached.FindStringSubmatch(arg); m != nil && fs.Lookup(name) == nil {
-			args = append(args, m[1:]...)
-		} else {
-			args = append(args, arg)
-		}
-	}
-	return fs.Parse(args) == nil && (*mode == 1 || *mode == 2)
+	line, err := os.ReadFile(filepath.Join(dir, "cmdline"))
+	name, _, _ := strings.Cut(string(line), "\x00")
+	return err == nil && filepath.Base(name) == ofParent
 }
 
 // examine looks at every process of a daemon.

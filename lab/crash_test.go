@@ -162,7 +162,7 @@ func TestStopDuringStart(t *testing.T) {
 	const steps = 25
 	for i := range steps {
 		d := d.Again()
-		if !lab.Until(10*time.Second, func() bool { return caught(d.PID) }) {
+		if !lab.Until(10*time.Second, func() bool { return catches(d.PID) }) {
 			t.Fatalf("it catches nothing; it said\n%s", d.Output())
 		}
 		// The moment itself is what is tested: there is nothing to wait for.

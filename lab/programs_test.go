@@ -22,6 +22,8 @@ func TestProgramsOfOneBuild(t *testing.T) {
 		args          []string
 		missing       bool
 	}{
+		{program: "rvrrpd-parent", says: `rvrrpd-parent is build "next", this is `, args: []string{"-m1"}},
+		{program: "rvrrpd-parent", says: `rvrrpd-parent is build "next", this is `, args: []string{"-m2"}},
 		{program: "rvrrpd-spawn", says: `rvrrpd-spawn is build "next", this is `, args: []string{"-m1"}},
 		{program: "rvrrpd-netproc", says: `rvrrpd-netproc is build "next", this is `, args: []string{"-m1"}},
 		{program: "rvrrpd-read", says: `rvrrpd-read is build "next", this is `, args: []string{"-m1"}},
@@ -30,6 +32,8 @@ func TestProgramsOfOneBuild(t *testing.T) {
 		{program: "rvrrpd-sniff", says: `rvrrpd-sniff is build "next", this is `, args: []string{"-m0", "-i", lab.Interface}},
 		{program: "rvrrpd-sniff", says: "/usr/libexec/rvrrpd/rvrrpd-sniff: no such file", args: []string{"-m0", "-i", lab.Interface}, missing: true},
 		{program: "rvrrpd-check", says: "/usr/libexec/rvrrpd/rvrrpd-check: no such file", args: []string{"--check"}, missing: true},
+		{program: "rvrrpd-parent", says: "/usr/libexec/rvrrpd/rvrrpd-parent: no such file", args: []string{"-m1"}, missing: true},
+		{program: "rvrrpd-parent", says: "/usr/libexec/rvrrpd/rvrrpd-parent: no such file", args: []string{"-m2"}, missing: true},
 		{program: "rvrrpd-spawn", says: "/usr/libexec/rvrrpd/rvrrpd-spawn: no such file", args: []string{"-m1"}, missing: true},
 		{program: "rvrrpd-netproc", says: "/usr/libexec/rvrrpd/rvrrpd-netproc: no such file", args: []string{"-m1"}, missing: true},
 		{program: "rvrrpd-read", says: "/usr/libexec/rvrrpd/rvrrpd-read: no such file", args: []string{"-m1"}, missing: true},
@@ -59,7 +63,7 @@ func TestProgramsOfOneBuild(t *testing.T) {
 				t.Fatal(err)
 			}
 			argv := append([]string{"netns", "exec", l.R1.Namespace, filepath.Join(dir, "rvrrpd")}, tt.args...)
-			if tt.args[0] == "-m1" {
+			if tt.args[0] == "-m1" || tt.args[0] == "-m2" {
 				argv = append(argv, "-c", conf)
 			}
 			out, err := exec.Command("ip", argv...).CombinedOutput()

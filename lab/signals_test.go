@@ -111,6 +111,12 @@ func TestSignalTwice(t *testing.T) {
 	endsOnce(t, p, before, mark, heard)
 }
 
+// catches says whether a daemon in the foreground catches signals: it has its name by then.
+func catches(pid int) bool {
+	exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	return filepath.Base(exe) == "rvrrpd-parent" && lab.Status(pid)["Name"] == "rvrrpd" && caught(pid)
+}
+
 // caught says whether a process has got ready for signals: its main thread
 // leaves these, and no others, to another thread.
 func caught(pid int) bool {
@@ -199,7 +205,7 @@ func TestStopOfDaemonDuringStart(t *testing.T) {
 }
 
 // TestStruckChildren: SIGTERM reaches a reader and a network process before they can ignore
-// it; the daemon starts others, and goes on as if nothing had been.
+// it; who has them starts others, and goes on as if nothing had been.
 func TestStruckChildren(t *testing.T) {
 	t.Parallel()
 	for _, unprivileged := range []bool{false, true} {
@@ -209,7 +215,7 @@ func TestStruckChildren(t *testing.T) {
 			followed := map[string]int{}
 			for range 20 {
 				d := l.R1.Run(lab.Router{Kind: lab.Rvrrpd, Priority: high, Unprivileged: unprivileged})
-				for name, n := range strike(d) {
+				for name, n := range strike(d.PID, func() bool { return d.Ended() || d.Said(0, "msg=ready") }) {
 					followed[name] += n
 				}
 				if !d.Said(0, "msg=ready") || d.Said(0, "level=ERROR") {
@@ -225,15 +231,30 @@ func TestStruckChildren(t *testing.T) {
 			t.Errorf("not two of each have been struck: %v", followed)
 		})
 	}
+	t.Run("sniffer", func(t *testing.T) {
+		t.Parallel()
+		l := lab.New(t)
+		l.R2.Run(lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, Priority: high}).AwaitActive(0)
+		for followed, n := 0, 0; followed < 2; n++ {
+			if n == 20 {
+				t.Fatalf("struck %d times", followed)
+			}
+			p := l.R1.Start(lab.Binary("rvrrpd"), "-m0", "-i", lab.Interface, "--count", "1")
+			followed += strike(p.PID, p.Ended)["rvrrpd-netproc"]
+			if status := p.AwaitExit(5 * time.Second); status != 0 || p.Len() != 1 {
+				t.Fatalf("status %d; it said\n%s", status, p.Output())
+			}
+		}
+	})
 }
 
-// strike sends SIGTERM to processes that a daemon has started, as soon as they are there and
-// while they do not ignore it, to the first three of each program, until it is ready. It
+// strike sends SIGTERM to processes that another one has started, as soon as they are there
+// and while they do not ignore it, to the first three of each program, until all is done. It
 // says how many of each have been followed by another one.
-func strike(d *lab.Daemon) map[string]int {
+func strike(parent int, done func() bool) map[string]int {
 	seen := map[string][]int{}
-	for end := time.Now().Add(10 * time.Second); !d.Ended() && !d.Said(0, "msg=ready") && time.Now().Before(end); time.Sleep(100 * time.Microsecond) {
-		for _, spawner := range startedBy(d.PID) {
+	for end := time.Now().Add(10 * time.Second); !done() && time.Now().Before(end); time.Sleep(100 * time.Microsecond) {
+		for _, spawner := range startedBy(parent) {
 			for _, pid := range startedBy(spawner) {
 				command, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 				name, _, _ := strings.Cut(string(command), "\x00")

@@ -39,7 +39,7 @@ func lists() map[string][]line {
 		}
 	}
 	out["rvrrpd-read"] = out["rvrrpd-netproc"]
-	for name, list := range map[string][]rules.Rule{"rvrrpd": rules.Parent, "rvrrpd-spawn": rules.Spawner, "rvrrpd-sniff": rules.Sniffer} {
+	for name, list := range map[string][]rules.Rule{"rvrrpd-parent": rules.Parent, "rvrrpd-spawn": rules.Spawner, "rvrrpd-sniff": rules.Sniffer} {
 		for _, r := range list {
 			l := line{call: r.Call, reason: r.Reason, fatal: r.Kill}
 			for _, a := range r.Args {

@@ -1,6 +1,5 @@
-// Command rvrrpd is the VRRP daemon: the privileged parent, which starts the
-// network process rvrrpd-netproc and does for it what the configuration
-// grants.
+// Command rvrrpd is what operators call. It reads the command line, executes the program that
+// does what that says, and starts daemons; it opens no configuration and uses no privilege.
 //
 // The runtime must not keep a descriptor of a control group open, because
 // main closes all that it did not open itself.
@@ -10,84 +9,45 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"runtime"
-	"runtime/debug"
-	"slices"
-	"strings"
 
 	"github.com/rvrrpd/rvrrpd/cmd/signals"
-	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
-	"github.com/rvrrpd/rvrrpd/parent"
-	"github.com/rvrrpd/rvrrpd/vault"
 	"golang.org/x/sys/unix"
 )
 
-// Exit codes. Go ends a program that panics, or whose runtime fails, with 2: a
-// service manager must not be told to leave such a daemon down.
+// Exit codes; others are those of the programs.
 const (
-	exitFailure   = 1  // the daemon could not go on
-	exitUsage     = 2  // command line
-	exitViolation = 3  // the network process has broken its confinement, or tried
-	exitConfig    = 78 // configuration; EX_CONFIG of sysexits(3)
+	exitFailure = 1
+	exitUsage   = 2 // command line
 )
 
-// The child dies with the thread that started it: stay on the main one.
+// The main thread's mask of signals is what the next program begins with.
 func init() { runtime.LockOSThread() }
 
 func main() {
-	// A daemon that dies of an error of its own dies of a signal, which no
-	// service manager takes for a decision.
-	debug.SetTraceback("crash")
-	if err := vault.Seal(); err != nil {
-		os.Exit(failed(os.Stderr, exitFailure, err))
-	}
 	stage, first := os.Getenv(signals.StageVariable), uint(3)
 	os.Unsetenv(signals.StageVariable)
 	if stage != "" {
-		first = bootFD + 1
+		first = signals.LauncherFD + 1
 	}
 	// Whatever the caller left open is closed, before anything of ours is open.
 	if err := unix.CloseRange(first, 1<<32-1, 0); err != nil {
 		os.Exit(failed(os.Stderr, exitFailure, fmt.Errorf("close inherited descriptors: %w", err)))
 	}
-	os.Exit(step(stage, os.Args[1:]))
+	if stage == signals.Session {
+		os.Exit(lead(os.Args[1:]))
+	}
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// failed tells why a process of this program ends, and returns with what code.
+// failed tells why this program ends, and returns with what code.
 func failed(w io.Writer, code int, err error) int {
 	fmt.Fprintln(w, "rvrrpd:", err)
 	return code
-}
-
-// step is what this process does of the start of a daemon; most are none.
-func step(stage string, args []string) int {
-	switch stage {
-	case signals.Session:
-		pid, err := again("daemon", args, bootFD, false)
-		if err != nil {
-			return failed(os.NewFile(bootFD, "launcher"), exitFailure, err)
-		}
-		signals.Pass(pid)
-		return 0
-	case "daemon":
-		unix.CloseOnExec(bootFD)
-		o, err := parse(args)
-		b := newBoot(os.NewFile(bootFD, "launcher"))
-		if err != nil {
-			return failed(b, exitUsage, fmt.Errorf("%w; see rvrrpd -h", err))
-		}
-		code := serve(o, b)
-		b.end(code)
-		return code
-	default:
-		return run(args, os.Stdout, os.Stderr)
-	}
 }
 
 // run does what the command line says.
@@ -120,48 +80,11 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if o.iface != "" {
 		fmt.Fprintln(stderr, "rvrrpd: warning: -i has no effect: the configuration names the interfaces")
 	}
-	if o.mode == 1 {
-		return foreground(o, stderr)
+	if o.mode == 2 {
+		return launch(args, stderr)
 	}
-	return launch(args, stderr)
-}
-
-// options are what the parent needs of a configuration and a command line.
-func (s *style) options(b *parent.Begun, o options, log *slog.Logger) parent.Options {
-	applied := func(next *conf.Config, later []string) {
-		s.apply(next)
-		warnOfLater(o, later, log)
+	if keepSignals() {
+		return 0
 	}
-	return parent.Options{Begun: b, Log: log, Applied: applied, Signals: signals.Caught}
-}
-
-// daemonKeys are those that matter to the daemon mode alone.
-var daemonKeys = []string{"pid", "working_dir", "main_log", "error_log"}
-
-// warnOfLater tells what of a configuration that was loaded differs from the
-// one of the start and has no effect yet.
-func warnOfLater(o options, later []string, log *slog.Logger) {
-	for _, change := range later {
-		key, _, _ := strings.Cut(change, " ")
-		if o.mode == 2 || !slices.Contains(daemonKeys, key) {
-			log.Warn("has no effect before a restart", "change", change)
-		}
-	}
-}
-
-// runParent runs the parent to its end, and then writes what it has logged.
-func runParent(p parent.Options, log *slog.Logger, logs queues) int {
-	defer logs.flush()
-	if err := parent.Run(p); err != nil {
-		log.Error("ended", "error", err)
-		switch {
-		case errors.Is(err, parent.ErrViolation):
-			return exitViolation
-		case errors.Is(err, parent.ErrConfiguration):
-			return exitConfig
-		}
-		return exitFailure
-	}
-	log.Info("ended")
-	return 0
+	return become(parentName, stderr, o.parent()...)
 }

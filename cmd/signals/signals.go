@@ -16,6 +16,11 @@ import (
 // that this process is.
 const StageVariable = "RVRRPD_STAGE"
 
+// LauncherFD is the launcher's pipe in the session and in the daemon: lines of text, then a
+// zero byte and the exit code of the launcher: 0 when the daemon is ready, that of the daemon
+// when it has ended before.
+const LauncherFD = 3
+
 // Session is the step that starts the daemon and ends.
 const Session = "session"
 
@@ -39,15 +44,20 @@ func init() {
 }
 
 // mask blocks or unblocks the signals on the main thread alone; Go has another
-// that gets them. What the main thread starts inherits the mask until its own
-// runtime is there.
+// that gets them. What the main thread executes in the place of this program
+// inherits the mask.
 func mask(how int) error {
-	var set unix.Sigset_t
+	set := Set()
+	return unix.PthreadSigmask(how, &set, nil)
+}
+
+// Set are the signals that the daemon acts upon, or ignores.
+func Set() (set unix.Sigset_t) {
 	for _, s := range append(append(ending, others...), unix.SIGPIPE) {
 		n := int(s.(unix.Signal)) - 1
 		set.Val[n/wordBits] |= 1 << (n % wordBits)
 	}
-	return unix.PthreadSigmask(how, &set, nil)
+	return set
 }
 
 // wordBits is the width of a word of a set of signals.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -12,100 +11,14 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
 
-	"github.com/rvrrpd/rvrrpd/cmd/signals"
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/parent"
 	"golang.org/x/sys/unix"
 )
 
-// A daemon is started in three steps, each a process: the launcher stays on
-// the terminal until the daemon is ready or has failed; the second leads a
-// session of its own and ends at once; the third, which leads nothing and so
-// can never get a terminal, is the daemon. Go cannot fork, so each executes
-// the program again.
-
-// bootFD is the launcher's pipe in the other two: lines of text, then a zero
-// byte and the exit code of the launcher: 0 when the daemon is ready, that of the
-// daemon when it has ended before.
-const bootFD = 3
-
 // umask keeps others from what the daemon writes, and its group from writing.
 const umask = 0o027
-
-// launch starts a daemon with these arguments and waits until it is ready, or
-// has ended in order. Signals until then are the daemon's.
-func launch(args []string, stderr io.Writer) int {
-	signals.Launch()
-	r, w, err := os.Pipe()
-	if err != nil {
-		return failed(stderr, exitFailure, err)
-	}
-	defer r.Close()
-	pid, err := again(signals.Session, args, w.Fd(), true)
-	w.Close()
-	if err != nil {
-		return failed(stderr, exitFailure, err)
-	}
-	var told atomic.Bool // to end
-	go func() {
-		for s := range signals.Caught {
-			told.Store(true)
-			_ = unix.Kill(-pid, s.(unix.Signal)) // the daemon's group is that of the one that starts it
-		}
-	}()
-	var ws syscall.WaitStatus
-	for {
-		if _, err = syscall.Wait4(pid, &ws, 0, nil); err != syscall.EINTR {
-			break
-		}
-	}
-	code, said := await(r, stderr)
-	switch {
-	case said || code == 0:
-	case told.Load(): // before it had begun
-		return 0
-	default:
-		fmt.Fprintln(stderr, "rvrrpd: the daemon ended before it was ready, without a word: something has killed it")
-	}
-	return code
-}
-
-// await prints what comes through the pipe, until the daemon is ready or has
-// ended, and says with what code, and whether anything came.
-func await(r io.Reader, stderr io.Writer) (code int, said bool) {
-	in := bufio.NewReader(r)
-	for {
-		line, err := in.ReadString('\n')
-		text, end, _ := strings.Cut(line, "\x00")
-		said = said || text != ""
-		io.WriteString(stderr, text)
-		if end != "" {
-			return int(end[0]), said
-		}
-		if err != nil {
-			return exitFailure, said
-		}
-	}
-}
-
-// again executes this program as another step.
-func again(stage string, args []string, boot uintptr, session bool) (pid int, err error) {
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	if err != nil {
-		return 0, err
-	}
-	defer null.Close()
-	self, err := os.Executable()
-	if err != nil {
-		return 0, err
-	}
-	env := append(os.Environ(), signals.StageVariable+"="+stage)
-	return syscall.ForkExec(self, append([]string{os.Args[0]}, args...), &syscall.ProcAttr{
-		Env: env, Files: []uintptr{null.Fd(), null.Fd(), null.Fd(), boot}, Sys: &syscall.SysProcAttr{Setsid: session},
-	})
-}
 
 // boot is the daemon's end of the launcher's pipe; it is written to until
 // the daemon is ready or ends.
@@ -132,18 +45,8 @@ func (b *boot) end(code int) {
 	}
 }
 
-// serve is the daemon itself.
-func serve(o options, b *boot) int {
-	o.file = full(o.file)
-	begun, code := begin(o, b)
-	if begun == nil {
-		return code
-	}
-	return serveBegun(begun, o, b)
-}
-
-// serveBegun is serve once the configuration has been read.
-func serveBegun(begun *parent.Begun, o options, b *boot) int {
+// serve is the daemon that a launcher waits for.
+func serve(begun *parent.Begun, o options, b *boot) int {
 	c := begun.Config
 	unix.Umask(umask)
 	if err := os.Chdir(c.WorkingDir); err != nil {
@@ -282,20 +185,17 @@ func readPID(path string) (string, error) {
 }
 
 // isDaemon says whether a process is of this program, and root's or ours. Whose it
-// is its status says: the owner of its directory is root where it is not dumpable.
+// is its status says: the owner of its directory is root where it is not dumpable. Up to
+// 0.8 the daemon was the command itself.
 func isDaemon(number string) bool {
 	exe, _ := os.Readlink("/proc/" + number + "/exe")
 	status, _ := os.ReadFile("/proc/" + number + "/status")
 	trusted := strings.Contains(string(status), "\nUid:\t0\t") || strings.Contains(string(status), fmt.Sprintf("\nUid:\t%d\t", os.Geteuid()))
-	return trusted && filepath.Base(strings.TrimSuffix(exe, " (deleted)")) == "rvrrpd"
+	return trusted && slices.Contains([]string{"rvrrpd", program}, filepath.Base(strings.TrimSuffix(exe, " (deleted)")))
 }
 
 // foreground is -m1.
-func foreground(o options, stderr io.Writer) int {
-	begun, code := begin(o, stderr)
-	if begun == nil {
-		return code
-	}
+func foreground(begun *parent.Begun, o options, stderr io.Writer) int {
 	s := newStyle(begun.Config, o.debug)
 	format := s.stamped
 	if inJournal(stderr) {
@@ -304,26 +204,4 @@ func foreground(o options, stderr io.Writer) int {
 	q, h := newQueue(stderr, format)
 	log := slog.New(h)
 	return runParent(s.options(begun, o, log), log, queues{q})
-}
-
-// begin has the configuration read. Where that fails it tells why, and returns nil and
-// with what code to end.
-func begin(o options, stderr io.Writer) (*parent.Begun, int) {
-	begun, err := parent.Begin(full(o.file), conf.Format(o.format))
-	switch {
-	case errors.Is(err, parent.ErrRefused):
-		fmt.Fprintln(stderr, err)
-		return nil, exitConfig
-	case err != nil:
-		return nil, failed(stderr, exitFailure, err)
-	}
-	return begun, 0
-}
-
-// full is a path that does not depend on the working directory.
-func full(path string) string {
-	if abs, err := filepath.Abs(path); err == nil {
-		return abs
-	}
-	return path
 }

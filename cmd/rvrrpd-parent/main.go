@@ -1,0 +1,165 @@
+// Command rvrrpd-parent is rvrrpd -m1 and, in the background, rvrrpd -m2: the privileged
+// parent, which starts the network process rvrrpd-netproc and does for it what the
+// configuration grants.
+//
+// The runtime must not keep a descriptor of a control group open, because
+// main closes all that it did not open itself.
+//
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"unsafe"
+
+	"github.com/rvrrpd/rvrrpd/cmd/signals"
+	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/parent"
+	"github.com/rvrrpd/rvrrpd/vault"
+	"golang.org/x/sys/unix"
+)
+
+// Exit codes. Go ends a program that panics, or whose runtime fails, with 2: a
+// service manager must not be told to leave such a daemon down.
+const (
+	exitFailure   = 1  // the daemon could not go on
+	exitUsage     = 2  // command line
+	exitViolation = 3  // the network process has broken its confinement, or tried
+	exitConfig    = 78 // configuration; EX_CONFIG of sysexits(3)
+)
+
+// program is the name of this program's file. Its process has that of the command, by which
+// operators know it.
+const program, command = "rvrrpd-parent", "rvrrpd"
+
+// The child dies with the thread that started it: stay on the main one.
+func init() { runtime.LockOSThread() }
+
+func main() {
+	// A daemon that dies of an error of its own dies of a signal, which no
+	// service manager takes for a decision.
+	debug.SetTraceback("crash")
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// failed tells why this program ends, and returns with what code.
+func failed(w io.Writer, code int, err error) int {
+	fmt.Fprintln(w, "rvrrpd:", err)
+	return code
+}
+
+// options are what the command says.
+type options struct {
+	file, format, build string
+	debug               int // -1: not given
+	daemon, version     bool
+}
+
+// run does what the command says, which has looked at it.
+func run(args []string, stdout, stderr io.Writer) int {
+	var o options
+	fs := flag.NewFlagSet(program, flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	fs.StringVar(&o.file, "conf", "", "")
+	fs.StringVar(&o.format, "format", string(conf.TOML), "")
+	fs.StringVar(&o.build, "build", ipc.Build(), "")
+	fs.IntVar(&o.debug, "debug", -1, "")
+	fs.BoolVar(&o.daemon, "daemon", false, "")
+	fs.BoolVar(&o.version, "version", false, "")
+	err := fs.Parse(args)
+	switch {
+	case err == nil && o.version:
+		fmt.Fprintf(stdout, "%s %s build %s\n", program, ipc.ReleaseName(), ipc.Build())
+		return 0
+	case err != nil || fs.NArg() > 0 || o.file == "":
+		fmt.Fprintln(stderr, program, "is started by rvrrpd -m1 and rvrrpd -m2")
+		return exitUsage
+	case !o.daemon:
+		return begin(o, nil, 3, stderr)
+	}
+	unix.CloseOnExec(signals.LauncherFD)
+	b := newBoot(os.NewFile(signals.LauncherFD, "launcher"))
+	code := begin(o, b, signals.LauncherFD+1, b)
+	b.end(code)
+	return code
+}
+
+// begin has the configuration read, and runs the parent in the foreground, or as the daemon
+// that a launcher waits for. Descriptors from the first one on are not ours.
+func begin(o options, b *boot, first uint, stderr io.Writer) int {
+	if o.build != ipc.Build() {
+		return failed(stderr, exitFailure, fmt.Errorf("%s is build %q, this is %q", program, ipc.Build(), o.build))
+	}
+	if err := vault.Seal(); err != nil {
+		return failed(stderr, exitFailure, err)
+	}
+	// Whatever the caller left open is closed, before anything of ours is open.
+	if err := unix.CloseRange(first, 1<<32-1, 0); err != nil {
+		return failed(stderr, exitFailure, fmt.Errorf("close inherited descriptors: %w", err))
+	}
+	if err := unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(unsafe.StringData(command+"\x00"))), 0, 0, 0); err != nil {
+		return failed(stderr, exitFailure, err)
+	}
+	begun, err := parent.Begin(o.file, conf.Format(o.format))
+	switch {
+	case errors.Is(err, parent.ErrRefused):
+		fmt.Fprintln(stderr, err)
+		return exitConfig
+	case err != nil:
+		return failed(stderr, exitFailure, err)
+	case b != nil:
+		return serve(begun, o, b)
+	}
+	return foreground(begun, o, stderr)
+}
+
+// options are what the parent needs of a configuration and a command line.
+func (s *style) options(b *parent.Begun, o options, log *slog.Logger) parent.Options {
+	applied := func(next *conf.Config, later []string) {
+		s.apply(next)
+		warnOfLater(o, later, log)
+	}
+	return parent.Options{Begun: b, Log: log, Applied: applied, Signals: signals.Caught}
+}
+
+// daemonKeys are those that matter to the daemon mode alone.
+var daemonKeys = []string{"pid", "working_dir", "main_log", "error_log"}
+
+// warnOfLater tells what of a configuration that was loaded differs from the
+// one of the start and has no effect yet.
+func warnOfLater(o options, later []string, log *slog.Logger) {
+	for _, change := range later {
+		key, _, _ := strings.Cut(change, " ")
+		if o.daemon || !slices.Contains(daemonKeys, key) {
+			log.Warn("has no effect before a restart", "change", change)
+		}
+	}
+}
+
+// runParent runs the parent to its end, and then writes what it has logged.
+func runParent(p parent.Options, log *slog.Logger, logs queues) int {
+	defer logs.flush()
+	if err := parent.Run(p); err != nil {
+		log.Error("ended", "error", err)
+		switch {
+		case errors.Is(err, parent.ErrViolation):
+			return exitViolation
+		case errors.Is(err, parent.ErrConfiguration):
+			return exitConfig
+		}
+		return exitFailure
+	}
+	log.Info("ended")
+	return 0
+}
