@@ -28,11 +28,14 @@ func TestRecord(t *testing.T) {
 		{2, 24, 0x80, 0, 3, 0, 0, 0, 8, 0, 1, 0, 10, 9, 0, 1, 8, 0, 2, 0, 10, 9, 0, 1},
 		{2, 16, 0x80, 0, 3, 0, 0, 0, 8, 0, 1, 0, 172, 31, 0, 1, 8, 0, 2, 0, 172, 31, 0, 1},
 	}, prefixes: []netip.Prefix{netip.MustParsePrefix("10.9.0.1/24"), netip.MustParsePrefix("172.31.0.1/16")}}
-	l := &link{linkName: linkName{"eth0", ipc.IPv4}, aside: want}
-	d := &daemon{locks: map[string]*os.File{"eth0": f}, links: []*link{
-		{linkName: linkName{"eth1", ipc.IPv4}, worn: net.HardwareAddr{2, 0, 0, 0, 0, 2}, aside: &aside{addrs: want.addrs[:1]}},
-		l, {linkName: linkName{"eth0", ipc.IPv6}, worn: mac},
-	}}
+	l := &link{wire: wire{linkName: linkName{"eth0", ipc.IPv4}, aside: want}}
+	d := &daemon{
+		links: []*link{
+			{wire: wire{linkName: linkName{"eth1", ipc.IPv4}, worn: net.HardwareAddr{2, 0, 0, 0, 0, 2}, aside: &aside{addrs: want.addrs[:1]}}},
+			l, {wire: wire{linkName: linkName{"eth0", ipc.IPv6}, worn: mac}},
+		},
+		locks: map[string]*os.File{"eth0": f},
+	}
 	for range 2 {
 		if err := d.record("eth0"); err != nil {
 			t.Error(err)
@@ -89,8 +92,8 @@ func TestDisplaces(t *testing.T) {
 		{"beside an owner", at("10.9.0.254/24"), nil, "172.31.0.1", false},
 		{"none: the interface has it", nil, nil, "10.9.0.253", false},
 	} {
-		l := &link{aside: tt.aside, prefixes: own, told: ipc.LinkState{Up: true, Primary: own[0].Addr()}}
-		l.slots = []*slot{{grant: grant{addrs: []conf.Address{{Addr: netip.MustParseAddr(tt.neighbor)}}}}}
+		l := &link{wire: wire{aside: tt.aside, prefixes: own, told: ipc.LinkState{Up: true, Primary: own[0].Addr()}}}
+		l.pages = []*page{{grant: grant{addrs: []conf.Address{{Addr: netip.MustParseAddr(tt.neighbor)}}}}}
 		if got := l.displaces(tt.addrs); got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)
 		}

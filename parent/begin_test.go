@@ -49,8 +49,8 @@ func TestBegin(t *testing.T) {
 		{"link down", &child{phase: ipc.PhaseRun}, false, ipc.OwnsNone, 0},
 		{"some of the addresses", &child{phase: ipc.PhaseRun}, true, ipc.OwnsSome, 0},
 	} {
-		s := &slot{grant: grant{}, ownership: tt.owns}
-		d := &daemon{now: 7, child: tt.child, slots: []*slot{nil, s}, links: []*link{{told: ipc.LinkState{Up: tt.up}}}}
+		s := &slot{page: page{grant: grant{}, ownership: tt.owns}}
+		d := &daemon{broker: broker{conversing: conversing{child: tt.child}, now: 7}, slots: []*slot{nil, s}, links: []*link{{wire: wire{told: ipc.LinkState{Up: tt.up}}}}}
 		d.begin()
 		d.now = 9
 		d.begin()

@@ -57,6 +57,7 @@ func noisy(routers int) (*daemon, *watched) {
 		s.slot, s.name = ipc.Slot(i), fmt.Sprintf("eth%d/7/ipv4", i)
 		d.slots = append(d.slots, &s)
 	}
+	d.show()
 	return d, log
 }
 

@@ -35,7 +35,7 @@ const (
 type chores struct {
 	worker[[]error]
 	kernel *kernel.Kernel // the worker's own edge to the kernel
-	about  []*slot        // whose devices it is about
+	about  []*page        // whose devices it is about
 	after  func([]error)  // what the loop does then
 	began  int64
 	next   int64 // none that is not urgent begins before
@@ -50,10 +50,10 @@ func openChores() (c chores, err error) {
 }
 
 // chore begins one about slots; what follows it is done by the loop.
-func (d *daemon) chore(about []*slot, do func(*kernel.Kernel) []error, after func([]error)) {
-	c := &d.chores
+func (b *broker) chore(about []*page, do func(*kernel.Kernel) []error, after func([]error)) {
+	c := &b.chores
 	if c.asks == nil {
-		after(do(d.kernel))
+		after(do(b.kernel))
 		return
 	}
 	c.about, c.after, c.began = about, after, ipc.Monotonic()
@@ -61,8 +61,8 @@ func (d *daemon) chore(about []*slot, do func(*kernel.Kernel) []error, after fun
 }
 
 // finishChore waits for the chore under way, if there is one.
-func (d *daemon) finishChore() {
-	c := &d.chores
+func (b *broker) finishChore() {
+	c := &b.chores
 	if !c.busy {
 		return
 	}
@@ -73,36 +73,36 @@ func (d *daemon) finishChore() {
 }
 
 // finishChoreOf does so if it is about a slot, whose device is to be something else.
-func (d *daemon) finishChoreOf(s *slot) {
-	if slices.Contains(d.chores.about, s) {
-		d.finishChore()
+func (b *broker) finishChoreOf(s *page) {
+	if slices.Contains(b.chores.about, s) {
+		b.finishChore()
 	}
 }
 
 // choreDone hears that one is done, perhaps one that was waited for.
-func (d *daemon) choreDone() {
-	if d.chores.done() {
-		d.finishChore()
+func (b *broker) choreDone() {
+	if b.chores.done() {
+		b.finishChore()
 	}
 }
 
 // rest leaves devices alone for a while.
-func (d *daemon) rest() { d.chores.next = max(d.chores.next, d.now+choreRest) }
+func (b *broker) rest() { b.chores.next = max(b.chores.next, b.now+choreRest) }
 
 // tidy begins the next chore, if none is under way.
-func (d *daemon) tidy() {
-	if d.chores.busy {
+func (b *broker) tidy() {
+	if b.chores.busy {
 		return
 	}
-	begun := d.reviveNext()
-	if !begun && d.now >= d.chores.next {
-		d.nextChore()
+	begun := b.reviveNext()
+	if !begun && b.now >= b.chores.next {
+		b.nextChore()
 	}
 }
 
 // nextChore begins one, if there is any.
-func (d *daemon) nextChore() (begun bool) {
-	for _, begin := range []func() bool{d.reviveNext, d.lowerNext, d.deleteNext} {
+func (b *broker) nextChore() (begun bool) {
+	for _, begin := range []func() bool{b.reviveNext, b.lowerNext, b.deleteNext} {
 		if begun = begin(); begun {
 			break
 		}
@@ -111,43 +111,43 @@ func (d *daemon) nextChore() (begun bool) {
 }
 
 // finishChores does all of them, before somebody else has to.
-func (d *daemon) finishChores() {
-	d.finishChore()
-	for d.nextChore() {
-		d.finishChore()
+func (b *broker) finishChores() {
+	b.finishChore()
+	for b.nextChore() {
+		b.finishChore()
 	}
 }
 
 // choreDue is when the next one is to begin, never if there is none or one is under way.
-func (d *daemon) choreDue() int64 {
+func (b *broker) choreDue() int64 {
 	switch {
-	case d.chores.busy:
+	case b.chores.busy:
 		return never
-	case len(d.reviving) > 0:
-		return d.now
-	case len(d.lowering)+len(d.doomed) > 0:
-		return max(d.now, d.chores.next)
+	case len(b.reviving) > 0:
+		return b.now
+	case len(b.lowering)+len(b.doomed) > 0:
+		return max(b.now, b.chores.next)
 	}
 	return never
 }
 
 // lowerNext sets a device of a slot that was given back down. Without its addresses it
 // answers for nothing, and takes no IPv4 that is to be forwarded (rp_filter).
-func (d *daemon) lowerNext() bool {
-	for len(d.lowering) > 0 {
-		s := d.lowering[0]
-		d.lowering = d.lowering[1:]
+func (b *broker) lowerNext() bool {
+	for len(b.lowering) > 0 {
+		s := b.lowering[0]
+		b.lowering = b.lowering[1:]
 		if s.held || !s.own || s.index == 0 {
 			s.lowering = false
 			continue
 		}
 		index := s.index
-		d.chore([]*slot{s}, func(k *kernel.Kernel) []error { return []error{k.Release(index, true, nil)} }, func(errs []error) {
+		b.chore([]*page{s}, func(k *kernel.Kernel) []error { return []error{k.Release(index, true, nil)} }, func(errs []error) {
 			s.lowering = false
 			if errs[0] != nil {
-				d.log.Error("release failed", "vr", s.name, "error", errs[0])
+				b.log.Error("release failed", "vr", s.name, "error", errs[0])
 			}
-			d.unmute(s)
+			b.unmute(s)
 		})
 		return true
 	}
@@ -156,48 +156,51 @@ func (d *daemon) lowerNext() bool {
 
 // muteMore has devices that are to be set down take no IPv6, which takes a hundredth of
 // the time, as far as there is time in this turn.
-func (d *daemon) muteMore() {
+func (b *broker) muteMore() {
 	begin := ipc.Monotonic()
-	for _, s := range d.lowering {
-		if d.mute(s); ipc.Monotonic()-begin >= muteTime {
+	for _, s := range b.lowering {
+		if b.mute(s); ipc.Monotonic()-begin >= muteTime {
 			return
 		}
 	}
 }
 
+// doom has a device deleted that nobody has any more.
+func (b *broker) doom(index int) { b.doomed = append(b.doomed, index) }
+
 // deleteNext deletes some of the devices that nobody has any more.
-func (d *daemon) deleteNext() bool {
-	if len(d.doomed) == 0 {
+func (b *broker) deleteNext() bool {
+	if len(b.doomed) == 0 {
 		return false
 	}
-	n := min(len(d.doomed), doomedChunk)
-	devices, group := slices.Clone(d.doomed[:n]), d.group|doomedGroup
-	d.doomed = d.doomed[n:]
-	d.chore(nil, func(k *kernel.Kernel) []error { return []error{k.DeleteLinks(devices, group)} }, func(errs []error) {
+	n := min(len(b.doomed), doomedChunk)
+	devices, group := slices.Clone(b.doomed[:n]), b.group|doomedGroup
+	b.doomed = b.doomed[n:]
+	b.chore(nil, func(k *kernel.Kernel) []error { return []error{k.DeleteLinks(devices, group)} }, func(errs []error) {
 		if errs[0] != nil {
-			d.log.Error("release failed", "devices", n, "error", errs[0])
+			b.log.Error("release failed", "devices", n, "error", errs[0])
 		}
 	})
 	return true
 }
 
 // reviveNext puts addresses again, for their lifetime to begin anew.
-func (d *daemon) reviveNext() bool {
-	var about []*slot
+func (b *broker) reviveNext() bool {
+	var about []*page
 	var placements []kernel.Placement
-	for len(d.reviving) > 0 && len(about) < reviveSlots {
-		r := &d.reviving[0]
-		s := d.successor(r.slot)
+	for len(b.reviving) > 0 && len(about) < reviveSlots {
+		r := &b.reviving[0]
+		s := b.successor(r.slot)
 		if s == nil || !s.held || r.from >= len(s.placed) {
 			r.slot.reviving = false
-			d.reviving = d.reviving[1:]
+			b.reviving = b.reviving[1:]
 			continue
 		}
 		addrs := s.placed[r.from:min(r.from+reviveChunk, len(s.placed))]
 		r.from += len(addrs)
-		d.monitor.theirs.armed = d.monitor.theirs.armed || !s.own
+		b.theirs.armed = b.theirs.armed || !s.own
 		about = append(about, s)
-		placements = append(placements, kernel.Placement{Device: s.index, Lifetime: d.life(s), Addresses: slices.Clone(addrs)})
+		placements = append(placements, kernel.Placement{Device: s.index, Lifetime: b.life(s), Addresses: slices.Clone(addrs)})
 		if r.from < len(s.placed) {
 			break // the rest of it in the next
 		}
@@ -205,7 +208,7 @@ func (d *daemon) reviveNext() bool {
 	if len(about) == 0 {
 		return false
 	}
-	d.chore(about, func(k *kernel.Kernel) (errs []error) {
+	b.chore(about, func(k *kernel.Kernel) (errs []error) {
 		for _, p := range placements {
 			errs = append(errs, k.Revive(p))
 		}
@@ -214,7 +217,7 @@ func (d *daemon) reviveNext() bool {
 		for i, err := range errs {
 			if err != nil {
 				about[i].aged = 0 // with the next advertisement
-				d.log.Error("lease not renewed in the kernel", "vr", about[i].name, "error", err)
+				b.log.Error("lease not renewed in the kernel", "vr", about[i].name, "error", err)
 			}
 		}
 	})

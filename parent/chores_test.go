@@ -34,7 +34,7 @@ func TestChores(t *testing.T) {
 	t.Parallel()
 	d, asks, done := employed(t)
 	one, two := d.slots[0], d.slots[3]
-	d.lowering, one.lowering, two.lowering = []*slot{one, two}, true, true
+	d.lowering, one.lowering, two.lowering = []*page{&one.page, &two.page}, true, true
 	d.doomed = []int{7, 8}
 	if due := d.choreDue(); due != d.now {
 		t.Errorf("due at %d, now is %d", due, d.now)
@@ -81,14 +81,14 @@ func TestChoreOf(t *testing.T) {
 	t.Parallel()
 	d, asks, done := employed(t)
 	one, held := d.slots[0], d.slots[1]
-	d.lowering, one.lowering = []*slot{one}, true
+	d.lowering, one.lowering = []*page{&one.page}, true
 	d.tidy()
 	<-asks
-	if err := d.give(held); err != nil || !d.chores.busy || held.held {
+	if err := d.give(&held.page); err != nil || !d.chores.busy || held.held {
 		t.Errorf("%v, busy %t, held %t", err, d.chores.busy, held.held)
 	}
 	go done(nil)
-	if err := d.take(one); err != nil || d.chores.busy || one.lowering || !one.held {
+	if err := d.take(&one.page); err != nil || d.chores.busy || one.lowering || !one.held {
 		t.Errorf("%v, busy %t, lowering %t, held %t", err, d.chores.busy, one.lowering, one.held)
 	}
 	if len(d.lowering) != 1 || d.choreDue() < d.now+choreRest {
@@ -99,14 +99,14 @@ func TestChoreOf(t *testing.T) {
 		d.choreDone()
 	}
 	// Addresses that are to live on do not wait, and one that was given back is left out.
-	d.reviveSoon(one)
+	d.reviveSoon(&one.page)
 	d.tidy()
 	if len(asks) != 1 || !d.chores.busy {
 		t.Fatalf("asked %d times", len(asks))
 	}
 	<-asks
 	go done(errors.New("no"))
-	if err := d.give(one); err != nil || d.chores.busy || one.aged != 0 {
+	if err := d.give(&one.page); err != nil || d.chores.busy || one.aged != 0 {
 		t.Errorf("%v, busy %t, aged %d", err, d.chores.busy, one.aged)
 	}
 	go func() {

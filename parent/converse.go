@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/children"
@@ -139,7 +140,7 @@ func (d *daemon) readied(h ipc.Header) error {
 
 // report logs a transition: one line, with its reason.
 func (d *daemon) report(h ipc.Header, m ipc.StateChange) error {
-	s := d.slotOf(h)
+	s := d.behind(d.pageOf(h))
 	if s == nil {
 		return &violation{reason: "state change of a slot that was not granted"}
 	}
@@ -263,4 +264,20 @@ func (d *daemon) patience(wait time.Duration) time.Duration {
 		return 0
 	}
 	return wait
+}
+
+// looked logs what a look has found: the child knows what is in the packets.
+func (d *daemon) looked(h ipc.Header, m ipc.Looked) error {
+	s := d.pageOf(h)
+	if s == nil {
+		return &violation{reason: "look of a slot that was not granted"}
+	}
+	l := d.links[s.link].linkName
+	hint := strings.ReplaceAll(m.Hint, ipc.HintInterface, l.name)
+	if m.Peer.IsValid() {
+		d.log.WarnContext(hearsay, "former Active probed", "link", l, "peer", m.Peer, "answers", m.Answers, "arrive", m.Arrive, "takeovers", m.Takeovers, "vr", s.name, "hint", hint)
+	} else {
+		d.log.WarnContext(hearsay, "not alone", "link", l, "vr", s.name, "hint", hint)
+	}
+	return nil
 }

@@ -27,8 +27,10 @@ func talking(t *testing.T) (d *daemon, other *ipc.Conn) {
 	if err := other.SetBuffers(1 << 20); err != nil {
 		t.Fatal(err)
 	}
-	return &daemon{log: slog.New(slog.NewTextHandler(io.Discard, nil)), generation: 1, datagram: make([]byte, ipc.MaxDatagram),
-		child: &child{Child: &children.Child{Control: ours}, phase: ipc.PhaseRun}}, other
+	return &daemon{
+		living: living{datagram: make([]byte, ipc.MaxDatagram)},
+		broker: broker{conversing: conversing{child: &child{Child: &children.Child{Control: ours}, phase: ipc.PhaseRun}}, ledger: ledger{generation: 1}, log: slog.New(slog.NewTextHandler(io.Discard, nil))},
+	}, other
 }
 
 // TestLeaseAfterStall: where we did not run, what the child has said meanwhile is heard
@@ -43,8 +45,9 @@ func TestLeaseAfterStall(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s := &slot{grant: grant{name: "eth0/7/ipv4", lease: 3 * time.Second}}
+	s := &slot{page: page{grant: grant{name: "eth0/7/ipv4", lease: 3 * time.Second}}}
 	d.links, d.slots, d.kernel = []*link{{}}, []*slot{s}, kernel.Over(-1)
+	d.show()
 	for i, lost := range []bool{false, true} { // all is heard in the second turn
 		s.held, s.expires, d.leaseCheck, d.now = true, 1, 1, 2
 		if err := d.converse(); err != nil {
@@ -167,9 +170,9 @@ func TestPatience(t *testing.T) {
 		{"1 s, third", 2, 2 * time.Second, 200 * ms},
 		{"Backup, third", 2, 0, 200 * ms},
 	} {
-		d := &daemon{now: int64(time.Hour), crashes: make([]int64, tt.crashes)}
-		long := &slot{held: true, expires: d.now + int64(time.Hour)}
-		d.slots = []*slot{nil, long, {held: tt.left > 0, expires: d.now + int64(tt.left)}}
+		d := &daemon{living: living{crashes: make([]int64, tt.crashes)}, broker: broker{now: int64(time.Hour)}}
+		long := &slot{page: page{held: true, expires: d.now + int64(time.Hour)}}
+		d.slots = []*slot{nil, long, {page: page{held: tt.left > 0, expires: d.now + int64(tt.left)}}}
 		if got := d.patience(backOff[tt.crashes]); got != tt.want {
 			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
 		}

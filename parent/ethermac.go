@@ -19,8 +19,8 @@ func isVirtualMAC(mac net.HardwareAddr) bool {
 }
 
 // wearMAC gives a slot's interface the virtual MAC address.
-func (d *daemon) wearMAC(s *slot) error {
-	l := d.links[s.link]
+func (b *broker) wearMAC(s *page) error {
+	l := b.wires[s.link]
 	if !s.etherMAC || l.worn != nil {
 		return nil
 	}
@@ -29,44 +29,27 @@ func (d *daemon) wearMAC(s *slot) error {
 		return fmt.Errorf("%s: has a virtual hardware address already, %v", l.name, own)
 	}
 	l.worn = own
-	if err := d.record(l.name); err != nil {
+	if err := b.plan.record(l.name); err != nil {
 		l.worn = nil
 		return err
 	}
 	s.wears = true
 	if err := kernel.SetMAC(l.index, s.mac[:]); err != nil {
-		return errors.Join(err, d.shedMAC(s))
+		return errors.Join(err, b.shedMAC(s))
 	}
-	d.readdress(l, s.mac, s)
+	b.plan.readdress(l, s.mac, s)
 	return nil
 }
 
 // shedMAC gives the interface its own address back.
-func (d *daemon) shedMAC(s *slot) error {
-	l := d.links[s.link]
+func (b *broker) shedMAC(s *page) error {
+	l := b.wires[s.link]
 	if !s.wears || l.worn == nil {
 		return nil
 	}
 	own := l.worn
 	s.wears, l.worn = false, nil
 	err := kernel.SetMAC(l.index, own)
-	d.readdress(l, [6]byte(own), s)
-	return errors.Join(err, d.record(l.name))
-}
-
-// readdress follows a change of the interface's own address: hosts are told of
-// the addresses that it answers for, but of one slot's, which are on their way.
-func (d *daemon) readdress(l *link, mac [6]byte, but *slot) {
-	if l.mac == mac {
-		return
-	}
-	l.mac = mac
-	if d.stopping {
-		return
-	}
-	for _, s := range d.generations() {
-		if s != but && s.held && !s.own && d.links[s.link] == l {
-			d.moved(s, s.told.AnnounceRepeat)
-		}
-	}
+	b.plan.readdress(l, [6]byte(own), s)
+	return errors.Join(err, b.plan.record(l.name))
 }

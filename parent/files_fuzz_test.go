@@ -25,7 +25,7 @@ func FuzzState(f *testing.F) {
 		if err != nil {
 			return
 		}
-		d := &daemon{stateLocks: map[string]*os.File{"eth0": nil}, bygone: map[vrID]bygone{}}
+		d := &daemon{replaying: replaying{stateLocks: map[string]*os.File{"eth0": nil}, bygone: map[vrID]bygone{}}}
 		for id, m := range all {
 			if len(m) > marksMax+1 || id.vrid == 0 || id.family != ipc.IPv4 && id.family != ipc.IPv6 {
 				t.Fatalf("%v: %d marks", id, len(m))
@@ -64,7 +64,7 @@ func FuzzHandover(f *testing.F) {
 		lower := facts.Link{Index: 3, Name: "eth0"}
 		for i := range h.Slots {
 			one := &h.Slots[i]
-			s := &slot{grant: grant{device: "vrrp1"}, marks: marks{}}
+			s := &slot{page: page{grant: grant{device: "vrrp1"}}, marks: marks{}}
 			if s.confirms(one, facts.Link{Index: 9, Name: "vrrp1", Kind: "macvlan", Lower: 3}, lower, 0) {
 				t.Errorf("%q: a device without our mark is ours", text)
 			}

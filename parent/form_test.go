@@ -25,8 +25,10 @@ func formConfig() *conf.Config {
 func learning(t *testing.T, dir string, c *conf.Config) (*daemon, *strings.Builder) {
 	t.Helper()
 	log := &strings.Builder{}
-	d := &daemon{generation: 1, stateDir: dir, stateLocks: map[string]*os.File{}, bygone: map[vrID]bygone{},
-		log: slog.New(slog.NewTextHandler(log, nil)), now: 1 << 40}
+	d := &daemon{
+		replaying: replaying{stateDir: dir, stateLocks: map[string]*os.File{}, bygone: map[vrID]bygone{}},
+		broker:    broker{ledger: ledger{generation: 1}, log: slog.New(slog.NewTextHandler(log, nil)), now: 1 << 40},
+	}
 	t.Cleanup(func() { d.unlockState("eth0") })
 	if err := d.reloadMarks(c); err != nil {
 		t.Fatal(err)
@@ -121,7 +123,7 @@ func TestFormAcrossReloads(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if got := d.find(0, 1).marks[form]; got != 1 {
+			if got := d.behind(d.find(0, 1)).marks[form]; got != 1 {
 				t.Errorf("mark %d after reloads", got)
 			}
 			d.write(t)

@@ -184,3 +184,8 @@ func (r *rate) spend(n, now int64) bool {
 	r.due += n * int64(r.period)
 	return true
 }
+
+// advertises says whether an address is one of the grant's.
+func (g *grant) advertises(ip netip.Addr) bool {
+	return slices.ContainsFunc(g.addrs, func(a conf.Address) bool { return a.Addr == ip })
+}

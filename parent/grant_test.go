@@ -180,12 +180,13 @@ func TestWanted(t *testing.T) {
 		{VRID: 3, Version: 2, Interface: "eth0", Priority: 100, AdverInterval: time.Second, Addresses: []conf.Address{{Addr: netip.MustParseAddr("10.9.0.253")}}},
 		{VRID: 4, Version: 2, Interface: "eth0", Priority: 255, AdverInterval: time.Second, Addresses: []conf.Address{{Addr: netip.MustParseAddr("10.9.0.254")}}},
 	}})
-	d := &daemon{links: []*link{{index: 3}}}
+	d := &daemon{links: []*link{{wire: wire{index: 3}}}}
 	for i, g := range gs {
-		d.slots = append(d.slots, &slot{grant: g, index: 12 - i, own: true})
+		d.slots = append(d.slots, &slot{page: page{grant: g, index: 12 - i, own: true}})
 	}
 	d.slots[0].index, d.slots[1].index = 3, 3 // on the interface itself
 	d.slots[2].ownership = ipc.OwnsAll
+	d.show()
 	want := nft.Rules{Refused: []netip.Addr{netip.MustParseAddr("10.9.0.251")}, Quiet: []int{3, 9, 10}, Owned: []nft.AddressOn{{Index: 3, Addr: netip.MustParseAddr("10.9.0.253")}}}
 	if got := d.wanted(); !got.Equal(want) || got.Equal(nft.Rules{}) {
 		t.Errorf("got %+v, want %+v", got, want)

@@ -230,14 +230,11 @@ func (s *slot) confirms(h *handedSlot, device, lower facts.Link, namespace uint6
 
 // resume opens the ledger at the page of the daemon before.
 func (d *daemon) resume(s *slot, h *handedSlot, device facts.Link) {
-	s.inherited, s.index, s.own = true, h.Index, s.device != ""
-	s.held, s.placed, s.expires = h.Held, h.Placed, h.Expires
-	if s.held {
-		d.leaseCheck = min(d.leaseCheck, s.expires)
-	}
+	s.inherited = true
+	d.adoptPage(&s.page, h)
 	if l := d.links[s.link]; s.own && !l.settled && l.family == ipc.IPv4 {
-		_, l.saved, _ = parseAlias(device.Alias, l.name)
-		l.settled = true
+		_, saved, _ := parseAlias(device.Alias, l.name)
+		d.settledBefore(&l.wire, saved)
 	}
 }
 
@@ -266,9 +263,9 @@ func (d *daemon) settleIn() error {
 		s.inherited = false
 		switch {
 		case s.held && s.expires <= d.now:
-			errs = append(errs, d.give(s))
-		case s.held && !slices.Equal(s.placed, d.place(s)):
-			errs = append(errs, d.take(s))
+			errs = append(errs, d.give(&s.page))
+		case s.held && !slices.Equal(s.placed, d.place(&s.page)):
+			errs = append(errs, d.take(&s.page))
 		}
 	}
 	return errors.Join(errs...)

@@ -23,8 +23,10 @@ func TestHostsOwn(t *testing.T) {
 	infos := []facts.Link{{Index: 2, Name: "eth0"}, {Index: 3, Name: "eth1"}, {Index: 4, Name: "vr4", Alias: formatAlias(base{1, 2}, nil)}}
 	copied := on(loopback, "10.0.0.7/32", facts.Protocol)
 	copied.Host = true
-	l := &link{linkName: linkName{"eth0", ipc.IPv4}, index: 2, prefixes: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24"), netip.MustParsePrefix("fe80::1/64")},
-		left: []vaddr{{Prefix: netip.MustParsePrefix("10.0.0.6/24")}}}
+	l := &link{
+		wire: wire{linkName: linkName{"eth0", ipc.IPv4}, index: 2, prefixes: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24"), netip.MustParsePrefix("fe80::1/64")}},
+		left: []vaddr{{Prefix: netip.MustParsePrefix("10.0.0.6/24")}},
+	}
 	d := &daemon{links: []*link{l}}
 	d.note(infos, []facts.Address{
 		on(2, "10.0.0.1/24", 0), on(2, "fe80::1/64", 0), on(2, "10.0.0.6/24", 0),
@@ -39,7 +41,8 @@ func TestHostsOwn(t *testing.T) {
 	want := []netip.Addr{at("10.0.0.4"), at("10.0.0.6"), at("10.1.0.5"), at("10.9.9.9"), at("fe80::2")}
 	for _, silences := range []bool{true, false} {
 		d.silences = silences
-		d.slots = []*slot{{grant: grant{addrs: addrs, device: "vr4"}, index: 4}}
+		d.slots = []*slot{{page: page{grant: grant{addrs: addrs, device: "vr4"}, index: 4}}}
+		d.show()
 		all, _ := d.leased()
 		got := all["eth0"]
 		if !slices.Equal(got.Refused, want) || silences != slices.Equal(got.Virtual, want) || got.Ungated == silences {

@@ -138,8 +138,8 @@ func TestKernelNetworks(t *testing.T) {
 		}
 		addrs, err := facts.Addresses()
 		info := find(t, k, "eth0")
-		l := &link{linkName: linkName{"eth0", ipc.IPv4}, index: info.Index}
-		state := l.facts(info, addrs)
+		l := &link{wire: wire{linkName: linkName{"eth0", ipc.IPv4}, index: info.Index}}
+		state := l.observed(info, addrs)
 		want := []netip.Prefix{netip.MustParsePrefix("10.9.1.2/24"), netip.MustParsePrefix("10.7.0.1/32"), netip.MustParsePrefix("10.8.0.1/16")}
 		if err != nil || state.Primary != netip.MustParseAddr("10.9.0.1") || !slices.Equal(state.Networks[:3], want) || l.prefixes[0].Addr() != state.Primary {
 			t.Errorf("%v: primary address %v, networks %v, prefixes %v", err, state.Primary, state.Networks[:4], l.prefixes)
@@ -180,7 +180,7 @@ func TestKernelChanged(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		m, err := openMonitor(k.Port())
+		m, err := openMonitor(k.Port(), &theirs{})
 		if err != nil {
 			t.Error(err)
 			return
@@ -224,7 +224,7 @@ func TestRevived(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		m, err := openMonitor(k.Port())
+		m, err := openMonitor(k.Port(), &theirs{})
 		if err != nil {
 			t.Error(err)
 			return

@@ -31,70 +31,70 @@ const (
 
 // revival is what remains to be put again of a slot's addresses.
 type revival struct {
-	slot *slot
+	slot *page
 	from int
 }
 
 // life is how long the kernel is to leave the addresses of a slot alone, in
 // seconds; 0 for ever. One that ioctl(2) has put in place of the interface's own
 // stays: with it all routes of the interface would go.
-func (d *daemon) life(s *slot) uint32 {
+func (b *broker) life(s *page) uint32 {
 	switch {
-	case d.lease == "off" || s.ioctl:
+	case b.lease == "off" || s.ioctl:
 		return 0
-	case d.soleLifetime(s):
+	case b.soleLifetime(s):
 		// The kernel is up to a second late, and then a peer is about to take over.
 		return uint32((records.LeaseIntervals*s.interval - time.Second) / time.Second)
 	}
 	life := uint32(max(afterlifeIntervals*s.interval, afterlifeMin) / time.Second)
 	if s.family == ipc.IPv6 {
-		life += uint32(d.sixes * d.sixes / ipv6Square)
+		life += uint32(b.sixes * b.sixes / ipv6Square)
 	}
 	return life
 }
 
 // soleLifetime says whether nothing else silences a slot's addresses. The kernel
 // counts seconds, so that it cannot serve shorter intervals.
-func (d *daemon) soleLifetime(s *slot) bool {
-	return (d.lease == "lifetime" || d.lease == "auto" && !d.silences) && s.interval >= time.Second
+func (b *broker) soleLifetime(s *page) bool {
+	return (b.lease == "lifetime" || b.lease == "auto" && !b.silences) && s.interval >= time.Second
 }
 
 // placement is how addresses are put on a slot's device: for their lifetime if
 // nothing else would silence them, so that nobody finds them without; where there
 // are leases as well it waits for the next advertisement, when a takeover of many
 // is over.
-func (d *daemon) placement(s *slot, addrs []vaddr) kernel.Placement {
+func (b *broker) placement(s *page, addrs []vaddr) kernel.Placement {
 	p := kernel.Placement{Device: s.index, Own: s.own, Addresses: addrs}
 	s.aged = 0
-	if d.soleLifetime(s) {
-		p.Lifetime, s.aged = d.life(s), d.now
+	if b.soleLifetime(s) {
+		p.Lifetime, s.aged = b.life(s), b.now
 	}
 	return p
 }
 
 // ages says whether a slot's addresses are to be put again with this advertisement.
-func (d *daemon) ages(s *slot) bool {
-	life := int64(d.life(s)) * int64(time.Second)
-	return life > 0 && (s.aged == 0 || d.soleLifetime(s) || d.now-s.aged >= life/2)
+func (b *broker) ages(s *page) bool {
+	life := int64(b.life(s)) * int64(time.Second)
+	return life > 0 && (s.aged == 0 || b.soleLifetime(s) || b.now-s.aged >= life/2)
 }
 
 // reviveSoon has a slot's addresses put again, for their lifetime to begin anew,
 // or to end. If it has ended, because we did not run, the next look at the
 // addresses comes first: it puts back what is gone, announces it and says so.
-func (d *daemon) reviveSoon(s *slot) {
-	if s.aged > 0 && d.now-s.aged >= int64(d.life(s))*int64(time.Second)-removedEarly {
-		s.outlived, d.resyncAgain = true, max(d.now, 1)
+func (b *broker) reviveSoon(s *page) {
+	if s.aged > 0 && b.now-s.aged >= int64(b.life(s))*int64(time.Second)-removedEarly {
+		b.plan.outlived(s)
 	}
-	s.aged = d.now
+	s.aged = b.now
 	if !s.reviving {
 		s.reviving = true
-		d.reviving = append(d.reviving, revival{slot: s})
+		b.reviving = append(b.reviving, revival{slot: s})
 	}
 }
 
 // reput puts addresses of a slot again, for their lifetime to begin anew.
-func (d *daemon) reput(s *slot, addrs []vaddr, life uint32) error {
-	d.finishChoreOf(s)
-	d.monitor.theirs.armed = d.monitor.theirs.armed || !s.own
-	return d.kernel.Revive(kernel.Placement{Device: s.index, Lifetime: life, Addresses: addrs})
+func (b *broker) reput(s *page, addrs []vaddr, life uint32) error {
+	b.finishChoreOf(s)
+	b.theirs.armed = b.theirs.armed || !s.own
+	return b.kernel.Revive(kernel.Placement{Device: s.index, Lifetime: life, Addresses: addrs})
 }

@@ -40,25 +40,25 @@ func TestLife(t *testing.T) {
 		{"ioctl", "auto", true, true, time.Second, 0, false, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			d := &daemon{lease: tt.lease, now: int64(time.Hour), sixes: tt.sixes}
+			d := &daemon{broker: broker{leasing: leasing{lease: tt.lease, sixes: tt.sixes}, now: int64(time.Hour)}}
 			d.silences = tt.tables
-			s := &slot{grant: grant{ioctl: tt.ioctl, family: ipc.IPv6, interval: tt.interval, lease: records.LeaseIntervals * tt.interval}}
-			life := d.life(s)
+			s := &slot{page: page{grant: grant{ioctl: tt.ioctl, family: ipc.IPv6, interval: tt.interval, lease: records.LeaseIntervals * tt.interval}}}
+			life := d.life(&s.page)
 			if life != tt.want {
 				t.Errorf("%d s, want %d", life, tt.want)
 			}
-			if d.ages(s) != (life > 0) {
+			if d.ages(&s.page) != (life > 0) {
 				t.Error("not put again although it has no lifetime yet")
 			}
-			d.reviveSoon(s)
+			d.reviveSoon(&s.page)
 			d.now += int64(tt.interval)
-			if d.ages(s) != tt.each && tt.interval < time.Duration(life)*time.Second/2 {
-				t.Errorf("put again with the next advertisement: %v, want %v", d.ages(s), tt.each)
+			if d.ages(&s.page) != tt.each && tt.interval < time.Duration(life)*time.Second/2 {
+				t.Errorf("put again with the next advertisement: %v, want %v", d.ages(&s.page), tt.each)
 			}
 			if life == 0 || tt.each {
 				return
 			}
-			for !d.ages(s) {
+			for !d.ages(&s.page) {
 				d.now += int64(tt.interval)
 			}
 			if left := time.Duration(life)*time.Second - time.Duration(d.now-s.aged); left <= s.lease {
@@ -74,7 +74,7 @@ func TestLife(t *testing.T) {
 func TestPutForLife(t *testing.T) {
 	ways := map[string]func(d *daemon, s *slot) error{
 		"takeover": func(d *daemon, s *slot) error {
-			code := d.takeSoon(s, ipc.Header{})
+			code := d.takeSoon(&s.page, ipc.Header{})
 			d.acquireAll()
 			if code != ipc.CodeDone {
 				return errors.New(code.String())
@@ -82,8 +82,8 @@ func TestPutForLife(t *testing.T) {
 			return nil
 		},
 		"repair": func(d *daemon, s *slot) error {
-			s.held, s.placed = true, d.place(s)
-			return d.put(s, s.placed)
+			s.held, s.placed = true, d.place(&s.page)
+			return d.put(&s.page, s.placed)
 		},
 	}
 	for _, tt := range []struct {

@@ -3,7 +3,6 @@ package parent
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
 	"time"
@@ -16,36 +15,19 @@ import (
 	"github.com/rvrrpd/rvrrpd/records"
 )
 
-// link is an interface of the configuration, there or not, and the family
-// that is spoken on it.
+// link is it as the parent sees it.
 type link struct {
-	linkName
-	id        ipc.Link
-	index     int            // 0 while the interface does not exist
-	prefixes  []netip.Prefix // its own
-	left      []vaddr        // virtual ones that were left on it
-	clearNext int64          // they are not removed before
-	outside   []netip.Addr   // virtual ones in no subnet of it, as told
-	elsewhere []netip.Addr   // and those that another interface of this host has itself
-	mac       [6]byte
-	mtu       int
-	narrow    bool  // its MTU cannot carry the family
-	unsent    tally // frames
-	tap       int   // the socket of a look
-	tapUntil  int64 // when that is over, 0 for none
-	tx        transmitter
-	settled   bool      // its settings are ours
-	saved     []setting // settings to restore
-	hearing   []setting // and those that the lock's file remembers
-	told      ipc.LinkState
-	again     int64            // no attempt to attach before; then another look at it
-	cause     string           // why it is not usable, "" while it is
-	trouble   complaint        // about attaching it
-	worn      net.HardwareAddr // its own hardware address, while it has a virtual one
-	aside     *aside           // its own addresses, while a virtual one is in their place
-	upSince   int64            // it has been up since then, 0 while it is down
-	wasUp     bool             // it was up once
-	out       outbox           // what waits to leave it
+	wire
+	left      []vaddr      // virtual ones that were left on it
+	clearNext int64        // they are not removed before
+	outside   []netip.Addr // virtual ones in no subnet of it, as told
+	elsewhere []netip.Addr // and those that another interface of this host has itself
+	narrow    bool         // its MTU cannot carry the family
+	again     int64        // no attempt to attach before; then another look at it
+	cause     string       // why it is not usable, "" while it is
+	trouble   complaint    // about attaching it
+	upSince   int64        // it has been up since then, 0 while it is down
+	wasUp     bool         // it was up once
 	slots     []*slot
 }
 
@@ -82,12 +64,12 @@ func (d *daemon) compare() error {
 	}
 	for _, l := range d.links {
 		info := d.wideEnough(l, byName[l.name])
-		l.mtu = info.MTU
+		d.measure(&l.wire, info.MTU)
 		if was := l.index; was != info.Index {
 			errs = append(errs, d.detach(l))
 			l.upSince = 0
 			if was != 0 {
-				l.aside = nil // as far as that one is there, it has its own again
+				d.lose(&l.wire) // as far as that one is there, it has its own again
 				// Another interface, even if it is as usable as the one before: what
 				// the child had on that one is gone.
 				d.tell(l, ipc.LinkState{Link: l.id}, l.unusable(info, false))
@@ -99,7 +81,8 @@ func (d *daemon) compare() error {
 		if l.index != 0 && len(info.MAC) == 6 {
 			d.readdress(l, [6]byte(info.MAC), nil)
 		}
-		state := l.facts(info, addrs)
+		state, own := l.facts(info, addrs)
+		d.subnets(&l.wire, own)
 		cause := l.unusable(info, state.Up)
 		if !d.settled(l, state.Up) {
 			state = ipc.LinkState{Link: l.id}
@@ -111,7 +94,7 @@ func (d *daemon) compare() error {
 		errs = append(errs, d.clear(l))
 		if state.Up { // one that is down has nothing to say, and loses IPv6 addresses
 			d.own(l)
-			errs = append(errs, d.deprecate(l))
+			errs = append(errs, d.deprecate(&l.wire))
 			d.tellOutside(l)
 		}
 		d.tell(l, state, cause)
@@ -224,7 +207,7 @@ func (d *daemon) wanted() (r nft.Rules) {
 			switch {
 			case s.own && (s.ownership == ipc.OwnsAll || s.held && records.Has(l.prefixes, a.Addr)):
 				r.Owned = append(r.Owned, nft.AddressOn{Index: l.index, Addr: a.Addr})
-			case s.ownership == ipc.OwnsAll || s.accept || d.hasItself(l, a.Addr):
+			case s.ownership == ipc.OwnsAll || s.accept || d.hasItself(&l.wire, a.Addr):
 			case nft.LinkLocal(a.Addr):
 				r.RefusedOn = append(r.RefusedOn, nft.AddressOn{Index: l.index, Addr: a.Addr}, nft.AddressOn{Index: s.index, Addr: a.Addr})
 			default:
@@ -241,12 +224,12 @@ func (d *daemon) wanted() (r nft.Rules) {
 	return r
 }
 
-// facts takes over the interface's prefixes and says what the child may know:
+// facts returns the interface's prefixes, and says what the child may know:
 // whether the link is usable, the networks on it, that of the address to speak from at
 // the front, and that address: its first, but a
 // virtual one that it owns only if it has no other.
-func (l *link) facts(info facts.Link, addrs []facts.Address) ipc.LinkState {
-	own := facts.Usable{Prefixes: l.prefixes[:0]}
+func (l *link) facts(info facts.Link, addrs []facts.Address) (ipc.LinkState, []netip.Prefix) {
+	own := facts.Usable{}
 	l.left = l.left[:0]
 	if l.aside != nil && l.index != 0 { // they are its own, though not there
 		own.Prefixes = append(own.Prefixes, l.aside.prefixes...)
@@ -268,15 +251,7 @@ func (l *link) facts(info facts.Link, addrs []facts.Address) ipc.LinkState {
 		}
 		own.Take(a, info.Up, l.virtual)
 	}
-	l.prefixes = own.Prefixes
-	return own.State(l.id, l.family)
-}
-
-// virtual says whether ip is a virtual address on this link.
-func (l *link) virtual(ip netip.Addr) bool {
-	return slices.ContainsFunc(l.slots, func(s *slot) bool {
-		return s.advertises(ip)
-	})
+	return own.State(l.id, l.family), own.Prefixes
 }
 
 // tell passes on what changed, and says why a link is not usable.
@@ -289,10 +264,7 @@ func (d *daemon) tell(l *link, state ipc.LinkState, cause string) {
 		d.log.Info("link down", "link", l.linkName, "cause", cause)
 	}
 	l.cause = cause
-	if state != l.told {
-		l.told = state
-		d.send(ipc.Header{Slot: ipc.NoSlot}, state)
-	}
+	d.speak(&l.wire, state)
 }
 
 // attachOrWait attaches a link, or tells why not and waits for the next attempt.
@@ -316,20 +288,13 @@ func (d *daemon) attach(l *link, info facts.Link) (err error) {
 		return fmt.Errorf("%s: not an Ethernet interface", l.name)
 	}
 	d.tellConflicts(l.family)
-	l.index, l.mac = info.Index, [6]byte(info.MAC)
-	tx, err := frames.OpenSender(info.Index, l.name)
-	if err != nil {
-		return err
-	}
-	l.tx = tx
-	d.byIndex[arrival{info.Index, l.family}] = l.id
-	if err := d.recv[l.family].Join(info.Index); err != nil {
+	if err := d.plug(&l.wire, info.Index, [6]byte(info.MAC)); err != nil {
 		return err
 	}
 	if isVirtualMAC(info.MAC) {
 		d.log.Warn("the interface itself has a virtual hardware address, left behind perhaps", "link", l.linkName, "mac", info.MAC)
 	}
-	d.hear(l)
+	d.hear(&l.wire)
 	for _, s := range l.slots {
 		d.equipSoon(l, s)
 	}
@@ -344,17 +309,10 @@ func (d *daemon) detach(l *link) error {
 	}
 	var errs []error
 	for _, s := range l.slots {
-		errs = append(errs, d.give(s))
+		errs = append(errs, d.give(&s.page))
 	}
-	errs = append(errs, d.restore(l), d.unhear(l), d.strip(l.slots...))
-	if r := d.recv[l.family]; r != nil {
-		r.Leave(l.index)
-	}
-	if l.tx != nil {
-		l.tx.Close()
-	}
-	delete(d.byIndex, arrival{l.index, l.family})
-	l.index, l.tx, l.saved, l.settled, l.out = 0, nil, nil, false, outbox{}
+	errs = append(errs, d.restore(&l.wire), d.unhear(&l.wire), d.strip(l.pages...))
+	d.unplug(&l.wire)
 	return errors.Join(errs...)
 }
 
@@ -370,4 +328,38 @@ func (d *daemon) wideEnough(l *link, info facts.Link) facts.Link {
 		return facts.Link{}
 	}
 	return info
+}
+
+// readdress follows a change of the interface's own address: hosts are told of
+// the addresses that it answers for, but of one slot's, which are on their way.
+func (d *daemon) readdress(l *link, mac [6]byte, but *page) {
+	if l.mac == mac {
+		return
+	}
+	d.face(&l.wire, mac)
+	if d.stopping {
+		return
+	}
+	for _, s := range d.generations() {
+		if s != but && s.held && !s.own && d.links[s.link] == l {
+			d.moved(s, s.told.AnnounceRepeat)
+		}
+	}
+}
+
+// note remembers which addresses this host has itself, on whatever interface: all
+// but those that a daemon like us has put there, which are marked or on a device of
+// its; what is put aside (aside.go) it has, too. A link-local one of IPv6 is another one on each interface.
+func (d *daemon) note(infos []facts.Link, addrs []facts.Address) {
+	hosts, devices := make(map[netip.Addr]bool), make(map[int]bool)
+	for _, i := range infos {
+		_, _, devices[i.Index] = parseAlias(i.Alias, "")
+	}
+	for _, a := range addrs {
+		left := slices.ContainsFunc(d.links, func(l *link) bool { return l.index == a.Index && slices.Contains(l.left, vaddr{Prefix: a.Prefix}) })
+		if ip := a.Prefix.Addr(); (a.Proto != facts.Protocol || a.Host) && !devices[a.Index] && !left && !nft.LinkLocal(ip) {
+			hosts[ip] = true
+		}
+	}
+	d.guard(hosts)
 }

@@ -13,8 +13,8 @@ import (
 func TestWideEnough(t *testing.T) {
 	t.Parallel()
 	var said strings.Builder
-	d := &daemon{log: slog.New(slog.NewTextHandler(&said, nil))}
-	four, six := &link{linkName: linkName{"eth0", ipc.IPv4}}, &link{linkName: linkName{"eth0", ipc.IPv6}}
+	d := &daemon{broker: broker{log: slog.New(slog.NewTextHandler(&said, nil))}}
+	four, six := &link{wire: wire{linkName: linkName{"eth0", ipc.IPv4}}}, &link{wire: wire{linkName: linkName{"eth0", ipc.IPv6}}}
 	for _, tt := range []struct {
 		mtu   int
 		six   bool
@@ -30,19 +30,5 @@ func TestWideEnough(t *testing.T) {
 	}
 	if d.wideEnough(six, facts.Link{}).Index != 0 || strings.Count(said.String(), "\n") != 2 {
 		t.Errorf("one that is not there: %s", said.String())
-	}
-}
-
-func TestTally(t *testing.T) {
-	t.Parallel()
-	var c tally
-	for _, tt := range []struct {
-		n    uint64
-		now  int64
-		want uint64
-	}{{0, 0, 0}, {1, 1, 1}, {1, 2, 0}, {5, tallyEvery, 0}, {0, 1 + tallyEvery, 6}, {0, 5 * tallyEvery, 0}, {2, 6 * tallyEvery, 2}} {
-		if got := c.add(tt.n, tt.now); got != tt.want {
-			t.Errorf("%d at %d: %d, want %d", tt.n, tt.now, got, tt.want)
-		}
 	}
 }

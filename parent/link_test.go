@@ -20,15 +20,15 @@ func TestFailedDump(t *testing.T) {
 	t.Parallel()
 	var said bytes.Buffer
 	dumps, fails := 0, true
-	l := &link{linkName: linkName{"eth0", ipc.IPv4}, again: 1}
+	l := &link{wire: wire{linkName: linkName{"eth0", ipc.IPv4}}, again: 1}
 	d := &daemon{
-		log: slog.New(slog.NewTextHandler(&said, nil)), now: 1, respawn: never, leaseCheck: never, settingsNext: never, unwalled: true, links: []*link{l},
-		dump: func() ([]facts.Link, []facts.Address, error) {
+		living:    living{respawn: never},
+		repairing: repairing{settingsNext: never}, observing: observing{unwalled: true, dump: func() ([]facts.Link, []facts.Address, error) {
 			if dumps++; fails {
 				return nil, nil, errors.New("interrupted")
 			}
 			return nil, nil, nil
-		},
+		}}, broker: broker{leasing: leasing{leaseCheck: never}, log: slog.New(slog.NewTextHandler(&said, nil)), now: 1}, links: []*link{l},
 	}
 	for n := 1; n <= 5; n++ {
 		if err := d.watch(false); err != nil || dumps != n {
@@ -55,14 +55,14 @@ func TestFailedDump(t *testing.T) {
 // is seen, also where the turn began long before: the process may have been stopped since.
 func TestWaitBeginsWithTheLook(t *testing.T) {
 	t.Parallel()
-	l := &link{linkName: linkName{"eth0", ipc.IPv4}, index: 3, wasUp: true, slots: []*slot{{grant: grant{linkUpDelay: time.Second}}}}
+	l := &link{wire: wire{linkName: linkName{"eth0", ipc.IPv4}, index: 3}, wasUp: true, slots: []*slot{{page: page{grant: grant{linkUpDelay: time.Second}}}}}
 	begun := ipc.Monotonic()
 	d := &daemon{
-		log: slog.New(slog.DiscardHandler), now: begun - int64(time.Hour), unwalled: true, links: []*link{l},
-		dump: func() ([]facts.Link, []facts.Address, error) {
+		observing: observing{unwalled: true, dump: func() ([]facts.Link, []facts.Address, error) {
 			a := netip.MustParsePrefix("10.9.0.1/24")
 			return []facts.Link{{Index: 3, Name: "eth0", Up: true, AdminUp: true, MAC: make(net.HardwareAddr, 6)}}, []facts.Address{{Index: 3, Prefix: a, Network: a, Primary: true}}, nil
-		},
+		}},
+		broker: broker{log: slog.New(slog.DiscardHandler), now: begun - int64(time.Hour)}, links: []*link{l},
 	}
 	if err := d.resync(); err != nil {
 		t.Fatal(err)
@@ -92,7 +92,7 @@ func TestComplaint(t *testing.T) {
 // TestUnusable: each cause has its own words.
 func TestUnusable(t *testing.T) {
 	t.Parallel()
-	l := &link{index: 3}
+	l := &link{wire: wire{index: 3}}
 	up := facts.Link{Index: 3, AdminUp: true, Up: true, MAC: make(net.HardwareAddr, 6)}
 	with := func(change func(i *facts.Link)) facts.Link { i := up; change(&i); return i }
 	for want, tt := range map[string]struct {

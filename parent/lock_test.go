@@ -29,7 +29,7 @@ func TestLocks(t *testing.T) {
 	if other.orphaned("eth0") || other.alone() || !ours.orphaned("eth0") || !ours.alone() || !other.orphaned("eth1") {
 		t.Error("held: not told whose it is")
 	}
-	ours.links = []*link{{linkName: linkName{"eth0", ipc.IPv4}, worn: net.HardwareAddr{2, 0, 0, 0, 0, 1}}, {linkName: linkName{"eth1", ipc.IPv4}, worn: net.HardwareAddr{2, 0, 0, 0, 0, 2}}}
+	ours.links = []*link{{wire: wire{linkName: linkName{"eth0", ipc.IPv4}, worn: net.HardwareAddr{2, 0, 0, 0, 0, 1}}}, {wire: wire{linkName: linkName{"eth1", ipc.IPv4}, worn: net.HardwareAddr{2, 0, 0, 0, 0, 2}}}}
 	if err := ours.record("eth0"); err != nil {
 		t.Error(err)
 	}

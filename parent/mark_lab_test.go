@@ -32,7 +32,7 @@ func TestWhoseAddress(t *testing.T) {
 			{ipc.IPv6, "2001:db8:9::253/64", "2001:db8:9::254/64"},
 		} {
 			theirs, common := netip.MustParsePrefix(tt.theirs), netip.MustParsePrefix(tt.common)
-			l := &link{linkName: linkName{"eth0", tt.family}, index: eth0}
+			l := &link{wire: wire{linkName: linkName{"eth0", tt.family}, index: eth0}}
 			if err := netns.IP("addr add " + tt.theirs + " dev eth0 nodad"); err != nil {
 				t.Error(err)
 			}
@@ -45,7 +45,7 @@ func TestWhoseAddress(t *testing.T) {
 				if err != nil {
 					t.Error(err)
 				}
-				l.facts(facts.Link{Index: eth0, Up: true}, addrs)
+				l.observed(facts.Link{Index: eth0, Up: true}, addrs)
 			}
 			if look(); !slices.Contains(l.prefixes, theirs) || slices.Contains(l.prefixes, common) {
 				t.Errorf("others' addresses are %v; want %v among them, not %v", l.prefixes, theirs, common)

@@ -22,8 +22,8 @@ func TestRecognize(t *testing.T) {
 		{"on the interface under a label", "", true, false, "", ""},
 		{"on a device", "vrrp1", false, false, "", ""},
 	} {
-		d := &daemon{marks: tt.marks}
-		err := d.recognize([]*slot{nil, {grant: grant{name: "vr", device: tt.device, ioctl: tt.ioctl}}})
+		d := &daemon{broker: broker{marks: tt.marks}}
+		err := d.recognize([]*slot{nil, {page: page{grant: grant{name: "vr", device: tt.device, ioctl: tt.ioctl}}}})
 		if (err == nil) != (tt.want == "") || err != nil && (!strings.HasPrefix(err.Error(), tt.want) || !strings.Contains(err.Error(), tt.mention)) {
 			t.Errorf("%s: %v", tt.name, err)
 		}
@@ -35,8 +35,8 @@ func TestRecognize(t *testing.T) {
 func TestConcede(t *testing.T) {
 	t.Parallel()
 	ours := []vaddr{{Prefix: netip.MustParsePrefix("10.9.0.253/24")}, {Prefix: netip.MustParsePrefix("10.9.0.254/24"), NoPrefixRoute: true}}
-	on, above := &slot{held: true, placed: slices.Clone(ours)}, &slot{held: true, own: true, placed: slices.Clone(ours)}
-	l := &link{slots: []*slot{on, above}, prefixes: []netip.Prefix{netip.MustParsePrefix("10.9.0.1/24"), netip.MustParsePrefix("10.9.0.254/32")}}
+	on, above := &slot{page: page{held: true, placed: slices.Clone(ours)}}, &slot{page: page{held: true, own: true, placed: slices.Clone(ours)}}
+	l := &wire{prefixes: []netip.Prefix{netip.MustParsePrefix("10.9.0.1/24"), netip.MustParsePrefix("10.9.0.254/32")}, pages: []*page{&on.page, &above.page}}
 	l.concede()
 	if !slices.Equal(on.placed, ours) {
 		t.Errorf("nothing was taken over, and of %v we hold %v", ours, on.placed)

@@ -88,7 +88,7 @@ func (m marks) raise(other marks) {
 // marked remembers what the child says that it has sent or heard, or, with
 // sequence 0, forgotten, and the form of the checksum that it has learned. What is remembered for good never goes back.
 func (d *daemon) marked(h ipc.Header, m ipc.Mark) error {
-	s, who := d.slotOf(h), marker{m.Source, m.Key}
+	s, who := d.behind(d.pageOf(h)), marker{m.Source, m.Key}
 	form := m.Source == ipc.FormSource
 	if s == nil || form && s.told.Checksum != ipc.ChecksumAuto || !form && s.told.Auth != ipc.AuthHMAC {
 		return &violation{reason: "mark of a slot that has nothing to remember"}
@@ -133,7 +133,7 @@ func (d *daemon) recall(before []*slot, files map[vrID]marks) {
 		if s == nil || len(s.marks) == 0 {
 			continue
 		}
-		now := d.find(s.link, s.vrid)
+		now := d.behind(d.find(s.link, s.vrid))
 		switch {
 		case now == nil || now.marks == nil:
 			d.bygone[d.idOf(s)] = bygone{s.marks, s.told.HMAC.Monotonic || s.told.Auth != ipc.AuthHMAC && d.bygone[d.idOf(s)].forGood}

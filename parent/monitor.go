@@ -19,12 +19,14 @@ type monitor struct {
 	buf []byte
 	// destinations are those of our routes.
 	destinations map[netip.Prefix]bool
-	theirs       theirs
+	theirs       *theirs
 }
 
-// openMonitor opens the socket of reports. Port is that of our requests.
-func openMonitor(port uint32) (monitor, error) {
-	m := monitor{buf: make([]byte, 64<<10), theirs: theirs{port: port, changed: make(map[placed]addrMsg), lost: make(map[placed]addrMsg)}}
+// openMonitor opens the socket of reports, for those of addresses to be followed. Port is that
+// of our requests.
+func openMonitor(port uint32, t *theirs) (monitor, error) {
+	*t = theirs{port: port, changed: make(map[placed]addrMsg), lost: make(map[placed]addrMsg)}
+	m := monitor{buf: make([]byte, 64<<10), theirs: t}
 	var err error
 	if m.fd, err = unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE); err == nil {
 		err = errors.Join(
@@ -115,12 +117,12 @@ func (m *monitor) changed() (bool, error) {
 func (d *daemon) watch(reported bool) error {
 	changed := d.resyncAgain > 0 && d.now >= d.resyncAgain
 	if reported {
-		d.monitor.theirs.armed = d.monitor.theirs.armed || d.old != nil
+		d.theirs.armed = d.theirs.armed || d.old != nil
 		heard, err := d.monitor.changed()
 		if err != nil {
 			return fmt.Errorf("interfaces: %w", err)
 		}
-		d.giveBack(d.monitor.theirs.take(d.old != nil || d.chores.busy), nil)
+		d.giveBack(d.theirs.take(d.old != nil || d.chores.busy), nil)
 		changed = changed || heard
 	}
 	for _, l := range d.links {
@@ -138,4 +140,31 @@ func (d *daemon) watch(reported bool) error {
 		}
 	}
 	return nil
+}
+
+// collect reads what the kernel has reported, and returns what we have taken
+// from somebody.
+func (d *daemon) collect() map[placed]addrMsg {
+	if reported, err := d.monitor.changed(); reported || err != nil {
+		d.resyncAgain = max(d.now, 1)
+	}
+	return d.theirs.take(d.old != nil || d.chores.busy)
+}
+
+// giveBack gives it back, but for what they had put on a device of our own, and
+// what is taken on purpose.
+func (d *daemon) giveBack(lost map[placed]addrMsg, meant func(placed) bool) {
+	for key, report := range lost {
+		if meant != nil && meant(key) || slices.ContainsFunc(d.generations(), func(s *page) bool { return s.own && s.index == key.index }) {
+			continue
+		}
+		switch err := d.kernel.Say(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, report); {
+		case err == nil:
+			if d.returned++; d.returning.take(d.now) {
+				d.log.Warn("given back an address that is somebody else's", "address", key.prefix, "link", d.called[key.index], "times", d.returned)
+			}
+		case !errors.Is(err, unix.ENODEV):
+			d.log.Error("cannot give back an address that is somebody else's", "address", key.prefix, "link", d.called[key.index], "error", err)
+		}
+	}
 }

@@ -44,7 +44,7 @@ func routeReport(kind uint16, to netip.Prefix) []byte {
 // following makes a monitor that follows everything.
 func following(port uint32) *monitor {
 	k := &monitor{destinations: map[netip.Prefix]bool{netip.MustParsePrefix("192.0.2.0/24"): true}}
-	k.theirs = theirs{port: port, armed: true, changed: map[placed]addrMsg{}, lost: map[placed]addrMsg{}, removed: []placed{{3, netip.MustParsePrefix("10.9.0.254/24")}}}
+	k.theirs = &theirs{port: port, armed: true, changed: map[placed]addrMsg{}, lost: map[placed]addrMsg{}, removed: []placed{{3, netip.MustParsePrefix("10.9.0.254/24")}}}
 	return k
 }
 

@@ -71,8 +71,8 @@ func TestNetworks(t *testing.T) {
 		{"as many as there is room for", ipc.IPv4, up, many[1:], texts[1:]},
 		{"too many", ipc.IPv4, up, many, nil},
 	} {
-		l := &link{linkName: linkName{"eth0", tt.family}, index: 3}
-		state := l.facts(tt.info, tt.addrs)
+		l := &link{wire: wire{linkName: linkName{"eth0", tt.family}, index: 3}}
+		state := l.observed(tt.info, tt.addrs)
 		var got []string
 		for _, n := range state.Networks {
 			if n.IsValid() {
@@ -83,22 +83,22 @@ func TestNetworks(t *testing.T) {
 			t.Errorf("%s: networks %v, want %v", tt.name, got, tt.want)
 		}
 	}
-	l := &link{linkName: linkName{"eth0", ipc.IPv4}, index: 3, aside: &aside{
+	l := &link{wire: wire{linkName: linkName{"eth0", ipc.IPv4}, index: 3, aside: &aside{
 		prefixes: []netip.Prefix{second.Prefix, netip.MustParsePrefix("10.0.0.1/24")},
 		addrs:    []addrMsg{peerMessage("10.0.0.7", "10.0.0.7/32"), peerMessage("10.0.0.1", "10.0.1.2/24")},
 		primary:  netip.MustParseAddr("10.0.0.1"),
-	}}
+	}}}
 	for range 2 { // which leaves what is aside as it is
-		if n := l.facts(up, many[:1]).Networks; n[0] != netip.MustParsePrefix("10.0.1.2/24") || n[1] != second.Network || n[2] != many[0].Network {
+		if n := l.observed(up, many[:1]).Networks; n[0] != netip.MustParsePrefix("10.0.1.2/24") || n[1] != second.Network || n[2] != many[0].Network {
 			t.Errorf("put aside: networks %v", n[:3])
 		}
 	}
 	var said bytes.Buffer
-	d := &daemon{log: slog.New(slog.NewTextHandler(&said, nil)), child: &child{phase: ipc.PhaseRun}}
-	l = &link{linkName: linkName{"eth0", ipc.IPv4}, index: 3}
-	d.tell(l, l.facts(up, many[:1]), "")
-	d.tell(l, l.facts(up, many[:2]), "")
-	d.tell(l, l.facts(up, many[:2]), "")
+	d := &daemon{broker: broker{conversing: conversing{child: &child{phase: ipc.PhaseRun}}, log: slog.New(slog.NewTextHandler(&said, nil))}}
+	l = &link{wire: wire{linkName: linkName{"eth0", ipc.IPv4}, index: 3}}
+	d.tell(l, l.observed(up, many[:1]), "")
+	d.tell(l, l.observed(up, many[:2]), "")
+	d.tell(l, l.observed(up, many[:2]), "")
 	told := 0
 	if err := d.outgoing.Flush(func(b []byte) error { told += len(b); return nil }); err != nil {
 		t.Fatal(err)

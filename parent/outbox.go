@@ -45,69 +45,69 @@ type outbox struct {
 // narrow for the packet: with 90 IPv6 addresses and more it does not fit an
 // Ethernet. The kernel cuts nothing that is sent through a packet socket.
 // False: the interface is busy.
-func (d *daemon) advertise(s *slot, l *link, message []byte) bool {
-	d.frame = frames.AppendAdvertisement(d.frame[:0], s.mac, l.told.Primary, message)
-	if len(d.frame)-frames.EthernetHeader <= l.mtu {
-		return d.transmit(s, l, d.frame)
+func (b *broker) advertise(s *page, l *wire, message []byte) bool {
+	b.frame = frames.AppendAdvertisement(b.frame[:0], s.mac, l.told.Primary, message)
+	if len(b.frame)-frames.EthernetHeader <= l.mtu {
+		return b.transmit(s, l, b.frame)
 	}
-	d.ident++
+	b.ident++
 	var parts [][]byte
-	d.part = frames.Fragment(d.part, d.frame, l.mtu, d.ident, func(part []byte) { parts = append(parts, slices.Clone(part)) })
-	return d.transmit(s, l, parts...)
+	b.part = frames.Fragment(b.part, b.frame, l.mtu, b.ident, func(part []byte) { parts = append(parts, slices.Clone(part)) })
+	return b.transmit(s, l, parts...)
 }
 
 // transmit sends the frames of an advertisement; false: the interface is busy.
-func (d *daemon) transmit(s *slot, l *link, whole ...[]byte) bool {
+func (b *broker) transmit(s *page, l *wire, whole ...[]byte) bool {
 	s.unsent = true
-	if d.now < l.out.retry {
+	if b.now < l.out.retry {
 		return false
 	}
 	failed := false
 	for _, frame := range whole {
 		err := l.tx.Advertise(frame)
-		if !d.took(l, err) {
+		if !b.took(l, err) {
 			return false
 		}
 		failed = failed || err != nil
 	}
 	s.unsent, l.out.busySince = false, 0
 	if !failed && s.held {
-		l.tx.HandedOver(s, d.now)
+		l.tx.HandedOver(s, b.now)
 	}
 	return true
 }
 
 // took hears what has become of a frame; false: the interface is busy.
-func (d *daemon) took(l *link, err error) bool {
+func (b *broker) took(l *wire, err error) bool {
 	if errors.Is(err, frames.ErrBusy) {
-		d.busy(l)
+		b.busy(l)
 		return false
 	}
 	if err != nil {
-		d.unsent(l, err)
+		b.unsent(l, err)
 	}
 	return true
 }
 
 // confirm prolongs the leases of slots whose advertisements have left.
-func (d *daemon) confirm() {
-	d.confirmAt = 0
-	for _, l := range d.links {
-		if l.tx == nil || !l.tx.Keeps(nil, d.now) {
+func (b *broker) confirm() {
+	b.confirmAt = 0
+	for _, l := range b.wires {
+		if l.tx == nil || !l.tx.Keeps(nil, b.now) {
 			continue
 		}
 		for _, h := range l.tx.Left() {
-			if s := d.successor(h.Of.(*slot)); s != nil && s.held && h.At+int64(s.lease) > d.now {
-				d.prolong(s, h.At)
+			if s := b.successor(h.Of.(*page)); s != nil && s.held && h.At+int64(s.lease) > b.now {
+				b.prolong(s, h.At)
 			}
 		}
-		if l.tx.Keeps(nil, d.now) {
-			at := d.now + outboxRetry
+		if l.tx.Keeps(nil, b.now) {
+			at := b.now + outboxRetry
 			if l.out.choked {
-				at = d.now + chokedRetry
+				at = b.now + chokedRetry
 			}
-			if d.confirmAt == 0 || at < d.confirmAt {
-				d.confirmAt = at
+			if b.confirmAt == 0 || at < b.confirmAt {
+				b.confirmAt = at
 			}
 		}
 	}
@@ -122,53 +122,54 @@ func (o *outbox) due() int64 {
 }
 
 // busy puts a link off.
-func (d *daemon) busy(l *link) {
+func (b *broker) busy(l *wire) {
 	o := &l.out
-	o.retry = d.now + outboxRetry
+	o.retry = b.now + outboxRetry
 	if o.busySince == 0 {
-		o.busySince = d.now
+		o.busySince = b.now
 	}
 	o.complaints.period, o.complaints.burst = busyEvery, 1
-	if d.now-o.busySince >= busyTold && o.complaints.take(d.now) {
-		d.log.Warn("interface busy, frames wait", "link", l.linkName, "for", time.Duration(d.now-o.busySince))
+	if b.now-o.busySince >= busyTold && o.complaints.take(b.now) {
+		b.log.Warn("interface busy, frames wait", "link", l.linkName, "for", time.Duration(b.now-o.busySince))
 	}
 }
 
 // holdsBack says whether advertisements of a slot have not left its link for a
 // good part of its lease: then that is why the lease has ended, and not its
 // network process. One that came at the last moment has had no time to leave.
-func (d *daemon) holdsBack(s *slot) bool {
-	l, since := d.links[s.link], d.now-int64(s.lease)/records.LeaseIntervals
+func (b *broker) holdsBack(s *page) bool {
+	l, since := b.wires[s.link], b.now-int64(s.lease)/records.LeaseIntervals
 	return l.out.choked || s.unsent && l.out.busySince <= since || l.tx != nil && l.tx.Keeps(s, since)
 }
 
 // choke gives up a link that takes no frames: to the virtual routers on it, it
 // is down until it takes them again.
-func (d *daemon) choke(l *link) {
+func (b *broker) choke(l *wire) {
 	if l.out.choked {
 		return
 	}
-	d.log.Error("interface takes no frames: virtual routers on it wait until it does", "link", l.linkName)
-	l.out = outbox{choked: true, retry: d.now + chokedRetry, complaints: l.out.complaints}
-	l.again = d.now // look at it: it is down now
+	b.log.Error("interface takes no frames: virtual routers on it wait until it does", "link", l.linkName)
+	l.out = outbox{choked: true, retry: b.now + chokedRetry, complaints: l.out.complaints}
+	b.plan.lookAt(l, b.now) // it is down now
 }
 
 // revive sends an interface that was given up a frame to itself, which no
 // switch passes on, and takes it back when some in a row have left.
-func (d *daemon) revive(l *link) {
+func (b *broker) revive(l *wire) {
 	o := &l.out
-	o.retry = d.now + chokedRetry
+	o.retry = b.now + chokedRetry
 	err := frames.ErrBusy
-	if l.tx.Left(); !l.tx.Keeps(nil, d.now) {
-		err = l.tx.Advertise(frames.AppendLoopback(d.frame[:0], l.mac))
+	if l.tx.Left(); !l.tx.Keeps(nil, b.now) {
+		err = l.tx.Advertise(frames.AppendLoopback(b.frame[:0], l.mac))
 	}
 	if err != nil {
 		o.proofs = 0
 		return
 	}
-	l.tx.HandedOver(&slot{}, d.now)
+	l.tx.HandedOver(&page{}, b.now)
 	if o.proofs++; o.proofs > chokedProofs {
-		d.log.Warn("interface takes frames again", "link", l.linkName)
-		l.out, l.again = outbox{complaints: o.complaints}, d.now
+		b.log.Warn("interface takes frames again", "link", l.linkName)
+		l.out = outbox{complaints: o.complaints}
+		b.plan.lookAt(l, b.now)
 	}
 }

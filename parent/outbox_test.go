@@ -18,14 +18,14 @@ import (
 
 // wire stands for an interface: it notes what is sent, has room for so many
 // frames, and keeps advertisements in its queue when told to.
-type wire struct {
+type cable struct {
 	sent  [][]byte
 	room  int // -1: any number
 	keep  bool
 	queue []frames.Handed
 }
 
-func (w *wire) put(frame []byte) error {
+func (w *cable) put(frame []byte) error {
 	if w.room == 0 {
 		return frames.ErrBusy
 	}
@@ -34,14 +34,16 @@ func (w *wire) put(frame []byte) error {
 	return nil
 }
 
-func (w *wire) Advertise(frame []byte) error { return w.put(frame) }
-func (w *wire) Announce(frame []byte) error  { return w.put(frame) }
-func (w *wire) HandedOver(of any, at int64)  { w.queue = append(w.queue, frames.Handed{Of: of, At: at}) }
-func (w *wire) Close()                       {}
-func (w *wire) Keeps(of any, since int64) bool {
+func (w *cable) Advertise(frame []byte) error { return w.put(frame) }
+func (w *cable) Announce(frame []byte) error  { return w.put(frame) }
+func (w *cable) HandedOver(of any, at int64) {
+	w.queue = append(w.queue, frames.Handed{Of: of, At: at})
+}
+func (w *cable) Close() {}
+func (w *cable) Keeps(of any, since int64) bool {
 	return slices.ContainsFunc(w.queue, func(h frames.Handed) bool { return (of == nil || h.Of == of) && h.At <= since })
 }
-func (w *wire) Left() (out []frames.Handed) {
+func (w *cable) Left() (out []frames.Handed) {
 	if !w.keep {
 		out, w.queue = w.queue, nil
 	}
@@ -51,17 +53,18 @@ func (w *wire) Left() (out []frames.Handed) {
 const testLease = 300 * time.Millisecond
 
 // outboxed is a daemon with two links and a held slot on each.
-func outboxed() (d *daemon, wires [2]*wire) {
-	d = &daemon{now: int64(time.Hour), leaseCheck: never, log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+func outboxed() (d *daemon, wires [2]*cable) {
+	d = &daemon{broker: broker{leasing: leasing{leaseCheck: never}, now: int64(time.Hour), log: slog.New(slog.NewTextHandler(io.Discard, nil))}}
 	for i := range 2 {
-		wires[i] = &wire{room: -1}
-		s := &slot{held: true, grant: grant{slot: ipc.Slot(i), link: ipc.Link(i), vrid: uint8(i + 1), lease: testLease}}
+		wires[i] = &cable{room: -1}
+		s := &slot{page: page{held: true, grant: grant{slot: ipc.Slot(i), link: ipc.Link(i), vrid: uint8(i + 1), lease: testLease}}}
 		for a := range 3 {
 			s.addrs = append(s.addrs, conf.Address{Addr: netip.MustParseAddr("10.9." + string(rune('0'+i)) + "." + string(rune('1'+a)))})
 		}
 		d.slots = append(d.slots, s)
-		d.links = append(d.links, &link{id: ipc.Link(i), linkName: linkName{"eth", ipc.IPv4}, tx: wires[i], index: i + 1, mtu: 1500, slots: []*slot{s}, told: ipc.LinkState{Up: true}})
+		d.links = append(d.links, &link{wire: wire{id: ipc.Link(i), linkName: linkName{"eth", ipc.IPv4}, tx: wires[i], index: i + 1, mtu: 1500, told: ipc.LinkState{Up: true}}, slots: []*slot{s}})
 	}
+	d.show()
 	return d, wires
 }
 
@@ -172,14 +175,14 @@ func TestKeptBack(t *testing.T) {
 	d.respawn = never
 	wires[0].keep = true
 	sent := d.now
-	d.transmit(d.slots[0], d.links[0], []byte{1})
+	d.transmit(&d.slots[0].page, &d.links[0].wire, []byte{1})
 	d.pass(testLease / 2)
-	if d.slots[0].expires != 0 || !d.holdsBack(d.slots[0]) || d.holdsBack(d.slots[1]) {
-		t.Errorf("lease until %d, held back %v and %v", d.slots[0].expires, d.holdsBack(d.slots[0]), d.holdsBack(d.slots[1]))
+	if d.slots[0].expires != 0 || !d.holdsBack(&d.slots[0].page) || d.holdsBack(&d.slots[1].page) {
+		t.Errorf("lease until %d, held back %v and %v", d.slots[0].expires, d.holdsBack(&d.slots[0].page), d.holdsBack(&d.slots[1].page))
 	}
 	wires[0].keep = false
 	d.pass(2 * time.Millisecond)
-	if d.slots[0].expires != sent+int64(testLease) || d.holdsBack(d.slots[0]) {
+	if d.slots[0].expires != sent+int64(testLease) || d.holdsBack(&d.slots[0].page) {
 		t.Errorf("lease until %v after it was sent", time.Duration(d.slots[0].expires-sent))
 	}
 }
@@ -189,19 +192,19 @@ func TestKeptBack(t *testing.T) {
 // is not given up.
 func TestLastMoment(t *testing.T) {
 	t.Parallel()
-	for _, how := range []func(w *wire){func(w *wire) { w.keep = true }, func(w *wire) { w.room = 0 }} {
+	for _, how := range []func(w *cable){func(w *cable) { w.keep = true }, func(w *cable) { w.room = 0 }} {
 		d, wires := outboxed()
 		d.respawn = never
 		how(wires[0])
 		s, l := d.slots[0], d.links[0]
-		d.transmit(s, l, []byte{1})
+		d.transmit(&s.page, &l.wire, []byte{1})
 		d.pass(2 * time.Millisecond)
-		if why := d.blame(s); l.out.choked || !strings.Contains(why, "network process") {
+		if why := d.blame(&s.page); l.out.choked || !strings.Contains(why, "network process") {
 			t.Errorf("given up after two milliseconds: %v, because %s", l.out.choked, why)
 		}
 		d.pass(testLease / 2)
-		d.transmit(s, l, []byte{1}) // the child tries again
-		if why := d.blame(s); !l.out.choked || !strings.Contains(why, "interface") {
+		d.transmit(&s.page, &l.wire, []byte{1}) // the child tries again
+		if why := d.blame(&s.page); !l.out.choked || !strings.Contains(why, "interface") {
 			t.Errorf("given up after half a lease: %v, because %s", l.out.choked, why)
 		}
 	}
@@ -214,7 +217,7 @@ func TestChoked(t *testing.T) {
 	d.respawn = never
 	l := d.links[0]
 	wires[0].room = 3
-	d.choke(l)
+	d.choke(&l.wire)
 	l.again = 0
 	d.pass(3 * time.Second)
 	if !l.out.choked || l.again != 0 {
@@ -241,12 +244,13 @@ func TestSuccessor(t *testing.T) {
 	t.Parallel()
 	d, _ := outboxed()
 	old := d.slots[0]
-	next := &slot{held: true, grant: old.grant}
+	next := &slot{page: page{held: true, grant: old.grant}}
 	d.slots = []*slot{next, nil}
-	if got := d.successor(old); got != next {
+	d.show()
+	if got := d.successor(&old.page); got != &next.page {
 		t.Errorf("successor %p, want %p", got, next)
 	}
-	if d.successor(&slot{grant: grant{slot: 1}}) != nil {
+	if d.successor(&page{grant: grant{slot: 1}}) != nil {
 		t.Error("a slot that was removed has a successor")
 	}
 }
@@ -275,7 +279,7 @@ func TestAnnouncedWhileAcquired(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []string
-	for _, frame := range d.links[0].tx.(*wire).sent {
+	for _, frame := range d.links[0].tx.(*cable).sent {
 		got = append(got, netip.AddrFrom4([4]byte(frame[28:32])).String())
 	}
 	if want := []string{"10.9.0.254", "10.9.0.253", "10.9.0.254", "10.9.0.253"}; !slices.Equal(got, want) {

@@ -50,17 +50,6 @@ func (d *daemon) clear(l *link) error {
 	return err
 }
 
-// concede strikes from the ledger what we have put on the interface and
-// somebody else has made theirs since, with "ip addr replace": it is not ours
-// to remove any more. The kernel tells whose an address is.
-func (l *link) concede() {
-	for _, s := range l.slots {
-		if !s.own {
-			s.placed = slices.DeleteFunc(s.placed, func(a vaddr) bool { return slices.Contains(l.prefixes, a.Prefix) })
-		}
-	}
-}
-
 // own follows who owns the addresses.
 func (d *daemon) own(l *link) {
 	for _, s := range l.slots {
@@ -71,17 +60,14 @@ func (d *daemon) own(l *link) {
 			o = ipc.OwnsSome // it stays in Initialize, too
 		}
 		if partly && s.held && !s.own && s.acquiring == nil && len(s.place(l.prefixes)) > len(s.placed) {
-			if err := d.take(s); err != nil { // what was the interface's and is gone from it
+			if err := d.take(&s.page); err != nil { // what was the interface's and is gone from it
 				d.handOver(s, err)
 			}
 		}
 		if o == was {
 			continue
 		}
-		s.ownership = o
-		if o == ipc.OwnsAll {
-			s.ceiling = priorityOwner
-		}
+		s.owned(o)
 		if !s.queued || !waits && o != ipc.OwnsNone {
 			d.tellOwner(l, s, was, waits)
 		}
@@ -174,9 +160,4 @@ func (l *link) others(told *[]netip.Addr, kind func(conf.Address) bool) (those [
 	}
 	*told = those
 	return those
-}
-
-// advertises says whether an address is one of the grant's.
-func (g *grant) advertises(ip netip.Addr) bool {
-	return slices.ContainsFunc(g.addrs, func(a conf.Address) bool { return a.Addr == ip })
 }

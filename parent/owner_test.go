@@ -16,10 +16,10 @@ import (
 
 // addressed is a slot with two addresses, on a link of its own.
 func addressed(owner conf.Owner) (*slot, *link) {
-	s := &slot{grant: grant{name: "eth0/7/ipv4", interval: time.Second, lease: 3 * time.Second, priority: 128, owner: owner, addrs: []conf.Address{
+	s := &slot{page: page{grant: grant{name: "eth0/7/ipv4", interval: time.Second, lease: 3 * time.Second, priority: 128, owner: owner, addrs: []conf.Address{
 		{Addr: netip.MustParseAddr("10.0.0.253")}, {Addr: netip.MustParseAddr("10.0.0.254")},
-	}}}
-	return s, &link{linkName: linkName{"eth0", ipc.IPv4}, index: 3, slots: []*slot{s}}
+	}}}}
+	return s, &link{wire: wire{linkName: linkName{"eth0", ipc.IPv4}, index: 3}, slots: []*slot{s}}
 }
 
 // TestLeftover: whose an address is that the interface has, by its mark and by
@@ -46,7 +46,7 @@ func TestLeftover(t *testing.T) {
 	} {
 		_, l := addressed(tt.owner)
 		p := netip.MustParsePrefix(tt.addr)
-		state := l.facts(facts.Link{Index: 3, Up: true}, []facts.Address{{Index: 3, Prefix: p, Proto: tt.proto, Primary: true}})
+		state := l.observed(facts.Link{Index: 3, Up: true}, []facts.Address{{Index: 3, Prefix: p, Proto: tt.proto, Primary: true}})
 		if slices.Contains(l.prefixes, p) != tt.own || slices.Contains(l.left, vaddr{Prefix: p}) != tt.left || state.Up != tt.own {
 			t.Errorf("owner = %v, %s of %d: own %v, left %v, up %v; want own %v, left %v", tt.owner, tt.addr, tt.proto, l.prefixes, l.left, state.Up, tt.own, tt.left)
 		}
@@ -60,7 +60,7 @@ func TestOwnership(t *testing.T) {
 	const second = int64(time.Second)
 	one, two := netip.MustParsePrefix("10.0.0.253/24"), netip.MustParsePrefix("10.0.0.254/24")
 	s, l := addressed(conf.OwnerAuto)
-	d := &daemon{child: &child{}}
+	d := &daemon{broker: broker{conversing: conversing{child: &child{}}}}
 	for i, tt := range []struct {
 		now  int64
 		has  []netip.Prefix
@@ -92,7 +92,7 @@ func TestOwnership(t *testing.T) {
 	// What the daemon before has held in spite of it goes on.
 	s, l = addressed(conf.OwnerAuto)
 	s.held, l.prefixes = true, []netip.Prefix{one}
-	if got := (&daemon{now: second}).ownership(l, s); got != ipc.OwnsNone {
+	if got := (&daemon{broker: broker{now: second}}).ownership(l, s); got != ipc.OwnsNone {
 		t.Errorf("taken over: %v", got)
 	}
 }
@@ -104,11 +104,18 @@ func TestTellOwner(t *testing.T) {
 	s, l := addressed(conf.OwnerAuto)
 	l.prefixes = []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24"), netip.MustParsePrefix("10.0.0.253/24"), netip.MustParsePrefix("10.0.0.254/32")}
 	s.ownership = ipc.OwnsAll
-	d := &daemon{log: slog.New(slog.NewTextHandler(&said, nil))}
+	d := &daemon{broker: broker{log: slog.New(slog.NewTextHandler(&said, nil))}}
 	d.tellOwner(l, s, ipc.OwnsNone, false)
 	for _, want := range []string{"level=WARN", `addresses="[10.0.0.253/24 10.0.0.254/32]"`, `command="ip addr del 10.0.0.253/24 dev eth0 && ip addr del 10.0.0.254/32 dev eth0"`} {
 		if !strings.Contains(said.String(), want) {
 			t.Errorf("no %s in %s", want, said.String())
 		}
 	}
+}
+
+// observed is what a look at the interfaces makes of a link.
+func (l *link) observed(info facts.Link, addrs []facts.Address) ipc.LinkState {
+	state, own := l.facts(info, addrs)
+	l.prefixes = own
+	return state
 }

@@ -35,23 +35,25 @@ func fuzzed() *daemon {
 	}}
 	c.Routers[1].Migration = true
 	c.Routers[4].Auth, c.Routers[4].HMAC = conf.AuthHMAC, &conf.HMAC{ActiveKey: 1, AntiReplay: "time", Window: time.Minute, Mode: "enforce"}
-	d := &daemon{log: slog.New(slog.NewTextHandler(io.Discard, nil)), generation: 2, leaseCheck: never, respawn: never, verdicts: make(map[string]map[ipc.Verdict]int),
-		child: &child{Child: &children.Child{}, phase: ipc.PhaseRun, deadline: never}}
+	d := &daemon{
+		living: living{respawn: never},
+		broker: broker{conversing: conversing{child: &child{Child: &children.Child{}, phase: ipc.PhaseRun, deadline: never}}, leasing: leasing{leaseCheck: never}, ledger: ledger{generation: 2}, log: slog.New(slog.NewTextHandler(io.Discard, nil))}, verdicts: make(map[string]map[ipc.Verdict]int),
+	}
 	gs, names := grants(c)
 	for i, n := range names {
 		primary, prefix := v4("10.9.0.1"), netip.MustParsePrefix("10.9.0.1/24")
 		if n.family == ipc.IPv6 {
 			primary, prefix = v6("fe80::1"), netip.MustParsePrefix("fe80::1/64")
 		}
-		d.links = append(d.links, &link{linkName: n, id: ipc.Link(i), told: ipc.LinkState{Link: ipc.Link(i), Up: true, Primary: primary},
-			mac: [6]byte{2, 0, 0, 0, 0, byte(i)}, mtu: 1500, prefixes: []netip.Prefix{prefix}, tx: &wire{room: -1}})
+		d.links = append(d.links, &link{wire: wire{linkName: n, id: ipc.Link(i), told: ipc.LinkState{Link: ipc.Link(i), Up: true, Primary: primary}, mac: [6]byte{2, 0, 0, 0, 0, byte(i)}, mtu: 1500, prefixes: []netip.Prefix{prefix}, tx: &cable{room: -1}}})
 	}
 	for _, g := range gs {
 		s := newSlot(&g)
 		s.own = true
 		d.slots = append(d.slots, s)
 	}
-	d.slots[1].held, d.slots[1].placed = true, d.place(d.slots[1])
+	d.show()
+	d.slots[1].held, d.slots[1].placed = true, d.place(&d.slots[1].page)
 	return d
 }
 
@@ -75,6 +77,7 @@ func besieged(t *testing.T) (d *daemon, other *ipc.Conn, e *edge) {
 		s.index, s.expires = slotIndex+i, never
 		d.links[s.link].slots = append(d.links[s.link].slots, s)
 	}
+	d.show()
 	return d, other, e
 }
 

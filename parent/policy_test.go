@@ -185,8 +185,8 @@ func TestServes(t *testing.T) {
 		{six, ipc.Look{Peer: netip.MustParseAddr("fe80::77")}, true},
 		{six, ipc.Look{Peer: netip.MustParseAddr("2001:db8::77")}, false},
 		{six, ipc.Look{Peer: netip.MustParseAddr("10.9.0.77")}, false},
-		{&link{told: ipc.LinkState{Up: true}}, ipc.Look{}, false}, // nothing to send from
-		{&link{told: ipc.LinkState{Up: true}}, ipc.Release{}, true},
+		{&link{wire: wire{told: ipc.LinkState{Up: true}}}, ipc.Look{}, false}, // nothing to send from
+		{&link{wire: wire{told: ipc.LinkState{Up: true}}}, ipc.Release{}, true},
 		{&link{}, ipc.Advertise{}, false},
 	} {
 		if got := tt.l.serves(tt.m); got != tt.want {

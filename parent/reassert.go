@@ -31,7 +31,7 @@ func (d *daemon) reassert(infos []facts.Link, addrs []facts.Address) {
 		l, waited := d.links[s.link], s.trouble.lasts()
 		device, there := devices[s.index]
 		if s.own && there && l.mtu != device.MTU {
-			d.widen(s, l.mtu)
+			d.widen(&s.page, l.mtu)
 		}
 		missing, held := s.missing(present), s.held
 		var err error
@@ -44,7 +44,7 @@ func (d *daemon) reassert(infos []facts.Link, addrs []facts.Address) {
 			}
 		case s.own && !bytes.Equal(device.MAC, s.mac[:]):
 			if err = kernel.SetMAC(s.index, s.mac[:]); err == nil && s.held {
-				err = d.put(s, s.placed)
+				err = d.put(&s.page, s.placed)
 			}
 		case s.held && there && (missing > 0 || s.own && !device.AdminUp):
 			err = d.mend(s)
@@ -68,10 +68,10 @@ func (d *daemon) reassert(infos []facts.Link, addrs []facts.Address) {
 		}
 		d.tellRepair(s, there, missing, present)
 		if s.held {
-			d.moved(s, 1)
+			d.moved(&s.page, 1)
 		}
 	}
-	d.monitor.theirs.along = nil
+	d.theirs.along = nil
 }
 
 // tellRepair tells of what was put back, and that it was somebody else who had
@@ -97,51 +97,17 @@ func (d *daemon) unbidden(s *slot, present map[on]bool) string {
 		case present[on{s.index, a.Prefix.Addr()}]:
 		case s.outlived:
 			return "no advertisement has prolonged their lifetime"
-		case slices.Contains(d.monitor.theirs.along, placed{s.index, a.Prefix}):
+		case slices.Contains(d.theirs.along, placed{s.index, a.Prefix}):
 			return "they went with another address of their subnet that we gave back"
 		}
 	}
 	return ""
 }
 
-// deprecate has the virtual addresses on an interface itself be the source of
-// what this host sends only as long as the interface has none of its own.
-func (d *daemon) deprecate(l *link) error {
-	var errs []error
-	for _, s := range l.slots {
-		if s.own || !s.held {
-			continue
-		}
-		placed := slices.Clone(s.placed)
-		for i, a := range placed {
-			placed[i].Deprecated = replaceable(a.Prefix.Addr(), l.prefixes)
-		}
-		if slices.Equal(placed, s.placed) {
-			continue
-		}
-		err := d.reput(s, placed, d.life(s))
-		if err == nil {
-			s.placed = placed
-		}
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
-}
-
 // on is an address on an interface.
 type on struct {
 	index int
 	addr  netip.Addr
-}
-
-// missing counts the slot's addresses that are not there.
-func (s *slot) missing(present map[on]bool) (n int) {
-	for _, a := range s.placed {
-		if s.held && !present[on{s.index, a.Prefix.Addr()}] {
-			n++
-		}
-	}
-	return n
 }
 
 // replace makes a slot's device again. If that fails the slot gives up what it
@@ -161,12 +127,12 @@ func (d *daemon) replace(l *link, s *slot) error {
 
 // remake makes a slot's device again, and puts back what it held.
 func (d *daemon) remake(s *slot) error {
-	d.finishChoreOf(s)
+	d.finishChoreOf(&s.page)
 	held := s.held
-	s.index, s.held, s.placed = 0, false, nil
-	err := d.equip(d.links[s.link], s)
+	s.forget()
+	err := d.equip(&d.links[s.link].wire, &s.page)
 	if err == nil && held {
-		err = d.take(s)
+		err = d.take(&s.page)
 	}
 	return err
 }
@@ -174,12 +140,12 @@ func (d *daemon) remake(s *slot) error {
 // mend puts a held slot's addresses on its device, once more, with everything
 // that may keep them from it: the device is not there, or a setting.
 func (d *daemon) mend(s *slot) error {
-	d.finishChoreOf(s)
+	d.finishChoreOf(&s.page)
 	if !s.own {
-		return d.put(s, s.placed)
+		return d.put(&s.page, s.placed)
 	}
 	d.correct(s)
-	err := d.put(s, s.placed)
+	err := d.put(&s.page, s.placed)
 	if errors.Is(err, unix.ENODEV) || s.unequipped() {
 		err = d.remake(s)
 		d.equipped(s, err)
@@ -189,7 +155,7 @@ func (d *daemon) mend(s *slot) error {
 
 // handOver gives a slot up and tells the child, which says goodbye for it.
 func (d *daemon) handOver(s *slot, why error) {
-	d.log.Error("handing over", "vr", s.name, "error", errors.Join(why, d.give(s)))
+	d.log.Error("handing over", "vr", s.name, "error", errors.Join(why, d.give(&s.page)))
 	d.answer(ipc.Header{Slot: s.slot}, ipc.TypeAcquire, ipc.CodeKernel)
 	d.links[s.link].lookAt(d.now) // whether it has its device at all
 }

@@ -27,8 +27,8 @@ func TestUnbidden(t *testing.T) {
 		{"with another", false, false, []placed{{3, a}}, "another address of their subnet"},
 		{"another went so", false, false, []placed{{4, a}}, ""},
 	} {
-		d := &daemon{monitor: monitor{theirs: theirs{along: tt.along}}}
-		s := &slot{grant: grant{interval: time.Second}, index: 3, held: true, placed: []vaddr{{Prefix: a}}, outlived: tt.outlived}
+		d := &daemon{broker: broker{theirs: theirs{along: tt.along}}}
+		s := &slot{page: page{grant: grant{interval: time.Second}, index: 3, held: true, placed: []vaddr{{Prefix: a}}}, outlived: tt.outlived}
 		got := d.unbidden(s, map[on]bool{{3, a.Addr()}: tt.present})
 		if (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
@@ -41,8 +41,8 @@ func TestUnbidden(t *testing.T) {
 func TestRepairRate(t *testing.T) {
 	t.Parallel()
 	var said bytes.Buffer
-	d := &daemon{log: slog.New(slog.NewTextHandler(&said, nil))}
-	s := &slot{grant: grant{repairs: repairRate}}
+	d := &daemon{broker: broker{log: slog.New(slog.NewTextHandler(&said, nil))}}
+	s := &slot{page: page{grant: grant{repairs: repairRate}}}
 	for i := range 301 {
 		d.now = int64(i) * int64(100*time.Millisecond)
 		d.tellRepair(s, true, 1, nil)

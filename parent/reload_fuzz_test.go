@@ -39,9 +39,9 @@ func betweenGenerations(t *testing.T) (d *daemon, other *ipc.Conn, e *edge) {
 	d.old = d.slots
 	d.adopt(next)
 	d.generation++
-	for _, s := range d.slots {
-		if s != nil && !slices.Contains(d.old, s) {
-			s.inherited = true
+	for i, s := range d.slots {
+		if s != nil && !slices.Contains(d.old, s) { // it has its device: none is made here
+			s.index, s.own = 2*slotIndex+i, true
 		}
 	}
 	return d, other, e
@@ -129,6 +129,7 @@ func FuzzAllowDuringReload(f *testing.F) {
 		if d.slots = d.old; d.old == nil {
 			t.Fatal("the reload is over")
 		}
+		d.show()
 		lawful(t, d, map[*slot]bool{d.slots[1]: true}, e)
 	})
 }
@@ -148,7 +149,7 @@ func lawful(t *testing.T, d *daemon, held map[*slot]bool, e *edge) {
 		if l.tx == nil {
 			continue
 		}
-		for _, frame := range l.tx.(*wire).sent {
+		for _, frame := range l.tx.(*cable).sent {
 			if !granted(d, held, l, frame) && !question(d, l, frame) {
 				t.Errorf("frame outside the grants: %x", frame)
 			}

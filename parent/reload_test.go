@@ -11,6 +11,7 @@ import (
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
+	"github.com/rvrrpd/rvrrpd/parent/frames"
 	"github.com/rvrrpd/rvrrpd/parent/kernel"
 )
 
@@ -21,16 +22,20 @@ func TestPrepareUnlocks(t *testing.T) {
 	runDir = t.TempDir()
 	defer func() { runDir = was }()
 	d := fuzzed()
-	d.kernel, d.marks, d.locks = kernel.Over(-1), true, map[string]*os.File{}
+	d.kernel, d.marks, d.locks, d.forwarder = kernel.Over(-1), true, map[string]*os.File{}, frames.NewForwarder(d.log)
 	d.stateDir, d.stateLocks = t.TempDir(), map[string]*os.File{}
 	for _, s := range d.slots {
 		d.links[s.link].slots = append(d.links[s.link].slots, s)
 	}
+	d.show()
 	if _, err := d.lockLinks(d.slots); err != nil {
 		t.Fatal(err)
 	}
 	for _, l := range d.links {
 		l.index = 1 << 30 // no socket can join a group there
+		if err := d.forwarder.Join(l.index, l.family, l.id); err != nil {
+			t.Fatal(err)
+		}
 	}
 	c := &conf.Config{Routers: []conf.Router{
 		{VRID: 7, Version: 3, Interface: "eth0", Priority: 100, AdverInterval: time.Second, Addresses: []conf.Address{{Addr: netip.MustParseAddr("10.9.0.254")}}},
@@ -69,14 +74,14 @@ func TestInheritPage(t *testing.T) {
 	o := d.slots[0]
 	s := newSlot(&o.grant)
 	o.index, o.own, o.lowering = 12, true, true
-	d.lowering = []*slot{d.slots[1], o}
-	d.inheritPage(s, o)
-	if s.index != 12 || !s.own || s.held || !s.lowering || d.lowering[1] != s || d.lowering[0] != d.slots[1] {
+	d.lowering = []*page{&d.slots[1].page, &o.page}
+	d.inheritSlot(s, o)
+	if s.index != 12 || !s.own || s.held || !s.lowering || d.lowering[1] != &s.page || d.lowering[0] != &d.slots[1].page {
 		t.Errorf("%+v; to be set down: %v", s, d.lowering)
 	}
 	o, s = d.slots[1], newSlot(&d.slots[1].grant)
 	o.expires, o.prolonged, o.wears, o.reached, o.reasserted = 5, 4, true, true, 3
-	d.inheritPage(s, o)
+	d.inheritSlot(s, o)
 	if !s.held || len(s.placed) == 0 || s.expires != 5 || s.prolonged != 4 || !s.wears || !s.reached || s.reasserted != 3 {
 		t.Errorf("%+v", s)
 	}
@@ -90,12 +95,12 @@ func TestBequeath(t *testing.T) {
 	a, b := d.slots[0], d.slots[1] // of one link
 	a.device, a.own, b.device, b.own = "", false, "", false
 	a.index, b.index, a.held, b.held = 3, 3, true, true
-	a.placed = d.place(a)
+	a.placed = d.place(&a.page)
 	x, y := a.placed[0], a.placed[1]
 	b.addrs = append(b.addrs, a.addrs[0])
 	a.addrs = a.addrs[1:]
-	nobodys, heirs := d.bequeath(a, []vaddr{x})
-	if len(nobodys) != 0 || len(heirs) != 1 || heirs[0] != b || !has(b.placed, x) {
+	nobodys, heirs := d.bequeath(&a.page, []vaddr{x})
+	if len(nobodys) != 0 || len(heirs) != 1 || heirs[0] != &b.page || !has(b.placed, x) {
 		t.Errorf("nobody's: %v, heirs: %d, placed: %v", nobodys, len(heirs), b.placed)
 	}
 	for name, change := range map[string]func(){
@@ -103,20 +108,20 @@ func TestBequeath(t *testing.T) {
 	} {
 		b.index, b.held, b.ioctl = 3, true, false
 		change()
-		nobodys, heirs = d.bequeath(a, []vaddr{x})
+		nobodys, heirs = d.bequeath(&a.page, []vaddr{x})
 		if len(nobodys) != 1 || len(heirs) != 0 {
 			t.Errorf("%s: nobody's: %v, heirs: %d", name, nobodys, len(heirs))
 		}
 	}
 	b.index, b.held, b.ioctl = 3, true, false
-	if nobodys, _ = d.bequeath(a, []vaddr{y}); len(nobodys) != 1 || nobodys[0] != y {
+	if nobodys, _ = d.bequeath(&a.page, []vaddr{y}); len(nobodys) != 1 || nobodys[0] != y {
 		t.Errorf("nobody's: %v", nobodys)
 	}
 }
 
-// reloading is a daemon whose child has not taken over the next generation,
+// midReload is a daemon whose child has not taken over the next generation,
 // in which a slot that is held is another.
-func reloading(t *testing.T) (d *daemon, o, s *slot) {
+func midReload(t *testing.T) (d *daemon, o, s *slot) {
 	t.Helper()
 	d, _, _ = besieged(t)
 	d.dump = func() ([]facts.Link, []facts.Address, error) { return nil, nil, nil }
@@ -133,7 +138,7 @@ func reloading(t *testing.T) (d *daemon, o, s *slot) {
 // links before the end.
 func TestUnderWay(t *testing.T) {
 	t.Parallel()
-	d, o, s := reloading(t)
+	d, o, s := midReload(t)
 	o.expires = d.now + 1
 	if d.expireLeases(); d.leaseCheck != o.expires {
 		t.Errorf("next look at leases: %d, want %d", d.leaseCheck, o.expires)
@@ -151,7 +156,7 @@ func TestUnderWay(t *testing.T) {
 	if d.expireLeases(); o.held || d.leaseCheck != never {
 		t.Errorf("held: %v, next look at leases: %d", o.held, d.leaseCheck)
 	}
-	if d.inheritPage(s, o); s.held {
+	if d.inheritSlot(s, o); s.held {
 		t.Error("held by the next")
 	}
 }
@@ -160,7 +165,7 @@ func TestUnderWay(t *testing.T) {
 // to stop has no more time for that.
 func TestReadyAfterStop(t *testing.T) {
 	t.Parallel()
-	d, _, _ := reloading(t)
+	d, _, _ := midReload(t)
 	deadline := d.now + stopTime
 	d.child.phase, d.child.deadline = ipc.PhaseStop, deadline
 	if d.finish(); d.old != nil || d.child.deadline != deadline {

@@ -56,7 +56,7 @@ func (d *daemon) followRoutes(again bool) {
 		d.routed, d.routesAgain = false, 0
 		return
 	}
-	want := slices.ContainsFunc(d.generations(), func(s *slot) bool { return s.held })
+	want := slices.ContainsFunc(d.generations(), func(s *page) bool { return s.held })
 	if want == d.routed && !again {
 		return
 	}
@@ -216,7 +216,7 @@ func (d *daemon) reaches(hop netip.Addr) bool {
 		return true
 	}
 	for _, s := range d.slots {
-		if s != nil && slices.ContainsFunc(d.place(s), func(a vaddr) bool { return a.Prefix.Masked().Contains(hop) }) {
+		if s != nil && slices.ContainsFunc(d.place(&s.page), func(a vaddr) bool { return a.Prefix.Masked().Contains(hop) }) {
 			return true
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"math"
 	"math/rand/v2"
-	"net/netip"
 	"os"
 	"time"
 
@@ -16,8 +15,6 @@ import (
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
 	"github.com/rvrrpd/rvrrpd/parent/frames"
-	"github.com/rvrrpd/rvrrpd/parent/kernel"
-	"github.com/rvrrpd/rvrrpd/parent/nft"
 	"github.com/rvrrpd/rvrrpd/vault"
 	"github.com/rvrrpd/rvrrpd/walls"
 	"github.com/rvrrpd/rvrrpd/walls/account"
@@ -32,112 +29,89 @@ const gatherMax = 10 * time.Millisecond
 
 // daemon is the state of the parent, owned by the goroutine of Run.
 type daemon struct {
-	log           *slog.Logger
-	rereader      *rereader
-	leaving       bool    // to the next daemon, once the configuration has been read
-	leaveBy       int64   // and then at the latest
-	slots         []*slot // by number; nil where there is none
-	onReady       func()  // nil once called
-	readyBy       int64   // when it is called at the latest
-	reopen        func()
-	applied       func(c *conf.Config, later []string)
-	loaded        *reread      // under way
-	old           []*slot      // of the generation before, while the child has not taken over the next
-	pending       bool         // a reload waits
-	vault         *vault.Vault // the secrets of the slots
-	oldVault      *vault.Vault // those of old
-	confided      bool         // there are secrets in outgoing
-	stateDir      string
-	stateDirty    bool                // marks have changed since they were written
-	stateNext     int64               // when they may be written again
-	stateLocks    map[string]*os.File // by interface
-	bygone        map[vrID]bygone     // what may come back
-	states        chan<- map[string][]byte
-	stateDone     <-chan struct{}
-	links         []*link
-	shared        map[netip.Addr][]*slot // who has virtual addresses that several have
-	hosts         map[netip.Addr]bool    // addresses that this host has itself, when all were looked at
-	byIndex       map[arrival]ipc.Link
-	locks         map[string]*os.File // by interface
-	kernel        *kernel.Kernel
-	monitor       monitor
-	marks         bool // the kernel remembers whose an address is
-	tap           func(index int, family ipc.Family) (int, error)
-	tables        nft.Tables
-	leases        *nft.Leases // nil without
-	silences      bool        // they silence addresses
+	broker
+	replaying
+	routing
+	reloading
+	observing
+	repairing
+	living
+	slots    []*slot                        // behind pages
+	old      []*slot                        // behind oldPages
+	links    []*link                        // behind wires
+	locks    map[string]*os.File            // by interface
+	verdicts map[string]map[ipc.Verdict]int // how often each was given, by virtual router
+}
+
+// replaying is what is remembered of senders, and where.
+type replaying struct {
+	stateDir   string
+	stateDirty bool                // marks have changed since they were written
+	stateNext  int64               // when they may be written again
+	stateLocks map[string]*os.File // by interface
+	bygone     map[vrID]bygone     // what may come back
+	states     chan<- map[string][]byte
+	stateDone  <-chan struct{}
+}
+
+// routing is what has become of the static routes.
+type routing struct {
 	routes        []conf.Route
 	routed        bool      // they are installed
 	routesAgain   int64     // when to try once more, 0 for not
 	routesTrouble complaint // about all of them
 	routeStates   map[conf.Route]*routeState
-	routesLost    int64                          // one could not be put back, and nobody is Active: when to look again; 0 for not
-	acquisitions  []*acquiring                   // of this turn
-	lowering      []*slot                        // whose devices are to be set down
-	equipping     []*slot                        // whose devices are to be made
-	doomed        []int                          // devices that are to be deleted
-	chores        chores                         // what does all that
-	verdicts      map[string]map[ipc.Verdict]int // how often each was given, by virtual router
-	lease         string                         // how addresses are silenced, as configured
-	reviving      []revival                      // addresses to put again
-	sixes         int                            // how many virtual IPv6 addresses there are
-	complaints    rate                           // lines about leases
-	renewing      []nft.Renewed                  // what this turn's advertisements keep alive
-	unwalled      bool                           // and said so
-	conflictsTold map[ipc.Family]bool
-	refused       map[setting]bool // settings that cannot be changed, and are told
-	corrections   int              // how often somebody else had changed one
-	correcting    rate             // lines about that, about routes, and about leases
-	returned      int              // how often we have given somebody's address back
-	returning     rate             // lines about that
-	settingsNext  int64            // when to look at them
-	settingsAt    int              // the slot whose were looked at last
-	called        map[int]string   // interfaces, when all were looked at
-	dump          func() ([]facts.Link, []facts.Address, error)
-	resyncAgain   int64     // when to look at everything once more, 0 for not
-	resyncTrouble complaint // about that
-	recv          map[ipc.Family]*frames.Receiver
-	spawner       *children.Spawner
-	manager       *manager
-	heart         heart
-	user          string // the child's user, as configured
-	uid           int    // and its number
-	group         uint32
-	namespace     uint64
-	left          bool // to the next daemon
-	generation    uint32
-	now           int64 // CLOCK_MONOTONIC in ns, read once a turn
+	routesLost    int64 // one could not be put back, and nobody is Active: when to look again; 0 for not
+}
 
-	child    *child
+// reloading is the next configuration, or the next daemon, under way.
+type reloading struct {
+	rereader *rereader
+	leaving  bool         // to the next daemon, once the configuration has been read
+	leaveBy  int64        // and then at the latest
+	loaded   *reread      // under way
+	pending  bool         // a reload waits
+	vault    *vault.Vault // the secrets of the slots
+	oldVault *vault.Vault // those of old
+	confided bool         // there are secrets in outgoing
+	reopen   func()
+	applied  func(c *conf.Config, later []string)
+	left     bool // to the next daemon
+}
+
+// observing is how the interfaces are followed.
+type observing struct {
+	monitor       monitor
+	dump          func() ([]facts.Link, []facts.Address, error)
+	called        map[int]string // interfaces, when all were looked at
+	resyncAgain   int64          // when to look at everything once more, 0 for not
+	resyncTrouble complaint      // about that
+	unwalled      bool           // and said so
+	conflictsTold map[ipc.Family]bool
+	returned      int  // how often we have given somebody's address back
+	returning     rate // lines about that
+}
+
+// repairing is what is put back in time.
+type repairing struct {
+	equipping    []*slot // whose devices are to be made
+	corrections  int     // how often somebody else had changed one
+	settingsNext int64   // when to look at them
+	settingsAt   int     // the slot whose were looked at last
+}
+
+// living is the life of the child, and ours as the service manager sees it.
+type living struct {
+	onReady  func() // nil once called
+	readyBy  int64  // when it is called at the latest
+	manager  *manager
+	heart    heart
+	user     string  // the child's user, as configured
+	uid      int     // and its number
 	crashes  []int64 // when the last children died
 	struck   int     // how many had not begun yet
 	respawn  int64   // when to start the next; never
-	stopping bool
-
-	outgoing   ipc.Batch // this turn's messages for the child
-	batch      ipc.Batch // packets for the child
-	received   ipc.Frame // the one being added
-	gather     int64     // how long packets may gather, in ns
-	gathered   int64     // when they were last read
-	waiting    bool      // packets are gathering
-	leaseCheck int64     // no lease ends before
-	unheard    int64     // since when the child has said more than was heard, 0 for not
-	confirmAt  int64     // when to ask what has left the interfaces, 0 for not
-	lost       uint64    // batches of packets the child did not take, not yet counted
-	losses     losses
-	drained    bool   // a Drain was answered in this turn
-	packet     []byte // one received packet
-	datagram   []byte // what the child says
-	frame      []byte
-
-	part  []byte // a fragment of it
-	ident uint32 // of the last packet that was cut into fragments
-}
-
-// arrival is where and as what a packet arrived.
-type arrival struct {
-	index  int // of the interface
-	family ipc.Family
+	datagram []byte  // what the child says
 }
 
 // Run runs the daemon until a signal ends it.
@@ -152,10 +126,16 @@ func Run(o Options) (err error) {
 		o.Ready = func() {}
 	}
 	d := &daemon{
-		log: log, reopen: o.Reopen, applied: o.Applied, onReady: o.Ready, generation: 1, byIndex: make(map[arrival]ipc.Link), locks: make(map[string]*os.File), stateLocks: make(map[string]*os.File), bygone: make(map[vrID]bygone), recv: make(map[ipc.Family]*frames.Receiver), conflictsTold: make(map[ipc.Family]bool), verdicts: make(map[string]map[ipc.Verdict]int),
-		refused: make(map[setting]bool), correcting: repairRate, returning: repairRate,
-		now: ipc.Monotonic(), respawn: never, complaints: rate{period: 10 * time.Second, burst: 1}, leaseCheck: never,
-		ident: rand.Uint32(), packet: make([]byte, ipc.MaxFrame), datagram: make([]byte, ipc.MaxDatagram),
+		broker: broker{
+			log: log, now: ipc.Monotonic(), forwarder: frames.NewForwarder(log), refused: make(map[setting]bool), correcting: repairRate,
+			ledger: ledger{generation: 1}, speaking: speaking{ident: rand.Uint32()},
+			leasing: leasing{complaints: rate{period: 10 * time.Second, burst: 1}, leaseCheck: never},
+		},
+		replaying: replaying{stateLocks: make(map[string]*os.File), bygone: make(map[vrID]bygone)},
+		reloading: reloading{reopen: o.Reopen, applied: o.Applied},
+		observing: observing{conflictsTold: make(map[ipc.Family]bool), returning: repairRate},
+		living:    living{onReady: o.Ready, respawn: never, datagram: make([]byte, ipc.MaxDatagram)},
+		locks:     make(map[string]*os.File), verdicts: make(map[string]map[ipc.Verdict]int),
 	}
 	uid, gid, err := children.Identity(c.User)
 	if err != nil {
@@ -252,16 +232,7 @@ func (d *daemon) wait(signals int) (ready [fdCount]bool, err error) {
 	fds[fdMonitor].Fd = int32(d.monitor.fd)
 	fds[fdReread].Fd = int32(d.rereader.fd)
 	fds[fdChores].Fd = int32(d.chores.fd)
-	for family, r := range d.recv {
-		if d.waiting {
-			break
-		}
-		if family == ipc.IPv6 {
-			fds[fdPackets6].Fd = int32(r.FD())
-		} else {
-			fds[fdPackets4].Fd = int32(r.FD())
-		}
-	}
+	fds[fdPackets4].Fd, fds[fdPackets6].Fd = int32(d.forwarder.FD(ipc.IPv4)), int32(d.forwarder.FD(ipc.IPv6))
 	if c := d.child; c != nil {
 		fds[fdControl].Fd = int32(c.Control.FD())
 	}
@@ -314,8 +285,8 @@ func (d *daemon) next() int64 {
 			next = min(next, d.heart.next)
 		}
 	}
-	if d.waiting {
-		next = min(next, d.gathered+d.gather)
+	if at, waiting := d.forwarder.Due(); waiting {
+		next = min(next, at)
 	}
 	return next
 }
@@ -331,11 +302,8 @@ func (d *daemon) turn(ready [fdCount]bool, signals int) error {
 			return err
 		}
 	}
-	if d.waiting || ready[fdPackets4] || ready[fdPackets6] {
-		d.waiting = d.now-d.gathered < d.gather
-		if !d.waiting {
-			d.forward()
-		}
+	if _, waiting := d.forwarder.Due(); waiting || ready[fdPackets4] || ready[fdPackets6] {
+		d.forwarder.Forward(d.now, d.lane())
 	}
 	d.leasesDue()
 	if err := d.watch(ready[fdMonitor]); err != nil {
@@ -365,7 +333,7 @@ func (d *daemon) turn(ready [fdCount]bool, signals int) error {
 func (d *daemon) leasesDue() {
 	for _, l := range d.links {
 		if l.tx != nil && l.out.due() <= d.now {
-			d.revive(l)
+			d.revive(&l.wire)
 		}
 	}
 	d.confirm()
@@ -406,7 +374,7 @@ func (d *daemon) due(began int64) error {
 
 // flush hands this turn's messages to the child.
 func (d *daemon) flush() error {
-	d.drained = false
+	d.forwarder.EndTurn()
 	d.acquireAll()
 	d.renew()
 	d.tidy()

@@ -4,11 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/parent/kernel"
@@ -158,7 +155,7 @@ func (s setting) inForce() bool {
 // set sets what differs, and lists what is set now. What it may not set is
 // told once, with the command that does, and goes without; of many devices,
 // for the first one.
-func (d *daemon) set(differ []setting, device bool) []setting {
+func (b *broker) set(differ []setting, device bool) []setting {
 	return slices.DeleteFunc(differ, func(s setting) bool {
 		err := kernel.WriteSetting(s.family, s.iface, s.name, s.set)
 		if err == nil || errors.Is(err, fs.ErrNotExist) || s.inForce() {
@@ -168,16 +165,16 @@ func (d *daemon) set(differ []setting, device bool) []setting {
 		if device {
 			told.iface = ""
 		}
-		if !d.refused[told] {
-			d.refused[told] = true
-			d.log.Warn("setting cannot be changed", "link", s.iface, "setting", s.name, "is", s.old, "hint", s.why, "command", s.command(), "error", err)
+		if !b.refused[told] {
+			b.refused[told] = true
+			b.log.Warn("setting cannot be changed", "link", s.iface, "setting", s.name, "is", s.old, "hint", s.why, "command", s.command(), "error", err)
 		}
 		return true
 	})
 }
 
 // settings are those that the slot's device should have.
-func (s *slot) settings(l *link) []setting {
+func (s *page) settings(l *wire) []setting {
 	if l.family == ipc.IPv6 {
 		return deviceSettings6
 	}
@@ -190,128 +187,69 @@ func (s *slot) settings(l *link) []setting {
 }
 
 // furnish gives the slot's device its settings, and lists those that it had not.
-func (d *daemon) furnish(l *link, s *slot, name string) []setting {
+func (b *broker) furnish(l *wire, s *page, name string) []setting {
 	differ, err := differing(name, s.settings(l))
 	if err != nil {
-		d.log.Error("settings not read", "device", name, "error", err)
+		b.log.Error("settings not read", "device", name, "error", err)
 	}
-	return d.set(differ, true)
+	return b.set(differ, true)
 }
 
-// correct puts back the settings of the slot's device, whatever its name is now.
-func (d *daemon) correct(s *slot) {
-	if name := d.kernel.NameOf(s.index); name != "" {
-		d.putBack(s.name, d.furnish(d.links[s.link], s, name))
+// settleAgain gives a link that has devices its settings once more, and lists those that
+// somebody else has changed: what they wanted is what they get when we go.
+func (b *broker) settleAgain(l *wire) []setting {
+	if !l.settled {
+		return nil
 	}
-}
-
-// Implementation constants: the kernel reports almost no change of a setting.
-const (
-	// settingsEvery is the time between two looks at them, ns.
-	settingsEvery = int64(time.Second)
-	// settingsChunk is the number of devices that are looked at each time.
-	settingsChunk = 32
-)
-
-// checkSettings puts back the settings that somebody else has changed: those
-// of all links, and of some devices in turn.
-func (d *daemon) checkSettings() {
-	if d.now < d.settingsNext {
-		return
+	differ, err := differing(l.name, linkSettings)
+	if err != nil {
+		b.log.Error("settings not read", "link", l.linkName, "error", err)
 	}
-	d.settingsNext = d.now + settingsEvery
-	for _, l := range d.links {
-		if l.index == 0 || l.family != ipc.IPv4 {
-			continue
-		}
-		d.putBack(l.linkName.String(), d.hear(l))
-		if !l.settled {
-			continue
-		}
-		differ, err := differing(l.name, linkSettings)
-		if err != nil {
-			d.log.Error("settings not read", "link", l.linkName, "error", err)
-		}
-		changed := d.set(differ, false)
-		d.putBack(l.linkName.String(), changed)
-		for _, c := range changed { // what they wanted is what they get when we go
-			l.saved = append(slices.DeleteFunc(l.saved, func(s setting) bool { return s.name == c.name }), c)
-		}
+	changed := b.set(differ, false)
+	for _, c := range changed {
+		l.saved = append(slices.DeleteFunc(l.saved, func(s setting) bool { return s.name == c.name }), c)
 	}
-	for range min(settingsChunk, len(d.slots)) {
-		d.settingsAt = (d.settingsAt + 1) % len(d.slots)
-		s := d.slots[d.settingsAt]
-		if s == nil || !s.own || s.index == 0 || s.lowering {
-			continue
-		}
-		// To ask for the name would be to wait for whoever changes interfaces just
-		// now, in whatever namespace, and that may take longer than an interval.
-		if name := d.called[s.index]; name != "" {
-			d.putBack(s.name, d.furnish(d.links[s.link], s, name))
-		}
-	}
+	return changed
 }
 
 // hear gives a link the settings that it is to hear with, and lists those that
 // it had not.
-func (d *daemon) hear(l *link) []setting {
+func (b *broker) hear(l *wire) []setting {
 	differ, err := differing(l.name, hearSettings)
 	if l.family != ipc.IPv4 || err == nil && len(differ) == 0 {
 		return nil
 	}
 	if was := l.hearing; err == nil && !slices.Equal(was, differ) {
 		l.hearing = differ
-		if err = d.record(l.name); err != nil {
+		if err = b.plan.record(l.name); err != nil {
 			l.hearing = was // nothing is set that nobody would restore
 		}
 	}
 	if err != nil {
-		d.log.Error("settings not read", "link", l.linkName, "error", err)
+		b.log.Error("settings not read", "link", l.linkName, "error", err)
 		return nil
 	}
-	return d.set(differ, false)
+	return b.set(differ, false)
 }
 
 // unhear restores them.
-func (d *daemon) unhear(l *link) error {
+func (b *broker) unhear(l *wire) error {
 	if len(l.hearing) == 0 {
 		return nil
 	}
-	err := d.undoSettings(l.index, l.hearing)
+	err := b.undoSettings(l.index, l.hearing)
 	l.hearing = nil
-	return errors.Join(err, d.record(l.name))
-}
-
-// putBack tells of settings that are again as they were. Whether a device
-// forwards follows its link.
-func (d *daemon) putBack(of string, changed []setting) {
-	for _, s := range changed {
-		if s.family == "ipv4" && s.name == "forwarding" {
-			continue
-		}
-		d.corrections++
-		if d.correcting.take(d.now) {
-			d.log.Warn("put back what somebody else has changed", "of", of, "setting", s.name, "was", s.old, "is", s.set, "device", s.iface, "times", d.corrections)
-		}
-	}
-}
-
-// relax restores the settings of a link that has none of our devices any more.
-func (d *daemon) relax(l *link) error {
-	if slices.ContainsFunc(l.slots, func(s *slot) bool { return s.own && s.index != 0 }) {
-		return nil
-	}
-	return d.restore(l)
+	return errors.Join(err, b.plan.record(l.name))
 }
 
 // restore restores the settings of a link, once no device needs them any more,
 // and before the last one is deleted: its alias is all that remembers them
 // after a kill -9.
-func (d *daemon) restore(l *link) error {
+func (b *broker) restore(l *wire) error {
 	if !l.settled {
 		return nil
 	}
-	err := d.undoSettings(l.index, l.saved)
+	err := b.undoSettings(l.index, l.saved)
 	l.saved, l.settled = nil, false
 	return err
 }
@@ -322,58 +260,18 @@ const renames = 5
 
 // undoSettings restores the settings of a link, which the kernel keeps under
 // the name that it has at the moment.
-func (d *daemon) undoSettings(index int, saved []setting) (err error) {
+func (b *broker) undoSettings(index int, saved []setting) (err error) {
 	for range renames {
-		name := d.kernel.NameOf(index)
+		name := b.kernel.NameOf(index)
 		for i := range saved {
 			saved[i].iface = name
 		}
 		if name == "" {
 			return nil // gone, and they with it
 		}
-		if err = restoreSettings(saved); err == nil && d.kernel.NameOf(index) == name {
+		if err = restoreSettings(saved); err == nil && b.kernel.NameOf(index) == name {
 			return nil
 		}
 	}
 	return err
-}
-
-// conflict is a setting of the whole system that is in our way and not ours
-// to change: others may rely on it.
-type conflict struct {
-	family  ipc.Family
-	path    string // below /proc/sys
-	bad     string // its values that are in the way, with spaces
-	command string
-	why     string
-}
-
-var conflicts = []conflict{
-	{ipc.IPv4, "net/ipv4/ip_forward", "0", "sysctl -w net.ipv4.ip_forward=1", "what hosts send to the virtual router is not forwarded"},
-	{ipc.IPv4, "net/ipv4/conf/all/arp_ignore", "2 3 8", "sysctl -w net.ipv4.conf.all.arp_ignore=1", "the virtual addresses may not answer ARP"},
-	{ipc.IPv4, "net/ipv4/conf/all/arp_filter", "1", "sysctl -w net.ipv4.conf.all.arp_filter=0", "the virtual addresses may not answer ARP"},
-	{ipc.IPv6, "net/ipv6/conf/all/forwarding", "0", "sysctl -w net.ipv6.conf.all.forwarding=1", "what hosts send to the virtual router is not forwarded"},
-}
-
-// conflictsIn lists the conflicts of a family that a system has.
-func conflictsIn(root string, family ipc.Family) (out []conflict) {
-	for _, c := range conflicts {
-		value, err := os.ReadFile(filepath.Join(root, c.path))
-		if err == nil && c.family == family && strings.Contains(" "+c.bad+" ", " "+strings.TrimSpace(string(value))+" ") {
-			out = append(out, c)
-		}
-	}
-	return out
-}
-
-// tellConflicts says once for each family what is in the way, with the
-// command that puts it right.
-func (d *daemon) tellConflicts(family ipc.Family) {
-	if d.conflictsTold[family] {
-		return
-	}
-	d.conflictsTold[family] = true
-	for _, c := range conflictsIn("/proc/sys", family) {
-		d.log.Warn("system setting in the way", "setting", strings.ReplaceAll(c.path, "/", "."), "hint", c.why, "command", c.command)
-	}
 }

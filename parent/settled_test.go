@@ -11,8 +11,8 @@ import (
 // link_up_delay of its virtual routers; at the first start it need not.
 func TestSettled(t *testing.T) {
 	t.Parallel()
-	d := &daemon{now: 1}
-	l := &link{slots: []*slot{{grant: grant{linkUpDelay: time.Second}}, {grant: grant{linkUpDelay: 3 * time.Second}}}}
+	d := &daemon{broker: broker{now: 1}}
+	l := &link{slots: []*slot{{page: page{grant: grant{linkUpDelay: time.Second}}}, {page: page{grant: grant{linkUpDelay: 3 * time.Second}}}}}
 	check := func(what string, up, want bool) {
 		t.Helper()
 		if got := d.settled(l, up); got != want {

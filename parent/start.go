@@ -64,7 +64,7 @@ func (d *daemon) open(c *conf.Config) (err error) {
 	if d.kernel, err = kernel.Open(); err != nil {
 		return err
 	}
-	if d.monitor, err = openMonitor(d.kernel.Port()); err != nil {
+	if d.monitor, err = openMonitor(d.kernel.Port(), &d.theirs); err != nil {
 		return err
 	}
 	d.marks, d.tap, d.dump = d.kernel.KeepsMarks(), frames.OpenTap, facts.All

@@ -17,6 +17,7 @@ func (d *daemon) finish() {
 	}
 	old := d.old
 	d.old = nil
+	d.show()
 	if d.child != nil && d.child.phase == ipc.PhaseRun { // and is not to stop
 		d.child.deadline = never
 	}
@@ -50,24 +51,24 @@ func (d *daemon) succeed(old []*slot) error {
 		if o == nil || slices.Contains(d.slots, o) {
 			continue
 		}
-		if s := d.find(o.link, o.vrid); s != nil && s.liesAs(o) {
-			d.inheritPage(s, o)
+		if s := d.behind(d.find(o.link, o.vrid)); s != nil && s.liesAs(&o.page) {
+			d.inheritSlot(s, o)
 			kept = append(kept, s)
 		} else {
 			gone = append(gone, o)
 		}
 	}
 	for _, o := range gone { // once all that stays is known
-		s, held := d.find(o.link, o.vrid), o.held
-		errs = append(errs, d.give(o))
+		s, held := d.behind(d.find(o.link, o.vrid)), o.held
+		errs = append(errs, d.give(&o.page))
 		switch {
 		case !o.own || o.index == 0:
 		case s == nil && !d.wantsDevice(o.device):
-			d.doomed = append(d.doomed, o.index)
+			d.doom(o.index)
 		default:
 			devices = append(devices, o.index)
 		}
-		o.index, o.own, o.held, o.placed = 0, false, false, nil
+		o.forget()
 		if s != nil && held {
 			moved[s] = true
 		}
@@ -80,8 +81,8 @@ func (d *daemon) succeed(old []*slot) error {
 		errs = append(errs, d.refit(l, moved))
 	}
 	for _, s := range kept {
-		if s.held && !slices.Equal(s.placed, d.place(s)) {
-			if err := d.take(s); err != nil {
+		if s.held && !slices.Equal(s.placed, d.place(&s.page)) {
+			if err := d.take(&s.page); err != nil {
 				d.handOver(s, err)
 			}
 		}
@@ -94,37 +95,10 @@ func (d *daemon) wantsDevice(device string) bool {
 	return slices.ContainsFunc(d.slots, func(s *slot) bool { return s != nil && s.device == device })
 }
 
-// generations lists the slots there are, and while a reload is under way those
-// of the generation before: these hold everything until it is over.
-func (d *daemon) generations() []*slot { return present(d.slots, d.old) }
-
-// active lists the slots that hold their addresses.
-func (d *daemon) active() []*slot {
-	return slices.DeleteFunc(present(d.slots), func(s *slot) bool { return !s.held })
-}
-
-// present lists slots without the numbers that nobody has.
-func present(slots ...[]*slot) []*slot {
-	return slices.DeleteFunc(slices.Concat(slots...), func(s *slot) bool { return s == nil })
-}
-
-// liesAs says whether a slot's addresses are where those of an old one are,
-// and in the same way.
-func (s *slot) liesAs(o *slot) bool {
-	return s.device == o.device && s.etherMAC == o.etherMAC && s.ioctl == o.ioctl && (!s.ioctl || slices.Equal(s.addrs, o.addrs))
-}
-
-// inheritPage copies an old slot's page of the ledger.
-func (d *daemon) inheritPage(s, o *slot) {
-	s.index, s.own, s.held, s.placed, s.expires, s.wears = o.index, o.own, o.held, o.placed, o.expires, o.wears
-	s.prolonged, s.made, s.trouble, s.muted = o.prolonged, o.made, o.trouble, o.muted
-	if s.interval == o.interval { // or its lifetime is another
-		s.aged = o.aged
-	}
-	s.reached, s.start, s.reasserted = o.reached, o.start, o.reasserted
-	if i := slices.Index(d.lowering, o); i >= 0 {
-		d.lowering[i], s.lowering = s, true
-	}
+// inheritSlot has a slot go on where an old one was.
+func (d *daemon) inheritSlot(s, o *slot) {
+	d.inheritPage(&s.page, &o.page)
+	s.trouble, s.reached, s.start, s.reasserted = o.trouble, o.reached, o.start, o.reasserted
 }
 
 // refit makes what the slots of a link do not have yet.
@@ -140,15 +114,15 @@ func (d *daemon) refit(l *link, moved map[*slot]bool) error {
 			d.equipSoon(l, s)
 			continue
 		}
-		err := d.equip(l, s)
+		err := d.equip(&l.wire, &s.page)
 		if d.equipped(s, err); err == nil {
-			err = d.take(s)
+			err = d.take(&s.page)
 		}
 		if err != nil {
 			d.handOver(s, err)
 			continue
 		}
-		d.moved(s, s.told.AnnounceRepeat)
+		d.moved(&s.page, s.told.AnnounceRepeat)
 	}
 	return nil
 }
@@ -160,30 +134,6 @@ func (d *daemon) releaseLinks() {
 			d.unlockLink(name)
 		}
 	}
-}
-
-// bequeath lists, of addresses that a slot gives up, those that no other slot
-// on the same device is to have: what one is to have stays where it is, and
-// is on its page from now on.
-func (d *daemon) bequeath(s *slot, gone []vaddr) (nobodys []vaddr, heirs []*slot) {
-	for _, a := range gone {
-		i := slices.IndexFunc(d.slots, func(t *slot) bool {
-			return t != nil && t != s && t.held && t.index == s.index && !t.ioctl && !s.ioctl && has(d.place(t), a)
-		})
-		if i < 0 {
-			nobodys = append(nobodys, a)
-			continue
-		}
-		t := d.slots[i]
-		if heirs = append(heirs, t); !has(t.placed, a) {
-			t.placed = append(slices.Clone(t.placed), a)
-		}
-	}
-	return nobodys, heirs
-}
-
-func has(addrs []vaddr, a vaddr) bool {
-	return slices.ContainsFunc(addrs, func(b vaddr) bool { return a.Prefix == b.Prefix })
 }
 
 // defaultDevices are the devices with default names that there are, by the

@@ -1,7 +1,6 @@
 package parent
 
 import (
-	"errors"
 	"net/netip"
 	"slices"
 	"syscall"
@@ -39,11 +38,11 @@ type (
 )
 
 // withdraw takes addresses off an interface that is not our own device.
-func (d *daemon) withdraw(dev int, addrs []vaddr) error {
-	d.monitor.theirs.armed = true
-	removed, err := d.kernel.Withdraw(dev, addrs)
+func (b *broker) withdraw(dev int, addrs []vaddr) error {
+	b.theirs.armed = true
+	removed, err := b.kernel.Withdraw(dev, addrs)
 	for _, p := range removed {
-		d.monitor.theirs.removed = append(d.monitor.theirs.removed, placed{dev, p})
+		b.theirs.removed = append(b.theirs.removed, placed{dev, p})
 	}
 	return err
 }
@@ -102,31 +101,4 @@ func (t *theirs) take(more bool) map[placed]addrMsg {
 		t.armed, t.changed = false, make(map[placed]addrMsg)
 	}
 	return lost
-}
-
-// collect reads what the kernel has reported, and returns what we have taken
-// from somebody.
-func (d *daemon) collect() map[placed]addrMsg {
-	if reported, err := d.monitor.changed(); reported || err != nil {
-		d.resyncAgain = max(d.now, 1)
-	}
-	return d.monitor.theirs.take(d.old != nil || d.chores.busy)
-}
-
-// giveBack gives it back, but for what they had put on a device of our own, and
-// what is taken on purpose.
-func (d *daemon) giveBack(lost map[placed]addrMsg, meant func(placed) bool) {
-	for key, report := range lost {
-		if meant != nil && meant(key) || slices.ContainsFunc(d.generations(), func(s *slot) bool { return s.own && s.index == key.index }) {
-			continue
-		}
-		switch err := d.kernel.Say(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, report); {
-		case err == nil:
-			if d.returned++; d.returning.take(d.now) {
-				d.log.Warn("given back an address that is somebody else's", "address", key.prefix, "link", d.called[key.index], "times", d.returned)
-			}
-		case !errors.Is(err, unix.ENODEV):
-			d.log.Error("cannot give back an address that is somebody else's", "address", key.prefix, "link", d.called[key.index], "error", err)
-		}
-	}
 }

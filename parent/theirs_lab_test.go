@@ -28,8 +28,8 @@ func TestGivenBack(t *testing.T) {
 	run := func(command string) step {
 		return func(*daemon, *slot) error { return netns.IP(command + " dev eth0") }
 	}
-	give := func(d *daemon, s *slot) error { return d.give(s) }
-	revive := func(d *daemon, s *slot) error { return d.reput(s, s.placed, 100) }
+	give := func(d *daemon, s *slot) error { return d.give(&s.page) }
+	revive := func(d *daemon, s *slot) error { return d.reput(&s.page, s.placed, 100) }
 	reloading := func(d *daemon, s *slot) error { // nobody looks at the interfaces
 		d.old = []*slot{s}
 		defer func() { d.old = nil }()
@@ -76,9 +76,10 @@ func TestGivenBack(t *testing.T) {
 				}
 				var said strings.Builder
 				index := find(t, k, "eth0").Index
-				s := &slot{index: index, held: true, placed: []vaddr{{Prefix: netip.MustParsePrefix(tt.ours)}}}
-				d := &daemon{kernel: k, slots: []*slot{s}, links: []*link{{index: index}}, log: slog.New(slog.NewTextHandler(&said, nil))}
-				if d.monitor, err = openMonitor(k.Port()); err != nil {
+				s := &slot{page: page{index: index, held: true, placed: []vaddr{{Prefix: netip.MustParsePrefix(tt.ours)}}}}
+				d := &daemon{broker: broker{kernel: k, log: slog.New(slog.NewTextHandler(&said, nil))}, slots: []*slot{s}, links: []*link{{wire: wire{index: index}}}}
+				d.show()
+				if d.monitor, err = openMonitor(k.Port(), &d.theirs); err != nil {
 					t.Error(err)
 					return
 				}
@@ -96,7 +97,7 @@ func TestGivenBack(t *testing.T) {
 				if _, err := d.monitor.changed(); err != nil {
 					t.Error(err)
 				}
-				d.giveBack(d.monitor.theirs.take(false), nil)
+				d.giveBack(d.theirs.take(false), nil)
 				for _, step := range tt.steps {
 					if err := step(d, s); err != nil {
 						t.Error(err)
@@ -105,7 +106,7 @@ func TestGivenBack(t *testing.T) {
 				if _, err := d.monitor.changed(); err != nil {
 					t.Error(err)
 				}
-				d.giveBack(d.monitor.theirs.take(false), nil)
+				d.giveBack(d.theirs.take(false), nil)
 				if out, err := exec.Command("ip", "-6", "route", "show", "2001:db8:8::/64").Output(); err != nil || len(out) > 0 && tt.want == "" && !s.held {
 					t.Errorf("a route is left: %s, %v", out, err)
 				}

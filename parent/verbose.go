@@ -32,6 +32,6 @@ func DebugLevel(debug int) slog.Level {
 
 // verbose says whether lines of a level are logged, so that what goes into
 // them is not gathered in vain.
-func (d *daemon) verbose(level slog.Level) bool {
-	return d.log.Enabled(context.Background(), level)
+func (b *broker) verbose(level slog.Level) bool {
+	return b.log.Enabled(context.Background(), level)
 }

@@ -1,0 +1,53 @@
+package parent
+
+import (
+	"errors"
+	"slices"
+)
+
+// undo takes back everything in the ledger, as far as the kernel lets us.
+func (d *daemon) undo() error {
+	d.finishChore()
+	if d.left {
+		for _, f := range d.locks {
+			unlock(f)
+		}
+		return nil
+	}
+	var errs []error
+	if d.routed {
+		errs = append(errs, d.deleteRoutes())
+	}
+	for _, l := range d.links {
+		if !slices.ContainsFunc(d.generations(), func(s *page) bool { return d.links[s.link] == l && s.own && s.held }) {
+			errs = append(errs, d.restore(&l.wire))
+		}
+	}
+	for _, o := range d.old { // the end of a generation that did not come
+		if o != nil && !slices.Contains(d.slots, o) {
+			errs = append(errs, d.strip(&o.page))
+		}
+	}
+	if d.kernel != nil && (len(d.doomed) > 0 || slices.ContainsFunc(d.slots, func(s *slot) bool { return s != nil && s.own && s.index != 0 })) {
+		errs = append(errs, d.kernel.DeleteGroup(d.group))
+		for _, s := range d.slots {
+			if s != nil && s.own {
+				s.forget()
+			}
+		}
+	}
+	for _, l := range d.links {
+		errs = append(errs, d.detach(l))
+	}
+	if d.kernel != nil {
+		d.giveBack(d.collect(), nil)
+	}
+	if d.leases != nil {
+		errs = append(errs, d.leases.Apply(nil, nil))
+	}
+	for name, f := range d.locks {
+		unlock(f)
+		delete(d.locks, name)
+	}
+	return errors.Join(errs...)
+}
