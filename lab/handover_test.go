@@ -98,6 +98,13 @@ func TestHandover(t *testing.T) {
 			if len(held) != len(tt.held) {
 				t.Fatalf("%d addresses", len(held))
 			}
+			settled := func() bool {
+				return len(linesOf(b.Process, "backup->active")) == len(linesOf(b.Process, "active->backup"))
+			}
+			if !lab.Until(10*time.Second, settled) { // the two start at the same time
+				t.Fatalf("the Backup stays Active:\n%s", b.Output())
+			}
+			heard := b.Len()
 			a.write(state + tt.text(high, true))
 			mark, begin := l.Tap.Len(), time.Now()
 			a.Signal(syscall.SIGUSR2)
@@ -122,7 +129,7 @@ func TestHandover(t *testing.T) {
 					t.Errorf("%v: not one answer", ip)
 				}
 			}
-			if b.Said(0, "backup->active") || b.Said(0, "packets dropped") {
+			if b.Said(heard, "backup->active") || b.Said(0, "packets dropped") {
 				t.Errorf("the Backup said\n%s", b.Output())
 			}
 			b.Terminate(5 * time.Second)

@@ -385,6 +385,7 @@ func TestMigration(t *testing.T) {
 					l.Tap.Await(mark, 3*time.Second, fmt.Sprintf("r1's advertisement in version %d", v), lab.From(l.R1, func(f lab.Frame) bool {
 						return f.VRRP != nil && f.VRRP.Version == v && f.VRRP.Priority == high
 					}))
+					mark = l.Tap.Len()
 				}
 				killed := a.Kill()
 				takeover := l.Tap.Await(l.Tap.Len(), 10*time.Second, "r2's advertisement", advertisement(l.R2))

@@ -364,6 +364,7 @@ func TestServiceRestart(t *testing.T) {
 			b := startReloaded(t, l.R2, reloads(count, low, ""))
 			awaitAll(t, b.Process, 0, "initialize->backup", count, 10*time.Second)
 			install(t, next, dir)
+			heard := b.Len()
 			mark, begin := l.Tap.Len(), time.Now()
 			a.Signal(syscall.SIGUSR2)
 			if status := a.AwaitExit(5 * time.Second); status != 0 {
@@ -386,7 +387,7 @@ func TestServiceRestart(t *testing.T) {
 			if n := len(lab.Descendants(manager.PID)); n != 2 {
 				t.Errorf("%d processes of the spawner's unit; it said\n%s", n, manager.Output())
 			}
-			if b.Said(0, "backup->active") {
+			if b.Said(heard, "backup->active") {
 				t.Errorf("the Backup said\n%s", b.Output())
 			}
 			b.Terminate(5 * time.Second)

@@ -40,7 +40,7 @@ const (
 
 // linkHeader skips the header of the link layer, and returns the type of
 // Ethernet of what follows; 0 where there is none.
-func (v *sight) linkHeader(linkType uint16, b []byte) (kind uint16, rest []byte) {
+func (v *packetView) linkHeader(linkType uint16, b []byte) (kind uint16, rest []byte) {
 	switch linkType {
 	case linkEthernet:
 		if len(b) < etherHeader {
@@ -87,7 +87,7 @@ func (v *sight) linkHeader(linkType uint16, b []byte) (kind uint16, rest []byte)
 }
 
 // cooked takes over what a cooked header says of where a frame went.
-func (v *sight) cooked(kind uint16) {
+func (v *packetView) cooked(kind uint16) {
 	switch {
 	case kind == cookedOther:
 		v.arrival = sniffing.ArrivalOther

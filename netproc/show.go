@@ -70,7 +70,7 @@ type carpJSON struct {
 const timeLayout = "2006-01-02T15:04:05.000000000Z"
 
 // show appends what is to be shown of a packet.
-func (s *sniffer) show(v *sight) {
+func (s *sniffer) show(v *packetView) {
 	o := s.object(v)
 	if s.JSON {
 		line, err := json.Marshal(o)
@@ -89,7 +89,7 @@ func (s *sniffer) show(v *sight) {
 }
 
 // object describes a packet.
-func (s *sniffer) object(v *sight) *packetJSON {
+func (s *sniffer) object(v *packetView) *packetJSON {
 	o := &packetJSON{Time: v.at.Format(timeLayout), Interface: v.iface, SrcMAC: mac(v.src), DstMAC: mac(v.dst),
 		Family: v.family, Protocol: "vrrp", Fragments: v.pieces, Truncated: v.cut, Errors: []string{}, Verdict: v.verdict, Missed: v.why}
 	for i, field := range []**uint16{&o.VLAN, &o.InnerVLAN} {
@@ -119,7 +119,7 @@ func (s *sniffer) object(v *sight) *packetJSON {
 }
 
 // message describes what can be read of a VRRP message, well formed or not.
-func (o *packetJSON) message(v *sight) {
+func (o *packetJSON) message(v *packetView) {
 	m := v.message
 	if len(m) == 0 {
 		return
@@ -164,7 +164,7 @@ func addresses(m []byte, src netip.Addr, end int) (list []netip.Addr) {
 	return list
 }
 
-func formName(v *sight) string {
+func formName(v *packetView) string {
 	switch {
 	case v.message[0]>>4 == 2:
 		return "rfc3768"

@@ -20,8 +20,8 @@ type sniffer struct {
 	assemblies assemblies
 }
 
-// sight is what was captured, taken apart as far as it goes.
-type sight struct {
+// packetView is what was captured, taken apart as far as it goes.
+type packetView struct {
 	at       time.Time
 	iface    string
 	links    sniffing.Links
@@ -60,7 +60,7 @@ const (
 func (p *process) capture(m sniffing.Capture) {
 	s := p.sniffer
 	s.shown.Text = s.shown.Text[:0]
-	v := &sight{at: time.Unix(0, m.Time).UTC(), iface: m.Interface, links: m.Links, arrival: m.Arrival, cut: int(m.Length) > len(m.Frame)}
+	v := &packetView{at: time.Unix(0, m.Time).UTC(), iface: m.Interface, links: m.Links, arrival: m.Arrival, cut: int(m.Length) > len(m.Frame)}
 	if s.look(v, m) && s.wants(v) {
 		if s.Judge {
 			p.pronounce(v)
@@ -72,13 +72,13 @@ func (p *process) capture(m sniffing.Capture) {
 
 // wants says whether a packet is to be shown. One whose VRID cannot be read
 // may be the one that is looked for.
-func (s *sniffer) wants(v *sight) bool {
+func (s *sniffer) wants(v *packetView) bool {
 	_, vrid := wire.Peek(v.message)
 	return s.VRID == 0 || len(v.message) < 2 || s.VRID == vrid
 }
 
 // look takes a frame apart; false if it is not a packet of protocol 112.
-func (s *sniffer) look(v *sight, m sniffing.Capture) bool {
+func (s *sniffer) look(v *packetView, m sniffing.Capture) bool {
 	kind, rest := v.linkHeader(m.LinkType, m.Frame)
 	v.packet = rest
 	switch {
@@ -98,7 +98,7 @@ func (s *sniffer) look(v *sight, m sniffing.Capture) bool {
 }
 
 // lookIPv4 finds the message of an IPv4 packet, or of what is there of it.
-func (s *sniffer) lookIPv4(v *sight) {
+func (s *sniffer) lookIPv4(v *packetView) {
 	b := v.packet
 	ip, message, problem := wire.ParseIPv4(b)
 	if problem == wire.ProblemIPHeader && v.cut && len(b) >= 20 && int(binary.BigEndian.Uint16(b[2:])) > len(b) {
@@ -129,7 +129,7 @@ func (s *sniffer) lookIPv4(v *sight) {
 
 // lookIPv6 finds the message of an IPv6 packet behind its extension headers;
 // false if it is of another protocol.
-func (s *sniffer) lookIPv6(v *sight) bool {
+func (s *sniffer) lookIPv6(v *packetView) bool {
 	b := v.packet
 	ip, _, problem := wire.ParseIPv6(b)
 	if problem == wire.ProblemIPHeader && v.cut && len(b) > ipv6HeaderLen && int(binary.BigEndian.Uint16(b[4:])) > len(b)-ipv6HeaderLen {
@@ -166,7 +166,7 @@ func (s *sniffer) lookIPv6(v *sight) bool {
 }
 
 // payload takes over the message behind extension headers.
-func (v *sight) payload(b []byte, c chain) bool {
+func (v *packetView) payload(b []byte, c chain) bool {
 	if c.next != wire.Protocol {
 		return false
 	}
@@ -177,7 +177,7 @@ func (v *sight) payload(b []byte, c chain) bool {
 
 // assemble puts a fragment to the others, and returns the whole packet with
 // the last one. Of the first fragment the message is shown as far as it goes.
-func (s *sniffer) assemble(v *sight, header []byte, f piece, data []byte) []byte {
+func (s *sniffer) assemble(v *packetView, header []byte, f piece, data []byte) []byte {
 	whole := (*assembly)(nil)
 	if !v.short && s.missed(v) == "" {
 		id := packetID{v.iface, v.family, v.ip.Source, v.ip.Destination, f.id}
@@ -195,11 +195,11 @@ func (s *sniffer) assemble(v *sight, header []byte, f piece, data []byte) []byte
 	return nil
 }
 
-func (v *sight) wrong(why ipc.Drop) { v.errors = append(v.errors, why) }
+func (v *packetView) wrong(why ipc.Drop) { v.errors = append(v.errors, why) }
 
 // check lists what is wrong as far as that can be seen without a
 // configuration: everything, in the order of the receive checks.
-func (v *sight) check() {
+func (v *packetView) check() {
 	if !v.ip.Source.IsValid() {
 		return
 	}
@@ -228,7 +228,7 @@ func groupOf(f ipc.Family) netip.Addr {
 
 // checkMessage looks at the message. Of one that is cut off by the capture it
 // says nothing that the rest could change.
-func (v *sight) checkMessage() {
+func (v *packetView) checkMessage() {
 	m := v.message
 	if len(m) == 0 {
 		v.wrong(ipc.DropLength)
@@ -259,7 +259,7 @@ func (v *sight) checkMessage() {
 
 // verify computes the checksum of a message of n bytes: over what it claims
 // to be, and in IPv6, where the kernel makes it, over all that is there.
-func (v *sight) verify(n int) {
+func (v *packetView) verify(n int) {
 	v.sum = sumWrong
 	covered := [][]byte{v.message[:n]}
 	if v.family == ipc.IPv6 && !v.short {
@@ -273,7 +273,7 @@ func (v *sight) verify(n int) {
 }
 
 // contents looks at the fields, as far as they are there.
-func (v *sight) contents(version uint8) {
+func (v *packetView) contents(version uint8) {
 	m := v.message
 	if len(m) > 1 && m[1] == 0 {
 		v.wrong(ipc.DropVRID)
@@ -302,7 +302,7 @@ func (v *sight) contents(version uint8) {
 }
 
 // hmac is the trailer, nil without one.
-func (v *sight) hmac() []byte {
+func (v *packetView) hmac() []byte {
 	if v.trailer == 0 {
 		return nil
 	}

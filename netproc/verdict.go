@@ -19,7 +19,7 @@ const (
 // pronounce judges a packet as the daemon would that has the configuration,
 // by the same code and with the time of the capture. What the capture has cut
 // off gets no verdict.
-func (p *process) pronounce(v *sight) {
+func (p *process) pronounce(v *packetView) {
 	p.sniffer.notices = p.sniffer.notices[:0]
 	link := v.links[0]
 	if v.family == ipc.IPv6 {
@@ -57,7 +57,7 @@ func (p *process) pronounce(v *sight) {
 
 // recognise lets the routers of a link know an address of ours by which they
 // are to know their own packets, where the user has told of some.
-func (p *process) recognise(v *sight, link ipc.Link) {
+func (p *process) recognise(v *packetView, link ipc.Link) {
 	if !slices.Contains(p.sniffer.Own, v.ip.Source) {
 		return
 	}
@@ -69,7 +69,7 @@ func (p *process) recognise(v *sight, link ipc.Link) {
 }
 
 // isOwn says whether a packet comes from the primary address of a link.
-func (p *process) isOwn(v *sight, link ipc.Link) bool {
+func (p *process) isOwn(v *packetView, link ipc.Link) bool {
 	return slices.ContainsFunc(p.routers, func(r *router) bool {
 		return r != nil && r.record.Link == link && r.primary.IsValid() && r.primary == v.ip.Source
 	})
@@ -80,7 +80,7 @@ const missedSent = "sent"
 
 // missed says why the kernel does not hand a packet to a daemon that listens
 // on the interface; "" if it does.
-func (s *sniffer) missed(v *sight) string {
+func (s *sniffer) missed(v *packetView) string {
 	group := groupOf(v.family)
 	unicast := len(v.dst) == macLen && v.dst[0]&1 == 0
 	known := slices.ContainsFunc(s.MACs, func(mac [macLen]byte) bool { return bytes.Equal(mac[:], v.dst) })

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/netip"
+	"os"
 
 	"github.com/rvrrpd/rvrrpd/children"
 	"github.com/rvrrpd/rvrrpd/ipc"
@@ -30,12 +31,43 @@ type planner interface {
 	// readdress hears that an interface has another hardware address; that is on its way to
 	// the hosts for the addresses of one slot.
 	readdress(l *wire, mac [6]byte, but *page)
-	// record writes down what an interface is without, before it is.
-	record(iface string) error
 	// collect lists what has been taken from somebody else, and giveBack gives it back, but
 	// for what was meant.
 	collect() map[placed]addrMsg
 	giveBack(lost map[placed]addrMsg, meant func(placed) bool)
+}
+
+// openKernel opens what the broker reaches the kernel through.
+func (b *broker) openKernel() (err error) {
+	if b.kernel, err = kernel.Open(); err != nil {
+		return err
+	}
+	b.marks, b.tap = b.kernel.KeepsMarks(), frames.OpenTap
+	b.leases, _ = nft.OpenLeases(kernel.Running().Before(renewsSince)) // to sweep; leaseAs tells what is wrong with it
+	return nil
+}
+
+// dueAt is an instant at which something is to be done, never for 0.
+func dueAt(at int64) int64 {
+	if at == 0 {
+		return never
+	}
+	return at
+}
+
+// next is when the broker has something to do.
+func (b *broker) next() int64 {
+	next := min(b.leaseCheck, dueAt(b.confirmAt), b.choreDue())
+	for _, l := range b.wires {
+		next = min(next, dueAt(l.tapUntil))
+		if l.tx != nil {
+			next = min(next, l.out.due())
+		}
+	}
+	if at, waiting := b.forwarder.Due(); waiting {
+		next = min(next, at)
+	}
+	return next
 }
 
 // stage makes pages and wires those of the broker.
@@ -61,18 +93,18 @@ type broker struct {
 	tidying
 	speaking
 	conversing
-	log        *slog.Logger
-	forwarder  frames.Forwarder
-	kernel     *kernel.Kernel
-	tables     nft.Tables
-	correcting rate // lines about that, about routes, and about leases
-	group      uint32
-	namespace  uint64
-	now        int64            // CLOCK_MONOTONIC in ns, read once a turn
-	refused    map[setting]bool // settings that cannot be changed, and are told
-	marks      bool             // the kernel remembers whose an address is
-	theirs     theirs
-	plan       planner
+	log              *slog.Logger
+	forwarder        frames.Forwarder
+	kernel           *kernel.Kernel
+	tables           nft.Tables
+	correcting       rate // lines about that, about routes, and about leases
+	group            uint32
+	namespace        uint64
+	now              int64            // CLOCK_MONOTONIC in ns, read once a turn
+	refused          map[setting]bool // settings that cannot be changed, and are told
+	marks            bool             // the kernel remembers whose an address is
+	foreignAddresses foreignAddresses
+	plan             planner
 }
 
 // ledger is what the kernel holds on behalf of virtual routers, and on which links.
@@ -82,6 +114,7 @@ type ledger struct {
 	wires        []*wire      // by number
 	acquisitions []*acquiring // of this turn
 	generation   uint32
+	locks        map[string]*os.File // by interface: the file says what it is without
 }
 
 // leasing is what silences addresses that nobody advertises any more.
@@ -96,6 +129,7 @@ type leasing struct {
 	leaseCheck int64                  // no lease ends before
 	confirmAt  int64                  // when to ask what has left the interfaces, 0 for not
 	complaints rate                   // lines about leases
+	unwalled   bool                   // and said so
 }
 
 // tidying is what the kernel may take its time for.

@@ -198,7 +198,7 @@ func (b *broker) reviveNext() bool {
 		}
 		addrs := s.placed[r.from:min(r.from+reviveChunk, len(s.placed))]
 		r.from += len(addrs)
-		b.theirs.armed = b.theirs.armed || !s.own
+		b.foreignAddresses.armed = b.foreignAddresses.armed || !s.own
 		about = append(about, s)
 		placements = append(placements, kernel.Placement{Device: s.index, Lifetime: b.life(s), Addresses: slices.Clone(addrs)})
 		if r.from < len(s.placed) {

@@ -29,7 +29,7 @@ func (d *daemon) configure() {
 	for _, s := range present(d.slots) {
 		r := s.record()
 		r.Ownership = s.ownership
-		r.StartupDelay = int64(s.start.left(s.delays[1], d.child.phase == ipc.PhaseConfigure, d.now))
+		r.StartupDelay = int64(s.start.left(s.startupDelay, d.child.phase == ipc.PhaseConfigure, d.now))
 		d.send(ipc.Header{Slot: s.slot}, r)
 		d.confide(s)
 		if s.held && d.child.phase == ipc.PhaseConfigure {

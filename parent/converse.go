@@ -74,11 +74,6 @@ func (d *daemon) converse() error {
 	return nil
 }
 
-// hears says whether the child may have said what we do not know yet, and have time for.
-func (d *daemon) hears() bool {
-	return d.child != nil && d.unheard != 0 && d.now-d.unheard < hearTime
-}
-
 // heard judges one message by the table, reads it, and acts on it. Every
 // error is the child's violation, but for those that say our own walls do
 // not stand.
@@ -109,7 +104,11 @@ func (d *daemon) heard(h ipc.Header, payload []byte) error {
 	case ipc.Dropped:
 		return d.remarked(m.Link, "packets dropped", m.Reason.String(), m.Hint, m.Source, m.VRID, m.Count, m.Total)
 	case ipc.Noticed:
-		return d.remarked(m.Link, "advertisements noticed", m.Notice.String(), m.Hint, m.Source, m.VRID, m.Count, m.Total, formCounts(m)...)
+		var forms []any
+		if m.Notice == ipc.NoticeChecksum { // how often a sender has used which
+			forms = []any{"rfc9568", m.Plain, "rfc5798", m.Pseudo}
+		}
+		return d.remarked(m.Link, "advertisements noticed", m.Notice.String(), m.Hint, m.Source, m.VRID, m.Count, m.Total, forms...)
 	default:
 		return d.request(h, m)
 	}
@@ -199,14 +198,6 @@ func (d *daemon) remarked(l ipc.Link, what, reason, hint string, source netip.Ad
 	}
 	d.log.WarnContext(hearsay, what, args...)
 	return nil
-}
-
-// formCounts tells how often a sender has used which form of the checksum.
-func formCounts(m ipc.Noticed) []any {
-	if m.Notice != ipc.NoticeChecksum {
-		return nil
-	}
-	return []any{"rfc9568", m.Plain, "rfc5798", m.Pseudo}
 }
 
 // violated ends the daemon: the child has done what no honest child does.

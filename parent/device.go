@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/keeper/facts"
 	"github.com/rvrrpd/rvrrpd/parent/kernel"
 )
 
@@ -23,7 +24,7 @@ func (b *broker) equip(l *wire, s *page) (err error) {
 		return nil
 	}
 	s.index, s.own = 0, true
-	if l.family == ipc.IPv4 && !l.settled {
+	if l.family == ipc.IPv4 && !l.tuned {
 		if l.saved, err = differing(l.name, linkSettings); err != nil {
 			return err
 		}
@@ -37,10 +38,34 @@ func (b *broker) equip(l *wire, s *page) (err error) {
 	}
 	s.made = b.now
 	b.furnish(l, s, s.device)
-	if !l.settled {
-		l.settled, l.saved = true, b.set(l.saved, false)
+	if !l.tuned {
+		l.tuned, l.saved = true, b.set(l.saved, false)
 	}
 	return nil
+}
+
+// faceAgain gives the slot's device its virtual hardware address once more.
+func (b *broker) faceAgain(s *page) error { return kernel.SetMAC(s.index, s.mac[:]) }
+
+// lowerNow sets the slot's device down at once.
+func (b *broker) lowerNow(s *page) error { return b.kernel.Release(s.index, true, nil) }
+
+// deleteDevices deletes devices of ours at once.
+func (b *broker) deleteDevices(devices []int) error {
+	return b.kernel.DeleteLinks(devices, b.group|doomedGroup)
+}
+
+// sweepDevices deletes what a dead daemon has left: all devices of its group, where nobody
+// else's are in it, or single ones.
+func (b *broker) sweepDevices(group uint32, all bool, devices []facts.Link) error {
+	if all && group&^0xffffff == deviceGroup {
+		return b.kernel.DeleteGroup(group)
+	}
+	var errs []error
+	for _, i := range devices {
+		errs = append(errs, b.kernel.DeleteLink(i.Index))
+	}
+	return errors.Join(errs...)
 }
 
 // strip takes slots' addresses and their devices away.
@@ -55,5 +80,5 @@ func (b *broker) strip(slots ...*page) error {
 		}
 		s.forget()
 	}
-	return errors.Join(append(errs, b.kernel.DeleteLinks(devices, b.group|doomedGroup))...)
+	return errors.Join(append(errs, b.deleteDevices(devices))...)
 }

@@ -18,6 +18,9 @@ func isVirtualMAC(mac net.HardwareAddr) bool {
 	return len(mac) == 6 && mac[0] == 0 && mac[1] == 0 && mac[2] == 0x5e && mac[3] == 0 && (mac[4] == 1 || mac[4] == 2)
 }
 
+// returnMAC gives an interface back the hardware address that a dead daemon has kept.
+func (b *broker) returnMAC(index int, own net.HardwareAddr) error { return kernel.SetMAC(index, own) }
+
 // wearMAC gives a slot's interface the virtual MAC address.
 func (b *broker) wearMAC(s *page) error {
 	l := b.wires[s.link]
@@ -29,7 +32,7 @@ func (b *broker) wearMAC(s *page) error {
 		return fmt.Errorf("%s: has a virtual hardware address already, %v", l.name, own)
 	}
 	l.worn = own
-	if err := b.plan.record(l.name); err != nil {
+	if err := b.record(l.name); err != nil {
 		l.worn = nil
 		return err
 	}
@@ -51,5 +54,5 @@ func (b *broker) shedMAC(s *page) error {
 	s.wears, l.worn = false, nil
 	err := kernel.SetMAC(l.index, own)
 	b.plan.readdress(l, [6]byte(own), s)
-	return errors.Join(err, b.plan.record(l.name))
+	return errors.Join(err, b.record(l.name))
 }

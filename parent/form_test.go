@@ -39,7 +39,7 @@ func learning(t *testing.T, dir string, c *conf.Config) (*daemon, *strings.Build
 func (d *daemon) write(t *testing.T) {
 	t.Helper()
 	for path, text := range d.snapshot() {
-		if err := replaceFile(path, text); err != nil {
+		if err := ReplaceFile(path, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

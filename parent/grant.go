@@ -19,6 +19,8 @@ const priorityOwner = 255
 // grant is everything that one slot may ever cause. It is computed from the
 // configuration before the child exists, and no request can widen it.
 type grant struct {
+	rates
+	wishes
 	slot      ipc.Slot
 	told      ipc.Router // what the child is told of it, but for the link
 	name      string     // for the log: interface/VRID/family
@@ -27,30 +29,35 @@ type grant struct {
 	version   uint8
 	migration bool // version 2, too
 	vrid      uint8
-	priority  uint8 // as configured
-	owner     conf.Owner
 	ceiling   uint8 // highest priority that may be advertised: 255 once it owned the addresses
 	accept    bool  // Accept_Mode
 	interval  time.Duration
-	delays    [2]time.Duration // preempt delay, startup delay
-	// linkUpDelay is how long the link must have been up again.
-	linkUpDelay time.Duration
-	secrets     []ipc.Secret
-	mac         [6]byte        // virtual router MAC address (RFC 9568 §7.3)
-	ioctl       bool           // addresses go through ioctl(2)
-	etherMAC    bool           // the interface takes the virtual MAC while Active
-	device      string         // macvlan to hold the addresses; "" is the link itself
-	defaulted   bool           // its name is none of the file
-	addrs       []conf.Address // in the order they are advertised
-	derived     bool           // the first of them is derived from the VRID
-	lease       time.Duration  // how long the addresses stay without an advertisement
-	advert      rate           // advertisements
-	announce    rate           // announcements of one address
-	churn       rate           // acquisitions and releases
-	look        rate           // looks at the link
-	repairs     rate           // and about what was put back
-	reached     bool           // its first state has been reported
-	start       start
+	mac       [6]byte        // virtual router MAC address (RFC 9568 §7.3)
+	ioctl     bool           // addresses go through ioctl(2)
+	etherMAC  bool           // the interface takes the virtual MAC while Active
+	device    string         // macvlan to hold the addresses; "" is the link itself
+	addrs     []conf.Address // in the order they are advertised
+	lease     time.Duration  // how long the addresses stay without an advertisement
+}
+
+// rates bound what the child may ask for.
+type rates struct {
+	advert   rate // advertisements
+	announce rate // announcements of one address
+	churn    rate // acquisitions and releases
+	look     rate // looks at the link
+}
+
+// wishes are what the daemon wants of a slot beside that. Whose the addresses are
+// follows from owner and derived; the others allow nothing.
+type wishes struct {
+	priority     uint8 // as configured
+	owner        conf.Owner
+	startupDelay time.Duration // how long it waits in Initialize
+	linkUpDelay  time.Duration // how long the link must have been up again
+	secrets      []ipc.Secret
+	defaulted    bool // the name of its device is not in the file
+	derived      bool // the first of its addresses is derived from the VRID
 }
 
 // linkName is what an ipc.Link stands for: an interface, and the family that
@@ -72,21 +79,20 @@ func grants(c *conf.Config) (gs []grant, links []linkName) {
 	for i, r := range c.Routers {
 		told, limits := records.Router(&r, of[i]), records.LimitsOf(&r)
 		g := grant{
-			slot: ipc.Slot(i), link: of[i],
-			name:   r.Name(),
-			family: told.Family, version: r.Version, migration: r.Migration, vrid: r.VRID, told: told,
-			priority: r.Priority, ceiling: limits.Ceiling, interval: r.AdverInterval,
-			delays: [2]time.Duration{r.PreemptDelay, r.StartupDelay}, accept: r.AcceptMode || r.Priority == priorityOwner,
-			mac: limits.MAC, addrs: r.Addresses, derived: r.DerivedLinkLocal,
-			lease:  limits.Lease,
-			advert: limit(limits.Advertise), announce: limit(limits.Announce), churn: limit(limits.Churn),
-			look:    rate{period: 10 * time.Second, burst: 6},
-			repairs: repairRate,
+			slot: ipc.Slot(i), link: of[i], name: r.Name(), family: told.Family, version: r.Version, migration: r.Migration,
+			vrid: r.VRID, told: told, ceiling: limits.Ceiling, interval: r.AdverInterval, lease: limits.Lease,
+			accept: r.AcceptMode || r.Priority == priorityOwner, mac: limits.MAC, addrs: r.Addresses,
+			ioctl: r.IOCTL, etherMAC: r.EtherMAC,
+			rates: rates{
+				advert: limit(limits.Advertise), announce: limit(limits.Announce), churn: limit(limits.Churn),
+				look: rate{period: 10 * time.Second, burst: 6},
+			},
+			wishes: wishes{
+				priority: r.Priority, owner: r.Owner, startupDelay: r.StartupDelay, linkUpDelay: r.LinkUpDelay,
+				secrets: records.Secrets(&r), derived: r.DerivedLinkLocal,
+			},
 		}
-		g.linkUpDelay = r.LinkUpDelay
-		g.secrets = records.Secrets(&r)
-		g.ioctl, g.owner = r.IOCTL, r.Owner
-		if g.etherMAC = r.EtherMAC; r.InterfaceType == conf.MACVLAN {
+		if r.InterfaceType == conf.MACVLAN {
 			g.device, g.defaulted = r.DeviceName, r.DefaultDevice
 		}
 		gs = append(gs, g)
@@ -154,36 +160,6 @@ func (g *grant) owns(link []netip.Prefix) ipc.Ownership {
 
 // vaddr is a virtual address as it is put on a device.
 type vaddr = kernel.Address
-
-// rate is a token bucket: one in period, burst at once.
-type rate struct {
-	period time.Duration
-	burst  int64
-	due    int64 // when the bucket is full again, CLOCK_MONOTONIC in ns
-}
-
-// repairRate is that of lines about what is put back: whoever removes it again
-// and again gets five lines, and one in ten seconds, which say how often.
-var repairRate = rate{period: 10 * time.Second, burst: 5}
-
-// limit is a full bucket of a rate that is granted.
-func limit(r records.Rate) rate { return rate{period: r.Period, burst: r.Burst} }
-
-// giveBack takes n tokens back.
-func (r *rate) giveBack(n int64) { r.due -= n * int64(r.period) }
-
-// take spends one token at the instant now, and says whether there was one.
-func (r *rate) take(now int64) bool { return r.spend(1, now) }
-
-// spend spends n tokens at once, or none.
-func (r *rate) spend(n, now int64) bool {
-	r.due = max(r.due, now)
-	if r.due-now > (r.burst-n)*int64(r.period) {
-		return false
-	}
-	r.due += n * int64(r.period)
-	return true
-}
 
 // advertises says whether an address is one of the grant's.
 func (g *grant) advertises(ip netip.Addr) bool {

@@ -160,7 +160,7 @@ func TestOwns(t *testing.T) {
 		{"all but a configured link-local one", "fe80::5e00:201 2001:db8::1", false, ipc.OwnsSome},
 		{"none but a derived one", "fe80::5e00:201 2001:db8::2", true, ipc.OwnsNone},
 	} {
-		g := grant{derived: tt.derived}
+		g := grant{wishes: wishes{derived: tt.derived}}
 		for _, a := range strings.Fields(tt.addrs) {
 			g.addrs = append(g.addrs, conf.Address{Addr: netip.MustParseAddr(a)})
 		}

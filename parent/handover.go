@@ -28,12 +28,12 @@ const handoverMax = 16 << 20
 
 // handover is what one daemon leaves to the next on one interface.
 type handover struct {
-	Group uint32       `json:"group"` // of the devices
-	Slots []handedSlot `json:"slots"`
+	Group uint32      `json:"group"` // of the devices
+	Slots []savedSlot `json:"slots"`
 }
 
-// handedSlot is a page of the ledger.
-type handedSlot struct {
+// savedSlot is a page of the ledger.
+type savedSlot struct {
 	Name    string  `json:"name"`
 	Device  string  `json:"device"`  // "" is the interface itself
 	Default bool    `json:"default"` // its name is
@@ -46,7 +46,7 @@ type handedSlot struct {
 	Over    bool    `json:"over"`    // it has reached its first state
 }
 
-func handoverFile(iface string) (string, error) { return runFile(iface, "handover") }
+func (d *daemon) handoverFile(iface string) string { return d.runFile(iface, "handover") }
 
 // leave ends the daemon without taking anything back. It ends in order
 // instead where it has lent what the next one would not know, an interface its
@@ -67,7 +67,7 @@ func (d *daemon) leave(refused error) error {
 		return d.stop()
 	}
 	for _, s := range d.slots {
-		if s != nil && (s.etherMAC || s.ioctl || d.links[s.link].aside != nil) {
+		if s != nil && (s.etherMAC || s.ioctl || d.links[s.link].displaced != nil) {
 			d.log.Warn("cannot hand over to the next daemon: stopping instead", "vr", s.name)
 			return d.stop()
 		}
@@ -84,12 +84,9 @@ func (d *daemon) leave(refused error) error {
 	d.finishChores()
 	var written []string
 	for name := range d.locks {
-		path, err := handoverFile(name)
-		if err == nil {
-			written = append(written, path)
-			err = writeHandover(path, d.bequest(name))
-		}
-		if err != nil { // everything is undone, and nobody may believe otherwise
+		path := d.handoverFile(name)
+		written = append(written, path)
+		if err := writeHandover(path, d.bequest(name)); err != nil { // everything is undone, and nobody may believe otherwise
 			for _, w := range written {
 				os.Remove(w)
 			}
@@ -109,7 +106,7 @@ func (d *daemon) bequest(iface string) handover {
 		if s == nil || d.links[s.link].name != iface || s.index == 0 && len(s.marks) == 0 && s.start.begun == 0 {
 			continue
 		}
-		one := handedSlot{Name: s.name, Device: s.device, Default: s.defaulted, Index: s.index, Held: s.held, Placed: s.placed, Expires: s.expires, Marks: s.marks,
+		one := savedSlot{Name: s.name, Device: s.device, Default: s.defaulted, Index: s.index, Held: s.held, Placed: s.placed, Expires: s.expires, Marks: s.marks,
 			Begun: s.start.begun, Over: s.start.over}
 		h.Slots = append(h.Slots, one)
 	}
@@ -180,11 +177,7 @@ func (d *daemon) inherit(c *conf.Config) error {
 func (d *daemon) bequests(c *conf.Config) map[string]*handover {
 	all, devices := make(map[string]*handover), make(map[string]string)
 	for name := range d.locks {
-		path, err := handoverFile(name)
-		var h *handover
-		if err == nil {
-			h, err = readHandover(path)
-		}
+		h, err := readHandover(d.handoverFile(name))
 		if err != nil {
 			d.log.Warn("nothing taken over from the daemon before", "link", name, "error", err)
 		}
@@ -217,7 +210,7 @@ func (d *daemon) named(name string) *slot {
 }
 
 // confirms says whether the device is there and as this slot wants it.
-func (s *slot) confirms(h *handedSlot, device, lower facts.Link, namespace uint64) bool {
+func (s *slot) confirms(h *savedSlot, device, lower facts.Link, namespace uint64) bool {
 	if s.device != h.Device || s.etherMAC || s.ioctl || lower.Index == 0 {
 		return false
 	}
@@ -229,12 +222,12 @@ func (s *slot) confirms(h *handedSlot, device, lower facts.Link, namespace uint6
 }
 
 // resume opens the ledger at the page of the daemon before.
-func (d *daemon) resume(s *slot, h *handedSlot, device facts.Link) {
+func (d *daemon) resume(s *slot, h *savedSlot, device facts.Link) {
 	s.inherited = true
 	d.adoptPage(&s.page, h)
-	if l := d.links[s.link]; s.own && !l.settled && l.family == ipc.IPv4 {
+	if l := d.links[s.link]; s.own && !l.tuned && l.family == ipc.IPv4 {
 		_, saved, _ := parseAlias(device.Alias, l.name)
-		d.settledBefore(&l.wire, saved)
+		d.tunedBefore(&l.wire, saved)
 	}
 }
 

@@ -180,7 +180,7 @@ func TestKernelChanged(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		m, err := openMonitor(k.Port(), &theirs{})
+		m, err := openMonitor(k.Port(), &foreignAddresses{})
 		if err != nil {
 			t.Error(err)
 			return
@@ -224,7 +224,7 @@ func TestRevived(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		m, err := openMonitor(k.Port(), &theirs{})
+		m, err := openMonitor(k.Port(), &foreignAddresses{})
 		if err != nil {
 			t.Error(err)
 			return
@@ -498,7 +498,7 @@ func TestSenderReportsBusy(t *testing.T) {
 func TestLockInterface(t *testing.T) {
 	netns.Inside(t, func(t *testing.T) {
 		runDir = filepath.Join(t.TempDir(), "new")
-		f, err := lockInterface("eth0")
+		f, err := new(daemon).lockInterface("eth0")
 		if err != nil {
 			t.Error(err)
 			return
@@ -506,16 +506,16 @@ func TestLockInterface(t *testing.T) {
 		if info, err := os.Stat(runDir); err != nil || info.Mode().Perm() != 0o700 {
 			t.Errorf("directory of locks: %v, %v", info.Mode(), err)
 		}
-		if _, err := lockInterface("eth0"); !errors.Is(err, ErrLocked) {
+		if _, err := new(daemon).lockInterface("eth0"); !errors.Is(err, ErrLocked) {
 			t.Errorf("a second lock: %v", err)
 		}
-		other, err := lockInterface("eth1")
+		other, err := new(daemon).lockInterface("eth1")
 		if err != nil {
 			t.Errorf("another interface: %v", err)
 		}
 		unlock(other)
 		unlock(f)
-		again, err := lockInterface("eth0")
+		again, err := new(daemon).lockInterface("eth0")
 		if err != nil {
 			t.Errorf("after unlock: %v", err)
 		}

@@ -159,3 +159,22 @@ func (b *broker) blame(s *page) string {
 	b.choke(l)
 	return "the interface did not take its advertisements"
 }
+
+// hears says whether the child may have said what we do not know yet, and have time for.
+func (b *broker) hears() bool {
+	return b.child != nil && b.unheard != 0 && b.now-b.unheard < hearTime
+}
+
+// leasesDue sends what is due, and takes back what has not been advertised in
+// time, before anybody puts something back that the kernel has removed meanwhile.
+func (b *broker) leasesDue() {
+	for _, l := range b.wires {
+		if l.tx != nil && l.out.due() <= b.now {
+			b.revive(l)
+		}
+	}
+	b.confirm()
+	if b.now >= b.leaseCheck && !b.hears() {
+		b.expireLeases()
+	}
+}

@@ -2,11 +2,13 @@ package parent
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/parent/kernel"
+	"golang.org/x/sys/unix"
 )
 
 // take puts the slot's addresses on its device.
@@ -122,6 +124,11 @@ func (b *broker) deprecate(l *wire) error {
 	return errors.Join(errs...)
 }
 
+// returnAddress puts an address of somebody else's as it was.
+func (b *broker) returnAddress(report addrMsg) error {
+	return b.kernel.Say(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, report)
+}
+
 // bequeath lists, of addresses that a slot gives up, those that no other slot
 // on the same device is to have: what one is to have stays where it is, and
 // is on its page from now on.
@@ -144,4 +151,49 @@ func (b *broker) bequeath(s *page, gone []vaddr) (nobodys []vaddr, heirs []*page
 
 func has(addrs []vaddr, a vaddr) bool {
 	return slices.ContainsFunc(addrs, func(b vaddr) bool { return a.Prefix == b.Prefix })
+}
+
+// label is what tells an address that is put with ioctl(2), netdrv = "ioctl", from others.
+func (s *page) label(iface string) string { return fmt.Sprintf("%s:rvr%d", iface, s.vrid) }
+
+// put puts addresses on the slot's device, in the way that is configured.
+func (b *broker) put(s *page, addrs []vaddr) error {
+	if l := b.wires[s.link]; s.ioctl && l.displaces(addrs) {
+		return b.displace(l, s, addrs)
+	}
+	return b.lay(s, addrs)
+}
+
+// lay puts them beside what is there.
+func (b *broker) lay(s *page, addrs []vaddr) error {
+	if !s.ioctl {
+		return b.kernel.Acquire(b.placement(s, addrs))
+	}
+	var errs []error
+	if name := b.wires[s.link].name; b.kernel.NameOf(s.index) != name { // another may have it
+		return fmt.Errorf("%s: %w", name, unix.ENODEV)
+	}
+	for _, a := range addrs {
+		errs = append(errs, b.kernel.SetLabelled(s.label(b.wires[s.link].name), a))
+	}
+	return errors.Join(errs...)
+}
+
+// remove takes addresses off the slot's device.
+func (b *broker) remove(s *page, addrs []vaddr) error {
+	if s.own {
+		return b.kernel.Release(s.index, false, addrs)
+	}
+	l := b.wires[s.link]
+	if err := b.moored(l); err != nil {
+		return err
+	}
+	if err := b.withdraw(s.index, addrs); err != nil || l.displaced == nil {
+		return err
+	}
+	lost := b.plan.collect() // and given back behind the interface's own
+	err := b.bringBack(l, s)
+	b.replant(l, s)
+	b.plan.giveBack(lost, nil)
+	return err
 }

@@ -95,6 +95,6 @@ func (b *broker) reviveSoon(s *page) {
 // reput puts addresses of a slot again, for their lifetime to begin anew.
 func (b *broker) reput(s *page, addrs []vaddr, life uint32) error {
 	b.finishChoreOf(s)
-	b.theirs.armed = b.theirs.armed || !s.own
+	b.foreignAddresses.armed = b.foreignAddresses.armed || !s.own
 	return b.kernel.Revive(kernel.Placement{Device: s.index, Lifetime: life, Addresses: addrs})
 }

@@ -10,9 +10,7 @@ import (
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
 	"github.com/rvrrpd/rvrrpd/parent/frames"
-	"github.com/rvrrpd/rvrrpd/parent/kernel"
 	"github.com/rvrrpd/rvrrpd/parent/nft"
-	"github.com/rvrrpd/rvrrpd/records"
 )
 
 // link is it as the parent sees it.
@@ -84,7 +82,7 @@ func (d *daemon) compare() error {
 		state, own := l.facts(info, addrs)
 		d.subnets(&l.wire, own)
 		cause := l.unusable(info, state.Up)
-		if !d.settled(l, state.Up) {
+		if !d.upLongEnough(l, state.Up) {
 			state = ipc.LinkState{Link: l.id}
 		}
 		if cause == "" && !state.Up {
@@ -144,32 +142,6 @@ func (l *link) lookAt(at int64) {
 	}
 }
 
-// enforce brings our nftables tables up to date. Where the kernel has no
-// nftables only what the configuration insists on is an error.
-func (d *daemon) enforce() error {
-	all, alive := d.leased()
-	var err error
-	if d.leases == nil && len(all) > 0 {
-		d.leases, err = nft.OpenLeases(kernel.Running().Before(renewsSince))
-	}
-	if d.leases != nil {
-		err = d.leases.Apply(all, alive)
-	}
-	if err != nil {
-		return err
-	}
-	want := d.wanted()
-	err = d.tables.Apply(want)
-	if err == nil || len(want.Refused)+len(want.RefusedOn)+len(want.Owned) > 0 {
-		return err
-	}
-	if !d.unwalled {
-		d.log.Warn("ICMP redirects may come from another address than hosts use", "error", err)
-	}
-	d.unwalled = true
-	return nil
-}
-
 // upDelay is how long a link must have been up again: the longest of its
 // virtual routers'.
 func (l *link) upDelay() (d time.Duration) {
@@ -179,9 +151,9 @@ func (l *link) upDelay() (d time.Duration) {
 	return d
 }
 
-// settled says whether a link has been up for as long as its virtual routers
+// upLongEnough says whether a link has been up for as long as its virtual routers
 // want it to be before they start on it again.
-func (d *daemon) settled(l *link, up bool) bool {
+func (d *daemon) upLongEnough(l *link, up bool) bool {
 	switch {
 	case !up || l.out.choked:
 		l.upSince = 0
@@ -199,31 +171,6 @@ func (d *daemon) settled(l *link, up bool) bool {
 	return true
 }
 
-// wanted are the rules that follow from what is now.
-func (d *daemon) wanted() (r nft.Rules) {
-	for _, s := range present(d.slots) {
-		l := d.links[s.link]
-		for _, a := range s.addrs {
-			switch {
-			case s.own && (s.ownership == ipc.OwnsAll || s.held && records.Has(l.prefixes, a.Addr)):
-				r.Owned = append(r.Owned, nft.AddressOn{Index: l.index, Addr: a.Addr})
-			case s.ownership == ipc.OwnsAll || s.accept || d.hasItself(&l.wire, a.Addr):
-			case nft.LinkLocal(a.Addr):
-				r.RefusedOn = append(r.RefusedOn, nft.AddressOn{Index: l.index, Addr: a.Addr}, nft.AddressOn{Index: s.index, Addr: a.Addr})
-			default:
-				r.Refused = append(r.Refused, a.Addr)
-			}
-		}
-		if s.index != 0 {
-			r.Quiet = append(r.Quiet, s.index)
-		}
-	}
-	slices.Sort(r.Quiet)
-	slices.SortFunc(r.Refused, netip.Addr.Compare)
-	r.Quiet, r.Refused, r.RefusedOn = slices.Compact(r.Quiet), slices.Compact(r.Refused), slices.Compact(r.RefusedOn)
-	return r
-}
-
 // facts returns the interface's prefixes, and says what the child may know:
 // whether the link is usable, the networks on it, that of the address to speak from at
 // the front, and that address: its first, but a
@@ -231,14 +178,14 @@ func (d *daemon) wanted() (r nft.Rules) {
 func (l *link) facts(info facts.Link, addrs []facts.Address) (ipc.LinkState, []netip.Prefix) {
 	own := facts.Usable{}
 	l.left = l.left[:0]
-	if l.aside != nil && l.index != 0 { // they are its own, though not there
-		own.Prefixes = append(own.Prefixes, l.aside.prefixes...)
-		for _, m := range l.aside.addrs {
+	if l.displaced != nil && l.index != 0 { // they are its own, though not there
+		own.Prefixes = append(own.Prefixes, l.displaced.prefixes...)
+		for _, m := range l.displaced.addrs {
 			info, _ := facts.ParseAddress(m) // which has been read when it was put aside
 			own.Networks = append(own.Networks, info.Network)
 		}
 		if info.Up {
-			own.Up, own.Primary = true, l.aside.primary
+			own.Up, own.Primary = true, l.displaced.primary
 		}
 	}
 	for _, a := range addrs {
@@ -349,7 +296,7 @@ func (d *daemon) readdress(l *link, mac [6]byte, but *page) {
 
 // note remembers which addresses this host has itself, on whatever interface: all
 // but those that a daemon like us has put there, which are marked or on a device of
-// its; what is put aside (aside.go) it has, too. A link-local one of IPv6 is another one on each interface.
+// its; what is put aside (displace.go) it has, too. A link-local one of IPv6 is another one on each interface.
 func (d *daemon) note(infos []facts.Link, addrs []facts.Address) {
 	hosts, devices := make(map[netip.Addr]bool), make(map[int]bool)
 	for _, i := range infos {

@@ -23,12 +23,12 @@ func TestFailedDump(t *testing.T) {
 	l := &link{wire: wire{linkName: linkName{"eth0", ipc.IPv4}}, again: 1}
 	d := &daemon{
 		living:    living{respawn: never},
-		repairing: repairing{settingsNext: never}, observing: observing{unwalled: true, dump: func() ([]facts.Link, []facts.Address, error) {
+		repairing: repairing{settingsNext: never}, observing: observing{dump: func() ([]facts.Link, []facts.Address, error) {
 			if dumps++; fails {
 				return nil, nil, errors.New("interrupted")
 			}
 			return nil, nil, nil
-		}}, broker: broker{leasing: leasing{leaseCheck: never}, log: slog.New(slog.NewTextHandler(&said, nil)), now: 1}, links: []*link{l},
+		}}, broker: broker{leasing: leasing{leaseCheck: never, unwalled: true}, log: slog.New(slog.NewTextHandler(&said, nil)), now: 1}, links: []*link{l},
 	}
 	for n := 1; n <= 5; n++ {
 		if err := d.watch(false); err != nil || dumps != n {
@@ -55,14 +55,14 @@ func TestFailedDump(t *testing.T) {
 // is seen, also where the turn began long before: the process may have been stopped since.
 func TestWaitBeginsWithTheLook(t *testing.T) {
 	t.Parallel()
-	l := &link{wire: wire{linkName: linkName{"eth0", ipc.IPv4}, index: 3}, wasUp: true, slots: []*slot{{page: page{grant: grant{linkUpDelay: time.Second}}}}}
+	l := &link{wire: wire{linkName: linkName{"eth0", ipc.IPv4}, index: 3}, wasUp: true, slots: []*slot{{page: page{grant: grant{wishes: wishes{linkUpDelay: time.Second}}}}}}
 	begun := ipc.Monotonic()
 	d := &daemon{
-		observing: observing{unwalled: true, dump: func() ([]facts.Link, []facts.Address, error) {
+		observing: observing{dump: func() ([]facts.Link, []facts.Address, error) {
 			a := netip.MustParsePrefix("10.9.0.1/24")
 			return []facts.Link{{Index: 3, Name: "eth0", Up: true, AdminUp: true, MAC: make(net.HardwareAddr, 6)}}, []facts.Address{{Index: 3, Prefix: a, Network: a, Primary: true}}, nil
 		}},
-		broker: broker{log: slog.New(slog.DiscardHandler), now: begun - int64(time.Hour)}, links: []*link{l},
+		broker: broker{leasing: leasing{unwalled: true}, log: slog.New(slog.DiscardHandler), now: begun - int64(time.Hour)}, links: []*link{l},
 	}
 	if err := d.resync(); err != nil {
 		t.Fatal(err)

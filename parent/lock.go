@@ -49,13 +49,12 @@ func namespace() (uint64, error) {
 }
 
 // runFile is where a file about an interface name in this network namespace is.
-func runFile(name, kind string) (string, error) {
-	ns, err := namespace()
-	return filepath.Join(runDir, fmt.Sprintf("%d.%s.%s", ns, name, kind)), err
+func (d *daemon) runFile(name, kind string) string {
+	return filepath.Join(runDir, fmt.Sprintf("%d.%s.%s", d.namespace, name, kind))
 }
 
 // lockFile is where the lock of an interface name is.
-func lockFile(name string) (string, error) { return runFile(name, "lock") }
+func (d *daemon) lockFile(name string) string { return d.runFile(name, "lock") }
 
 // ownRunDirectory is makeOwnDirectory of the run directory, and says how one that
 // is another user's, as after a change of profile, or that others can write is mended.
@@ -73,15 +72,11 @@ func ownRunDirectory(dir string) (string, error) {
 
 // lockInterface takes the lock of an interface name in this network
 // namespace; close and remove it with unlock.
-func lockInterface(name string) (*os.File, error) {
+func (d *daemon) lockInterface(name string) (*os.File, error) {
 	if _, err := ownRunDirectory(runDir); err != nil {
 		return nil, err
 	}
-	path, err := lockFile(name)
-	if err != nil {
-		return nil, err
-	}
-	f, err := takeLock(path)
+	f, err := takeLock(d.lockFile(name))
 	if errors.Is(err, ErrLocked) {
 		err = fmt.Errorf("%s: %w", name, err)
 	}
@@ -158,20 +153,12 @@ func locked(path string) bool {
 // orphaned says whether what carries our mark on an interface belongs to
 // nobody: we hold its lock, or nobody does.
 func (d *daemon) orphaned(name string) bool {
-	if d.locks[name] != nil {
-		return true
-	}
-	path, err := lockFile(name)
-	return err == nil && !locked(path)
+	return d.locks[name] != nil || !locked(d.lockFile(name))
 }
 
 // alone says whether no other daemon lives in this network namespace.
 func (d *daemon) alone() bool {
-	pattern, err := lockFile("*")
-	if err != nil {
-		return false
-	}
-	files, err := filepath.Glob(pattern)
+	files, err := filepath.Glob(d.lockFile("*"))
 	ours := make(map[string]bool)
 	for _, f := range d.locks {
 		ours[f.Name()] = true

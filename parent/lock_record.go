@@ -14,49 +14,15 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
-	"github.com/rvrrpd/rvrrpd/parent/kernel"
 )
 
 // reconsider looks at an interface whose addresses are aside: whether they are
 // still to be.
 func (d *daemon) reconsider(l *link) error {
-	if err := d.moored(&l.wire); err != nil || l.aside == nil || l.index == 0 || d.now < l.aside.retry {
+	if err := d.moored(&l.wire); err != nil || l.displaced == nil || l.index == 0 || d.now < l.displaced.retry {
 		return err
 	}
 	return d.bringBack(&l.wire, nil)
-}
-
-// What a lock's file says of its interface, a line each.
-const (
-	macLine     = "mac "
-	addressLine = "address "
-	settingLine = "setting "
-)
-
-// record writes down what an interface is without.
-func (d *daemon) record(name string) error {
-	f := d.locks[name]
-	if f == nil {
-		return nil
-	}
-	var text strings.Builder
-	for _, l := range d.links {
-		if l.name == name && l.worn != nil {
-			text.WriteString(macLine + l.worn.String() + "\n")
-		}
-		for _, s := range l.hearing {
-			if l.name == name {
-				fmt.Fprintf(&text, "%s%d %s %s\n", settingLine, l.index, s.name, s.old)
-			}
-		}
-		if l.name == name && l.aside != nil {
-			for _, m := range l.aside.addrs {
-				text.WriteString(addressLine + hex.EncodeToString(m) + "\n")
-			}
-		}
-	}
-	_, err := f.WriteAt([]byte(text.String()), 0)
-	return errors.Join(err, f.Truncate(int64(text.Len())))
 }
 
 // recordMax bounds a lock's file, in bytes: a few thousand addresses.
@@ -64,9 +30,9 @@ const recordMax = 1 << 20
 
 // without is what a lock's file says: what its interface is without.
 type without struct {
-	mac      net.HardwareAddr
-	settings map[int][]setting // by the number of the interface
-	aside    *aside
+	mac       net.HardwareAddr
+	settings  map[int][]setting // by the number of the interface
+	displaced *displaced
 }
 
 // recorded reads a lock's file.
@@ -78,8 +44,8 @@ func recorded(f *os.File) (without, error) {
 // parseRecord passes over what it does not understand, and over addresses of
 // another interface than that of the first.
 func parseRecord(r io.Reader) without {
-	w := without{settings: make(map[int][]setting), aside: &aside{}}
-	a, of := w.aside, 0
+	w := without{settings: make(map[int][]setting), displaced: &displaced{}}
+	a, of := w.displaced, 0
 	for in := bufio.NewScanner(r); in.Scan(); {
 		kind, text, _ := strings.Cut(in.Text(), " ")
 		switch kind + " " {
@@ -112,22 +78,16 @@ func parseRecord(r io.Reader) without {
 // without, as the lock's files tell. What is in the place of their addresses has
 // been swept.
 func (d *daemon) repay(infos []facts.Link, addrs []facts.Address, swept func(string) bool) error {
-	pattern, err := lockFile("*")
-	if err != nil {
-		return err
-	}
-	paths, err := filepath.Glob(pattern)
+	paths, err := filepath.Glob(d.lockFile("*"))
 	errs := []error{err}
 	for _, path := range paths {
 		_, name, _ := strings.Cut(strings.TrimSuffix(filepath.Base(path), ".lock"), ".")
 		f := d.locks[name]
-		if !swept(name) {
-			continue
+		if f == nil && swept(name) {
+			f = d.lockLeft(path, name)
 		}
-		if f == nil {
-			if f = lockLeft(path, name); f == nil {
-				continue
-			}
+		if f == nil || !swept(name) {
+			continue
 		}
 		errs = append(errs, d.repayOne(infos, addrs, name, f))
 		if d.locks[name] == nil {
@@ -151,13 +111,13 @@ func (d *daemon) repayOne(infos []facts.Link, addrs []facts.Address, name string
 	if err != nil {
 		return err
 	}
-	if err = d.repayAddresses(addrs, name, w.aside); err == nil {
+	if err = d.repayAddresses(addrs, name, w.displaced); err == nil {
 		return f.Truncate(0)
 	}
 	d.log.Error("an address of the interface cannot be put back", "link", name, "error", err)
 	for _, l := range d.links { // it is tried again
 		if l.name == name && l.family == ipc.IPv4 {
-			d.owe(&l.wire, w.aside)
+			d.owe(&l.wire, w.displaced)
 		}
 	}
 	return nil
@@ -169,11 +129,11 @@ func (d *daemon) repayMAC(infos []facts.Link, name string, mac net.HardwareAddr)
 		return nil
 	}
 	d.log.Warn("sweeping a hardware address left behind", "link", name, "mac", infos[i].MAC)
-	return kernel.SetMAC(infos[i].Index, mac)
+	return d.returnMAC(infos[i].Index, mac)
 }
 
 // repayAddresses does so unless somebody else has furnished the interface since.
-func (d *daemon) repayAddresses(addrs []facts.Address, name string, a *aside) error {
+func (d *daemon) repayAddresses(addrs []facts.Address, name string, a *displaced) error {
 	if len(a.addrs) == 0 {
 		return nil
 	}
@@ -190,11 +150,11 @@ func (d *daemon) repayAddresses(addrs []facts.Address, name string, a *aside) er
 
 // lockLeft takes the lock of an interface that a dead daemon has left a record
 // of, nil if there is none.
-func lockLeft(path, name string) *os.File {
+func (d *daemon) lockLeft(path, name string) *os.File {
 	if info, err := os.Lstat(path); err != nil || info.Size() == 0 || locked(path) {
 		return nil
 	}
-	f, err := lockInterface(name)
+	f, err := d.lockInterface(name)
 	if err != nil {
 		return nil // it begins just now, and sweeps itself
 	}

@@ -18,15 +18,15 @@ type monitor struct {
 	fd  int
 	buf []byte
 	// destinations are those of our routes.
-	destinations map[netip.Prefix]bool
-	theirs       *theirs
+	destinations     map[netip.Prefix]bool
+	foreignAddresses *foreignAddresses
 }
 
 // openMonitor opens the socket of reports, for those of addresses to be followed. Port is that
 // of our requests.
-func openMonitor(port uint32, t *theirs) (monitor, error) {
-	*t = theirs{port: port, changed: make(map[placed]addrMsg), lost: make(map[placed]addrMsg)}
-	m := monitor{buf: make([]byte, 64<<10), theirs: t}
+func openMonitor(port uint32, t *foreignAddresses) (monitor, error) {
+	*t = foreignAddresses{port: port, changed: make(map[placed]addrMsg), lost: make(map[placed]addrMsg)}
+	m := monitor{buf: make([]byte, 64<<10), foreignAddresses: t}
 	var err error
 	if m.fd, err = unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE); err == nil {
 		err = errors.Join(
@@ -59,7 +59,7 @@ func (m *monitor) watchRoutes(routes []conf.Route) error {
 // that one of ours was put again.
 func (m *monitor) read(b []byte) bool {
 	reports, err := syscall.ParseNetlinkMessage(b)
-	m.theirs.follow(reports)
+	m.foreignAddresses.follow(reports)
 	return err != nil || slices.ContainsFunc(reports, func(r syscall.NetlinkMessage) bool {
 		switch r.Header.Type {
 		case unix.RTM_NEWADDR:
@@ -117,12 +117,12 @@ func (m *monitor) changed() (bool, error) {
 func (d *daemon) watch(reported bool) error {
 	changed := d.resyncAgain > 0 && d.now >= d.resyncAgain
 	if reported {
-		d.theirs.armed = d.theirs.armed || d.old != nil
+		d.foreignAddresses.armed = d.foreignAddresses.armed || d.old != nil
 		heard, err := d.monitor.changed()
 		if err != nil {
 			return fmt.Errorf("interfaces: %w", err)
 		}
-		d.giveBack(d.theirs.take(d.old != nil || d.chores.busy), nil)
+		d.giveBack(d.foreignAddresses.take(d.old != nil || d.chores.busy), nil)
 		changed = changed || heard
 	}
 	for _, l := range d.links {
@@ -148,7 +148,7 @@ func (d *daemon) collect() map[placed]addrMsg {
 	if reported, err := d.monitor.changed(); reported || err != nil {
 		d.resyncAgain = max(d.now, 1)
 	}
-	return d.theirs.take(d.old != nil || d.chores.busy)
+	return d.foreignAddresses.take(d.old != nil || d.chores.busy)
 }
 
 // giveBack gives it back, but for what they had put on a device of our own, and
@@ -158,7 +158,7 @@ func (d *daemon) giveBack(lost map[placed]addrMsg, meant func(placed) bool) {
 		if meant != nil && meant(key) || slices.ContainsFunc(d.generations(), func(s *page) bool { return s.own && s.index == key.index }) {
 			continue
 		}
-		switch err := d.kernel.Say(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, report); {
+		switch err := d.returnAddress(report); {
 		case err == nil:
 			if d.returned++; d.returning.take(d.now) {
 				d.log.Warn("given back an address that is somebody else's", "address", key.prefix, "link", d.called[key.index], "times", d.returned)

@@ -44,7 +44,7 @@ func routeReport(kind uint16, to netip.Prefix) []byte {
 // following makes a monitor that follows everything.
 func following(port uint32) *monitor {
 	k := &monitor{destinations: map[netip.Prefix]bool{netip.MustParsePrefix("192.0.2.0/24"): true}}
-	k.theirs = &theirs{port: port, armed: true, changed: map[placed]addrMsg{}, lost: map[placed]addrMsg{}, removed: []placed{{3, netip.MustParsePrefix("10.9.0.254/24")}}}
+	k.foreignAddresses = &foreignAddresses{port: port, armed: true, changed: map[placed]addrMsg{}, lost: map[placed]addrMsg{}, removed: []placed{{3, netip.MustParsePrefix("10.9.0.254/24")}}}
 	return k
 }
 
@@ -54,13 +54,13 @@ func following(port uint32) *monitor {
 // the next report.
 func FuzzReports(f *testing.F) {
 	const port = 77
-	theirs := vaddr{Prefix: netip.MustParsePrefix("10.9.0.254/24")}
+	foreign := vaddr{Prefix: netip.MustParsePrefix("10.9.0.254/24")}
 	six := vaddr{Prefix: netip.MustParsePrefix("2001:db8::254/64"), NoPrefixRoute: true, Lifetime: 10}
 	again := nl.NewRtAttr(unix.IFA_CACHEINFO, append(make([]byte, 8), 1, 0, 0, 0, 2, 0, 0, 0))
-	put, taken := addressReport(unix.RTM_NEWADDR, 0, 3, theirs, 0), addressReport(unix.RTM_DELADDR, port, 3, theirs, 0)
+	put, taken := addressReport(unix.RTM_NEWADDR, 0, 3, foreign, 0), addressReport(unix.RTM_DELADDR, port, 3, foreign, 0)
 	for _, pair := range [][2][]byte{
 		{put, taken},
-		{put, addressReport(unix.RTM_NEWADDR, port, 3, theirs, facts.Protocol, again)},
+		{put, addressReport(unix.RTM_NEWADDR, port, 3, foreign, facts.Protocol, again)},
 		{addressReport(unix.RTM_NEWADDR, port, 4, six, facts.Protocol, again), addressReport(unix.RTM_DELADDR, 0, 4, six, 0)},
 		{routeReport(unix.RTM_NEWROUTE, netip.MustParsePrefix("192.0.2.0/24")), routeReport(unix.RTM_DELROUTE, netip.MustParsePrefix("2001:db8::/32"))},
 		{slices.Concat(put, taken, put), reports.Message(unix.RTM_NEWLINK, 0, 0, make([]byte, unix.SizeofIfInfomsg))},
@@ -79,7 +79,7 @@ func FuzzReports(f *testing.F) {
 			}
 		}
 		clear(buf)
-		for _, kept := range []map[placed]addrMsg{k.theirs.lost, k.theirs.changed} {
+		for _, kept := range []map[placed]addrMsg{k.foreignAddresses.lost, k.foreignAddresses.changed} {
 			for key, report := range kept {
 				a, err := facts.ParseAddress(report)
 				if err != nil || !key.prefix.IsValid() || key != (placed{a.Index, a.Prefix}) {
@@ -90,7 +90,7 @@ func FuzzReports(f *testing.F) {
 				}
 			}
 		}
-		for key, report := range k.theirs.changed {
+		for key, report := range k.foreignAddresses.changed {
 			if a, _ := facts.ParseAddress(report); a.Proto == facts.Protocol {
 				t.Errorf("%v is ours: %x", key, report)
 			}

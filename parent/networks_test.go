@@ -83,7 +83,7 @@ func TestNetworks(t *testing.T) {
 			t.Errorf("%s: networks %v, want %v", tt.name, got, tt.want)
 		}
 	}
-	l := &link{wire: wire{linkName: linkName{"eth0", ipc.IPv4}, index: 3, aside: &aside{
+	l := &link{wire: wire{linkName: linkName{"eth0", ipc.IPv4}, index: 3, displaced: &displaced{
 		prefixes: []netip.Prefix{second.Prefix, netip.MustParsePrefix("10.0.0.1/24")},
 		addrs:    []addrMsg{peerMessage("10.0.0.7", "10.0.0.7/32"), peerMessage("10.0.0.1", "10.0.1.2/24")},
 		primary:  netip.MustParseAddr("10.0.0.1"),

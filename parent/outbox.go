@@ -25,8 +25,8 @@ const (
 type transmitter interface {
 	Advertise(frame []byte) error
 	Announce(frame []byte) error
-	HandedOver(of any, at int64)
-	Left() []frames.Handed
+	Queued(of any, at int64)
+	Left() []frames.QueuedFrame
 	Keeps(of any, since int64) bool
 	Close()
 }
@@ -72,7 +72,7 @@ func (b *broker) transmit(s *page, l *wire, whole ...[]byte) bool {
 	}
 	s.unsent, l.out.busySince = false, 0
 	if !failed && s.held {
-		l.tx.HandedOver(s, b.now)
+		l.tx.Queued(s, b.now)
 	}
 	return true
 }
@@ -166,7 +166,7 @@ func (b *broker) revive(l *wire) {
 		o.proofs = 0
 		return
 	}
-	l.tx.HandedOver(&page{}, b.now)
+	l.tx.Queued(&page{}, b.now)
 	if o.proofs++; o.proofs > chokedProofs {
 		b.log.Warn("interface takes frames again", "link", l.linkName)
 		l.out = outbox{complaints: o.complaints}

@@ -22,7 +22,7 @@ type cable struct {
 	sent  [][]byte
 	room  int // -1: any number
 	keep  bool
-	queue []frames.Handed
+	queue []frames.QueuedFrame
 }
 
 func (w *cable) put(frame []byte) error {
@@ -36,14 +36,14 @@ func (w *cable) put(frame []byte) error {
 
 func (w *cable) Advertise(frame []byte) error { return w.put(frame) }
 func (w *cable) Announce(frame []byte) error  { return w.put(frame) }
-func (w *cable) HandedOver(of any, at int64) {
-	w.queue = append(w.queue, frames.Handed{Of: of, At: at})
+func (w *cable) Queued(of any, at int64) {
+	w.queue = append(w.queue, frames.QueuedFrame{Of: of, At: at})
 }
 func (w *cable) Close() {}
 func (w *cable) Keeps(of any, since int64) bool {
-	return slices.ContainsFunc(w.queue, func(h frames.Handed) bool { return (of == nil || h.Of == of) && h.At <= since })
+	return slices.ContainsFunc(w.queue, func(h frames.QueuedFrame) bool { return (of == nil || h.Of == of) && h.At <= since })
 }
-func (w *cable) Left() (out []frames.Handed) {
+func (w *cable) Left() (out []frames.QueuedFrame) {
 	if !w.keep {
 		out, w.queue = w.queue, nil
 	}
@@ -223,7 +223,7 @@ func TestChoked(t *testing.T) {
 	if !l.out.choked || l.again != 0 {
 		t.Fatal("taken back after three frames")
 	}
-	if d.settled(l, true) {
+	if d.upLongEnough(l, true) {
 		t.Error("up while it takes no frames")
 	}
 	if wires[0].room = -1; len(wires[0].sent) != 3 {

@@ -61,7 +61,7 @@ func (d *daemon) own(l *link) {
 		}
 		if partly && s.held && !s.own && s.acquiring == nil && len(s.place(l.prefixes)) > len(s.placed) {
 			if err := d.take(&s.page); err != nil { // what was the interface's and is gone from it
-				d.handOver(s, err)
+				d.stepDown(s, err)
 			}
 		}
 		if o == was {

@@ -16,9 +16,12 @@ import (
 
 // addressed is a slot with two addresses, on a link of its own.
 func addressed(owner conf.Owner) (*slot, *link) {
-	s := &slot{page: page{grant: grant{name: "eth0/7/ipv4", interval: time.Second, lease: 3 * time.Second, priority: 128, owner: owner, addrs: []conf.Address{
-		{Addr: netip.MustParseAddr("10.0.0.253")}, {Addr: netip.MustParseAddr("10.0.0.254")},
-	}}}}
+	s := &slot{page: page{grant: grant{
+		wishes: wishes{priority: 128, owner: owner},
+		name:   "eth0/7/ipv4", interval: time.Second, lease: 3 * time.Second, addrs: []conf.Address{
+			{Addr: netip.MustParseAddr("10.0.0.253")}, {Addr: netip.MustParseAddr("10.0.0.254")},
+		},
+	}}}
 	return s, &link{wire: wire{linkName: linkName{"eth0", ipc.IPv4}, index: 3}, slots: []*slot{s}}
 }
 

@@ -48,7 +48,7 @@ func (b *broker) inheritPage(s, o *page) {
 }
 
 // adoptPage opens the ledger at the page of the daemon before.
-func (b *broker) adoptPage(s *page, h *handedSlot) {
+func (b *broker) adoptPage(s *page, h *savedSlot) {
 	s.index, s.own, s.held, s.placed, s.expires = h.Index, s.device != "", h.Held, h.Placed, h.Expires
 	if s.held {
 		b.leaseCheck = min(b.leaseCheck, s.expires)

@@ -8,7 +8,6 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
-	"github.com/rvrrpd/rvrrpd/parent/kernel"
 	"golang.org/x/sys/unix"
 )
 
@@ -43,13 +42,13 @@ func (d *daemon) reassert(infos []facts.Link, addrs []facts.Address) {
 				continue
 			}
 		case s.own && !bytes.Equal(device.MAC, s.mac[:]):
-			if err = kernel.SetMAC(s.index, s.mac[:]); err == nil && s.held {
+			if err = d.faceAgain(&s.page); err == nil && s.held {
 				err = d.put(&s.page, s.placed)
 			}
 		case s.held && there && (missing > 0 || s.own && !device.AdminUp):
 			err = d.mend(s)
 		case !s.held && s.own && !s.lowering && device.AdminUp:
-			if err = d.kernel.Release(s.index, true, nil); err == nil {
+			if err = d.lowerNow(&s.page); err == nil {
 				if s.reasserted++; s.repairs.take(d.now) {
 					d.log.Warn("device set down again", "vr", s.name, "device", device.Name, "times", s.reasserted)
 				}
@@ -60,7 +59,7 @@ func (d *daemon) reassert(infos []facts.Link, addrs []facts.Address) {
 		}
 		switch {
 		case err != nil && held:
-			d.handOver(s, err)
+			d.stepDown(s, err)
 			continue
 		case err != nil:
 			d.log.Error("release failed", "vr", s.name, "error", err)
@@ -71,7 +70,7 @@ func (d *daemon) reassert(infos []facts.Link, addrs []facts.Address) {
 			d.moved(&s.page, 1)
 		}
 	}
-	d.theirs.along = nil
+	d.foreignAddresses.along = nil
 }
 
 // tellRepair tells of what was put back, and that it was somebody else who had
@@ -97,7 +96,7 @@ func (d *daemon) unbidden(s *slot, present map[on]bool) string {
 		case present[on{s.index, a.Prefix.Addr()}]:
 		case s.outlived:
 			return "no advertisement has prolonged their lifetime"
-		case slices.Contains(d.theirs.along, placed{s.index, a.Prefix}):
+		case slices.Contains(d.foreignAddresses.along, placed{s.index, a.Prefix}):
 			return "they went with another address of their subnet that we gave back"
 		}
 	}
@@ -117,7 +116,7 @@ func (d *daemon) replace(l *link, s *slot) error {
 	err := d.remake(s)
 	d.equipped(s, err)
 	if err != nil && held {
-		d.handOver(s, err)
+		d.stepDown(s, err)
 	}
 	if l.told.Up {
 		d.own(l)
@@ -153,8 +152,8 @@ func (d *daemon) mend(s *slot) error {
 	return err
 }
 
-// handOver gives a slot up and tells the child, which says goodbye for it.
-func (d *daemon) handOver(s *slot, why error) {
+// stepDown gives a slot up and tells the child, which says goodbye for it.
+func (d *daemon) stepDown(s *slot, why error) {
 	d.log.Error("handing over", "vr", s.name, "error", errors.Join(why, d.give(&s.page)))
 	d.answer(ipc.Header{Slot: s.slot}, ipc.TypeAcquire, ipc.CodeKernel)
 	d.links[s.link].lookAt(d.now) // whether it has its device at all

@@ -27,7 +27,7 @@ func TestUnbidden(t *testing.T) {
 		{"with another", false, false, []placed{{3, a}}, "another address of their subnet"},
 		{"another went so", false, false, []placed{{4, a}}, ""},
 	} {
-		d := &daemon{broker: broker{theirs: theirs{along: tt.along}}}
+		d := &daemon{broker: broker{foreignAddresses: foreignAddresses{along: tt.along}}}
 		s := &slot{page: page{grant: grant{interval: time.Second}, index: 3, held: true, placed: []vaddr{{Prefix: a}}}, outlived: tt.outlived}
 		got := d.unbidden(s, map[on]bool{{3, a.Addr()}: tt.present})
 		if (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
@@ -42,7 +42,7 @@ func TestRepairRate(t *testing.T) {
 	t.Parallel()
 	var said bytes.Buffer
 	d := &daemon{broker: broker{log: slog.New(slog.NewTextHandler(&said, nil))}}
-	s := &slot{page: page{grant: grant{repairs: repairRate}}}
+	s := &slot{repairs: repairRate}
 	for i := range 301 {
 		d.now = int64(i) * int64(100*time.Millisecond)
 		d.tellRepair(s, true, 1, nil)

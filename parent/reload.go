@@ -91,7 +91,7 @@ func (d *daemon) lockLinks(next []*slot) (taken []string, err error) {
 			continue // in another family, or by another slot
 		}
 		name := d.links[s.link].name
-		f, err := lockInterface(name)
+		f, err := d.lockInterface(name)
 		if err != nil {
 			return taken, err
 		}

@@ -68,7 +68,7 @@ func (d *daemon) followRoutes(again bool) {
 	for _, state := range d.routeStates {
 		state.installed = false
 	}
-	if err := d.deleteRoutes(); err != nil {
+	if err := d.removeRoutes(d.configured); err != nil {
 		d.routesFailed(err)
 	}
 }
@@ -87,14 +87,10 @@ func (d *daemon) setRoutes(routes []conf.Route) {
 	if slices.Equal(routes, d.routes) {
 		return
 	}
-	there, err := kernel.Routes()
-	errs := []error{err}
-	for _, r := range there {
+	errs := []error{d.removeRoutes(func(r kernel.Route) bool {
 		stays := slices.ContainsFunc(routes, func(c conf.Route) bool { return r.Same(wantedRoute(c)) })
-		if d.routed && d.configured(r) && !stays {
-			errs = append(errs, kernel.DeleteRoute(r))
-		}
-	}
+		return d.routed && d.configured(r) && !stays
+	})}
 	states := make(map[conf.Route]*routeState)
 	for _, c := range routes {
 		if states[c] = d.routeStates[c]; states[c] == nil {
@@ -157,11 +153,11 @@ func (d *daemon) install(c conf.Route, there []kernel.Route) error {
 			state.installed = true
 			return nil
 		}
-		if err := kernel.DeleteRoute(there[i]); err != nil {
+		if err := d.removeRoute(there[i]); err != nil {
 			return err
 		}
 	}
-	if err := kernel.AddRoute(d.routeOf(c)); err != nil {
+	if err := d.installRoute(d.routeOf(c)); err != nil {
 		return err
 	}
 	if state.installed {
@@ -182,7 +178,7 @@ func (d *daemon) loseRoutes(why error) {
 	d.routesLost = d.now + routesRetry
 	for _, s := range d.slots {
 		if s != nil && s.held {
-			d.handOver(s, why)
+			d.stepDown(s, why)
 		}
 	}
 	d.ownAll()
@@ -227,30 +223,25 @@ func (d *daemon) reaches(hop netip.Addr) bool {
 // say which interface its daemon had the lock of: where another one lives only
 // those go that are of our configuration, and not on an interface of its.
 func (d *daemon) sweepRoutes(orphan func(index int) bool) error {
-	there, err := kernel.Routes()
-	errs := []error{err}
 	alone := d.alone()
 	heirs := slices.ContainsFunc(d.slots, func(s *slot) bool { return s != nil && s.inherited && s.held })
-	for _, r := range there {
+	return d.removeRoutes(func(r kernel.Route) bool {
 		ours := d.configured(r)
-		if ours && heirs {
-			continue // it stays as long as a virtual router is Active
+		if ours && heirs || !alone && !(ours && orphan(r.Link)) {
+			return false // another daemon's; or one that stays as long as a virtual router is Active
 		}
-		if alone || ours && orphan(r.Link) {
-			d.log.Warn("sweeping a route left behind", "route", r.To)
-			errs = append(errs, kernel.DeleteRoute(r))
-		}
-	}
-	return errors.Join(errs...)
+		d.log.Warn("sweeping a route left behind", "route", r.To)
+		return true
+	})
 }
 
-// deleteRoutes deletes the routes that are ours.
-func (d *daemon) deleteRoutes() error {
+// removeRoutes removes those of the routes with our mark that are meant.
+func (d *daemon) removeRoutes(meant func(kernel.Route) bool) error {
 	there, err := kernel.Routes()
 	errs := []error{err}
 	for _, r := range there {
-		if d.configured(r) {
-			errs = append(errs, kernel.DeleteRoute(r))
+		if meant(r) {
+			errs = append(errs, d.removeRoute(r))
 		}
 	}
 	return errors.Join(errs...)

@@ -39,7 +39,6 @@ type daemon struct {
 	slots    []*slot                        // behind pages
 	old      []*slot                        // behind oldPages
 	links    []*link                        // behind wires
-	locks    map[string]*os.File            // by interface
 	verdicts map[string]map[ipc.Verdict]int // how often each was given, by virtual router
 }
 
@@ -86,7 +85,6 @@ type observing struct {
 	called        map[int]string // interfaces, when all were looked at
 	resyncAgain   int64          // when to look at everything once more, 0 for not
 	resyncTrouble complaint      // about that
-	unwalled      bool           // and said so
 	conflictsTold map[ipc.Family]bool
 	returned      int  // how often we have given somebody's address back
 	returning     rate // lines about that
@@ -128,14 +126,14 @@ func Run(o Options) (err error) {
 	d := &daemon{
 		broker: broker{
 			log: log, now: ipc.Monotonic(), forwarder: frames.NewForwarder(log), refused: make(map[setting]bool), correcting: repairRate,
-			ledger: ledger{generation: 1}, speaking: speaking{ident: rand.Uint32()},
+			ledger: ledger{generation: 1, locks: make(map[string]*os.File)}, speaking: speaking{ident: rand.Uint32()},
 			leasing: leasing{complaints: rate{period: 10 * time.Second, burst: 1}, leaseCheck: never},
 		},
 		replaying: replaying{stateLocks: make(map[string]*os.File), bygone: make(map[vrID]bygone)},
 		reloading: reloading{reopen: o.Reopen, applied: o.Applied},
 		observing: observing{conflictsTold: make(map[ipc.Family]bool), returning: repairRate},
 		living:    living{onReady: o.Ready, respawn: never, datagram: make([]byte, ipc.MaxDatagram)},
-		locks:     make(map[string]*os.File), verdicts: make(map[string]map[ipc.Verdict]int),
+		verdicts:  make(map[string]map[ipc.Verdict]int),
 	}
 	uid, gid, err := children.Identity(c.User)
 	if err != nil {
@@ -224,17 +222,16 @@ const (
 
 // wait waits for a descriptor or the next deadline.
 func (d *daemon) wait(signals int) (ready [fdCount]bool, err error) {
-	fds := [fdCount]unix.PollFd{}
-	for i := range fds {
-		fds[i] = unix.PollFd{Fd: -1, Events: unix.POLLIN}
+	fds := [fdCount]unix.PollFd{
+		fdSignals: {Fd: int32(signals)}, fdMonitor: {Fd: int32(d.monitor.fd)}, fdControl: {Fd: -1},
+		fdPackets4: {Fd: int32(d.forwarder.FD(ipc.IPv4))}, fdPackets6: {Fd: int32(d.forwarder.FD(ipc.IPv6))},
+		fdReread: {Fd: int32(d.rereader.fd)}, fdChores: {Fd: int32(d.chores.fd)},
 	}
-	fds[fdSignals].Fd = int32(signals)
-	fds[fdMonitor].Fd = int32(d.monitor.fd)
-	fds[fdReread].Fd = int32(d.rereader.fd)
-	fds[fdChores].Fd = int32(d.chores.fd)
-	fds[fdPackets4].Fd, fds[fdPackets6].Fd = int32(d.forwarder.FD(ipc.IPv4)), int32(d.forwarder.FD(ipc.IPv6))
 	if c := d.child; c != nil {
 		fds[fdControl].Fd = int32(c.Control.FD())
+	}
+	for i := range fds {
+		fds[i].Events = unix.POLLIN
 	}
 	timeout := time.Duration(-1)
 	if next := d.next(); next != never {
@@ -249,17 +246,9 @@ func (d *daemon) wait(signals int) (ready [fdCount]bool, err error) {
 	return ready, nil
 }
 
-// dueAt is an instant at which something is to be done, never for 0.
-func dueAt(at int64) int64 {
-	if at == 0 {
-		return never
-	}
-	return at
-}
-
 // next is the next deadline.
 func (d *daemon) next() int64 {
-	next := min(d.respawn, d.leaseCheck, d.settingsNext, dueAt(d.confirmAt), dueAt(d.routesAgain), dueAt(d.routesLost), dueAt(d.resyncAgain))
+	next := min(d.broker.next(), d.respawn, d.settingsNext, dueAt(d.routesAgain), dueAt(d.routesLost), dueAt(d.resyncAgain))
 	if d.stateDirty {
 		next = min(next, d.stateNext)
 	}
@@ -269,24 +258,17 @@ func (d *daemon) next() int64 {
 	if len(d.equipping) > 0 {
 		return d.now
 	}
-	next = min(next, d.choreDue())
 	if d.onReady != nil && d.child != nil && d.child.phase == ipc.PhaseRun {
 		next = min(next, d.readyBy)
 	}
 	for _, l := range d.links {
-		next = min(next, dueAt(l.again), dueAt(l.tapUntil))
-		if l.tx != nil {
-			next = min(next, l.out.due())
-		}
+		next = min(next, dueAt(l.again))
 	}
 	if d.child != nil {
 		next = min(next, d.child.deadline)
 		if d.child.phase == ipc.PhaseRun {
 			next = min(next, d.heart.next)
 		}
-	}
-	if at, waiting := d.forwarder.Due(); waiting {
-		next = min(next, at)
 	}
 	return next
 }
@@ -326,20 +308,6 @@ func (d *daemon) turn(ready [fdCount]bool, signals int) error {
 		return err
 	}
 	return d.flush()
-}
-
-// leasesDue sends what is due, and takes back what has not been advertised in
-// time, before anybody puts something back that the kernel has removed meanwhile.
-func (d *daemon) leasesDue() {
-	for _, l := range d.links {
-		if l.tx != nil && l.out.due() <= d.now {
-			d.revive(&l.wire)
-		}
-	}
-	d.confirm()
-	if d.now >= d.leaseCheck && !d.hears() {
-		d.expireLeases()
-	}
 }
 
 // due lets pass what has run out; a child's time, when the turn began.

@@ -62,18 +62,17 @@ func TestRunDirectory(t *testing.T) {
 			continue
 		}
 		runDir = filepath.Join(t.TempDir(), "run")
-		lock, err := lockFile("eth0")
-		if err := errors.Join(err, os.Mkdir(runDir, 0o700), tt.plant(runDir, lock)); err != nil {
+		if err := errors.Join(os.Mkdir(runDir, 0o700), tt.plant(runDir, new(daemon).lockFile("eth0"))); err != nil {
 			t.Fatalf("%s: %v", tt.name, err)
 		}
-		f, err := lockInterface("eth0")
+		f, err := new(daemon).lockInterface("eth0")
 		tt.want = strings.ReplaceAll(tt.want, "DIR", runDir)
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}
 		if err == nil {
 			w, err := recorded(f)
-			if want := map[bool]int{true: 1}[tt.name == "a lock of ours"]; err != nil || len(w.aside.addrs) != want {
+			if want := map[bool]int{true: 1}[tt.name == "a lock of ours"]; err != nil || len(w.displaced.addrs) != want {
 				t.Errorf("%s: it says %+v, %v", tt.name, w, err)
 			}
 			f.Close()
@@ -91,16 +90,16 @@ func FuzzRecord(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		w := parseRecord(bytes.NewReader(text))
-		if w.mac != nil && len(w.mac) != 6 || len(w.aside.addrs) != len(w.aside.prefixes) || w.aside.primary.IsValid() != (len(w.aside.addrs) > 0) {
+		if w.mac != nil && len(w.mac) != 6 || len(w.displaced.addrs) != len(w.displaced.prefixes) || w.displaced.primary.IsValid() != (len(w.displaced.addrs) > 0) {
 			t.Fatalf("%+v", w)
 		}
 		of := 0
-		for i, m := range w.aside.addrs {
+		for i, m := range w.displaced.addrs {
 			a, err := facts.ParseAddress(m)
 			if of == 0 {
 				of = a.Index
 			}
-			if err != nil || a.Prefix != w.aside.prefixes[i] || !a.Prefix.IsValid() || !a.Prefix.Addr().Is4() || a.Index != of {
+			if err != nil || a.Prefix != w.displaced.prefixes[i] || !a.Prefix.IsValid() || !a.Prefix.Addr().Is4() || a.Index != of {
 				t.Errorf("%x: %+v, %v", m, a, err)
 			}
 		}

@@ -8,11 +8,7 @@ import (
 )
 
 // correct puts back the settings of the slot's device, whatever its name is now.
-func (d *daemon) correct(s *slot) {
-	if name := d.kernel.NameOf(s.index); name != "" {
-		d.putBack(s.name, d.furnish(&d.links[s.link].wire, &s.page, name))
-	}
-}
+func (d *daemon) correct(s *slot) { d.putBack(s.name, d.furnishAgain(&s.page)) }
 
 // Implementation constants: the kernel reports almost no change of a setting.
 const (
@@ -34,7 +30,7 @@ func (d *daemon) checkSettings() {
 			continue
 		}
 		d.putBack(l.linkName.String(), d.hear(&l.wire))
-		d.putBack(l.linkName.String(), d.settleAgain(&l.wire))
+		d.putBack(l.linkName.String(), d.tuneAgain(&l.wire))
 	}
 	for range min(settingsChunk, len(d.slots)) {
 		d.settingsAt = (d.settingsAt + 1) % len(d.slots)

@@ -195,10 +195,18 @@ func (b *broker) furnish(l *wire, s *page, name string) []setting {
 	return b.set(differ, true)
 }
 
-// settleAgain gives a link that has devices its settings once more, and lists those that
+// furnishAgain gives the slot's device its settings once more, whatever its name is now.
+func (b *broker) furnishAgain(s *page) []setting {
+	if name := b.kernel.NameOf(s.index); name != "" {
+		return b.furnish(b.wires[s.link], s, name)
+	}
+	return nil
+}
+
+// tuneAgain gives a link that has devices its settings once more, and lists those that
 // somebody else has changed: what they wanted is what they get when we go.
-func (b *broker) settleAgain(l *wire) []setting {
-	if !l.settled {
+func (b *broker) tuneAgain(l *wire) []setting {
+	if !l.tuned {
 		return nil
 	}
 	differ, err := differing(l.name, linkSettings)
@@ -221,7 +229,7 @@ func (b *broker) hear(l *wire) []setting {
 	}
 	if was := l.hearing; err == nil && !slices.Equal(was, differ) {
 		l.hearing = differ
-		if err = b.plan.record(l.name); err != nil {
+		if err = b.record(l.name); err != nil {
 			l.hearing = was // nothing is set that nobody would restore
 		}
 	}
@@ -239,18 +247,18 @@ func (b *broker) unhear(l *wire) error {
 	}
 	err := b.undoSettings(l.index, l.hearing)
 	l.hearing = nil
-	return errors.Join(err, b.plan.record(l.name))
+	return errors.Join(err, b.record(l.name))
 }
 
 // restore restores the settings of a link, once no device needs them any more,
 // and before the last one is deleted: its alias is all that remembers them
 // after a kill -9.
 func (b *broker) restore(l *wire) error {
-	if !l.settled {
+	if !l.tuned {
 		return nil
 	}
 	err := b.undoSettings(l.index, l.saved)
-	l.saved, l.settled = nil, false
+	l.saved, l.tuned = nil, false
 	return err
 }
 

@@ -36,17 +36,20 @@ func (d *daemon) behind(p *page) *slot {
 // slot is one virtual router as the parent sees it.
 type slot struct {
 	page
-	outlived    bool      // and it has run out since, for we did not run
+	reached     bool // its first state has been reported
+	start       start
+	repairs     rate      // lines about what was put back
+	outlived    bool      // the lifetime of its addresses may have run out, for we did not run
 	partlySince int64     // the interface has some of the addresses since then; 0: all or none
 	marks       marks     // what its senders have sent
-	inherited   bool      // index and what follows are those of the daemon before
-	queued      bool      // it is to be made
+	inherited   bool      // its page is that of the daemon before
+	queued      bool      // its device is to be made
 	reasserted  int       // how often something was put back
 	trouble     complaint // about the device
 }
 
 func newSlot(g *grant) *slot {
-	s := &slot{page: page{grant: *g}}
+	s := &slot{page: page{grant: *g}, repairs: repairRate}
 	if s.told.Auth == ipc.AuthHMAC || s.told.Checksum == ipc.ChecksumAuto {
 		s.marks = make(marks)
 	}

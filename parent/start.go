@@ -12,9 +12,6 @@ import (
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
-	"github.com/rvrrpd/rvrrpd/parent/frames"
-	"github.com/rvrrpd/rvrrpd/parent/kernel"
-	"github.com/rvrrpd/rvrrpd/parent/nft"
 	"github.com/rvrrpd/rvrrpd/parent/reader"
 	"github.com/rvrrpd/rvrrpd/vault"
 	"github.com/rvrrpd/rvrrpd/walls"
@@ -58,19 +55,19 @@ func (d *daemon) open(c *conf.Config) (err error) {
 			d.log.Info("link-local address derived from the VRID: none is configured", "vr", s.name, "address", s.addrs[0].Addr)
 		}
 	}
+	if d.namespace, err = namespace(); err != nil { // the locks' files bear its number
+		return err
+	}
 	if _, err := d.lockLinks(next); err != nil {
 		return err
 	}
-	if d.kernel, err = kernel.Open(); err != nil {
+	if err := d.openKernel(); err != nil {
 		return err
 	}
-	if d.monitor, err = openMonitor(d.kernel.Port(), &d.theirs); err != nil {
+	if d.monitor, err = openMonitor(d.kernel.Port(), &d.foreignAddresses); err != nil {
 		return err
 	}
-	d.marks, d.tap, d.dump = d.kernel.KeepsMarks(), frames.OpenTap, facts.All
-	if d.namespace, err = namespace(); err != nil {
-		return err
-	}
+	d.dump = facts.All
 	if err := errors.Join(d.recognize(next), d.suits(next)); err != nil {
 		return err
 	}
@@ -84,7 +81,6 @@ func (d *daemon) open(c *conf.Config) (err error) {
 	d.adopt(next)
 	d.recall(nil, known)
 	d.setRoutes(c.Routes)
-	d.leases, _ = nft.OpenLeases(kernel.Running().Before(renewsSince)) // to sweep; what is wrong with it is told below
 	if err := d.inherit(c); err != nil {
 		return fmt.Errorf("handover: %w", err)
 	}

@@ -36,7 +36,7 @@ func (d *daemon) sweep(certain ...string) error {
 		}
 		return d.locks[names[index]] != nil || d.orphaned(names[index]) && (!stacked || d.orphaned(lower))
 	}
-	errs := []error{d.sweepDevices(infos, names, swept)}
+	errs := []error{d.sweepOrphans(infos, names, swept)}
 	addrs, err := facts.Addresses()
 	if err != nil {
 		return errors.Join(append(errs, err)...)
@@ -65,9 +65,9 @@ func (d *daemon) sweep(certain ...string) error {
 	return errors.Join(errs...)
 }
 
-// sweepDevices removes the devices of dead daemons, a daemon's all at once
+// sweepOrphans removes the devices of dead daemons, a daemon's all at once
 // where nobody else's are in its group.
-func (d *daemon) sweepDevices(infos []facts.Link, names map[int]string, swept func(string) bool) error {
+func (d *daemon) sweepOrphans(infos []facts.Link, names map[int]string, swept func(string) bool) error {
 	var errs []error
 	orphans, foreign := make(map[uint32][]facts.Link), make(map[uint32]bool)
 	settings := make(map[setting]bool)
@@ -85,7 +85,7 @@ func (d *daemon) sweepDevices(infos []facts.Link, names map[int]string, swept fu
 		orphans[i.Group] = append(orphans[i.Group], i)
 	}
 	for _, l := range d.links {
-		if l.settled { // by a device that was taken over
+		if l.tuned { // by a device that was taken over
 			maps.DeleteFunc(settings, func(s setting, _ bool) bool { return s.iface == l.name })
 		}
 	}
@@ -96,13 +96,7 @@ func (d *daemon) sweepDevices(infos []facts.Link, names map[int]string, swept fu
 	}
 	for group, devices := range orphans {
 		d.log.Warn("sweeping devices left behind", "count", len(devices), "first", devices[0].Name, "link", names[baseOf(devices[0], d.namespace)])
-		if group&^0xffffff == deviceGroup && !foreign[group] {
-			errs = append(errs, d.kernel.DeleteGroup(group))
-			continue
-		}
-		for _, i := range devices {
-			errs = append(errs, d.kernel.DeleteLink(i.Index))
-		}
+		errs = append(errs, d.sweepDevices(group, !foreign[group], devices))
 	}
 	return errors.Join(errs...)
 }

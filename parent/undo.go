@@ -16,7 +16,7 @@ func (d *daemon) undo() error {
 	}
 	var errs []error
 	if d.routed {
-		errs = append(errs, d.deleteRoutes())
+		errs = append(errs, d.removeRoutes(d.configured))
 	}
 	for _, l := range d.links {
 		if !slices.ContainsFunc(d.generations(), func(s *page) bool { return d.links[s.link] == l && s.own && s.held }) {

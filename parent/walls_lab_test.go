@@ -19,7 +19,7 @@ func TestMain(m *testing.M) { attempts.Main(m, behindWalls, parentAttempts) }
 
 // parentAttempts are those that the parent's own code makes.
 var parentAttempts = map[string]func(dir string) error{
-	"state":    func(dir string) error { return replaceFile(filepath.Join(dir, "state", "replay"), []byte("x")) },
+	"state":    func(dir string) error { return ReplaceFile(filepath.Join(dir, "state", "replay"), []byte("x"), 0o600) },
 	"settings": func(string) error { return kernel.WriteSetting("ipv4", "lo", "arp_ignore", "0") },
 }
 

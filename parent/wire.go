@@ -27,7 +27,7 @@ func (b *broker) unplug(l *wire) {
 	if l.tx != nil {
 		l.tx.Close()
 	}
-	l.index, l.tx, l.saved, l.settled, l.out = 0, nil, nil, false, outbox{}
+	l.index, l.tx, l.saved, l.tuned, l.out = 0, nil, nil, false, outbox{}
 }
 
 // measure notes how long a packet may be on a link.
@@ -40,13 +40,13 @@ func (b *broker) face(l *wire, mac [6]byte) { l.mac = mac }
 func (b *broker) subnets(l *wire, own []netip.Prefix) { l.prefixes = own }
 
 // lose forgets what is aside of an interface that has become another one.
-func (b *broker) lose(l *wire) { l.aside = nil }
+func (b *broker) lose(l *wire) { l.displaced = nil }
 
 // owe notes what is aside of an interface that was not put back.
-func (b *broker) owe(l *wire, a *aside) { l.aside = a }
+func (b *broker) owe(l *wire, a *displaced) { l.displaced = a }
 
-// settledBefore notes the settings that a link had before its first device was made.
-func (b *broker) settledBefore(l *wire, saved []setting) { l.saved, l.settled = saved, true }
+// tunedBefore notes the settings that a link had before its first device was made.
+func (b *broker) tunedBefore(l *wire, saved []setting) { l.saved, l.tuned = saved, true }
 
 // speak tells the child what has become of a link, and has advertisements come from its
 // address.
@@ -67,7 +67,7 @@ func (l *wire) ownedOf(prefixes []netip.Prefix) bool {
 // own: if it is of the same subnet, for advertisements from another could not
 // be heard (rp_filter), and if no virtual router has one of those.
 func (l *wire) displaces(addrs []vaddr) bool {
-	return l.aside == nil && around(addrs, l.told.Primary) && !l.ownedOf(l.prefixes)
+	return l.displaced == nil && around(addrs, l.told.Primary) && !l.ownedOf(l.prefixes)
 }
 
 // wire is an interface of the configuration, there or not, and the family that is spoken on
@@ -75,22 +75,22 @@ func (l *wire) displaces(addrs []vaddr) bool {
 type wire struct {
 	pages []*page // of the virtual routers on it
 	linkName
-	id       ipc.Link
-	index    int            // 0 while the interface does not exist
-	prefixes []netip.Prefix // its own
-	mac      [6]byte
-	mtu      int
-	unsent   frames.Tally // frames
-	tap      int          // the socket of a look
-	tapUntil int64        // when that is over, 0 for none
-	tx       transmitter
-	settled  bool      // its settings are ours
-	saved    []setting // settings to restore
-	hearing  []setting // and those that the lock's file remembers
-	told     ipc.LinkState
-	worn     net.HardwareAddr // its own hardware address, while it has a virtual one
-	aside    *aside           // its own addresses, while a virtual one is in their place
-	out      outbox           // what waits to leave it
+	id        ipc.Link
+	index     int            // 0 while the interface does not exist
+	prefixes  []netip.Prefix // its own
+	mac       [6]byte
+	mtu       int
+	unsent    frames.Tally // frames
+	tap       int          // the socket of a look
+	tapUntil  int64        // when that is over, 0 for none
+	tx        transmitter
+	tuned     bool      // its settings are ours
+	saved     []setting // settings to restore
+	hearing   []setting // and those that the lock's file remembers
+	told      ipc.LinkState
+	worn      net.HardwareAddr // its own hardware address, while it has a virtual one
+	displaced *displaced       // its own addresses, while a virtual one is in their place
+	out       outbox           // what waits to leave it
 }
 
 // virtual says whether ip is a virtual address on this link.

@@ -135,18 +135,11 @@ func lockPID(path string) (remove func(), err error) {
 	} else if err != nil {
 		return nil, err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".")
-	if err == nil {
-		_, err = fmt.Fprintln(f, os.Getpid())
-		if err = errors.Join(err, f.Chmod(0o644), f.Close()); err == nil {
-			err = os.Rename(f.Name(), path)
-		}
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}
+	defer unix.Umask(unix.Umask(0o022)) // for all to read
+	err = parent.ReplaceFile(path, []byte(fmt.Sprintln(os.Getpid())), 0o644)
 	mine, err1 := os.Lstat(path)
 	if err = errors.Join(err, err1); err != nil {
+		os.Remove(path)
 		release()
 		return nil, err
 	}

@@ -16,26 +16,26 @@ var ErrBusy = errors.New("interface busy")
 // controlPriority is TC_PRIO_CONTROL: queues with bands send such frames first.
 const controlPriority = 7
 
-// sender sends whole frames out of one interface. Advertisements have sockets
+// Sender sends whole frames out of one interface. Advertisements have sockets
 // of their own, by turns: what a socket has sent has left the interface's
 // queues when it accounts for nothing any more, and so one drains while the
 // other fills.
 type Sender struct {
 	index     int
 	announces *packet.Conn
-	adverts   [2]lane
+	adverts   [2]txSocket
 	filling   int
 }
 
-// lane is one of the sockets of advertisements.
-type lane struct {
+// txSocket is one of the sockets of advertisements.
+type txSocket struct {
 	conn   *packet.Conn
-	handed []Handed
+	queued []QueuedFrame
 }
 
-// handed is an advertisement that the kernel has taken and may still keep in
+// QueuedFrame is an advertisement that the kernel has taken and may still keep in
 // a queue.
-type Handed struct {
+type QueuedFrame struct {
 	Of any
 	At int64
 }
@@ -87,30 +87,32 @@ func (s *Sender) send(c *packet.Conn, frame []byte) error {
 	return err
 }
 
+// Advertise sends a frame with an advertisement. The error is ErrBusy where there is no room.
 func (s *Sender) Advertise(frame []byte) error { return s.send(s.adverts[s.filling].conn, frame) }
 
+// Announce sends any other frame. The error is ErrBusy where there is no room.
 func (s *Sender) Announce(frame []byte) error { return s.send(s.announces, frame) }
 
-// handedOver remembers an advertisement that the kernel has taken.
-func (s *Sender) HandedOver(of any, at int64) {
+// Queued remembers an advertisement that the kernel has taken.
+func (s *Sender) Queued(of any, at int64) {
 	l := &s.adverts[s.filling]
-	l.handed = append(l.handed, Handed{of, at})
+	l.queued = append(l.queued, QueuedFrame{of, at})
 }
 
-// left returns the advertisements that have left the interface's queues since
-// it was asked last. The result is valid until another is handed over.
-func (s *Sender) Left() (out []Handed) {
+// Left returns the advertisements that have left the interface's queues since
+// it was asked last. The result is valid until another is queued.
+func (s *Sender) Left() (out []QueuedFrame) {
 	draining := &s.adverts[1-s.filling]
-	if len(draining.handed) > 0 {
+	if len(draining.queued) > 0 {
 		if !draining.empty() {
 			return nil
 		}
-		out, draining.handed = draining.handed, draining.handed[:0]
+		out, draining.queued = draining.queued, draining.queued[:0]
 	}
-	if now := &s.adverts[s.filling]; len(now.handed) > 0 {
+	if now := &s.adverts[s.filling]; len(now.queued) > 0 {
 		s.filling = 1 - s.filling
 		if len(out) == 0 && now.empty() {
-			out, now.handed = now.handed, now.handed[:0]
+			out, now.queued = now.queued, now.queued[:0]
 		}
 	}
 	return out
@@ -118,7 +120,7 @@ func (s *Sender) Left() (out []Handed) {
 
 // empty says whether the kernel has sent all that a socket gave it; where it
 // cannot say, it has.
-func (l *lane) empty() (empty bool) {
+func (l *txSocket) empty() (empty bool) {
 	err := control(l.conn, func(fd int) error {
 		waiting, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
 		empty = waiting == 0
@@ -127,15 +129,15 @@ func (l *lane) empty() (empty bool) {
 	return empty || err != nil
 }
 
-// keeps says whether an advertisement of a slot, or of any, that was handed
-// over at an instant or before may not have left.
+// Keeps says whether an advertisement of a slot, or of any, that was queued
+// at an instant or before may not have left.
 func (s *Sender) Keeps(of any, since int64) bool {
-	return slices.ContainsFunc(s.adverts[:], func(l lane) bool {
-		return slices.ContainsFunc(l.handed, func(h Handed) bool { return (of == nil || h.Of == of) && h.At <= since })
+	return slices.ContainsFunc(s.adverts[:], func(l txSocket) bool {
+		return slices.ContainsFunc(l.queued, func(h QueuedFrame) bool { return (of == nil || h.Of == of) && h.At <= since })
 	})
 }
 
-// close closes the sockets, without waiting for it: the kernel takes some 13 ms
+// Close closes the sockets, without waiting for it: the kernel takes some 13 ms
 // for each, in which nothing could be sent on other links.
 func (s *Sender) Close() {
 	conns := []*packet.Conn{s.announces, s.adverts[0].conn, s.adverts[1].conn}

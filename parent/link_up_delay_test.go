@@ -12,11 +12,11 @@ import (
 func TestSettled(t *testing.T) {
 	t.Parallel()
 	d := &daemon{broker: broker{now: 1}}
-	l := &link{slots: []*slot{{page: page{grant: grant{linkUpDelay: time.Second}}}, {page: page{grant: grant{linkUpDelay: 3 * time.Second}}}}}
+	l := &link{slots: []*slot{{page: page{grant: grant{wishes: wishes{linkUpDelay: time.Second}}}}, {page: page{grant: grant{wishes: wishes{linkUpDelay: 3 * time.Second}}}}}}
 	check := func(what string, up, want bool) {
 		t.Helper()
-		if got := d.settled(l, up); got != want {
-			t.Errorf("%s: settled %v, want %v", what, got, want)
+		if got := d.upLongEnough(l, up); got != want {
+			t.Errorf("%s: up long enough %v, want %v", what, got, want)
 		}
 		l.told = ipc.LinkState{Up: want}
 	}

@@ -16,9 +16,9 @@ import (
 // it reports everything in the order in which it happened, and the addresses
 // as they were. So what we have taken from somebody is given back.
 
-// theirs follows the reports of addresses, from one look at the monitor to the
+// foreignAddresses follows the reports of addresses, from one look at the monitor to the
 // next. What the kernel had no room to report cannot be given back.
-type theirs struct {
+type foreignAddresses struct {
 	port    uint32             // of the socket of our requests
 	armed   bool               // we have removed or prolonged something
 	removed []placed           // by us, and they were there
@@ -39,16 +39,16 @@ type (
 
 // withdraw takes addresses off an interface that is not our own device.
 func (b *broker) withdraw(dev int, addrs []vaddr) error {
-	b.theirs.armed = true
+	b.foreignAddresses.armed = true
 	removed, err := b.kernel.Withdraw(dev, addrs)
 	for _, p := range removed {
-		b.theirs.removed = append(b.theirs.removed, placed{dev, p})
+		b.foreignAddresses.removed = append(b.foreignAddresses.removed, placed{dev, p})
 	}
 	return err
 }
 
 // follow reads reports. A takeover of a thousand addresses makes thousands.
-func (t *theirs) follow(reports []syscall.NetlinkMessage) {
+func (t *foreignAddresses) follow(reports []syscall.NetlinkMessage) {
 	if !t.armed {
 		return
 	}
@@ -61,7 +61,7 @@ func (t *theirs) follow(reports []syscall.NetlinkMessage) {
 
 // note takes one report of an address. Of IPv4 it says whether a request of
 // ours was the cause.
-func (t *theirs) note(kind uint16, requested bool, report addrMsg) {
+func (t *foreignAddresses) note(kind uint16, requested bool, report addrMsg) {
 	a, err := facts.ParseAddress(report)
 	if err != nil || !a.Prefix.IsValid() {
 		return
@@ -93,7 +93,7 @@ func (t *theirs) note(kind uint16, requested bool, report addrMsg) {
 // take returns what was lost, and begins anew. During a reload nobody looks at
 // the interfaces, and while a chore is under way more may come: what somebody has
 // made theirs meanwhile stays remembered.
-func (t *theirs) take(more bool) map[placed]addrMsg {
+func (t *foreignAddresses) take(more bool) map[placed]addrMsg {
 	lost := t.lost
 	if t.removed, t.lost = nil, make(map[placed]addrMsg); more {
 		t.armed = true

@@ -24,24 +24,25 @@ func TestRecord(t *testing.T) {
 	}
 	defer f.Close()
 	mac := net.HardwareAddr{2, 0, 0, 0, 0, 1}
-	want := &aside{addrs: []addrMsg{
+	want := &displaced{addrs: []addrMsg{
 		{2, 24, 0x80, 0, 3, 0, 0, 0, 8, 0, 1, 0, 10, 9, 0, 1, 8, 0, 2, 0, 10, 9, 0, 1},
 		{2, 16, 0x80, 0, 3, 0, 0, 0, 8, 0, 1, 0, 172, 31, 0, 1, 8, 0, 2, 0, 172, 31, 0, 1},
 	}, prefixes: []netip.Prefix{netip.MustParsePrefix("10.9.0.1/24"), netip.MustParsePrefix("172.31.0.1/16")}}
-	l := &link{wire: wire{linkName: linkName{"eth0", ipc.IPv4}, aside: want}}
+	l := &link{wire: wire{linkName: linkName{"eth0", ipc.IPv4}, displaced: want}}
 	d := &daemon{
+		broker: broker{ledger: ledger{locks: map[string]*os.File{"eth0": f}}},
 		links: []*link{
-			{wire: wire{linkName: linkName{"eth1", ipc.IPv4}, worn: net.HardwareAddr{2, 0, 0, 0, 0, 2}, aside: &aside{addrs: want.addrs[:1]}}},
+			{wire: wire{linkName: linkName{"eth1", ipc.IPv4}, worn: net.HardwareAddr{2, 0, 0, 0, 0, 2}, displaced: &displaced{addrs: want.addrs[:1]}}},
 			l, {wire: wire{linkName: linkName{"eth0", ipc.IPv6}, worn: mac}},
 		},
-		locks: map[string]*os.File{"eth0": f},
 	}
+	d.show()
 	for range 2 {
 		if err := d.record("eth0"); err != nil {
 			t.Error(err)
 		}
 		w, err := recorded(f)
-		gotMAC, got := w.mac, w.aside
+		gotMAC, got := w.mac, w.displaced
 		if err != nil || gotMAC.String() != mac.String() || !gocmp.Equal(got.addrs, want.addrs) || !slices.Equal(got.prefixes, want.prefixes) {
 			t.Errorf("%v, %+v", gotMAC, got)
 		}
@@ -50,7 +51,7 @@ func TestRecord(t *testing.T) {
 		t.Error(err)
 	}
 	w, err := recorded(f)
-	if got := w.aside; err != nil || !gocmp.Equal(got.addrs, want.addrs) || !slices.Equal(got.prefixes, want.prefixes) {
+	if got := w.displaced; err != nil || !gocmp.Equal(got.addrs, want.addrs) || !slices.Equal(got.prefixes, want.prefixes) {
 		t.Errorf("with more in the file: %+v, %v", got, err)
 	}
 	// Cut off within what pads its last attribute, a label.
@@ -58,10 +59,10 @@ func TestRecord(t *testing.T) {
 		t.Error(err)
 	}
 	w, err = recorded(f)
-	if got := w.aside; err != nil || len(got.addrs) != 3 || got.prefixes[2] != want.prefixes[0] {
+	if got := w.displaced; err != nil || len(got.addrs) != 3 || got.prefixes[2] != want.prefixes[0] {
 		t.Errorf("with one that is cut off in the file: %+v", got)
 	}
-	l.aside, d.links[2].worn = nil, nil
+	l.displaced, d.links[2].worn = nil, nil
 	if err := d.record("eth0"); err != nil {
 		t.Error(err)
 	}
@@ -79,20 +80,20 @@ func TestDisplaces(t *testing.T) {
 	own := []netip.Prefix{netip.MustParsePrefix("10.9.0.1/24"), netip.MustParsePrefix("172.31.0.1/16")}
 	at := func(s string) []vaddr { return []vaddr{{Prefix: netip.MustParsePrefix(s)}} }
 	for _, tt := range []struct {
-		name     string
-		addrs    []vaddr
-		aside    *aside
-		neighbor string // address of another virtual router
-		want     bool
+		name      string
+		addrs     []vaddr
+		displaced *displaced
+		neighbor  string // address of another virtual router
+		want      bool
 	}{
 		{"in the subnet", at("10.9.0.254/24"), nil, "10.9.0.253", true},
-		{"away already", at("10.9.0.254/24"), &aside{}, "10.9.0.253", false},
+		{"away already", at("10.9.0.254/24"), &displaced{}, "10.9.0.253", false},
 		{"in another subnet", at("192.0.2.1/32"), nil, "10.9.0.253", false},
 		{"in another subnet of the interface", at("172.31.0.254/16"), nil, "10.9.0.253", false},
 		{"beside an owner", at("10.9.0.254/24"), nil, "172.31.0.1", false},
 		{"none: the interface has it", nil, nil, "10.9.0.253", false},
 	} {
-		l := &link{wire: wire{aside: tt.aside, prefixes: own, told: ipc.LinkState{Up: true, Primary: own[0].Addr()}}}
+		l := &link{wire: wire{displaced: tt.displaced, prefixes: own, told: ipc.LinkState{Up: true, Primary: own[0].Addr()}}}
 		l.pages = []*page{{grant: grant{addrs: []conf.Address{{Addr: netip.MustParseAddr(tt.neighbor)}}}}}
 		if got := l.displaces(tt.addrs); got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)

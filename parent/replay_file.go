@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
-	"golang.org/x/sys/unix"
 )
 
 // Implementation constants.
@@ -192,7 +191,7 @@ func stateWriter(log *slog.Logger) (snapshots chan<- map[string][]byte, done <-c
 		defer close(ended)
 		for files := range in {
 			for path, text := range files {
-				if err := replaceFile(path, text); err != nil {
+				if err := ReplaceFile(path, text, 0o600); err != nil {
 					log.Error("state not written", "error", err)
 				}
 			}
@@ -201,23 +200,23 @@ func stateWriter(log *slog.Logger) (snapshots chan<- map[string][]byte, done <-c
 	return in, ended
 }
 
-// replaceFile writes a file so that it is there as a whole, or as it was,
-// whatever happens meanwhile. What a daemon that was killed has begun to
-// write is written over.
-func replaceFile(path string, text []byte) error {
+// ReplaceFile writes a file so that it is there as a whole, or as it was, whatever
+// happens meanwhile. What a daemon that was killed has begun to write is removed.
+// The umask is taken off the mode. A file called new.NAME beside it is ours.
+func ReplaceFile(path string, text []byte, mode os.FileMode) error {
 	dir, name := filepath.Split(path)
 	made := filepath.Join(dir, "new."+name)
-	f, err := os.OpenFile(made, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o600)
+	os.Remove(made)
+	f, err := os.OpenFile(made, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return err
 	}
+	defer os.Remove(made) // where it has not got its name
 	_, err = f.Write(text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(made, path)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
 	}
-	if err != nil {
-		os.Remove(made)
+	if err = os.Rename(made, path); err != nil {
 		return err
 	}
 	d, err := os.Open(dir)

@@ -79,25 +79,25 @@ func TestGivenBack(t *testing.T) {
 				s := &slot{page: page{index: index, held: true, placed: []vaddr{{Prefix: netip.MustParsePrefix(tt.ours)}}}}
 				d := &daemon{broker: broker{kernel: k, log: slog.New(slog.NewTextHandler(&said, nil))}, slots: []*slot{s}, links: []*link{{wire: wire{index: index}}}}
 				d.show()
-				if d.monitor, err = openMonitor(k.Port(), &d.theirs); err != nil {
+				if d.monitor, err = openMonitor(k.Port(), &d.foreignAddresses); err != nil {
 					t.Error(err)
 					return
 				}
-				theirs := func() []facts.Address {
+				present := func() []facts.Address {
 					all, err := facts.Addresses()
 					if err != nil {
 						t.Error(err)
 					}
 					return slices.DeleteFunc(all, func(a facts.Address) bool { return a.Index != index || a.Prefix.Addr().IsLinkLocalUnicast() })
 				}
-				before := theirs()
+				before := present()
 				if err := k.Acquire(kernel.Placement{Device: index, Addresses: s.placed}); err != nil {
 					t.Error(err)
 				}
 				if _, err := d.monitor.changed(); err != nil {
 					t.Error(err)
 				}
-				d.giveBack(d.theirs.take(false), nil)
+				d.giveBack(d.foreignAddresses.take(false), nil)
 				for _, step := range tt.steps {
 					if err := step(d, s); err != nil {
 						t.Error(err)
@@ -106,11 +106,11 @@ func TestGivenBack(t *testing.T) {
 				if _, err := d.monitor.changed(); err != nil {
 					t.Error(err)
 				}
-				d.giveBack(d.theirs.take(false), nil)
+				d.giveBack(d.foreignAddresses.take(false), nil)
 				if out, err := exec.Command("ip", "-6", "route", "show", "2001:db8:8::/64").Output(); err != nil || len(out) > 0 && tt.want == "" && !s.held {
 					t.Errorf("a route is left: %s, %v", out, err)
 				}
-				after := slices.DeleteFunc(theirs(), func(a facts.Address) bool {
+				after := slices.DeleteFunc(present(), func(a facts.Address) bool {
 					return slices.ContainsFunc(before, func(b facts.Address) bool { return a.Prefix == b.Prefix })
 				})
 				var got []string

@@ -25,19 +25,19 @@ func TestWhoseAddress(t *testing.T) {
 		}
 		eth0 := find(t, k, "eth0").Index
 		for _, tt := range []struct {
-			family         ipc.Family
-			theirs, common string
+			family          ipc.Family
+			foreign, common string
 		}{
 			{ipc.IPv4, "10.9.0.253/24", "10.9.0.254/24"},
 			{ipc.IPv6, "2001:db8:9::253/64", "2001:db8:9::254/64"},
 		} {
-			theirs, common := netip.MustParsePrefix(tt.theirs), netip.MustParsePrefix(tt.common)
+			foreign, common := netip.MustParsePrefix(tt.foreign), netip.MustParsePrefix(tt.common)
 			l := &link{wire: wire{linkName: linkName{"eth0", tt.family}, index: eth0}}
-			if err := netns.IP("addr add " + tt.theirs + " dev eth0 nodad"); err != nil {
+			if err := netns.IP("addr add " + tt.foreign + " dev eth0 nodad"); err != nil {
 				t.Error(err)
 			}
 			// Its report has not been read when we put ours there.
-			if err := k.Acquire(kernel.Placement{Device: eth0, Addresses: []vaddr{{Prefix: theirs}, {Prefix: common}}}); err != nil {
+			if err := k.Acquire(kernel.Placement{Device: eth0, Addresses: []vaddr{{Prefix: foreign}, {Prefix: common}}}); err != nil {
 				t.Error(err)
 			}
 			look := func() {
@@ -47,8 +47,8 @@ func TestWhoseAddress(t *testing.T) {
 				}
 				l.observed(facts.Link{Index: eth0, Up: true}, addrs)
 			}
-			if look(); !slices.Contains(l.prefixes, theirs) || slices.Contains(l.prefixes, common) {
-				t.Errorf("others' addresses are %v; want %v among them, not %v", l.prefixes, theirs, common)
+			if look(); !slices.Contains(l.prefixes, foreign) || slices.Contains(l.prefixes, common) {
+				t.Errorf("others' addresses are %v; want %v among them, not %v", l.prefixes, foreign, common)
 			}
 			if err := netns.IP("addr replace " + tt.common + " dev eth0"); err != nil {
 				t.Error(err)

@@ -1,9 +1,12 @@
 package parent
 
 import (
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
 	"github.com/rvrrpd/rvrrpd/parent/kernel"
@@ -17,8 +20,8 @@ import (
 // knows of them: the next daemon puts back what one that was killed has put
 // aside. Advertisements still come from the interface's first address.
 
-// aside is what an interface is without while a virtual address is in its place.
-type aside struct {
+// displaced is what an interface is without while a virtual address is in its place.
+type displaced struct {
 	addrs    []addrMsg
 	prefixes []netip.Prefix
 	primary  netip.Addr // which advertisements come from
@@ -53,7 +56,7 @@ func (b *broker) displace(l *wire, s *page, addrs []vaddr) error {
 	if err != nil {
 		return err
 	}
-	a := &aside{primary: l.told.Primary}
+	a := &displaced{primary: l.told.Primary}
 	for _, m := range all {
 		info, err := facts.ParseAddress(m)
 		if err != nil || info.Index != l.index || info.Proto == facts.Protocol {
@@ -68,9 +71,9 @@ func (b *broker) displace(l *wire, s *page, addrs []vaddr) error {
 	if !slices.ContainsFunc(a.prefixes, func(p netip.Prefix) bool { return p.Addr() == a.primary }) {
 		return b.lay(s, addrs) // somebody has just removed the first
 	}
-	l.aside = a
-	if err := b.plan.record(l.name); err != nil {
-		l.aside = nil
+	l.displaced = a
+	if err := b.record(l.name); err != nil {
+		l.displaced = nil
 		return err
 	}
 	b.log.Info("the interface's own addresses are put aside", "link", l.name, "addresses", a.prefixes)
@@ -79,7 +82,7 @@ func (b *broker) displace(l *wire, s *page, addrs []vaddr) error {
 		return err
 	}
 	b.plan.giveBack(b.plan.collect(), nil)
-	b.theirs.armed = true // what the kernel takes along is not ours to take
+	b.foreignAddresses.armed = true // what the kernel takes along is not ours to take
 	for _, other := range b.laidOn(l, s) {
 		err = errors.Join(err, b.kernel.Release(l.index, false, other.placed)) // or it would have the route of the subnet
 	}
@@ -94,7 +97,7 @@ func (b *broker) displace(l *wire, s *page, addrs []vaddr) error {
 }
 
 // copies are the addresses as the loopback interface has them meanwhile.
-func (a *aside) copies() (all []vaddr) {
+func (a *displaced) copies() (all []vaddr) {
 	for _, p := range a.prefixes {
 		all = append(all, vaddr{Prefix: netip.PrefixFrom(p.Addr(), 32), NoPrefixRoute: true, Host: true})
 	}
@@ -122,17 +125,17 @@ func (b *broker) replant(l *wire, but *page) {
 // moored forgets what is aside of an interface that has lost its anchor: it is
 // gone, or somebody else has taken it over.
 func (b *broker) moored(l *wire) error {
-	if l.aside == nil || l.index == 0 {
+	if l.displaced == nil || l.index == 0 {
 		return nil
 	}
 	addrs, err := facts.Addresses()
 	if err != nil || anchored(addrs, l.index) {
 		return err
 	}
-	b.log.Warn("the interface is gone, or somebody else has flushed it: its own addresses do not come back", "link", l.name, "addresses", l.aside.prefixes)
-	err = b.dropCopies(l.aside)
-	l.aside = nil
-	return errors.Join(err, b.plan.record(l.name))
+	b.log.Warn("the interface is gone, or somebody else has flushed it: its own addresses do not come back", "link", l.name, "addresses", l.displaced.prefixes)
+	err = b.dropCopies(l.displaced)
+	l.displaced = nil
+	return errors.Join(err, b.record(l.name))
 }
 
 // bringBack puts the interface's own addresses back, if no virtual address but
@@ -140,12 +143,12 @@ func (b *broker) moored(l *wire) error {
 // What cannot be put back stays aside, and is tried again.
 func (b *broker) bringBack(l *wire, but *page) error {
 	b.finishChore()
-	a := l.aside
+	a := l.displaced
 	inPlace := func(s *page) bool { return s.ioctl && around(s.placed, a.primary) }
 	if !l.ownedOf(a.prefixes) && slices.ContainsFunc(b.laidOn(l, but), inPlace) {
 		return nil
 	}
-	b.theirs.armed = true
+	b.foreignAddresses.armed = true
 	for _, s := range b.laidOn(l, but) { // or the interface's would be second in their subnet
 		if err := b.kernel.Release(l.index, false, s.placed); err != nil {
 			return err
@@ -155,8 +158,8 @@ func (b *broker) bringBack(l *wire, but *page) error {
 	err := b.refurnish(l.index, a)
 	b.replant(l, but)
 	b.plan.giveBack(lost, nil)
-	if l.aside = nil; err != nil {
-		l.aside, a.retry = a, b.now+attachRetry
+	if l.displaced = nil; err != nil {
+		l.displaced, a.retry = a, b.now+attachRetry
 		b.plan.lookAt(l, a.retry)
 		if a.trouble.about(err, b.now) {
 			b.log.Error("an address of the interface cannot be put back", "link", l.name, "error", err)
@@ -164,11 +167,11 @@ func (b *broker) bringBack(l *wire, but *page) error {
 	} else {
 		b.log.Info("the interface's own addresses are back", "link", l.name, "addresses", a.prefixes)
 	}
-	return b.plan.record(l.name)
+	return b.record(l.name)
 }
 
 // refurnish puts addresses back, all that the kernel takes.
-func (b *broker) refurnish(index int, a *aside) error {
+func (b *broker) refurnish(index int, a *displaced) error {
 	var errs []error
 	for _, m := range a.addrs {
 		errs = append(errs, b.kernel.Say(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, m, unix.EEXIST, unix.ENODEV))
@@ -181,7 +184,7 @@ func (b *broker) refurnish(index int, a *aside) error {
 
 // dropCopies removes what the loopback interface had of it, but for what an
 // operator has put there.
-func (b *broker) dropCopies(a *aside) error {
+func (b *broker) dropCopies(a *displaced) error {
 	addrs, err := facts.Addresses()
 	copies := slices.DeleteFunc(a.copies(), func(c vaddr) bool {
 		return !slices.ContainsFunc(addrs, func(a facts.Address) bool {
@@ -189,4 +192,37 @@ func (b *broker) dropCopies(a *aside) error {
 		})
 	})
 	return errors.Join(err, b.kernel.Release(loopback, false, copies))
+}
+
+// What a lock's file says of its interface, a line each.
+const (
+	macLine     = "mac "
+	addressLine = "address "
+	settingLine = "setting "
+)
+
+// record writes down what an interface is without.
+func (b *broker) record(name string) error {
+	f := b.locks[name]
+	if f == nil {
+		return nil
+	}
+	var text strings.Builder
+	for _, l := range b.wires {
+		if l.name == name && l.worn != nil {
+			text.WriteString(macLine + l.worn.String() + "\n")
+		}
+		for _, s := range l.hearing {
+			if l.name == name {
+				fmt.Fprintf(&text, "%s%d %s %s\n", settingLine, l.index, s.name, s.old)
+			}
+		}
+		if l.name == name && l.displaced != nil {
+			for _, m := range l.displaced.addrs {
+				text.WriteString(addressLine + hex.EncodeToString(m) + "\n")
+			}
+		}
+	}
+	_, err := f.WriteAt([]byte(text.String()), 0)
+	return errors.Join(err, f.Truncate(int64(text.Len())))
 }

@@ -193,7 +193,7 @@ func TestConfide(t *testing.T) {
 func written(t *testing.T, text string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	if err := replaceFile(stateFile(dir, "eth0"), []byte(text)); err != nil {
+	if err := ReplaceFile(stateFile(dir, "eth0"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -216,7 +216,7 @@ func TestState(t *testing.T) {
 	sameMarks(t, "read", d.slots[0].marks, marks{peer: 77, own: 1<<40 + stateMargin})
 	d.say(t, peer, 78)
 	for path, text := range d.snapshot() {
-		if err := replaceFile(path, text); err != nil {
+		if err := ReplaceFile(path, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -250,7 +250,7 @@ func TestFullStateCanBeRead(t *testing.T) {
 	}
 	d.recall(nil, maps.Clone(all))
 	for path, text := range d.snapshot() {
-		if err := replaceFile(path, text); err != nil {
+		if err := ReplaceFile(path, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -76,14 +76,14 @@ func (d *daemon) succeed(old []*slot) error {
 	for _, l := range d.links {
 		errs = append(errs, d.relax(l))
 	}
-	errs = append(errs, d.kernel.DeleteLinks(devices, d.group|doomedGroup))
+	errs = append(errs, d.deleteDevices(devices))
 	for _, l := range d.links {
 		errs = append(errs, d.refit(l, moved))
 	}
 	for _, s := range kept {
 		if s.held && !slices.Equal(s.placed, d.place(&s.page)) {
 			if err := d.take(&s.page); err != nil {
-				d.handOver(s, err)
+				d.stepDown(s, err)
 			}
 		}
 	}
@@ -119,7 +119,7 @@ func (d *daemon) refit(l *link, moved map[*slot]bool) error {
 			err = d.take(&s.page)
 		}
 		if err != nil {
-			d.handOver(s, err)
+			d.stepDown(s, err)
 			continue
 		}
 		d.moved(&s.page, s.told.AnnounceRepeat)
