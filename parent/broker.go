@@ -28,9 +28,6 @@ type planner interface {
 	outlived(s *page)
 	// lookAt has a link looked at at an instant, or before.
 	lookAt(l *wire, at int64)
-	// readdress hears that an interface has another hardware address; that is on its way to
-	// the hosts for the addresses of one slot.
-	readdress(l *wire, mac [6]byte, but *page)
 	// collect lists what has been taken from somebody else, and giveBack gives it back, but
 	// for what was meant.
 	collect() map[placed]addrMsg

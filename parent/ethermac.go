@@ -40,7 +40,7 @@ func (b *broker) wearMAC(s *page) error {
 	if err := kernel.SetMAC(l.index, s.mac[:]); err != nil {
 		return errors.Join(err, b.shedMAC(s))
 	}
-	b.plan.readdress(l, s.mac, s)
+	b.readdress(l, s.mac, s)
 	return nil
 }
 
@@ -53,6 +53,6 @@ func (b *broker) shedMAC(s *page) error {
 	own := l.worn
 	s.wears, l.worn = false, nil
 	err := kernel.SetMAC(l.index, own)
-	b.plan.readdress(l, [6]byte(own), s)
+	b.readdress(l, [6]byte(own), s)
 	return errors.Join(err, b.record(l.name))
 }

@@ -77,7 +77,7 @@ func (d *daemon) compare() error {
 			}
 		}
 		if l.index != 0 && len(info.MAC) == 6 {
-			d.readdress(l, [6]byte(info.MAC), nil)
+			d.readdress(&l.wire, [6]byte(info.MAC), nil)
 		}
 		state, own := l.facts(info, addrs)
 		d.subnets(&l.wire, own)
@@ -275,23 +275,6 @@ func (d *daemon) wideEnough(l *link, info facts.Link) facts.Link {
 		return facts.Link{}
 	}
 	return info
-}
-
-// readdress follows a change of the interface's own address: hosts are told of
-// the addresses that it answers for, but of one slot's, which are on their way.
-func (d *daemon) readdress(l *link, mac [6]byte, but *page) {
-	if l.mac == mac {
-		return
-	}
-	d.face(&l.wire, mac)
-	if d.stopping {
-		return
-	}
-	for _, s := range d.generations() {
-		if s != but && s.held && !s.own && d.links[s.link] == l {
-			d.moved(s, s.told.AnnounceRepeat)
-		}
-	}
 }
 
 // note remembers which addresses this host has itself, on whatever interface: all

@@ -11,8 +11,6 @@ func (p plans) outlived(s *page) { p.d.behind(s).outlived, p.d.resyncAgain = tru
 
 func (p plans) lookAt(l *wire, at int64) { p.d.links[l.id].lookAt(at) }
 
-func (p plans) readdress(l *wire, mac [6]byte, but *page) { p.d.readdress(p.d.links[l.id], mac, but) }
-
 func (p plans) collect() map[placed]addrMsg { return p.d.collect() }
 
 func (p plans) giveBack(lost map[placed]addrMsg, meant func(placed) bool) { p.d.giveBack(lost, meant) }

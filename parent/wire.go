@@ -33,8 +33,22 @@ func (b *broker) unplug(l *wire) {
 // measure notes how long a packet may be on a link.
 func (b *broker) measure(l *wire, mtu int) { l.mtu = mtu }
 
-// face notes the hardware address of a link's interface.
-func (b *broker) face(l *wire, mac [6]byte) { l.mac = mac }
+// readdress follows a change of the interface's own hardware address: hosts are told of the
+// addresses that it answers for, but of one page's, which are on their way.
+func (b *broker) readdress(l *wire, mac [6]byte, but *page) {
+	if l.mac == mac {
+		return
+	}
+	l.mac = mac
+	if b.stopping {
+		return
+	}
+	for _, s := range b.generations() {
+		if s != but && s.held && !s.own && b.wires[s.link] == l {
+			b.moved(s, s.told.AnnounceRepeat)
+		}
+	}
+}
 
 // subnets notes the addresses that an interface itself has, with their lengths.
 func (b *broker) subnets(l *wire, own []netip.Prefix) { l.prefixes = own }
