@@ -77,12 +77,8 @@ var renewsSince = kernel.Version{Major: 6, Minor: 12}
 // also those that are held. A way that cannot be had changes nothing.
 func (b *broker) leaseAs(lease string) (err error) {
 	b.silences, b.renewing = lease == "auto" || lease == "nftables", b.renewing[:0]
-	if b.silences && b.leases == nil {
-		b.leases, err = nft.OpenLeases(kernel.Running().Before(renewsSince))
-	}
-	if b.leases != nil {
-		err = b.leases.Apply(b.leased())
-	}
+	all, alive := b.leased()
+	err = b.applyLeases(b.silences, all, alive)
 	b.silences = b.silences && err == nil
 	switch {
 	case err != nil && lease == "nftables":
@@ -99,6 +95,18 @@ func (b *broker) leaseAs(lease string) (err error) {
 		}
 	}
 	return nil
+}
+
+// applyLeases brings the leases up to date, where there are any, and opens them before where
+// they are needed.
+func (b *broker) applyLeases(needed bool, all map[string]nft.Lasting, alive []nft.Renewed) (err error) {
+	if b.leases == nil && needed {
+		b.leases, err = nft.OpenLeases(kernel.Running().Before(renewsSince))
+	}
+	if b.leases != nil {
+		err = b.leases.Apply(all, alive)
+	}
+	return err
 }
 
 // answering adds the addresses of a slot to those that may answer for the rest

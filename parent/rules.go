@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
-	"github.com/rvrrpd/rvrrpd/parent/kernel"
 	"github.com/rvrrpd/rvrrpd/parent/nft"
 	"github.com/rvrrpd/rvrrpd/records"
 )
@@ -14,18 +13,11 @@ import (
 // nftables only what the configuration insists on is an error.
 func (b *broker) enforce() error {
 	all, alive := b.leased()
-	var err error
-	if b.leases == nil && len(all) > 0 {
-		b.leases, err = nft.OpenLeases(kernel.Running().Before(renewsSince))
-	}
-	if b.leases != nil {
-		err = b.leases.Apply(all, alive)
-	}
-	if err != nil {
+	if err := b.applyLeases(len(all) > 0, all, alive); err != nil {
 		return err
 	}
 	want := b.wanted()
-	err = b.tables.Apply(want)
+	err := b.tables.Apply(want)
 	if err == nil || len(want.Refused)+len(want.RefusedOn)+len(want.Owned) > 0 {
 		return err
 	}

@@ -179,7 +179,7 @@ func readPID(path string) (string, error) {
 
 // isDaemon says whether a process is of this program, and root's or ours. Whose it
 // is its status says: the owner of its directory is root where it is not dumpable. Up to
-// 0.8 the daemon was the command itself.
+// 0.9.0 the daemon was the command itself.
 func isDaemon(number string) bool {
 	exe, _ := os.Readlink("/proc/" + number + "/exe")
 	status, _ := os.ReadFile("/proc/" + number + "/status")
