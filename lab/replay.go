@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"errors"
 	"net"
 	"os"
 	"time"
@@ -9,7 +10,7 @@ import (
 )
 
 // Overhear records IPv4 VRRP frames as they arrive at the node, whole, until
-// there are so many.
+// there are so many; time that the machine has withheld does not count.
 func (n *Node) Overhear(count int, timeout time.Duration) (frames [][]byte) {
 	n.lab.Helper()
 	socket := n.socket(unix.AF_PACKET, unix.SOCK_RAW, int(htons(unix.ETH_P_IP)), func(fd int) error {
@@ -21,12 +22,17 @@ func (n *Node) Overhear(count int, timeout time.Duration) (frames [][]byte) {
 			&unix.PacketMreq{Ifindex: int32(i.Index), Type: unix.PACKET_MR_PROMISC})
 	})
 	defer socket.Close()
-	if err := socket.SetReadDeadline(time.Now().Add(timeout)); err != nil {
-		n.lab.Fatalf("%s: %v", n.Name, err)
-	}
+	begin := time.Now()
 	b := make([]byte, 4096)
 	for len(frames) < count {
-		size, err := socket.Read(b)
+		size := 0
+		err := socket.SetReadDeadline(patience(begin, timeout))
+		if err == nil {
+			size, err = socket.Read(b)
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) && time.Now().Before(patience(begin, timeout)) {
+			continue // the machine has withheld some of it meanwhile
+		}
 		if err != nil {
 			n.lab.Fatalf("%s: overheard %d frames of %d: %v", n.Name, len(frames), count, err)
 		}

@@ -212,83 +212,42 @@ func TestStruckChildren(t *testing.T) {
 		t.Run(fmt.Sprintf("unprivileged %t", unprivileged), func(t *testing.T) {
 			t.Parallel()
 			l := lab.New(t)
-			followed := map[string]int{}
+			struck := map[string]int{}
+			// Where this test is not given the processor in time, the programs have started before.
 			for range 20 {
 				d := l.R1.Run(lab.Router{Kind: lab.Rvrrpd, Priority: high, Unprivileged: unprivileged})
-				for name, n := range strike(d.PID, func() bool { return d.Ended() || d.Said(0, "msg=ready") }) {
-					followed[name] += n
+				ready := func() bool { return d.Ended() || d.Said(0, "msg=ready") }
+				for name, n := range lab.Strike(d.PID, map[string]int{"rvrrpd-read": 2, "rvrrpd-netproc": 2}, ready) {
+					struck[name] += n
 				}
-				if !d.Said(0, "msg=ready") || d.Said(0, "level=ERROR") {
-					t.Fatalf("it said\n%s", d.Output())
+				if !lab.Until(10*time.Second, ready) || d.Ended() || d.Said(0, "level=ERROR") {
+					t.Fatalf("%v struck; it said\n%s", struck, d.Output())
 				}
 				if status := d.Terminate(5 * time.Second); status != 0 {
 					t.Fatalf("status %d; it said\n%s", status, d.Output())
 				}
-				if followed["rvrrpd-read"] > 1 && followed["rvrrpd-netproc"] > 1 {
+				if struck["rvrrpd-read"] > 1 && struck["rvrrpd-netproc"] > 1 {
 					return
 				}
 			}
-			t.Errorf("not two of each have been struck: %v", followed)
+			t.Errorf("not two of each have been struck: %v", struck)
 		})
 	}
 	t.Run("sniffer", func(t *testing.T) {
 		t.Parallel()
 		l := lab.New(t)
 		l.R2.Run(lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval3, Priority: high}).AwaitActive(0)
-		for followed, n := 0, 0; followed < 2; n++ {
+		for struck, n := 0, 0; struck < 2; n++ {
 			if n == 20 {
-				t.Fatalf("struck %d times", followed)
+				t.Fatalf("struck %d times", struck)
 			}
 			p := l.R1.Start(lab.Binary("rvrrpd"), "-m0", "-i", lab.Interface, "--count", "1")
-			followed += strike(p.PID, p.Ended)["rvrrpd-netproc"]
+			struck += lab.Strike(p.PID, map[string]int{"rvrrpd-netproc": 2}, p.Ended)["rvrrpd-netproc"]
 			if status := p.AwaitExit(5 * time.Second); status != 0 || p.Len() != 1 {
 				t.Fatalf("status %d; it said\n%s", status, p.Output())
 			}
 		}
 	})
-}
-
-// strike sends SIGTERM to processes that another one has started, as soon as they are there
-// and while they do not ignore it, to the first three of each program, until all is done. It
-// says how many of each have been followed by another one.
-func strike(parent int, done func() bool) map[string]int {
-	seen := map[string][]int{}
-	for end := time.Now().Add(10 * time.Second); !done() && time.Now().Before(end); time.Sleep(100 * time.Microsecond) {
-		for _, spawner := range startedBy(parent) {
-			for _, pid := range startedBy(spawner) {
-				command, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-				name, _, _ := strings.Cut(string(command), "\x00")
-				if name != "rvrrpd-read" && name != "rvrrpd-netproc" {
-					continue // it is that of the spawner still
-				}
-				if !slices.Contains(seen[name], pid) {
-					seen[name] = append(seen[name], pid)
-				}
-				ignored, _ := strconv.ParseUint(lab.Status(pid)["SigIgn"], 16, 64)
-				if ignored&(1<<(unix.SIGTERM-1)) == 0 && len(seen[name]) <= 3 {
-					syscall.Kill(pid, unix.SIGTERM)
-				}
-			}
-		}
-	}
-	followed := map[string]int{}
-	for name, pids := range seen {
-		followed[name] = len(pids) - 1
-	}
-	return followed
-}
-
-// startedBy lists the processes below another one that have been started soon after it. A
-// look at all there are would come too late for what the first of their milliseconds are.
-func startedBy(parent int) (pids []int) {
-	for pid := parent + 1; pid < parent+300; pid++ {
-		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		_, rest, _ := strings.Cut(string(b), ") ")
-		if fields := strings.Fields(rest); len(fields) > 1 && fields[1] == strconv.Itoa(parent) && lab.Status(pid)["Tgid"] == strconv.Itoa(pid) {
-			pids = append(pids, pid)
-		}
-	}
-	return pids
 }
 
 // processesOn lists the processes in the network of a node, and those below them.
