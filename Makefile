@@ -13,7 +13,7 @@ BUILD    := $(shell find . -name '*.go' -o -name go.mod -o -name go.sum | LC_ALL
 LDFLAGS  := -s -w -buildid= -X github.com/rvrrpd/rvrrpd/ipc.build=$(BUILD) -X github.com/rvrrpd/rvrrpd/ipc.release=$(RELEASE) -X github.com/rvrrpd/rvrrpd/ipc.commit=$(COMMIT)
 STATIC   := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 GOTESTSUM := $(GO) run gotest.tools/gotestsum@v1.13.0 --format=pkgname --format-hide-empty-pkg --rerun-fails=2
-HELPERS  := rvrrpd-parent rvrrpd-spawn rvrrpd-netproc rvrrpd-read rvrrpd-audit rvrrpd-check rvrrpd-sniff
+HELPERS  := rvrrpd-parent rvrrpd-spawn rvrrpd-netproc rvrrpd-read rvrrpd-keeper rvrrpd-audit rvrrpd-check rvrrpd-sniff
 # What the first starts, or becomes, is found beside it or in /usr/libexec/rvrrpd.
 PROGRAMS := rvrrpd $(HELPERS)
 FUZZTIME ?= 60s

@@ -163,7 +163,7 @@ func (o Options) ours(dir, target, program string) bool {
 }
 
 // names of the processes, as the kernel cuts them.
-var names = map[string]string{"rvrrpd-spawn": roleSpawner, "rvrrpd-netproc": roleChild, "rvrrpd-read": roleReader}
+var names = map[string]string{"rvrrpd-spawn": roleSpawner, "rvrrpd-netproc": roleChild, "rvrrpd-read": roleReader, "rvrrpd-keeper": roleKeeper}
 
 // Programs that start others: the one of rvrrpd -m0, and that of a daemon, whose process is
 // called like the command.
@@ -175,9 +175,9 @@ const sniffer, ofParent, command = "rvrrpd-sniff", "rvrrpd-parent", "rvrrpd"
 // parent that lacks one, if there is one of each, and else to nobody. What a
 // spawner has started is its child, also while it is called otherwise: by the
 // spawner's name before it executes its program, and then by the number of a
-// descriptor until it gives itself its name. It is the reader if its first argument, by
-// which the spawner calls it, says so, or if it has none yet and there is a network process
-// with its name. Others that are called so are strangers.
+// descriptor until it gives itself its name. It is the reader or the keeper if its first
+// argument, by which the spawner calls it, says so; if it has none yet, and there is a network
+// process with its name, it is the keeper where none has its name, or else the reader. Others that are called so are strangers.
 func find(o Options) (daemons []*Daemon, strangers []int, err error) {
 	dirs, err := filepath.Glob(filepath.Join(o.Proc, "[0-9]*"))
 	if err != nil {
@@ -256,14 +256,16 @@ func find(o Options) (daemons []*Daemon, strangers []int, err error) {
 		d.Processes = slices.Concat(d.Processes, strays, byParent[strays[0].PID], below[strays[0].PID])
 	}
 	for _, d := range daemons {
-		d.nameReaders(o, called)
+		d.nameChildren(o, called)
 	}
 	return daemons, strangers, nil
 }
 
-// nameReaders finds the readers among what is called otherwise.
-func (d *Daemon) nameReaders(o Options, called map[int]string) {
-	named := slices.ContainsFunc(d.Processes, func(p *Process) bool { return called[p.PID] == "rvrrpd-netproc" })
+// nameChildren finds the readers and keepers among what is called otherwise.
+func (d *Daemon) nameChildren(o Options, called map[int]string) {
+	named := func(name string) bool {
+		return slices.ContainsFunc(d.Processes, func(p *Process) bool { return called[p.PID] == name })
+	}
 	for _, p := range d.Processes {
 		if p.Role != roleChild || called[p.PID] == "rvrrpd-netproc" {
 			continue
@@ -271,7 +273,10 @@ func (d *Daemon) nameReaders(o Options, called map[int]string) {
 		line, _ := os.ReadFile(filepath.Join(o.Proc, strconv.Itoa(p.PID), "cmdline"))
 		name, _, _ := strings.Cut(string(line), "\x00")
 		p.cloned = called[p.PID] == "rvrrpd-spawn"
-		if name == "rvrrpd-read" || p.cloned && named {
+		switch other := p.cloned && named("rvrrpd-netproc"); {
+		case name == "rvrrpd-keeper", other && !d.sniffer && !named("rvrrpd-keeper"):
+			p.Role = roleKeeper
+		case name == "rvrrpd-read", other:
 			p.Role = roleReader
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -75,19 +76,20 @@ func proper() tree {
 			"Max locked memory": "0", "Max msgqueue size": "0", "Max data size": "268435456"})
 	t["102/mountinfo"] = "40 39 0:30 / / ro,nosuid,nodev,noexec,relatime - tmpfs empty rw,size=4k\n"
 	t["102/uid_map"] = "     65534      65534          1\n"
+	t.keeper()
 	return t
 }
 
 // service turns it into one of a service user.
 func (t tree) service() tree {
-	for _, pid := range []string{"100", "101", "102"} {
+	for _, pid := range []string{"100", "101", "102", "105"} {
 		path := pid + "/task/" + pid + "/status"
 		for _, old := range []string{"0\t0\t0\t0\t", "65534\t65534\t65534\t65534\t"} {
 			t[path] = strings.ReplaceAll(t[path], "id:\t"+old, "id:\t990\t990\t990\t990\t")
 		}
 		t[path] = strings.ReplaceAll(t[path], identities, none)
 	}
-	t["102/uid_map"] = "0 990 1\n"
+	t["102/uid_map"], t["105/uid_map"] = "0 990 1\n", "0 990 1\n"
 	return t
 }
 
@@ -145,7 +147,7 @@ func TestProper(t *testing.T) {
 			Pass    bool
 			Daemons []Daemon
 		}
-		if err := json.Unmarshal([]byte(out), &got); err != nil || !ok || !got.Pass || len(got.Daemons) != 1 || len(got.Daemons[0].Processes) != 3 {
+		if err := json.Unmarshal([]byte(out), &got); err != nil || !ok || !got.Pass || len(got.Daemons) != 1 || len(got.Daemons[0].Processes) != 4 {
 			t.Errorf("%s: %v: %s", name, err, out)
 		}
 	}
@@ -154,6 +156,7 @@ func TestProper(t *testing.T) {
 // sniffing turns it into a sniffer.
 func (t tree) sniffing() tree {
 	t.powerless()
+	t.without(105)
 	t["100/cmdline"], t["100/exe"] = "rvrrpd-sniff\x00--iface=eth0\x00", "-> /usr/libexec/rvrrpd/"+sniffer
 	for _, file := range []string{"100/status", "100/task/100/status"} {
 		t[file] = strings.Replace(t[file], "Name:\trvrrpd\n", "Name:\t"+sniffer+"\n", 1)
@@ -253,7 +256,7 @@ func TestEnding(t *testing.T) {
 // more, and the others once.
 func TestInsist(t *testing.T) {
 	t.Parallel()
-	tree, renumber := proper(), strings.NewReplacer("100", "200", "101", "201", "102", "202")
+	tree, renumber := proper(), strings.NewReplacer("100", "200", "101", "201", "102", "202", "105", "205")
 	for path, text := range proper() {
 		if name := filepath.Base(path); name == "status" {
 			text = strings.NewReplacer("PPid:\t100", "PPid:\t200", "PPid:\t101", "PPid:\t201").Replace(text)
@@ -295,6 +298,7 @@ func TestBroken(t *testing.T) {
 		name, path, old, new, sentence string
 		service, sniffer, reader       bool
 		owner                          uint32
+		more                           map[string]string
 	}{
 		{name: "privileges", path: spawner, old: "NoNewPrivs:\t1", new: "NoNewPrivs:\t0", sentence: "no program it starts can have more privileges"},
 		{name: "no filter", path: child, old: "Seccomp:\t2", new: "Seccomp:\t0", sentence: "every thread is behind a seccomp filter"},
@@ -331,6 +335,11 @@ func TestBroken(t *testing.T) {
 		{name: "child's locked memory", path: "102/limits", old: limit("Max locked memory", "0"), new: limit("Max locked memory", "8388608"), sentence: "the child can lock no memory and make no message queue"},
 		{name: "child's memory", path: "102/limits", old: limit("Max data size", "268435456"), new: limit("Max data size", "unlimited"), sentence: "the child's memory is bounded"},
 		{name: "reader's memory", path: "103/limits", old: limit("Max data size", "268435456"), new: limit("Max data size", "unlimited"), sentence: "the reader is behind the same walls as the child", reader: true},
+		{name: "keeper's memory", path: "105/limits", old: limit("Max data size", "268435456"), new: limit("Max data size", "unlimited"), sentence: "the keeper is behind the same walls as the child, but for what it holds"},
+		{name: "keeper's files", path: "105/limits", old: limit("Max open files", "16"), new: limit("Max open files", "1024"), sentence: "the keeper can open few descriptors"},
+		{name: "keeper's socket", path: "105/fd/11", new: "-> anon_inode:[signalfd]", sentence: "the keeper holds its lanes, the logs that it writes, the pipe for its last words, and nothing else"},
+		{name: "keeper's many logs", path: "105/fd/11", new: "-> /a", more: map[string]string{"105/fd/12": "-> /b", "105/fd/13": "-> /c", "105/fd/14": "-> /d"},
+			sentence: "the keeper holds its lanes, the logs that it writes, the pipe for its last words, and nothing else"},
 	}
 	broken := make(map[string]bool)
 	for _, test := range tests {
@@ -356,8 +365,13 @@ func TestBroken(t *testing.T) {
 				tree[test.path] = strings.Replace(tree[test.path], test.old, test.new, 1)
 			}
 			delete(tree, "")
+			maps.Copy(tree, test.more)
 			ok, out := tree.audit(t, false, test.owner)
-			if n := strings.Count(out, "  FAIL"); ok || n != 1 || !strings.Contains(out, "FAIL "+test.sentence+": ") {
+			want := 1
+			if test.owner != 0 { // the child's and the keeper's
+				want = 2
+			}
+			if n := strings.Count(out, "  FAIL"); ok || n != want || !strings.Contains(out, "FAIL "+test.sentence+": ") {
 				t.Errorf("ok %v, %d failures:\n%s", ok, n, out)
 			}
 		})
@@ -433,7 +447,9 @@ func TestActivated(t *testing.T) {
 	}
 	tree["101/fd/1"], tree["101/fd/2"] = "-> socket:[70]", "-> socket:[71]"
 	tree["101/task/101/status"] = strings.Replace(tree["101/task/101/status"], "filters:\t1", "filters:\t9", 1)
-	tree["102/task/102/status"] = strings.Replace(tree["102/task/102/status"], "filters:\t2", "filters:\t10", 1)
+	for _, path := range []string{"102/task/102/status", "105/task/105/status"} {
+		tree[path] = strings.Replace(tree[path], "filters:\t2", "filters:\t10", 1)
+	}
 	if ok, out := tree.audit(t, false, 0); !ok || strings.Contains(out, "FAIL") {
 		t.Errorf("one: ok %v:\n%s", ok, out)
 	}

@@ -132,6 +132,26 @@ func spawnerHolds(p *Process, d *Daemon) string {
 	return holds(map[string]int{"unix": 1, "pipe": 2, "eventpoll": 1, "eventfd": 1})(p, d)
 }
 
+// logsHeld is how many logs a keeper holds at the most: three, and for a moment each twice.
+const logsHeld = 6
+
+// keeperHolds: beside what a child has, the lane of lines and the logs: files, pipes, a
+// terminal.
+func keeperHolds(p *Process, _ *Daemon) string {
+	most, logs := map[string]int{"socket": 3, "pipe": 3, "eventpoll": 1, "eventfd": 1}, 0
+	for kind, n := range p.Descriptors {
+		over := max(0, n-most[kind])
+		if log := kind == "file" || kind == "socket" || kind == "pipe" || strings.HasPrefix(kind, "/dev/"); !log && over > 0 {
+			return fmt.Sprintf("%d of kind %s", n, kind)
+		}
+		logs += over
+	}
+	if logs > logsHeld {
+		return fmt.Sprintf("%d logs: %v", logs, p.Descriptors)
+	}
+	return ""
+}
+
 // without wants no descriptor of some kinds.
 func without(kinds ...string) rule {
 	return func(p *Process, _ *Daemon) string {

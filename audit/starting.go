@@ -38,10 +38,7 @@ func (d *Daemon) toCome() string {
 	above, child := d.Processes[0], d.first(roleChild)
 	switch {
 	case child != nil && ownFilter(child, d) == "":
-		if reader := d.first(roleReader); reader != nil && young(reader, childStarts) {
-			return "its reader is not confined yet"
-		}
-		return ""
+		return d.othersToCome()
 	case child != nil && young(child, childStarts):
 		return "its network process is not confined yet"
 	case child == nil && young(above, parentStarts):
@@ -50,8 +47,22 @@ func (d *Daemon) toCome() string {
 	return ""
 }
 
+// othersToCome says what has not come of those beside a child that is behind its walls.
+func (d *Daemon) othersToCome() string {
+	reader, keeper := d.first(roleReader), d.first(roleKeeper)
+	switch {
+	case keeper != nil && ownFilter(keeper, d) != "" && young(keeper, childStarts):
+		return "its keeper is not confined yet"
+	case keeper == nil && !d.sniffer && young(d.Processes[0], parentStarts):
+		return "its keeper is not there yet"
+	case reader != nil && young(reader, childStarts):
+		return "its reader is not confined yet"
+	}
+	return ""
+}
+
 // excuses says whether a promise about a process can still be to come, where
-// something is: all of a child's that has no filter of its own yet, and of a young
+// something is: all of a child's that has no filter of its own yet, of a young keeper's likewise, and of a young
 // reader's, and, while the parent has no filter yet, all of the parent's and the spawner's:
 // what has not executed its program may be the reader, which comes before that.
 func (d *Daemon) excuses(p *Process, sentence string) bool {
@@ -60,6 +71,8 @@ func (d *Daemon) excuses(p *Process, sentence string) bool {
 		return ownFilter(p, d) != ""
 	case roleReader:
 		return young(p, childStarts)
+	case roleKeeper:
+		return young(p, childStarts) && ownFilter(p, d) != ""
 	}
 	child := d.first(roleChild)
 	return sentence == spawnerHoldsLittle || (child == nil || child.cloned) && !d.closed()

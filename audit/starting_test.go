@@ -47,6 +47,29 @@ func (t tree) reader(name string) {
 	t["103/cmdline"] = "rvrrpd-read\x00"
 }
 
+// keeper adds one, with the walls of the child but for what it holds.
+func (t tree) keeper() {
+	for path, text := range maps.Clone(t) {
+		if rest, is := strings.CutPrefix(path, "102/"); is {
+			t["105/"+strings.Replace(rest, "task/102", "task/105", 1)] = strings.Replace(text, "rvrrpd-netproc", "rvrrpd-keeper", 1)
+		}
+	}
+	t["105/exe"] = "-> /usr/libexec/rvrrpd/rvrrpd-keeper"
+	t["105/cmdline"] = "rvrrpd-keeper\x00"
+	t["105/limits"] = limitsText(map[string]string{"Max core file size": "0", "Max open files": "16", "Max processes": "32", "Max file size": "unlimited",
+		"Max locked memory": "0", "Max msgqueue size": "0", "Max data size": "268435456"})
+	for n, target := range []string{"socket:[10]", "/var/log/rvrrpd.log", "/dev/pts/1", "pipe:[7]"} {
+		t[fmt.Sprintf("105/fd/%d", 7+n)] = "-> " + target
+	}
+}
+
+// keeperUnconfined is the keeper before its second stage, by the name it has.
+func (t tree) keeperUnconfined(name string) {
+	status := strings.NewReplacer("filters:\t2", "filters:\t1", "rvrrpd-keeper", name).Replace(t["105/status"])
+	t["105/status"], t["105/task/105/status"] = status, status
+	t.weak(105)
+}
+
 // weak takes a process's limits away.
 func (t tree) weak(pid int) {
 	t[fmt.Sprintf("%d/limits", pid)] = limitsText(map[string]string{"Max core file size": "0"})
@@ -177,6 +200,16 @@ func TestStarting(t *testing.T) {
 			t.weak(103)
 			t.aged(103, 0)
 		}, "its reader is not confined yet"},
+		{"a keeper that is started again", func(t tree) { t.keeperUnconfined("rvrrpd-keeper"); t.aged(105, 0); t.aged(100, time.Hour) }, "its keeper is not confined yet"},
+		{"a keeper called by a descriptor", func(t tree) { t.keeperUnconfined("8"); t.aged(105, 0) }, "its keeper is not confined yet"},
+		{"a keeper that has not executed its program", func(t tree) {
+			t.keeperUnconfined("rvrrpd-spawn")
+			t["105/exe"], t["105/cmdline"] = "-> /usr/libexec/rvrrpd/rvrrpd-spawn", "rvrrpd-spawn\x000\x000\x00"
+			t.aged(105, 0)
+		}, "its keeper is not confined yet"},
+		{"no keeper for long", func(t tree) { t.without(105); t.aged(100, time.Hour) }, ""},
+		{"a keeper without limits for long", func(t tree) { t.keeperUnconfined("rvrrpd-keeper"); t.aged(105, time.Minute) }, ""},
+		{"a keeper with a filter and no limits", func(t tree) { t.weak(105); t.aged(105, 0); t.aged(100, 0) }, ""},
 		{"a reader that stays without limits", func(t tree) { t.reader("rvrrpd-read"); t.aged(103, time.Minute); t.weak(103) }, ""},
 		{"a reader that is starting, beside a child with a capability too many", func(t tree) {
 			t.reader("rvrrpd-read")

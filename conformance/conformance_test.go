@@ -246,8 +246,8 @@ func TestNothingIsLeftOut(t *testing.T) {
 		if !strings.HasPrefix(name, "Drop") && !strings.HasPrefix(name, "Notice") {
 			continue
 		}
-		if !strings.Contains(string(text), "`ipc."+name+"`") {
-			t.Errorf("%s: no row refers to ipc.%s", document, name)
+		if !strings.Contains(string(text), "`ipc/report."+name+"`") {
+			t.Errorf("%s: no row refers to ipc/report.%s", document, name)
 		}
 	}
 }
@@ -282,7 +282,7 @@ func TestHasTest(t *testing.T) {
 			t.Errorf("%s: %v, want found %v", name, err, want)
 		}
 	}
-	if s.declared["engine.NoSuch"] || !s.declared["engine.(*VirtualRouter).Step"] || !s.declared["ipc.DropTTL"] || !s.declared["ipc.Drop.String"] {
+	if s.declared["engine.NoSuch"] || !s.declared["engine.(*VirtualRouter).Step"] || !s.declared["ipc/report.DropTTL"] || !s.declared["ipc/report.Drop.String"] {
 		t.Error("the list of declarations is wrong")
 	}
 }

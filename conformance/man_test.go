@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/report"
 )
 
 const manual = root + "/docs/man/rvrrpd.8"
@@ -123,9 +123,9 @@ func TestManualNames(t *testing.T) {
 			t.Errorf("%s: %s: %d entries, want %d", manual, heading, n, count-1)
 		}
 	}
-	explained(".Ss Packets dropped", int(ipc.NumDrops), func(i uint8) string { return ipc.Drop(i).String() })
-	explained(".Ss Notices", int(ipc.NumNotices), func(i uint8) string { return ipc.Notice(i).String() })
-	explained(".Ss States", int(ipc.ReasonLeaseLost)+1, func(i uint8) string { return ipc.Reason(i).String() })
+	explained(".Ss Packets dropped", int(report.NumDrops), func(i uint8) string { return report.Drop(i).String() })
+	explained(".Ss Notices", int(report.NumNotices), func(i uint8) string { return report.Notice(i).String() })
+	explained(".Ss States", int(report.ReasonLeaseLost)+1, func(i uint8) string { return report.Reason(i).String() })
 }
 
 // TestManualMessages: every line that the daemon logs is explained, by its
@@ -135,7 +135,7 @@ func TestManualMessages(t *testing.T) {
 	page := readManual(t)
 	diagnostics := page[strings.Index(page, ".Sh DIAGNOSTICS"):]
 	found := map[string]bool{}
-	for _, dir := range []string{"parent", "parent/frames", "cmd/rvrrpd-parent"} {
+	for _, dir := range []string{"parent", "parent/frames", "parent/logger", "keeper", "keeper/logs", "cmd/rvrrpd-parent"} {
 		files, err := filepath.Glob(filepath.Join(root, dir, "*.go"))
 		if err != nil {
 			t.Fatal(err)

@@ -37,7 +37,7 @@ func newPiece() piece {
 
 // sources are what the document may name.
 type sources struct {
-	// declared holds engine.New, engine.(*VirtualRouter).Step, ipc.DropTTL:
+	// declared holds engine.New, engine.(*VirtualRouter).Step, report.DropTTL:
 	// the directory, and a function, method, type, variable or constant.
 	declared map[string]bool
 	// constants holds the exported constants of package ipc.
@@ -193,7 +193,7 @@ func (s *sources) addNames(dir string, d *ast.GenDecl) {
 		case *ast.ValueSpec:
 			for _, name := range spec.Names {
 				s.declared[dir+"."+name.Name] = true
-				if dir == "ipc" && d.Tok == token.CONST && name.IsExported() {
+				if dir == "ipc/report" && d.Tok == token.CONST && name.IsExported() {
 					s.constants = append(s.constants, name.Name)
 				}
 			}

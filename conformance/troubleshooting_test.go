@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/report"
 )
 
 // wordsOf are the string literals of the programs' sources.
@@ -62,17 +62,17 @@ func joined(e ast.Expr) string {
 // named are the names that an attribute of the log can have.
 func named() map[string]map[string]bool {
 	reasons, drops, verdicts := map[string]bool{}, map[string]bool{}, map[string]bool{}
-	for r := ipc.ReasonStartup; r <= ipc.ReasonLeaseLost; r++ {
+	for r := report.ReasonStartup; r <= report.ReasonLeaseLost; r++ {
 		reasons[r.String()] = true
 	}
-	for d := ipc.DropIPHeader; d < ipc.NumDrops; d++ {
+	for d := report.DropIPHeader; d < report.NumDrops; d++ {
 		drops[d.String()] = true
 	}
-	for v := ipc.VerdictNone; v <= ipc.VerdictLower; v++ {
+	for v := report.VerdictNone; v <= report.VerdictLower; v++ {
 		verdicts[v.String()] = true
 	}
 	notices := maps.Clone(drops)
-	for n := ipc.NoticeInterval; n < ipc.NumNotices; n++ {
+	for n := report.NoticeInterval; n < report.NumNotices; n++ {
 		notices[n.String()] = true
 	}
 	maps.Copy(reasons, notices)
@@ -90,7 +90,7 @@ var transition = regexp.MustCompile(`^(initialize|backup|active)->(initialize|ba
 func TestTroubleshooting(t *testing.T) {
 	t.Parallel()
 	page := root + "/docs/troubleshooting.md"
-	known, names, lines := wordsOf(t, "parent", "parent/frames", "cmd/rvrrpd-parent"), named(), 0
+	known, names, lines := wordsOf(t, "parent", "parent/frames", "parent/logger", "keeper", "keeper/logs", "cmd/rvrrpd-parent"), named(), 0
 	var made []*regexp.Regexp // from parts
 	for format := range wordsOf(t, "netproc") {
 		if strings.Count(format, " ") > 3 && strings.Contains(format, "%") {

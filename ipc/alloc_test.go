@@ -21,7 +21,7 @@ func hot(tb testing.TB) []struct {
 	tb.Cleanup(func() { _, _ = ours.Close(), theirs.Close() })
 	frame := Frame{Link: 1, Family: IPv4, Received: 1, Packet: make([]byte, 48)}
 	advert := Advertise{Message: make([]byte, 20)}
-	frameBytes, advertBytes := payload(frame), payload(advert)
+	advertBytes := payload(advert)
 	datagram, in := Append(nil, Header{Slot: NoSlot}, frame), make([]byte, 1000)
 	scratch := make([]byte, 0, 1000)
 	var batch Batch
@@ -40,16 +40,13 @@ func hot(tb testing.TB) []struct {
 		want float64
 		f    func()
 	}{
-		{"Next, Check, DecodeFrame", 0, func() {
+		{"Next, Check", 0, func() {
 			h, p, _, err := Next(datagram)
 			must(err)
 			must(Check(h, len(p), FromParent, LaneFrames, PhaseRun))
-			_, err = DecodeFrame(p)
-			must(err)
 		}},
 		{"DecodeAdvertise", 0, func() { _ = DecodeAdvertise(advertBytes) }},
 		{"Decode advertise", 1, func() { _, err := Decode(TypeAdvertise, advertBytes); must(err) }},
-		{"Decode frame", 1, func() { _, err := Decode(TypeFrame, frameBytes); must(err) }},
 		{"Append pointer", 0, func() { scratch = Append(scratch[:0], Header{}, &frame) }},
 		{"Append value", 1, func() { scratch = Append(scratch[:0], Header{}, frame) }},
 		{"Batch of 10 pointers", 0, func() {

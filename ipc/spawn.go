@@ -14,11 +14,12 @@ type Program byte
 const (
 	NetprocProgram Program = 'N' // the network process
 	ReaderProgram  Program = 'R' // reads the configuration
+	KeeperProgram  Program = 'K' // writes the log
 )
 
 // Programs are all that the spawner starts, by the names of their files. Of each it has one
 // process at a time.
-var Programs = map[Program]string{NetprocProgram: "rvrrpd-netproc", ReaderProgram: "rvrrpd-read"}
+var Programs = map[Program]string{NetprocProgram: "rvrrpd-netproc", ReaderProgram: "rvrrpd-read", KeeperProgram: "rvrrpd-keeper"}
 
 // The spawner is asked three bytes at a time, a request, a Program and a sequence number,
 // over a socket that keeps datagrams apart; it answers each request once, with its number.

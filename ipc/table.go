@@ -64,7 +64,7 @@ const (
 )
 
 // rules has one row for each message.
-var rules = [numTypes]Rule{
+var rules = [NumTypes]Rule{
 	TypeHello:       {"hello", both, LaneControl, PhaseHello, BuildLen + 1, BuildLen + 1, false},
 	TypeRouter:      {"router", FromParent, LaneControl, PhaseConfigure | PhaseRun, routerLen + addrLen, routerLen + MaxAddresses*addrLen, true},
 	TypeLinkState:   {"link-state", FromParent, LaneControl, awake, linkLen, linkLen, false},
@@ -98,7 +98,7 @@ var rules = [numTypes]Rule{
 
 // RuleOf returns the row of a message, and false where there is none.
 func RuleOf(t Type) (Rule, bool) {
-	if t == 0 || t >= numTypes {
+	if t == 0 || t >= NumTypes {
 		return Rule{}, false
 	}
 	return rules[t], true

@@ -47,13 +47,8 @@ func TestNames(t *testing.T) {
 		text         func(uint8) fmt.Stringer
 		sample       string // of the constant first+1
 	}{
-		"Type":    {1, 1, func(v uint8) fmt.Stringer { return Type(v) }, "router"},
-		"State":   {0, 0, func(v uint8) fmt.Stringer { return State(v) }, "backup"},
-		"Reason":  {1, 0, func(v uint8) fmt.Stringer { return Reason(v) }, "owner"},
-		"Drop":    {1, 1, func(v uint8) fmt.Stringer { return Drop(v) }, "fragment"},
-		"Verdict": {0, 0, func(v uint8) fmt.Stringer { return Verdict(v) }, "silent"},
-		"Notice":  {1, 1, func(v uint8) fmt.Stringer { return Notice(v) }, "addresses"},
-		"Code":    {1, 0, func(v uint8) fmt.Stringer { return Code(v) }, "stale"},
+		"Type": {1, 1, func(v uint8) fmt.Stringer { return Type(v) }, "router"},
+		"Code": {1, 0, func(v uint8) fmt.Stringer { return Code(v) }, "stale"},
 	} {
 		names := all[kind]
 		if len(names) < 3 {
@@ -95,17 +90,8 @@ func TestNamesInLogs(t *testing.T) {
 		v    fmt.Stringer
 		want string
 	}{
-		{Initialize, "initialize"}, {Backup, "backup"}, {Active, "active"},
-		{ReasonStartup, "startup"}, {ReasonOwner, "owner"}, {ReasonActiveDown, "active-down"},
-		{ReasonActiveLeft, "active-left"}, {ReasonHigherPriority, "higher-priority"}, {ReasonHigherAddress, "higher-address"},
-		{ReasonShutdown, "shutdown"}, {ReasonLinkDown, "link-down"}, {ReasonRestored, "restored"},
-		{ReasonRefused, "refused"}, {ReasonLeaseLost, "lease-lost"},
-		{DropIPHeader, "ip-header"}, {DropTTL, "ttl"}, {DropChecksum, "checksum"}, {DropAuthType, "auth-type"},
-		{DropPassword, "password"}, {DropHMAC, "hmac"}, {DropReplayed, "replayed"}, {DropAdverInterval, "adver-interval"}, {DropAddressList, "address-list"},
-		{DropOwnFrame, "own-frame"}, {DropSuperseded, "superseded"}, {DropInactive, "inactive"},
-		{NoticeOwner, "owner"}, {NoticeChecksum, "checksum"}, {NoticeInterval, "interval"}, {NoticeVersion2, "version-2-missing"}, {NoticeClock, "clock-set-back"}, {NoticeUnsigned, "unsigned"},
 		{CodeDone, "done"}, {CodeNotHeld, "not-held"}, {CodeLinkDown, "link-down"}, {CodeKernel, "kernel"},
-		{TypeStateChange, "state-change"}, {TypeDropped, "dropped"}, {Type(99), "type 99"}, {Reason(0), "reason 0"},
+		{TypeStateChange, "state-change"}, {TypeDropped, "dropped"}, {Type(99), "type 99"}, {Code(0), "code 0"},
 	} {
 		if got := tt.v.String(); got != tt.want {
 			t.Errorf("%#v is called %q, want %q", tt.v, got, tt.want)

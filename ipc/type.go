@@ -34,5 +34,5 @@ const (
 	TypeTapped                      // parent to child
 	TypeLooked                      // child to parent
 	TypeMoved                       // parent to child
-	numTypes
+	NumTypes                        // one more than the last
 )

@@ -100,7 +100,7 @@ func TestAudit(t *testing.T) {
 			p.AwaitLine(0, 10*time.Second, "backup->active")
 			daemons, _ := audited(t)
 			d := one(t, daemons, p.PID)
-			if broken := failures(d); !d.Pass || d.Profile != profile || len(broken) > 0 || len(d.Processes) != 3 {
+			if broken := failures(d); !d.Pass || d.Profile != profile || len(broken) > 0 || len(d.Processes) != 4 {
 				t.Errorf("pass %v as %s, %d processes, broken: %q", d.Pass, d.Profile, len(d.Processes), broken)
 			}
 			// From outside, by a root who may do everything.
@@ -209,7 +209,7 @@ func TestAuditStarting(t *testing.T) {
 						t.Errorf("it fails, with status %d: %q", status, failures(d))
 					case len(daemons) == 1 && status != 75:
 						t.Errorf("status %d: %s", status, d.Starting)
-					case len(d.Processes) == 3: // before that there is none to be confined
+					case len(d.Processes) == 4: // before that there is none to be confined
 						told = d.Starting
 					}
 				}

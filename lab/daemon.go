@@ -179,7 +179,7 @@ func Binary(name string) string {
 }
 
 // Programs are all of ours; the first is what operators run.
-var Programs = []string{"rvrrpd", "rvrrpd-parent", "rvrrpd-spawn", "rvrrpd-netproc", "rvrrpd-read", "rvrrpd-audit", "rvrrpd-check", "rvrrpd-sniff"}
+var Programs = []string{"rvrrpd", "rvrrpd-parent", "rvrrpd-spawn", "rvrrpd-netproc", "rvrrpd-read", "rvrrpd-keeper", "rvrrpd-audit", "rvrrpd-check", "rvrrpd-sniff"}
 
 // Install copies the programs that were built to where every user can execute
 // them: the sources may be in a directory that root alone can enter. The

@@ -32,7 +32,7 @@ func installation(t *testing.T, source string, variables ...string) (parent stri
 		t.Fatal(err)
 	}
 	parent = filepath.Join(dir, "rvrrpd")
-	for _, name := range []string{"rvrrpd", "rvrrpd-parent", "rvrrpd-spawn", "rvrrpd-read"} {
+	for _, name := range []string{"rvrrpd", "rvrrpd-parent", "rvrrpd-spawn", "rvrrpd-read", "rvrrpd-keeper"} {
 		// By another process: a descriptor of ours, inherited by what a parallel
 		// test starts, would keep the file busy.
 		if out, err := exec.Command("cp", lab.Binary(name), filepath.Join(dir, name)).CombinedOutput(); err != nil {

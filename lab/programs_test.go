@@ -27,6 +27,8 @@ func TestProgramsOfOneBuild(t *testing.T) {
 		{program: "rvrrpd-spawn", says: `rvrrpd-spawn is build "next", this is `, args: []string{"-m1"}},
 		{program: "rvrrpd-netproc", says: `rvrrpd-netproc is build "next", this is `, args: []string{"-m1"}},
 		{program: "rvrrpd-read", says: `rvrrpd-read is build "next", this is `, args: []string{"-m1"}},
+		{program: "rvrrpd-keeper", says: `keeper did not start: rvrrpd-keeper is build "next", this is `, args: []string{"-m1"}},
+		{program: "rvrrpd-keeper", says: `keeper did not start: rvrrpd-keeper is build "next", this is `, args: []string{"-m2"}},
 		{program: "rvrrpd-audit", says: `rvrrpd-audit is build "next", this is `, args: []string{"--audit"}},
 		{program: "rvrrpd-check", says: `rvrrpd-check is build "next", this is `, args: []string{"--check"}},
 		{program: "rvrrpd-sniff", says: `rvrrpd-sniff is build "next", this is `, args: []string{"-m0", "-i", lab.Interface}},
@@ -37,6 +39,7 @@ func TestProgramsOfOneBuild(t *testing.T) {
 		{program: "rvrrpd-spawn", says: "/usr/libexec/rvrrpd/rvrrpd-spawn: no such file", args: []string{"-m1"}, missing: true},
 		{program: "rvrrpd-netproc", says: "/usr/libexec/rvrrpd/rvrrpd-netproc: no such file", args: []string{"-m1"}, missing: true},
 		{program: "rvrrpd-read", says: "/usr/libexec/rvrrpd/rvrrpd-read: no such file", args: []string{"-m1"}, missing: true},
+		{program: "rvrrpd-keeper", says: "/usr/libexec/rvrrpd/rvrrpd-keeper: no such file", args: []string{"-m1"}, missing: true},
 		{program: "rvrrpd-audit", says: "/usr/libexec/rvrrpd/rvrrpd-audit: no such file", args: []string{"--audit"}, missing: true},
 	} {
 		name := tt.program + " of another build"

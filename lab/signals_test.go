@@ -40,8 +40,8 @@ func TestSignalToAll(t *testing.T) {
 				before := l.R1.Snapshot()
 				p := start(t, l, lab.Router{Kind: lab.Rvrrpd, Priority: high, Unprivileged: unprivileged}, lab.Router{Kind: lab.Rvrrpd, Priority: low})
 				pids, child := everybody(p.a), p.a.Child()
-				if len(pids) != 3 {
-					t.Fatalf("processes %v, not three", pids)
+				if len(pids) != 4 {
+					t.Fatalf("processes %v, not four", pids)
 				}
 				mark, said, heard := l.Tap.Len(), p.a.Len(), p.b.Len()
 				signal(t, s, pids...)
@@ -204,8 +204,8 @@ func TestStopOfDaemonDuringStart(t *testing.T) {
 	}
 }
 
-// TestStruckChildren: SIGTERM reaches a reader and a network process before they can ignore
-// it; who has them starts others, and goes on as if nothing had been.
+// TestStruckChildren: SIGTERM reaches a reader, a network process and a keeper before they can
+// ignore it; who has them starts others, and goes on as if nothing had been.
 func TestStruckChildren(t *testing.T) {
 	t.Parallel()
 	for _, unprivileged := range []bool{false, true} {
@@ -217,7 +217,7 @@ func TestStruckChildren(t *testing.T) {
 			for range 20 {
 				d := l.R1.Run(lab.Router{Kind: lab.Rvrrpd, Priority: high, Unprivileged: unprivileged})
 				ready := func() bool { return d.Ended() || d.Said(0, "msg=ready") }
-				for name, n := range lab.Strike(d.PID, map[string]int{"rvrrpd-read": 2, "rvrrpd-netproc": 2}, ready) {
+				for name, n := range lab.Strike(d.PID, map[string]int{"rvrrpd-read": 2, "rvrrpd-netproc": 2, "rvrrpd-keeper": 2}, ready) {
 					struck[name] += n
 				}
 				if !lab.Until(10*time.Second, ready) || d.Ended() || d.Said(0, "level=ERROR") {
@@ -226,7 +226,7 @@ func TestStruckChildren(t *testing.T) {
 				if status := d.Terminate(5 * time.Second); status != 0 {
 					t.Fatalf("status %d; it said\n%s", status, d.Output())
 				}
-				if struck["rvrrpd-read"] > 1 && struck["rvrrpd-netproc"] > 1 {
+				if min(struck["rvrrpd-read"], struck["rvrrpd-netproc"], struck["rvrrpd-keeper"]) > 1 {
 					return
 				}
 			}
@@ -255,7 +255,7 @@ func processesOn(n *lab.Node) (pids []int) {
 	out, _ := exec.Command("ip", "netns", "pids", n.Namespace).Output()
 	for _, field := range strings.Fields(string(out)) {
 		if pid, err := strconv.Atoi(field); err == nil && strings.HasPrefix(lab.Status(pid)["Name"], "rvrrpd") {
-			pids = append(append(lab.Children(pid), pid), pids...)
+			pids = append(append(lab.Descendants(pid), pid), pids...)
 		}
 	}
 	return pids

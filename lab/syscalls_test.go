@@ -42,13 +42,14 @@ func TestSystemCalls(t *testing.T) {
 	for _, call := range slices.Sorted(maps.Keys(seen.unlisted)) {
 		t.Errorf("not on the list, %d times: %s", seen.unlisted[call], call)
 	}
-	if seen.loaded["rvrrpd-parent"] != 2 || seen.loaded["rvrrpd-spawn"] != 4 || seen.loaded["rvrrpd-netproc"] < 8 || seen.loaded["rvrrpd-read"] < 8 || seen.loaded["rvrrpd-sniff"] != 2 {
+	if seen.loaded["rvrrpd-parent"] != 2 || seen.loaded["rvrrpd-spawn"] != 4 || seen.loaded["rvrrpd-netproc"] < 8 || seen.loaded["rvrrpd-read"] < 8 || seen.loaded["rvrrpd-keeper"] < 2 || seen.loaded["rvrrpd-sniff"] != 2 {
 		t.Fatalf("filters loaded: %v", seen.loaded)
 	}
 	seen.report(t, "rvrrpd-parent")
 	seen.report(t, "rvrrpd-spawn")
 	seen.report(t, "rvrrpd-sniff")
 	seen.report(t, "rvrrpd-read")
+	seen.report(t, "rvrrpd-keeper")
 	never := seen.report(t, "rvrrpd-netproc")
 	for _, line := range never {
 		if kept[line] == "" {

@@ -95,6 +95,7 @@ func TestSystemd(t *testing.T) {
 			b.restarts("systemctl", "restart", unit)
 			b.restarts("dpkg", "--install", "/"+packageName)
 			b.losesChild()
+			b.losesKeeper()
 			b.loses("rvrrpd-spawn")
 			b.loses("rvrrpd")
 			b.scheduled("after all have been started again")
@@ -183,7 +184,10 @@ func (b *booted) alone(mark int, what string) (longest time.Duration) {
 	return longest
 }
 
-// processes are the daemon's own three, by name.
+// daemonProcesses are those of a daemon.
+var daemonProcesses = []string{"rvrrpd", "rvrrpd-spawn", "rvrrpd-netproc", "rvrrpd-keeper"}
+
+// process is one of them, by name.
 func (b *booted) process(name string) int {
 	b.Helper()
 	var pids []int
@@ -197,7 +201,7 @@ func (b *booted) process(name string) int {
 func (b *booted) scheduled(when string) {
 	b.Helper()
 	want := map[bool]uint32{false: unix.SCHED_NORMAL, true: unix.SCHED_RR}[b.realTime]
-	for _, name := range []string{"rvrrpd", "rvrrpd-spawn", "rvrrpd-netproc"} {
+	for _, name := range daemonProcesses {
 		for _, thread := range lab.Threads(b.process(name)) {
 			tid, err := strconv.Atoi(filepath.Base(thread))
 			if err != nil {
@@ -262,7 +266,7 @@ func (b *booted) exposed() {
 // it has no such control group, systemd has at least understood what is asked.
 func (b *booted) unswapped() {
 	b.Helper()
-	for _, name := range []string{"rvrrpd", "rvrrpd-spawn", "rvrrpd-netproc"} {
+	for _, name := range daemonProcesses {
 		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", b.process(name)))
 		if err != nil {
 			b.Fatal(err)
@@ -335,13 +339,16 @@ func (b *booted) logged(expression string) {
 func (b *booted) restarts(command ...string) {
 	b.Helper()
 	what := command[0]
-	mark, pids := b.nextAdvert("before "+what), []int{b.process("rvrrpd"), b.process("rvrrpd-spawn"), b.process("rvrrpd-netproc")}
+	mark, pids := b.nextAdvert("before "+what), map[string]int{}
+	for _, name := range daemonProcesses {
+		pids[name] = b.process(name)
+	}
 	b.m.Must(command...)
 	b.nextAdvert(what)
 	b.logged("taken over from the daemon before")
 	b.Logf("%s: the longest gap was %v of an interval of %v", what, b.alone(mark, what), lab.AdverInterval)
-	for i, name := range []string{"rvrrpd", "rvrrpd-spawn", "rvrrpd-netproc"} {
-		if now := b.process(name); now == pids[i] {
+	for _, name := range daemonProcesses {
+		if now := b.process(name); now == pids[name] {
 			b.Errorf("%s: %s is still process %d", what, name, now)
 		}
 	}
@@ -360,6 +367,19 @@ func (b *booted) losesChild() {
 	b.process("rvrrpd-netproc")
 	b.nextAdvert("death of the network process")
 	b.alone(mark, "death of the network process")
+}
+
+// losesKeeper: another one goes on writing the journal, and nobody notices.
+func (b *booted) losesKeeper() {
+	b.Helper()
+	mark, pid := b.nextAdvert("before the death of the keeper"), b.process("rvrrpd-keeper")
+	if wait := lab.KillChild(pid); !wait(settle) {
+		b.Fatal("the keeper survives SIGKILL")
+	}
+	b.logged("keeper lost.*SIGKILL")
+	b.process("rvrrpd-keeper")
+	b.nextAdvert("death of the keeper")
+	b.alone(mark, "death of the keeper")
 }
 
 // loses: systemd starts the daemon again, which takes over again.
@@ -457,7 +477,7 @@ func (b *booted) stops() {
 	mark := b.l.Tap.Len()
 	b.m.Must("systemctl", "stop", b.unit)
 	b.advertises(mark, 0, "goodbye at a stop")
-	for _, name := range []string{"rvrrpd", "rvrrpd-spawn", "rvrrpd-netproc"} {
+	for _, name := range daemonProcesses {
 		if !lab.Until(settle, func() bool { return len(b.m.Processes(name)) == 0 }) {
 			b.Errorf("stop: %s is left behind", name)
 		}
@@ -505,4 +525,4 @@ func (b *booted) unhindered() {
 }
 
 // expected are the errors that the test makes itself.
-var expected = regexp.MustCompile(`reload refused|network process (crashed|lost)|msg=ended error=.*spawner|sweeping devices left behind|rvrrpd.conf:\d+`)
+var expected = regexp.MustCompile(`reload refused|keeper lost|network process (crashed|lost)|msg=ended error=.*spawner|sweeping devices left behind|rvrrpd.conf:\d+`)

@@ -29,13 +29,15 @@ func (l line) String() string { return l.call + ": " + l.reason }
 // architecture; the names are those that the processes give themselves.
 func lists() map[string][]line {
 	out := make(map[string][]line)
-	for _, r := range sandbox.Rules {
-		l := line{call: r.Call, reason: r.Reason}
-		for _, a := range r.Args {
-			l.args = append(l.args, [3]uint64{uint64(a.Index), a.Mask, a.Value})
-		}
-		if r.Arch == "" || r.Arch == runtime.GOARCH {
-			out["rvrrpd-netproc"] = append(out["rvrrpd-netproc"], l)
+	for name, list := range map[string][]sandbox.Rule{"rvrrpd-netproc": sandbox.Rules, "rvrrpd-keeper": sandbox.KeeperRules} {
+		for _, r := range list {
+			l := line{call: r.Call, reason: r.Reason}
+			for _, a := range r.Args {
+				l.args = append(l.args, [3]uint64{uint64(a.Index), a.Mask, a.Value})
+			}
+			if r.Arch == "" || r.Arch == runtime.GOARCH {
+				out[name] = append(out[name], l)
+			}
 		}
 	}
 	out["rvrrpd-read"] = out["rvrrpd-netproc"]

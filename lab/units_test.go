@@ -286,7 +286,7 @@ func TestService(t *testing.T) {
 			spawner := lab.Descendants(manager.PID)[0]
 			child := lab.Children(spawner)[0]
 			d := auditedAlone(t, p.PID, spawner, child)
-			if broken := failures(d); !d.Pass || !d.Activated || d.Profile != profile || len(broken) > 0 || len(d.Processes) != 3 {
+			if broken := failures(d); !d.Pass || !d.Activated || d.Profile != profile || len(broken) > 0 || len(d.Processes) != 4 {
 				t.Errorf("activated %v, pass %v as %s, %d processes, broken: %q", d.Activated, d.Pass, d.Profile, len(d.Processes), broken)
 			}
 			mark := p.Len()
@@ -384,7 +384,7 @@ func TestServiceRestart(t *testing.T) {
 					t.Errorf("process %d runs %s: %v, %v", pid, readlink(exe), err1, err2)
 				}
 			}
-			if n := len(lab.Descendants(manager.PID)); n != 2 {
+			if n := len(lab.Descendants(manager.PID)); n != 3 {
 				t.Errorf("%d processes of the spawner's unit; it said\n%s", n, manager.Output())
 			}
 			if b.Said(heard, "backup->active") {

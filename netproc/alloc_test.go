@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/report"
 )
 
 // steady is what happens again and again: the bytes are made beforehand, the
@@ -77,7 +78,7 @@ func TestSteadyStateDoesNotAllocate(t *testing.T) {
 	t.Run("nonsense", func(t *testing.T) {
 		s := newSteady(configured(t, record()), advertisement(ours, good(200)))
 		noAllocations(t, s.receive)
-		if s.p.drops[ipc.DropOwnFrame].unreported < 1000 {
+		if s.p.drops[report.DropOwnFrame].unreported < 1000 {
 			t.Error("nothing was dropped")
 		}
 	})

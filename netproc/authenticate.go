@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/report"
 	"github.com/rvrrpd/rvrrpd/netproc/auth"
 	"github.com/rvrrpd/rvrrpd/netproc/wire"
 )
@@ -132,16 +133,16 @@ func (r *router) trailerOf(payload []byte, src netip.Addr) int {
 
 // authenticate is R11: type and authentication data in version 2, the HMAC
 // trailer in either. The data of type 0 are ignored (RFC 3768 §5.3.10).
-func (p *process) authenticate(r *router, payload []byte, trailer int, a *wire.Advertisement, src netip.Addr) ipc.Drop {
+func (p *process) authenticate(r *router, payload []byte, trailer int, a *wire.Advertisement, src netip.Addr) report.Drop {
 	p.bare = r.auth.hmac != nil && trailer == 0
 	if a.Version == 2 && a.AuthType != r.auth.kind() {
-		return ipc.DropAuthType
+		return report.DropAuthType
 	}
 	if l := r.auth.legacy; l != nil && !l.Verify(payload) {
 		if l.Type() == auth.Simple {
-			return ipc.DropPassword
+			return report.DropPassword
 		}
-		return ipc.DropDigest
+		return report.DropDigest
 	}
 	h := r.auth.hmac
 	if h == nil {
@@ -162,7 +163,7 @@ func (p *process) authenticate(r *router, payload []byte, trailer int, a *wire.A
 // admit remembers what HMAC has to know of an advertisement that has passed all
 // checks: what is discarded for another reason must leave nothing behind, such as
 // one that was made for another link.
-func (p *process) admit(r *router, payload []byte, trailer int, src netip.Addr) ipc.Drop {
+func (p *process) admit(r *router, payload []byte, trailer int, src netip.Addr) report.Drop {
 	if r.auth.hmac == nil || trailer == 0 {
 		return 0
 	}
@@ -173,7 +174,7 @@ func (p *process) admit(r *router, payload []byte, trailer int, src netip.Addr) 
 	}
 	p.tellMarks(r)
 	if w := r.auth.window; w > 0 && (skew > w/2 || skew < -w/2) {
-		p.notice(r, ipc.NoticeSkew, src)
+		p.notice(r, report.NoticeSkew, src)
 	}
 	return 0
 }
@@ -182,12 +183,12 @@ func (p *process) admit(r *router, payload []byte, trailer int, src netip.Addr) 
 // covers none: where the same key and VRID are in use on two, somebody who is on
 // both can carry what one hears to the other. What tells them apart is the network
 // of the sender, over IPv4, and the virtual addresses.
-func (p *process) elsewhere(r *router, a *wire.Advertisement, src netip.Addr) ipc.Drop {
+func (p *process) elsewhere(r *router, a *wire.Advertisement, src netip.Addr) report.Drop {
 	if src.Is4() && !onLink(p.links[r.record.Link], src) {
-		return ipc.DropOffLink
+		return report.DropOffLink
 	}
 	if !r.isOurs(a.Addresses) && !r.wereOurs(a.Addresses) {
-		return ipc.DropAddressList
+		return report.DropAddressList
 	}
 	return 0
 }
@@ -210,22 +211,22 @@ func onLink(l ipc.LinkState, src netip.Addr) bool {
 }
 
 // dropOfTrailer is the reason to discard a packet for its trailer.
-func dropOfTrailer(p auth.Problem) ipc.Drop {
+func dropOfTrailer(p auth.Problem) report.Drop {
 	switch p {
 	case auth.Missing:
-		return ipc.DropNoTrailer
+		return report.DropNoTrailer
 	case auth.Malformed:
-		return ipc.DropTrailer
+		return report.DropTrailer
 	case auth.Stale:
-		return ipc.DropStale
+		return report.DropStale
 	case auth.UnknownKey:
-		return ipc.DropKey
+		return report.DropKey
 	case auth.BadHMAC:
-		return ipc.DropHMAC
+		return report.DropHMAC
 	case auth.Replayed:
-		return ipc.DropReplayed
+		return report.DropReplayed
 	case auth.TooMany:
-		return ipc.DropSenders
+		return report.DropSenders
 	default:
 		return 0
 	}

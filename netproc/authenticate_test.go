@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/report"
 	"github.com/rvrrpd/rvrrpd/netproc/auth"
 	"github.com/rvrrpd/rvrrpd/netproc/wire"
 )
@@ -83,34 +84,34 @@ func TestAuthentication(t *testing.T) {
 		router ipc.Router
 		say    []any
 		packet []byte
-		want   ipc.Drop
+		want   report.Drop
 	}{
 		{"simple", simple, secret, legacy(auth.Simple, "changeme", good(200)), 0},
 		{"simple, long secrets are cut", simple, []any{ipc.Slot(0), ipc.Secret{Value: []byte("changeme or not")}}, legacy(auth.Simple, "changeme", good(200)), 0},
 		{"simple, no secret", simple, nil, legacy(auth.Simple, "", good(200)), 0},
-		{"simple, wrong", simple, secret, legacy(auth.Simple, "changem3", good(200)), ipc.DropPassword},
-		{"simple, none sent", simple, secret, advertisement(peer, good(200)), ipc.DropAuthType},
-		{"none, simple sent", record(), nil, legacy(auth.Simple, "changeme", good(200)), ipc.DropAuthType},
+		{"simple, wrong", simple, secret, legacy(auth.Simple, "changem3", good(200)), report.DropPassword},
+		{"simple, none sent", simple, secret, advertisement(peer, good(200)), report.DropAuthType},
+		{"none, simple sent", record(), nil, legacy(auth.Simple, "changeme", good(200)), report.DropAuthType},
 		{"P0", p0, secret, legacy(auth.P0, "changeme", good(200)), 0},
-		{"P0, wrong secret", p0, secret, legacy(auth.P0, "changed", good(200)), ipc.DropDigest},
-		{"P0, P1 sent", p0, secret, legacy(auth.P1, "changeme", good(200)), ipc.DropAuthType},
+		{"P0, wrong secret", p0, secret, legacy(auth.P0, "changed", good(200)), report.DropDigest},
+		{"P0, P1 sent", p0, secret, legacy(auth.P1, "changeme", good(200)), report.DropAuthType},
 		{"P1", p1, secret, legacy(auth.P1, "changeme", good(200)), 0},
-		{"P1, wrong secret", p1, secret, legacy(auth.P1, "", good(200)), ipc.DropDigest},
+		{"P1, wrong secret", p1, secret, legacy(auth.P1, "", good(200)), report.DropDigest},
 		{"HMAC in version 2", withHMAC(record(), 2), keys, signed(t, 1, peer, good(200), at), 0},
 		{"HMAC in version 3", withHMAC(record3(), 2), keys, signed(t, 1, peer, three, at), 0},
 		{"HMAC in IPv6", withHMAC(record6(), 2), keys, signed(t, 1, peer6, good6(200), at), 0},
 		{"HMAC with the other key", withHMAC(record3(), 2), keys, signed(t, 2, peer, three, at), 0},
-		{"HMAC with a key not ours", withHMAC(record3(), 2), keys, signed(t, 3, peer, three, at), ipc.DropKey},
-		{"HMAC, nothing sent", withHMAC(record3(), 2), keys, advertisement(peer, three), ipc.DropNoTrailer},
+		{"HMAC with a key not ours", withHMAC(record3(), 2), keys, signed(t, 3, peer, three, at), report.DropKey},
+		{"HMAC, nothing sent", withHMAC(record3(), 2), keys, advertisement(peer, three), report.DropNoTrailer},
 		{"HMAC permissive, nothing sent", withHMAC(record3(), 1), keys, advertisement(peer, three), 0},
 		{"HMAC receive-only, nothing sent", withHMAC(record3(), 0), keys, advertisement(peer, three), 0},
-		{"HMAC receive-only, a bad one", withHMAC(record3(), 0), keys, flip(signed(t, 1, peer, three, at), 20+12+27), ipc.DropHMAC},
-		{"HMAC, sum changed", withHMAC(record3(), 2), keys, flip(signed(t, 1, peer, three, at), 20+12+12), ipc.DropHMAC},
-		{"HMAC, reserved bit", withHMAC(record3(), 2), keys, flip(signed(t, 1, peer, three, at), 20+12+2), ipc.DropTrailer},
-		{"HMAC, old", withHMAC(record3(), 2), keys, signed(t, 1, peer, three, noon.Add(-time.Minute)), ipc.DropStale},
-		{"HMAC, a byte short", withHMAC(record3(), 2), keys, packet(peer, signed(t, 1, peer, three, at)[20:59]), ipc.DropLength},
-		{"HMAC for who has none", record3(), nil, signed(t, 1, peer, three, at), ipc.DropLength},
-		{"HMAC, legacy authentication", withHMAC(record(), 1), keys, legacy(auth.Simple, "changeme", good(200)), ipc.DropAuthType},
+		{"HMAC receive-only, a bad one", withHMAC(record3(), 0), keys, flip(signed(t, 1, peer, three, at), 20+12+27), report.DropHMAC},
+		{"HMAC, sum changed", withHMAC(record3(), 2), keys, flip(signed(t, 1, peer, three, at), 20+12+12), report.DropHMAC},
+		{"HMAC, reserved bit", withHMAC(record3(), 2), keys, flip(signed(t, 1, peer, three, at), 20+12+2), report.DropTrailer},
+		{"HMAC, old", withHMAC(record3(), 2), keys, signed(t, 1, peer, three, noon.Add(-time.Minute)), report.DropStale},
+		{"HMAC, a byte short", withHMAC(record3(), 2), keys, packet(peer, signed(t, 1, peer, three, at)[20:59]), report.DropLength},
+		{"HMAC for who has none", record3(), nil, signed(t, 1, peer, three, at), report.DropLength},
+		{"HMAC, legacy authentication", withHMAC(record(), 1), keys, legacy(auth.Simple, "changeme", good(200)), report.DropAuthType},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -168,7 +169,7 @@ func TestReplayed(t *testing.T) {
 	d.expect("reloaded", d.turn(), "g2 ready")
 	d.frame(d.now, p)
 	d.turn()
-	if got := d.p.drops[ipc.DropReplayed].total; got != 2 {
+	if got := d.p.drops[report.DropReplayed].total; got != 2 {
 		t.Errorf("after a reload: %d dropped, want 2", got)
 	}
 }
@@ -323,7 +324,7 @@ func verified(t *testing.T, d *parent, r ipc.Router) (sequence uint64) {
 		if h, payload, rest, err = ipc.Next(rest); err != nil {
 			t.Fatal(err)
 		}
-		m, err := ipc.Decode(h.Type, payload)
+		m, err := report.Decode(h.Type, payload)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/report"
 	"github.com/rvrrpd/rvrrpd/netproc/auth"
 	"github.com/rvrrpd/rvrrpd/netproc/wire"
 )
@@ -34,14 +35,14 @@ func kaKeys(t testing.TB) []ipc.Secret {
 // judged judges a packet as a whole: the kernel's check of an IPv4 header, and
 // ours. Of a packet to one router alone, which keepalived can send and we do
 // not take, all is judged but to whom it is sent, and how far.
-func (d *parent) judged(f ipc.Frame, multicast bool) ipc.Drop {
+func (d *parent) judged(f ipc.Frame, multicast bool) report.Drop {
 	packet := f.Packet
 	if f.Family == ipc.IPv4 && (int(packet[0]&15) < 5 || sumOfHeader(packet) != 0xffff) {
-		return ipc.DropIPHeader
+		return report.DropIPHeader
 	}
 	d.p.at(0).auth.hmac.Resume(nil)
 	_, source, message, why := d.p.judge(f, d.now)
-	if multicast || why != ipc.DropDestination && why != ipc.DropTTL {
+	if multicast || why != report.DropDestination && why != report.DropTTL {
 		return why
 	}
 	var a wire.Advertisement
@@ -51,10 +52,10 @@ func (d *parent) judged(f ipc.Frame, multicast bool) ipc.Drop {
 	}
 	r := d.p.at(0)
 	if message[1] != r.record.VRID {
-		return ipc.DropVRID
+		return report.DropVRID
 	}
 	if len(message) != wire.Length(message, source)+auth.TrailerLen {
-		return ipc.DropLength
+		return report.DropLength
 	}
 	if problem := wire.ParseWithTrailer(message, auth.TrailerLen, source, destination, &a); problem != wire.NoProblem {
 		return dropOf(problem)
@@ -138,7 +139,7 @@ func TestKeepalivedFrames(t *testing.T) {
 		if problem := d.p.at(0).auth.hmac.Fresh(packet[payload:], len(packet)-payload-auth.TrailerLen, sourceOf(packet), d.p.wall()); problem != auth.Replayed {
 			t.Errorf("%x: the second time: %v", packet, problem)
 		}
-		if _, _, _, why := d.p.judge(f, d.now); !multicast && why != ipc.DropDestination && why != ipc.DropTTL {
+		if _, _, _, why := d.p.judge(f, d.now); !multicast && why != report.DropDestination && why != report.DropTTL {
 			t.Errorf("%x: to one router alone: %v", packet, why)
 		}
 		kind := fmt.Sprintf("IPv%d, version %d, multicast %v", f.Family, packet[payload]>>4, multicast)

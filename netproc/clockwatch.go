@@ -3,7 +3,7 @@ package netproc
 import (
 	"time"
 
-	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/report"
 )
 
 // Implementation constants.
@@ -52,6 +52,6 @@ func (p *process) watchClock(r *router) {
 		return
 	}
 	if p.steps.setBack(wall, before) {
-		p.notice(r, ipc.NoticeClock, r.primary)
+		p.notice(r, report.NoticeClock, r.primary)
 	}
 }

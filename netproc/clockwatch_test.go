@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/report"
 )
 
 // TestClockWatch: a step back is seen, and neither slewing, a step ahead, a
@@ -70,19 +71,19 @@ func TestClockSetBack(t *testing.T) {
 		d.frame(d.now, forged)
 		d.expect("recorded", d.turn())
 	}
-	if got := d.p.notices[ipc.NoticeClock].total; got != 0 {
+	if got := d.p.notices[report.NoticeClock].total; got != 0 {
 		t.Errorf("told %d times for what was discarded", got)
 	}
 	at := d.p.at(0)
 	d.p.speakFor(at)
 	d.p.speakFor(at)
-	if got := d.p.notices[ipc.NoticeClock]; got.total != 1 || got.last.source != ours {
+	if got := d.p.notices[report.NoticeClock]; got.total != 1 || got.last.source != ours {
 		t.Errorf("told %d times, of %v", got.total, got.last.source)
 	}
-	if got := d.p.drops[ipc.DropReplayed].total; got != 4 || d.p.next() != deadline {
+	if got := d.p.drops[report.DropReplayed].total; got != 4 || d.p.next() != deadline {
 		t.Errorf("%d dropped, due at %d, was %d", got, d.p.next(), deadline)
 	}
-	for _, hint := range []string{d.p.replayedHint(d.p.at(0)), d.p.noticeHint(d.p.at(0), ipc.NoticeClock)} {
+	for _, hint := range []string{d.p.replayedHint(d.p.at(0)), d.p.noticeHint(d.p.at(0), report.NoticeClock)} {
 		if !strings.Contains(hint, "clock was set back") || !strings.Contains(hint, "with another key") || len(hint) > ipc.MaxHint {
 			t.Error(hint)
 		}
@@ -102,7 +103,7 @@ func TestClockSetBackWhileActive(t *testing.T) {
 		t.Helper()
 		r := d.p.at(0)
 		d.p.speakFor(r)
-		return d.p.notices[ipc.NoticeClock].total
+		return d.p.notices[report.NoticeClock].total
 	}
 	if got := sign(); got != 0 {
 		t.Errorf("told %d times", got)
@@ -125,7 +126,7 @@ func TestClockSetBackWhileBackup(t *testing.T) {
 			d.now += second
 			d.frame(d.now, signed(t, n, from, good3(200), d.p.wall().Add(back)))
 			d.turn()
-			return d.p.notices[ipc.NoticeClock]
+			return d.p.notices[report.NoticeClock]
 		}
 		hear(peer, 1)
 		back = 2 * time.Second

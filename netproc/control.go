@@ -7,6 +7,7 @@ import (
 	"github.com/rvrrpd/rvrrpd/engine"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/ipc/sniffing"
+	"github.com/rvrrpd/rvrrpd/ipc/telling"
 )
 
 // hear reads the control lane to its end.
@@ -27,7 +28,7 @@ func (p *process) hear() error {
 			if err := ipc.Check(h, len(payload), ipc.FromParent, ipc.LaneControl, p.phase); err != nil {
 				return err
 			}
-			m, err := sniffing.Decode(h.Type, payload)
+			m, err := telling.Decode(h.Type, payload)
 			if err != nil {
 				return err
 			}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/report"
 )
 
 // reportEvery is the least time between two reports of one reason. The limit
@@ -45,23 +46,23 @@ func (c *counter) add(at int64, s subject) bool {
 }
 
 // drop counts a discarded packet, which was for r or for nobody.
-func (p *process) drop(r *router, why ipc.Drop, s subject, message []byte) {
+func (p *process) drop(r *router, why report.Drop, s subject, message []byte) {
 	if p.drops[why].add(p.now, s) {
 		p.reportDrops(why, p.dropHint(r, message, why))
 	}
-	if r != nil && why != ipc.DropOwnFrame && why != ipc.DropSuperseded && r.heard.discarded(s.source, why, p.now) {
+	if r != nil && why != report.DropOwnFrame && why != report.DropSuperseded && r.heard.discarded(s.source, why, p.now) {
 		r.heard.hint, r.heard.hinted = p.dropHint(r, message, why), why
 	}
 }
 
-func (p *process) reportDrops(why ipc.Drop, hint string) {
+func (p *process) reportDrops(why report.Drop, hint string) {
 	c := &p.drops[why]
-	p.send(ipc.NoSlot, ipc.Dropped{Link: c.last.link, Reason: why, VRID: c.last.vrid, Source: c.last.source, Count: c.unreported, Total: c.total, Hint: hint})
+	p.send(ipc.NoSlot, report.Dropped{Link: c.last.link, Reason: why, VRID: c.last.vrid, Source: c.last.source, Count: c.unreported, Total: c.total, Hint: hint})
 	c.unreported = 0
 }
 
 // notice counts a notice about an advertisement of a router's group.
-func (p *process) notice(r *router, n ipc.Notice, source netip.Addr) {
+func (p *process) notice(r *router, n report.Notice, source netip.Addr) {
 	if p.sniffer != nil {
 		p.sniffer.notices = append(p.sniffer.notices, n)
 		return
@@ -76,24 +77,24 @@ func (p *process) notice(r *router, n ipc.Notice, source netip.Addr) {
 // one of its own, up to maxPeers of them at a time.
 func (p *process) unsigned(r *router, source netip.Addr) {
 	if p.sniffer != nil {
-		p.notice(r, ipc.NoticeUnsigned, source)
+		p.notice(r, report.NoticeUnsigned, source)
 		return
 	}
 	s := subject{r.record.Link, r.record.VRID, source}
-	if p.notices[ipc.NoticeUnsigned].add(p.now, s) {
+	if p.notices[report.NoticeUnsigned].add(p.now, s) {
 		p.named = p.named[:0]
 	} else if len(p.named) == maxPeers || slices.Contains(p.named, s) {
 		return
 	}
 	p.named = append(p.named, s)
-	p.reportNotice(ipc.NoticeUnsigned, s, noticeHints[ipc.NoticeUnsigned])
+	p.reportNotice(report.NoticeUnsigned, s, noticeHints[report.NoticeUnsigned])
 }
 
 // reportNotice reports what was counted, with one it is about.
-func (p *process) reportNotice(n ipc.Notice, s subject, hint string) {
+func (p *process) reportNotice(n report.Notice, s subject, hint string) {
 	c := &p.notices[n]
-	m := ipc.Noticed{Link: s.link, Notice: n, VRID: s.vrid, Source: s.source, Count: c.unreported, Total: c.total, Hint: hint}
-	if n == ipc.NoticeChecksum {
+	m := report.Noticed{Link: s.link, Notice: n, VRID: s.vrid, Source: s.source, Count: c.unreported, Total: c.total, Hint: hint}
+	if n == report.NoticeChecksum {
 		m.Plain, m.Pseudo = p.formsOf(s)
 	}
 	p.send(ipc.NoSlot, m)
@@ -110,18 +111,18 @@ func (p *process) reportRest() {
 		}
 		for _, f := range r.forms.peers {
 			if other := f.plain + f.pseudo - *f.of(r.form()); other > 0 && !(r.learns() && f.last == r.form()) {
-				p.reportNotice(ipc.NoticeChecksum, subject{r.record.Link, r.record.VRID, f.source}, noticeHints[ipc.NoticeChecksum])
+				p.reportNotice(report.NoticeChecksum, subject{r.record.Link, r.record.VRID, f.source}, noticeHints[report.NoticeChecksum])
 			}
 		}
 	}
 	for why := range p.drops {
 		if p.drops[why].unreported > 0 {
-			p.reportDrops(ipc.Drop(why), dropHints[why])
+			p.reportDrops(report.Drop(why), dropHints[why])
 		}
 	}
 	for n := range p.notices {
 		if p.notices[n].unreported > 0 {
-			p.reportNotice(ipc.Notice(n), p.notices[n].last, noticeHints[n])
+			p.reportNotice(report.Notice(n), p.notices[n].last, noticeHints[n])
 		}
 	}
 }

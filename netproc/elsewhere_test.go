@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/report"
 	"github.com/rvrrpd/rvrrpd/netproc/wire"
 )
 
@@ -45,35 +46,35 @@ func TestElsewhere(t *testing.T) {
 		networks [ipc.MaxNetworks]netip.Prefix
 		source   netip.Addr
 		packet   []byte
-		want     ipc.Drop
+		want     report.Drop
 	}{
 		{"ours", v3, 2, here, peer, made(peer, good3(200), virtual, virtual2), 0},
 		{"in another order", v3, 2, here, peer, made(peer, good3(200), virtual2, virtual), 0},
-		{"one address missing", v3, 2, here, peer, made(peer, good3(200), virtual), ipc.DropAddressList},
-		{"another address", v3, 2, here, peer, made(peer, good3(200), virtual, far), ipc.DropAddressList},
-		{"of an owner", v3, 2, here, peer, made(peer, good3(255), far), ipc.DropAddressList},
-		{"of an owner in version 2", v2, 2, here, peer, made(peer, good(255), far), ipc.DropAddressList},
-		{"a goodbye", v3, 2, here, peer, made(peer, good3(0), far), ipc.DropAddressList},
+		{"one address missing", v3, 2, here, peer, made(peer, good3(200), virtual), report.DropAddressList},
+		{"another address", v3, 2, here, peer, made(peer, good3(200), virtual, far), report.DropAddressList},
+		{"of an owner", v3, 2, here, peer, made(peer, good3(255), far), report.DropAddressList},
+		{"of an owner in version 2", v2, 2, here, peer, made(peer, good(255), far), report.DropAddressList},
+		{"a goodbye", v3, 2, here, peer, made(peer, good3(0), far), report.DropAddressList},
 		{"another address, permissive", v3, 1, here, peer, made(peer, good3(200), far), 0},
-		{"from another network", v3, 2, here, far, made(far, good3(200), virtual, virtual2), ipc.DropOffLink},
+		{"from another network", v3, 2, here, far, made(far, good3(200), virtual, virtual2), report.DropOffLink},
 		{"from another network, permissive", v3, 1, here, far, made(far, good3(200), virtual, virtual2), 0},
 		{"from the second network", v3, 2, networks("10.77.0.2/24", "10.78.0.9/16"), far, made(far, good3(200), virtual, virtual2), 0},
 		{"where there is no network", v3, 2, networks("10.77.0.2/32"), far, made(far, good3(200), virtual, virtual2), 0},
 		{"where our address is a single one beside a network", v3, 2, networks("10.77.0.2/32", "10.80.0.2/24"), far, made(far, good3(200), virtual, virtual2), 0},
-		{"beside a single address that is not ours", v3, 2, networks("10.77.0.2/24", "10.80.0.2/32"), far, made(far, good3(200), virtual, virtual2), ipc.DropOffLink},
+		{"beside a single address that is not ours", v3, 2, networks("10.77.0.2/24", "10.80.0.2/32"), far, made(far, good3(200), virtual, virtual2), report.DropOffLink},
 		{"in the network of a peer", v3, 2, networks("10.78.0.9/24"), far, made(far, good3(200), virtual, virtual2), 0},
-		{"in no network of a peer", v3, 2, networks("10.79.0.9/24"), far, made(far, good3(200), virtual, virtual2), ipc.DropOffLink},
+		{"in no network of a peer", v3, 2, networks("10.79.0.9/24"), far, made(far, good3(200), virtual, virtual2), report.DropOffLink},
 		{"where nothing is known", v3, 2, networks(), far, made(far, good3(200), virtual, virtual2), 0},
 		{"IPv6, ours", v6, 2, networks(), peer6, made(peer6, good6(200), v6.Addresses...), 0},
 		{"IPv6, in another order", v6, 2, networks(), peer6, made(peer6, good6(200), virtual6[0], another, virtual6[1]), 0},
 		{"IPv6, in another order, permissive", v6, 1, networks(), peer6, made(peer6, good6(200), virtual6[0], another, virtual6[1]), 0},
 		{"IPv6, other addresses, permissive", v6, 1, networks(), peer6, made(peer6, good6(200), virtual6[0], third, another), 0},
-		{"IPv6, another address", v6, 2, networks(), peer6, made(peer6, good6(200), virtual6[0], virtual6[1], other), ipc.DropAddressList},
-		{"IPv6, one address missing", v6, 2, networks(), peer6, made(peer6, good6(200), virtual6[0], another), ipc.DropAddressList},
-		{"IPv6, the link-local address is not the first", v6, 2, networks(), peer6, made(peer6, good6(200), another, virtual6[1], virtual6[0]), ipc.DropLinkLocal},
-		{"IPv6, our own come back", v6, 2, networks(), ours6, made(ours6, good6(200), v6.Addresses...), ipc.DropOwnFrame},
-		{"version 2 with another interval", v2, 2, here, peer, made(peer, interval2(good(200))), ipc.DropAdverInterval},
-		{"ours come back", v3, 2, here, ours, made(ours, good3(200), virtual, virtual2), ipc.DropOwnFrame},
+		{"IPv6, another address", v6, 2, networks(), peer6, made(peer6, good6(200), virtual6[0], virtual6[1], other), report.DropAddressList},
+		{"IPv6, one address missing", v6, 2, networks(), peer6, made(peer6, good6(200), virtual6[0], another), report.DropAddressList},
+		{"IPv6, the link-local address is not the first", v6, 2, networks(), peer6, made(peer6, good6(200), another, virtual6[1], virtual6[0]), report.DropLinkLocal},
+		{"IPv6, our own come back", v6, 2, networks(), ours6, made(ours6, good6(200), v6.Addresses...), report.DropOwnFrame},
+		{"version 2 with another interval", v2, 2, here, peer, made(peer, interval2(good(200))), report.DropAdverInterval},
+		{"ours come back", v3, 2, here, ours, made(ours, good3(200), virtual, virtual2), report.DropOwnFrame},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -140,10 +141,10 @@ func TestCorrected(t *testing.T) {
 		at = at.Add(time.Second)
 		a := good6(200)
 		a.Addresses = append([]netip.Addr{virtual6[0]}, list...)
-		before := d.p.drops[ipc.DropAddressList].total
+		before := d.p.drops[report.DropAddressList].total
 		d.send(ipc.Frame{Link: r.Link, Family: r.Family, Received: d.now, Packet: signed(t, 1, peer6, a, at)})
 		d.turn()
-		return d.p.drops[ipc.DropAddressList].total == before
+		return d.p.drops[report.DropAddressList].total == before
 	}
 	reload := func(list ...netip.Addr) {
 		t.Helper()
@@ -202,11 +203,11 @@ func TestElsewhereHints(t *testing.T) {
 	d.say(up)
 	d.turn()
 	r := d.p.at(0)
-	if hint := d.p.dropHint(r, nil, ipc.DropOffLink); !strings.Contains(hint, "(10.77.0.0/24)") || !strings.Contains(hint, "another LAN") {
+	if hint := d.p.dropHint(r, nil, report.DropOffLink); !strings.Contains(hint, "(10.77.0.0/24)") || !strings.Contains(hint, "another LAN") {
 		t.Error(hint)
 	}
 	d.p.advert.Addresses = []netip.Addr{virtual2}
-	hint := d.p.dropHint(r, nil, ipc.DropAddressList)
+	hint := d.p.dropHint(r, nil, report.DropAddressList)
 	for _, want := range []string{virtual2.String(), virtual.String(), "another LAN with the same key", "reload the Active last"} {
 		if !strings.Contains(hint, want) {
 			t.Errorf("no %q: %s", want, hint)
@@ -270,8 +271,8 @@ func TestReadressedInEnforce(t *testing.T) {
 			d.expect("others", hear(tt.less), "g2 dropped address-list"+what)
 			d.expect("the new ones", hear(tt.less, tt.more))
 			d.expect("the old ones, too late", hear(tt.more)) // not reported again so soon
-			if got := d.p.drops[ipc.DropAddressList].total; got != 2 || d.p.drops[ipc.DropLinkLocal].total > 0 {
-				t.Errorf("%d dropped for their addresses, want 2, and %d as not link-local", got, d.p.drops[ipc.DropLinkLocal].total)
+			if got := d.p.drops[report.DropAddressList].total; got != 2 || d.p.drops[report.DropLinkLocal].total > 0 {
+				t.Errorf("%d dropped for their addresses, want 2, and %d as not link-local", got, d.p.drops[report.DropLinkLocal].total)
 			}
 		})
 	}

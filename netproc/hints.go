@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/report"
 	"github.com/rvrrpd/rvrrpd/netproc/auth"
 	"github.com/rvrrpd/rvrrpd/netproc/wire"
 )
@@ -19,81 +19,81 @@ import (
 
 // dropHints say what can be said without the packet, where that is not plain
 // from the reason.
-var dropHints = [ipc.NumDrops]string{
-	ipc.DropOwnFrame:      "our own source address: another host has it, too, or the network has a loop",
-	ipc.DropVersion:       "the sender speaks another version of VRRP",
-	ipc.DropAuthType:      "auth_type is another at the sender",
-	ipc.DropPassword:      "auth_secret is another at the sender",
-	ipc.DropDigest:        "auth_secret is another at the sender, or the advertisement was changed on its way",
-	ipc.DropNoTrailer:     "the sender does not sign with HMAC, and mode = \"enforce\" demands it",
-	ipc.DropTrailer:       "what follows the message is no HMAC trailer of the kind we know",
-	ipc.DropStale:         "the sender's clock or ours is wrong, or an old advertisement was sent again",
-	ipc.DropKey:           "the sender signs with a key that we do not have",
-	ipc.DropHMAC:          "the sender's key has another value than ours, or the advertisement was changed on its way",
-	ipc.DropReplayed:      "an old advertisement was sent again, the sender's clock was set back, or two routers have its address",
-	ipc.DropSenders:       "too many senders: those that are gone are to be removed from the file in state_dir",
-	ipc.DropOffLink:       "the sender is in no network of the interface: recorded on another LAN that has the same key, or the interface lacks an address",
-	ipc.DropAdverInterval: "timers.advert is another at the sender, and must be the same in version 2",
-	ipc.DropAddressList:   "the sender has other virtual addresses, and must have the same in version 2 and with HMAC",
+var dropHints = [report.NumDrops]string{
+	report.DropOwnFrame:      "our own source address: another host has it, too, or the network has a loop",
+	report.DropVersion:       "the sender speaks another version of VRRP",
+	report.DropAuthType:      "auth_type is another at the sender",
+	report.DropPassword:      "auth_secret is another at the sender",
+	report.DropDigest:        "auth_secret is another at the sender, or the advertisement was changed on its way",
+	report.DropNoTrailer:     "the sender does not sign with HMAC, and mode = \"enforce\" demands it",
+	report.DropTrailer:       "what follows the message is no HMAC trailer of the kind we know",
+	report.DropStale:         "the sender's clock or ours is wrong, or an old advertisement was sent again",
+	report.DropKey:           "the sender signs with a key that we do not have",
+	report.DropHMAC:          "the sender's key has another value than ours, or the advertisement was changed on its way",
+	report.DropReplayed:      "an old advertisement was sent again, the sender's clock was set back, or two routers have its address",
+	report.DropSenders:       "too many senders: those that are gone are to be removed from the file in state_dir",
+	report.DropOffLink:       "the sender is in no network of the interface: recorded on another LAN that has the same key, or the interface lacks an address",
+	report.DropAdverInterval: "timers.advert is another at the sender, and must be the same in version 2",
+	report.DropAddressList:   "the sender has other virtual addresses, and must have the same in version 2 and with HMAC",
 }
 
 // noticeHints are the same of notices.
-var noticeHints = [ipc.NumNotices]string{
-	ipc.NoticeInterval:  "the sender has another interval; a Backup learns it",
-	ipc.NoticeAddresses: "the sender has other virtual addresses",
-	ipc.NoticeOwner:     "two routers own the addresses, or say so: one of them is wrong",
-	ipc.NoticeChecksum:  "the sender's checksum has the other form; if it drops ours, set checksum",
-	ipc.NoticeSkew:      "the sender's clock, or ours, is off by more than half the window of the HMAC trailer",
-	ipc.NoticeVersion2:  "the sender does not send version 2 beside version 3",
-	ipc.NoticeClock:     "our clock was set back",
-	ipc.NoticeUnsigned:  "the sender has not come as far in the roll-out of HMAC; mode = \"enforce\" would drop its advertisements",
+var noticeHints = [report.NumNotices]string{
+	report.NoticeInterval:  "the sender has another interval; a Backup learns it",
+	report.NoticeAddresses: "the sender has other virtual addresses",
+	report.NoticeOwner:     "two routers own the addresses, or say so: one of them is wrong",
+	report.NoticeChecksum:  "the sender's checksum has the other form; if it drops ours, set checksum",
+	report.NoticeSkew:      "the sender's clock, or ours, is off by more than half the window of the HMAC trailer",
+	report.NoticeVersion2:  "the sender does not send version 2 beside version 3",
+	report.NoticeClock:     "our clock was set back",
+	report.NoticeUnsigned:  "the sender has not come as far in the roll-out of HMAC; mode = \"enforce\" would drop its advertisements",
 }
 
 // verdictHints say at a takeover what became of the former Active.
 var verdictHints = [...]string{
-	ipc.VerdictSilent:  "nothing arrives from the former Active any more: it is down, or the network in between has failed",
-	ipc.VerdictDropped: "advertisements arrive and are dropped, and the sender may still be Active",
-	ipc.VerdictAlone:   "no Active has been heard since the start",
-	ipc.VerdictStalled: "this process was not scheduled for longer than an interval: the system is overloaded, or was stopped",
-	ipc.VerdictLower:   "preempting an Active of lower priority",
+	report.VerdictSilent:  "nothing arrives from the former Active any more: it is down, or the network in between has failed",
+	report.VerdictDropped: "advertisements arrive and are dropped, and the sender may still be Active",
+	report.VerdictAlone:   "no Active has been heard since the start",
+	report.VerdictStalled: "this process was not scheduled for longer than an interval: the system is overloaded, or was stopped",
+	report.VerdictLower:   "preempting an Active of lower priority",
 }
 
 // dropHint is the hint of a packet that was discarded, for a router of ours or
 // nil. What was found wrong says how far it has been read.
-func (p *process) dropHint(r *router, message []byte, why ipc.Drop) string {
+func (p *process) dropHint(r *router, message []byte, why report.Drop) string {
 	if r == nil {
 		return dropHints[why]
 	}
 	a := &p.advert
 	switch why {
-	case ipc.DropVersion:
+	case report.DropVersion:
 		version, _ := wire.Peek(message)
 		return fmt.Sprintf("the sender speaks version %d, we version %s", version, r.versions())
-	case ipc.DropAuthType:
+	case report.DropAuthType:
 		ours := authName(r.auth.kind())
 		if r.auth.hmac != nil {
 			ours = "hmac"
 		}
 		return fmt.Sprintf("the sender has auth_type %s, we %s", authName(a.AuthType), ours)
-	case ipc.DropLength:
+	case report.DropLength:
 		if n := wire.Length(message, r.group()); n > 0 && len(message) == n+auth.TrailerLen {
 			return "the message is followed by what can be an HMAC trailer: the sender may have auth_type hmac, and we have not"
 		}
-	case ipc.DropStale:
+	case report.DropStale:
 		sent := time.Unix(int64(binary.BigEndian.Uint32(trailerIn(message)[4:])), 0)
 		return fmt.Sprintf("its trailer was made at %s by the sender's clock, and ours says %s; time_window is %d s: a clock is wrong, or an old advertisement was sent again",
 			clockText(sent), clockText(p.wall()), r.auth.window/time.Second)
-	case ipc.DropReplayed:
+	case report.DropReplayed:
 		return p.replayedHint(r)
-	case ipc.DropKey:
+	case report.DropKey:
 		return fmt.Sprintf("the sender signs with key %d, and we have %s", trailerIn(message)[1], keyList(r.auth.hmac.IDs()))
-	case ipc.DropHMAC:
+	case report.DropHMAC:
 		return fmt.Sprintf("the sender signs with key %d, which has another value there than here, or the advertisement was changed on its way", trailerIn(message)[1])
-	case ipc.DropAdverInterval:
+	case report.DropAdverInterval:
 		return fmt.Sprintf("the sender advertises every %v, we every %v: timers.advert must be the same in version 2", a.AdverInterval, r.interval)
-	case ipc.DropOffLink:
+	case report.DropOffLink:
 		return p.offLinkHint(r)
-	case ipc.DropAddressList:
+	case report.DropAddressList:
 		hint := r.difference(a.Addresses)
 		if r.auth.hmac != nil {
 			hint += "; with HMAC all must have the same: reload the Active last, or is it from another LAN with the same key?"
@@ -107,7 +107,7 @@ func (p *process) dropHint(r *router, message []byte, why ipc.Drop) string {
 func (p *process) replayedHint(r *router) string {
 	last := r.auth.hmac.Held()
 	if !r.auth.hmac.Ahead(last.Sequence, p.wall()) {
-		return dropHints[ipc.DropReplayed]
+		return dropHints[report.DropReplayed]
 	}
 	at := time.Unix(int64(last.Sequence>>32), 0)
 	return fmt.Sprintf("our clock says %s, and one of %s has been heard of the sender: our clock was set back, and this is an old advertisement, or the sender's was set back, too; it counts when its clock has passed that, or with another key",
@@ -126,16 +126,16 @@ func (p *process) offLinkHint(r *router) string {
 }
 
 // noticeHint is the hint of an advertisement that was accepted.
-func (p *process) noticeHint(r *router, n ipc.Notice) string {
+func (p *process) noticeHint(r *router, n report.Notice) string {
 	a := &p.advert
 	switch {
-	case n == ipc.NoticeInterval:
+	case n == report.NoticeInterval:
 		return fmt.Sprintf("the sender advertises every %v, we every %v; a Backup learns it", a.AdverInterval, r.interval)
-	case n == ipc.NoticeClock:
+	case n == report.NoticeClock:
 		return fmt.Sprintf("our clock was set back by %v: what has been heard before does not count again; a sender whose clock was set back, too, counts once that has passed its last advertisement, or with another key", p.steps.by.Round(time.Second))
-	case n == ipc.NoticeAddresses:
+	case n == report.NoticeAddresses:
 		return r.difference(a.Addresses)
-	case n == ipc.NoticeChecksum && r.learns():
+	case n == report.NoticeChecksum && r.learns():
 		return fmt.Sprintf("the sender's checksum has another form than that of %s, whose form we send: if they understand one form only, set checksum in one of them", r.learned.by)
 	}
 	return noticeHints[n]

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/report"
 	"github.com/rvrrpd/rvrrpd/netproc/auth"
 	"github.com/rvrrpd/rvrrpd/netproc/wire"
 )
@@ -33,7 +34,7 @@ func (d *parent) hinted() map[string]string {
 				d.t.Fatal(err)
 			}
 			d.last = h
-			m, err := ipc.Decode(h.Type, payload)
+			m, err := report.Decode(h.Type, payload)
 			if err != nil {
 				d.t.Fatal(err)
 			}
@@ -41,11 +42,11 @@ func (d *parent) hinted() map[string]string {
 				d.t.Error(err)
 			}
 			switch m := m.(type) {
-			case ipc.Dropped:
+			case report.Dropped:
 				hints[m.Reason.String()] = m.Hint
-			case ipc.Noticed:
+			case report.Noticed:
 				hints[m.Notice.String()] = m.Hint
-			case ipc.StateChange:
+			case report.StateChange:
 				hints[m.Verdict.String()] = m.Hint
 			}
 		}
@@ -114,34 +115,34 @@ func TestDropHints(t *testing.T) {
 		router  ipc.Router
 		secrets []ipc.Secret
 		packet  func(a wire.Advertisement) []byte
-		why     ipc.Drop
+		why     report.Drop
 		want    string
 	}{
-		{"version", record3(), nil, edit(func(a *wire.Advertisement) { a.Version = 2 }), ipc.DropVersion, "the sender speaks version 2, we version 3"},
-		{"another type", legacy(ipc.AuthSimple), []ipc.Secret{{Value: []byte(secret)}}, edit(func(*wire.Advertisement) {}), ipc.DropAuthType,
+		{"version", record3(), nil, edit(func(a *wire.Advertisement) { a.Version = 2 }), report.DropVersion, "the sender speaks version 2, we version 3"},
+		{"another type", legacy(ipc.AuthSimple), []ipc.Secret{{Value: []byte(secret)}}, edit(func(*wire.Advertisement) {}), report.DropAuthType,
 			"the sender has auth_type none, we rfc2338-simple"},
-		{"a password, and we sign", signed(record(), 2), one, edit(func(a *wire.Advertisement) { a.AuthType = 1 }), ipc.DropAuthType,
+		{"a password, and we sign", signed(record(), 2), one, edit(func(a *wire.Advertisement) { a.AuthType = 1 }), report.DropAuthType,
 			"the sender has auth_type rfc2338-simple, we hmac"},
-		{"password", legacy(ipc.AuthSimple), []ipc.Secret{{Value: []byte(secret)}}, data(auth.Simple, other), ipc.DropPassword, "auth_secret is another at the sender"},
-		{"P0", legacy(ipc.AuthP0), []ipc.Secret{{Value: []byte(secret)}}, data(auth.P0, other), ipc.DropDigest,
+		{"password", legacy(ipc.AuthSimple), []ipc.Secret{{Value: []byte(secret)}}, data(auth.Simple, other), report.DropPassword, "auth_secret is another at the sender"},
+		{"P0", legacy(ipc.AuthP0), []ipc.Secret{{Value: []byte(secret)}}, data(auth.P0, other), report.DropDigest,
 			"auth_secret is another at the sender, or the advertisement was changed on its way"},
-		{"P1", legacy(ipc.AuthP1), []ipc.Secret{{Value: []byte(secret)}}, data(auth.P1, other), ipc.DropDigest,
+		{"P1", legacy(ipc.AuthP1), []ipc.Secret{{Value: []byte(secret)}}, data(auth.P1, other), report.DropDigest,
 			"auth_secret is another at the sender, or the advertisement was changed on its way"},
-		{"unsigned", signed(record(), 2), one, edit(func(*wire.Advertisement) {}), ipc.DropNoTrailer,
+		{"unsigned", signed(record(), 2), one, edit(func(*wire.Advertisement) {}), report.DropNoTrailer,
 			`the sender does not sign with HMAC, and mode = "enforce" demands it`},
-		{"signed, and we do not know HMAC", record(), nil, trailer(1, secret, now), ipc.DropLength,
+		{"signed, and we do not know HMAC", record(), nil, trailer(1, secret, now), report.DropLength,
 			"the message is followed by what can be an HMAC trailer: the sender may have auth_type hmac, and we have not"},
-		{"no such key", signed(record(), 2), one, trailer(7, secret, now), ipc.DropKey, "the sender signs with key 7, and we have key 1"},
-		{"no such key of many", signed(record(), 2), three, trailer(7, secret, now), ipc.DropKey, "the sender signs with key 7, and we have key 1, key 2, key 3 and 2 more"},
-		{"another value", signed(record3(), 1), one, trailer(1, other, now), ipc.DropHMAC,
+		{"no such key", signed(record(), 2), one, trailer(7, secret, now), report.DropKey, "the sender signs with key 7, and we have key 1"},
+		{"no such key of many", signed(record(), 2), three, trailer(7, secret, now), report.DropKey, "the sender signs with key 7, and we have key 1, key 2, key 3 and 2 more"},
+		{"another value", signed(record3(), 1), one, trailer(1, other, now), report.DropHMAC,
 			"the sender signs with key 1, which has another value there than here, or the advertisement was changed on its way"},
-		{"an hour ago", signed(record(), 2), one, trailer(1, secret, now.Add(-time.Hour)), ipc.DropStale,
+		{"an hour ago", signed(record(), 2), one, trailer(1, secret, now.Add(-time.Hour)), report.DropStale,
 			"its trailer was made at 2026-11-28 11:00:00 by the sender's clock, and ours says 2026-11-28 12:00:00; time_window is 5 s: a clock is wrong, or an old advertisement was sent again"},
-		{"interval", record(), nil, edit(func(a *wire.Advertisement) { a.AdverInterval = 3 * time.Second }), ipc.DropAdverInterval,
+		{"interval", record(), nil, edit(func(a *wire.Advertisement) { a.AdverInterval = 3 * time.Second }), report.DropAdverInterval,
 			"the sender advertises every 3s, we every 1s: timers.advert must be the same in version 2"},
-		{"addresses", record(), nil, edit(func(a *wire.Advertisement) { a.Addresses = []netip.Addr{virtual, virtual2} }), ipc.DropAddressList,
+		{"addresses", record(), nil, edit(func(a *wire.Advertisement) { a.Addresses = []netip.Addr{virtual, virtual2} }), report.DropAddressList,
 			"the sender has virtual addresses that we have not: 10.77.0.253"},
-		{"all addresses", record(), nil, edit(func(a *wire.Advertisement) { a.Addresses = []netip.Addr{virtual2} }), ipc.DropAddressList,
+		{"all addresses", record(), nil, edit(func(a *wire.Advertisement) { a.Addresses = []netip.Addr{virtual2} }), report.DropAddressList,
 			"no virtual address in common: the sender has 10.77.0.253, we have 10.77.0.254; another cluster with this VRID?"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -193,7 +194,7 @@ func TestReplayHint(t *testing.T) {
 		t.Errorf("the first time: %q", got)
 	}
 	d.frame(d.now, again)
-	if got := d.hinted()["replayed"]; got != dropHints[ipc.DropReplayed] || got == "" {
+	if got := d.hinted()["replayed"]; got != dropHints[report.DropReplayed] || got == "" {
 		t.Errorf("the second time: %q", got)
 	}
 }
@@ -248,7 +249,7 @@ func TestHintsAreShort(t *testing.T) {
 	}
 	for _, theirs := range [][]netip.Addr{long(0xfe), append(long(0xfe), netip.AddrFrom16([16]byte{15: 1}))} {
 		r := router{addressLists: addressLists{sorted: append(long(0x20), netip.AddrFrom16([16]byte{15: 1}))}}
-		if hint := verdictHints[ipc.VerdictDropped] + " (the last names " + theirs[0].String() + " as its source): " + r.difference(theirs); len(hint) > ipc.MaxHint {
+		if hint := verdictHints[report.VerdictDropped] + " (the last names " + theirs[0].String() + " as its source): " + r.difference(theirs); len(hint) > ipc.MaxHint {
 			t.Errorf("%d bytes: %s", len(hint), hint)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/engine"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/report"
 	"github.com/rvrrpd/rvrrpd/netproc/wire"
 )
 
@@ -50,7 +51,7 @@ type former struct {
 	slot      ipc.Slot // one of those
 	request   uint32   // number of the Look that asks after it
 	takeovers uint32
-	drop      ipc.Drop // why its advertisements were discarded, 0 if none were
+	drop      report.Drop // why its advertisements were discarded, 0 if none were
 }
 
 // lookAt is the look at a router's link, a new one if there is none.
@@ -88,9 +89,9 @@ func (p *process) lookAround(r *router) {
 // turnedActive says when a new Active looks around first: at once if it has
 // heard nobody, but for what was dropped. Of one that it has heard it knows that it
 // is not deaf, or asks after it.
-func (p *process) turnedActive(r *router, c *ipc.StateChange) {
+func (p *process) turnedActive(r *router, c *report.StateChange) {
 	r.nextLook, r.lookWait = p.now, max(lookAgain, 10*int64(r.interval))
-	if c.Reason != ipc.ReasonOwner && (c.Reason != ipc.ReasonActiveDown || c.Peer.IsValid()) {
+	if c.Reason != report.ReasonOwner && (c.Reason != report.ReasonActiveDown || c.Peer.IsValid()) {
 		r.nextLook += r.lookWait
 	}
 	if wantsProbe(c) {
@@ -101,14 +102,14 @@ func (p *process) turnedActive(r *router, c *ipc.StateChange) {
 // wantsProbe says whether a takeover leaves open what became of the Active. Asked
 // after is who sent an advertisement that was accepted, and nobody else: a neighbor
 // without a key must not choose whom the parent asks for.
-func wantsProbe(c *ipc.StateChange) bool {
-	return c.Peer.IsValid() && (c.Verdict == ipc.VerdictSilent || c.Verdict == ipc.VerdictDropped)
+func wantsProbe(c *report.StateChange) bool {
+	return c.Peer.IsValid() && (c.Verdict == report.VerdictSilent || c.Verdict == report.VerdictDropped)
 }
 
 // probe asks after a former Active: an advertisement that does not come may
 // mean that it is dead, or that we are deaf to it, and then there are two
 // Actives.
-func (p *process) probe(r *router, c *ipc.StateChange) {
+func (p *process) probe(r *router, c *report.StateChange) {
 	lk := p.lookAt(r)
 	f := lk.formers[c.Peer]
 	switch {
@@ -192,7 +193,7 @@ func (p *process) tellFormers(lk *look) {
 			}
 		}
 		_, answers := lk.answers[peer]
-		p.send(f.slot, ipc.Looked{Peer: peer, Answers: answers, Arrive: arrive, Takeovers: f.takeovers, Hint: f.hint(peer, answers, arrive, deaf)})
+		p.send(f.slot, report.Looked{Peer: peer, Answers: answers, Arrive: arrive, Takeovers: f.takeovers, Hint: f.hint(peer, answers, arrive, deaf)})
 	}
 }
 
@@ -228,7 +229,7 @@ func (p *process) tellLookers(lk *look) {
 			hint = r.answerHint(lk.answers)
 		}
 		if hint != "" {
-			p.send(r.slot, ipc.Looked{Hint: hint[:min(len(hint), ipc.MaxHint)]})
+			p.send(r.slot, report.Looked{Hint: hint[:min(len(hint), ipc.MaxHint)]})
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/report"
 	"github.com/rvrrpd/rvrrpd/netproc/wire"
 )
 
@@ -240,7 +241,7 @@ func TestOneOfTwoLooksRefused(t *testing.T) {
 			d := active(t, record())
 			d.looking = true
 			r := d.p.routers[0]
-			d.p.probe(r, &ipc.StateChange{Peer: peer, Verdict: ipc.VerdictSilent})
+			d.p.probe(r, &report.StateChange{Peer: peer, Verdict: report.VerdictSilent})
 			d.p.lookAround(r)
 			d.turn()
 			request := r.look
@@ -263,16 +264,16 @@ func TestOneOfTwoLooksRefused(t *testing.T) {
 func TestProbeAsks(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		c    ipc.StateChange
+		c    report.StateChange
 		want bool
 	}{
-		{ipc.StateChange{Peer: peer, Verdict: ipc.VerdictSilent}, true},
-		{ipc.StateChange{Peer: peer, Verdict: ipc.VerdictDropped}, true},
-		{ipc.StateChange{Peer: peer, Verdict: ipc.VerdictLower}, false},
-		{ipc.StateChange{Peer: peer, Verdict: ipc.VerdictStalled}, false},
-		{ipc.StateChange{Verdict: ipc.VerdictAlone}, false},
-		{ipc.StateChange{Verdict: ipc.VerdictSilent}, false},
-		{ipc.StateChange{Peer: peer}, false},
+		{report.StateChange{Peer: peer, Verdict: report.VerdictSilent}, true},
+		{report.StateChange{Peer: peer, Verdict: report.VerdictDropped}, true},
+		{report.StateChange{Peer: peer, Verdict: report.VerdictLower}, false},
+		{report.StateChange{Peer: peer, Verdict: report.VerdictStalled}, false},
+		{report.StateChange{Verdict: report.VerdictAlone}, false},
+		{report.StateChange{Verdict: report.VerdictSilent}, false},
+		{report.StateChange{Peer: peer}, false},
 	} {
 		if got := wantsProbe(&tt.c); got != tt.want {
 			t.Errorf("%+v: %v", tt.c, got)
@@ -365,7 +366,7 @@ func TestProbeHint(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name    string
-		drop    ipc.Drop
+		drop    report.Drop
 		answers bool
 		arrive  uint32
 		deaf    bool
@@ -376,11 +377,11 @@ func TestProbeHint(t *testing.T) {
 		{"silent, and answers", 0, true, 0, false, "do not reach us", "dropped"},
 		{"silent, and back", 0, true, 2, false, "reach the interface, so it is alive", "do not reach us"},
 		{"nothing arrives but on the wire", 0, true, 2, true, "and are dropped before the daemon", "do not reach us"},
-		{"dropped, and goes on", ipc.DropPassword, true, 2, false, "dropped here, for the reason password", "do not reach us"},
-		{"dropped, and goes on, without ARP", ipc.DropPassword, false, 2, false, "dropped here, for the reason password", "is down"},
-		{"dropped, of which a sample is passed", ipc.DropTTL, true, 2, false, "dropped here, for the reason ttl", "nft"},
-		{"dropped, and has ceased", ipc.DropHMAC, true, 0, false, "no longer advertises what was dropped here, for the reason hmac", "do not reach us"},
-		{"dropped, and gone", ipc.DropHMAC, false, 0, false, "is down", "alive"},
+		{"dropped, and goes on", report.DropPassword, true, 2, false, "dropped here, for the reason password", "do not reach us"},
+		{"dropped, and goes on, without ARP", report.DropPassword, false, 2, false, "dropped here, for the reason password", "is down"},
+		{"dropped, of which a sample is passed", report.DropTTL, true, 2, false, "dropped here, for the reason ttl", "nft"},
+		{"dropped, and has ceased", report.DropHMAC, true, 0, false, "no longer advertises what was dropped here, for the reason hmac", "do not reach us"},
+		{"dropped, and gone", report.DropHMAC, false, 0, false, "is down", "alive"},
 	} {
 		f := former{drop: tt.drop}
 		if got := f.hint(peer, tt.answers, tt.arrive, tt.deaf); !strings.Contains(got, tt.want) || strings.Contains(got, tt.not) || len(got) > ipc.MaxHint {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/engine"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/report"
 	"github.com/rvrrpd/rvrrpd/netproc/wire"
 )
 
@@ -16,25 +17,25 @@ import (
 // answered.
 func (p *process) remark(r *router, a *wire.Advertisement, source netip.Addr, arrived int64) {
 	if a.Version == 3 && a.AdverInterval != r.interval { // R12
-		p.notice(r, ipc.NoticeInterval, source)
+		p.notice(r, report.NoticeInterval, source)
 	}
 	if !r.isOurs(a.Addresses) { // R14
-		p.notice(r, ipc.NoticeAddresses, source)
+		p.notice(r, report.NoticeAddresses, source)
 	}
 	if a.Priority == engine.PriorityOwner && r.priority() == engine.PriorityOwner { // R15
-		p.notice(r, ipc.NoticeOwner, source)
+		p.notice(r, report.NoticeOwner, source)
 	}
 	if a.Version == 3 && r.record.Family == ipc.IPv4 { // R7
 		p.learn(r, a, source, arrived)
 		if r.forms.count(source, a.Checksum) && a.Checksum != r.form() {
-			p.notice(r, ipc.NoticeChecksum, source)
+			p.notice(r, report.NoticeChecksum, source)
 		}
 	}
 	if p.bare {
 		p.unsigned(r, source)
 	}
 	if r.record.Migration && r.migration.heard(a, source, arrived) {
-		p.notice(r, ipc.NoticeVersion2, source)
+		p.notice(r, report.NoticeVersion2, source)
 	}
 }
 

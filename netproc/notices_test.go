@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/report"
 	"github.com/rvrrpd/rvrrpd/netproc/wire"
 )
 
@@ -42,18 +43,18 @@ func TestNotices(t *testing.T) {
 		name   string
 		router ipc.Router
 		hears  wire.Advertisement
-		want   ipc.Notice
+		want   report.Notice
 	}{
 		{"nothing", record3(), good3(200), 0},
-		{"another interval", record3(), edit(func(a *wire.Advertisement) { a.AdverInterval = 2 * time.Second }), ipc.NoticeInterval},
-		{"other addresses", record3(), edit(func(a *wire.Advertisement) { a.Addresses = []netip.Addr{virtual2} }), ipc.NoticeAddresses},
-		{"an owner's other addresses in version 2", record(), func() wire.Advertisement { a := good(255); a.Addresses = []netip.Addr{virtual2}; return a }(), ipc.NoticeAddresses},
+		{"another interval", record3(), edit(func(a *wire.Advertisement) { a.AdverInterval = 2 * time.Second }), report.NoticeInterval},
+		{"other addresses", record3(), edit(func(a *wire.Advertisement) { a.Addresses = []netip.Addr{virtual2} }), report.NoticeAddresses},
+		{"an owner's other addresses in version 2", record(), func() wire.Advertisement { a := good(255); a.Addresses = []netip.Addr{virtual2}; return a }(), report.NoticeAddresses},
 		{"the same addresses in another order", func() ipc.Router { r := record3(); r.Addresses = []netip.Addr{virtual, virtual2}; return r }(),
 			edit(func(a *wire.Advertisement) { a.Addresses = []netip.Addr{virtual2, virtual} }), 0},
-		{"an owner, to an owner", owner, edit(func(a *wire.Advertisement) { a.Priority = 255 }), ipc.NoticeOwner},
+		{"an owner, to an owner", owner, edit(func(a *wire.Advertisement) { a.Priority = 255 }), report.NoticeOwner},
 		{"an owner, to another", record3(), edit(func(a *wire.Advertisement) { a.Priority = 255 }), 0},
-		{"the other checksum", record3(), edit(func(a *wire.Advertisement) { a.Checksum = wire.FormPseudoHeader }), ipc.NoticeChecksum},
-		{"the other checksum, the other way", pseudo, good3(200), ipc.NoticeChecksum},
+		{"the other checksum", record3(), edit(func(a *wire.Advertisement) { a.Checksum = wire.FormPseudoHeader }), report.NoticeChecksum},
+		{"the other checksum, the other way", pseudo, good3(200), report.NoticeChecksum},
 		{"the same checksum", pseudo, edit(func(a *wire.Advertisement) { a.Checksum = wire.FormPseudoHeader }), 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -66,9 +67,9 @@ func TestNotices(t *testing.T) {
 			var want []string
 			if tt.want != 0 {
 				want = []string{fmt.Sprintf("g1 noticed %v link=0 vrid=7 from 10.77.0.1: 1 of 1", tt.want)}
-				if tt.want == ipc.NoticeChecksum && tt.hears.Checksum == wire.FormPlain {
+				if tt.want == report.NoticeChecksum && tt.hears.Checksum == wire.FormPlain {
 					want[0] += ", plain 1, pseudo-header 0"
-				} else if tt.want == ipc.NoticeChecksum {
+				} else if tt.want == report.NoticeChecksum {
 					want[0] += ", plain 0, pseudo-header 1"
 				}
 			}

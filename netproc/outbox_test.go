@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/report"
 )
 
 // wires is a parent whose interfaces have room for so many frames each; it notes
@@ -76,7 +77,7 @@ func (w *wires) listen() (answered bool) {
 			if h, payload, rest, err = ipc.Next(rest); err != nil {
 				w.t.Fatal(err)
 			}
-			m, err := ipc.Decode(h.Type, payload)
+			m, err := report.Decode(h.Type, payload)
 			if err != nil {
 				w.t.Fatal(err)
 			}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/report"
 	"github.com/rvrrpd/rvrrpd/netproc/wire"
 )
 
@@ -142,7 +143,7 @@ func (d *parent) heard() (out []string) {
 			if err := ipc.Check(h, len(payload), ipc.FromChild, ipc.LaneControl, phase); err != nil {
 				d.t.Error(err)
 			}
-			m, err := ipc.Decode(h.Type, payload)
+			m, err := report.Decode(h.Type, payload)
 			if err != nil {
 				d.t.Fatal(err)
 			}
@@ -179,9 +180,9 @@ func describe(t testing.TB, h ipc.Header, m ipc.Message) string {
 		what = fmt.Sprintf("advertise v%d vrid=%d priority=%d every %v %v", a.Version, a.VRID, a.Priority, a.AdverInterval, a.Addresses)
 	case ipc.Announce:
 		what = fmt.Sprintf("announce %d+%d", m.First, m.Count)
-	case ipc.StateChange:
+	case report.StateChange:
 		what = fmt.Sprintf("%v->%v %v", m.From, m.To, m.Reason)
-		if m.Verdict != ipc.VerdictNone && m.Verdict != ipc.VerdictAlone {
+		if m.Verdict != report.VerdictNone && m.Verdict != report.VerdictAlone {
 			what += fmt.Sprintf(" %v of %v", m.Verdict, m.Peer)
 			if m.Count > 0 {
 				what += fmt.Sprintf(": %d %v", m.Count, m.Drop)
@@ -193,16 +194,16 @@ func describe(t testing.TB, h ipc.Header, m ipc.Message) string {
 		if m.Peer.IsValid() {
 			what += fmt.Sprintf(" for %v", m.Peer)
 		}
-	case ipc.Looked:
+	case report.Looked:
 		what += ": " + m.Hint
 		if m.Peer.IsValid() {
 			what = fmt.Sprintf("%v answers=%v arrive=%d takeovers=%d, %s", m.Peer, m.Answers, m.Arrive, m.Takeovers, what)
 		}
-	case ipc.Dropped:
+	case report.Dropped:
 		what = fmt.Sprintf("dropped %v link=%d vrid=%d from %v: %d", m.Reason, m.Link, m.VRID, m.Source, m.Count)
 	case ipc.Mark:
 		what = fmt.Sprintf("mark from %v: %d", m.Source, m.Sequence)
-	case ipc.Noticed:
+	case report.Noticed:
 		what = fmt.Sprintf("noticed %v link=%d vrid=%d from %v: %d of %d", m.Notice, m.Link, m.VRID, m.Source, m.Count, m.Total)
 		if m.Plain+m.Pseudo > 0 {
 			what += fmt.Sprintf(", plain %d, pseudo-header %d", m.Plain, m.Pseudo)

@@ -6,6 +6,8 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/engine"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/report"
+	"github.com/rvrrpd/rvrrpd/ipc/telling"
 	"github.com/rvrrpd/rvrrpd/netproc/wire"
 )
 
@@ -35,7 +37,7 @@ func (p *process) receive() error {
 			if err := ipc.Check(h, len(payload), ipc.FromParent, ipc.LaneFrames, p.phase); err != nil {
 				return err
 			}
-			f, err := ipc.DecodeFrame(payload)
+			f, err := telling.DecodeFrame(payload)
 			if err != nil {
 				return err
 			}
@@ -74,7 +76,7 @@ func (p *process) packet(f ipc.Frame) {
 // of RFC 9568 §7.1 and docs/conformance.md, in their order; the first that
 // fails is why the packet is discarded. No check changes what a later one reads,
 // and only what passes all of them is remembered.
-func (p *process) judge(f ipc.Frame, arrived int64) (r *router, source netip.Addr, message []byte, why ipc.Drop) {
+func (p *process) judge(f ipc.Frame, arrived int64) (r *router, source netip.Addr, message []byte, why report.Drop) {
 	parse, group := wire.ParseIPv4, wire.GroupIPv4
 	if f.Family == ipc.IPv6 {
 		parse, group = wire.ParseIPv6, wire.GroupIPv6
@@ -84,16 +86,16 @@ func (p *process) judge(f ipc.Frame, arrived int64) (r *router, source netip.Add
 	case problem != wire.NoProblem: // R1
 		return nil, ip.Source, nil, dropOf(problem)
 	case ip.Protocol != wire.Protocol:
-		return nil, ip.Source, nil, ipc.DropIPHeader
+		return nil, ip.Source, nil, report.DropIPHeader
 	case ip.TTL != wire.TTL: // R2
-		return nil, ip.Source, message, ipc.DropTTL
+		return nil, ip.Source, message, report.DropTTL
 	case ip.Destination != group: // R3
-		return nil, ip.Source, message, ipc.DropDestination
+		return nil, ip.Source, message, report.DropDestination
 	}
 	version, vrid := wire.Peek(message)
 	r = p.byVRID[key{f.Link, f.Family, vrid}]
 	if r != nil && !r.speaks(version) { // R4
-		return r, ip.Source, message, ipc.DropVersion
+		return r, ip.Source, message, report.DropVersion
 	}
 	trailer := r.trailerOf(message, ip.Source)
 	if problem := wire.ParseWithTrailer(message, trailer, ip.Source, ip.Destination, &p.advert); problem != wire.NoProblem { // R4 to R7
@@ -101,11 +103,11 @@ func (p *process) judge(f ipc.Frame, arrived int64) (r *router, source netip.Add
 	}
 	switch {
 	case r == nil: // R8
-		return nil, ip.Source, message, ipc.DropVRID
+		return nil, ip.Source, message, report.DropVRID
 	case len(p.advert.Addresses) == 0: // R9
-		return r, ip.Source, message, ipc.DropCount
+		return r, ip.Source, message, report.DropCount
 	case p.advert.Version != 2 && p.advert.AdverInterval == 0: // R10
-		return r, ip.Source, message, ipc.DropInterval
+		return r, ip.Source, message, report.DropInterval
 	}
 	if why := p.authenticate(r, message, trailer, &p.advert, ip.Source); why != 0 { // R11
 		return r, ip.Source, message, why
@@ -123,21 +125,21 @@ func (r *router) speaks(version uint8) bool {
 
 // check makes the receive checks R12 to R16, as far as they discard. In migration mode the interval is the sender's in version
 // 2, too (RFC 9568 §8.4.2).
-func (r *router) check(a *wire.Advertisement, source netip.Addr, arrived int64) ipc.Drop {
+func (r *router) check(a *wire.Advertisement, source netip.Addr, arrived int64) report.Drop {
 	v2 := a.Version == 2
 	switch {
 	case v2 && a.AdverInterval != r.interval && (!r.record.Migration || a.AdverInterval == 0): // R12
-		return ipc.DropAdverInterval
+		return report.DropAdverInterval
 	case r.record.Family == ipc.IPv6 && !a.Addresses[0].IsLinkLocalUnicast(): // R13
-		return ipc.DropLinkLocal
+		return report.DropLinkLocal
 	case v2 && a.Priority != engine.PriorityOwner && !r.isOurs(a.Addresses): // R14
-		return ipc.DropAddressList
+		return report.DropAddressList
 	case source == r.primary: // R16
-		return ipc.DropOwnFrame
+		return report.DropOwnFrame
 	case r.vr.State() == engine.Initialize && !r.watching:
-		return ipc.DropInactive
+		return report.DropInactive
 	case v2 && r.migration.supersedes(source, arrived):
-		return ipc.DropSuperseded
+		return report.DropSuperseded
 	}
 	return 0
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/report"
 	"github.com/rvrrpd/rvrrpd/netproc/auth"
 	"github.com/rvrrpd/rvrrpd/netproc/wire"
 )
@@ -125,7 +126,7 @@ func FuzzReceive(f *testing.F) {
 			if v.total() != dropped+1 || r.vr.State() != state || v.p.next() != due {
 				t.Errorf("%x was discarded, and has an effect", packet)
 			}
-			if why := r.heard.why; r.auth.hmac != nil && why != ipc.DropOwnFrame && why < ipc.DropAdverInterval && !sameList(before, r.auth.hmac.Marks()) {
+			if why := r.heard.why; r.auth.hmac != nil && why != report.DropOwnFrame && why < report.DropAdverInterval && !sameList(before, r.auth.hmac.Marks()) {
 				t.Errorf("%x was discarded for %v, and is remembered: %v, was %v", packet, why, r.auth.hmac.Marks(), before)
 			}
 			return

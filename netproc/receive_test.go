@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/report"
 	"github.com/rvrrpd/rvrrpd/netproc/wire"
 )
 
@@ -17,7 +18,7 @@ func mustAddr(s string) netip.Addr { return netip.MustParseAddr(s) }
 // hostile lists a packet for every reason to discard one.
 func hostile() []struct {
 	name  string
-	why   ipc.Drop
+	why   report.Drop
 	vrid  uint8
 	frame ipc.Frame
 } {
@@ -36,52 +37,52 @@ func hostile() []struct {
 	}
 	type c = struct {
 		name  string
-		why   ipc.Drop
+		why   report.Drop
 		vrid  uint8
 		frame ipc.Frame
 	}
 	var list []c
-	add := func(name string, why ipc.Drop, vrid uint8, packet []byte) {
+	add := func(name string, why report.Drop, vrid uint8, packet []byte) {
 		list = append(list, c{name, why, vrid, ipc.Frame{Family: ipc.IPv4, Packet: packet}})
 	}
-	add("empty", ipc.DropIPHeader, 0, nil)
-	add("IPv6 in an IPv4 frame", ipc.DropIPHeader, 0, flip(0, 0x65))
-	add("another protocol", ipc.DropIPHeader, 0, flip(9, 17))
-	add("fragment", ipc.DropFragment, 0, flip(6, 0x20))
-	add("TTL 254", ipc.DropTTL, 7, flip(8, 254))
-	add("unicast", ipc.DropDestination, 7, flip(16, 10))
-	add("version 3 for a version 2 router", ipc.DropVersion, 7, edit(func(a *wire.Advertisement) { a.Version = 3 }))
-	add("version 2 for a version 3 router", ipc.DropVersion, 3, edit(func(a *wire.Advertisement) { a.VRID = 3 }))
-	add("version 4", ipc.DropVersion, 7, flip(20, 0x41))
-	add("version 4 for nobody", ipc.DropVersion, 99, edit(func(a *wire.Advertisement) { a.Version, a.VRID = 4, 99 }))
-	add("type 2", ipc.DropType, 7, flip(20, 0x22))
-	add("no message", ipc.DropLength, 0, packet(peer, nil))
-	add("trailing bytes", ipc.DropLength, 7, packet(peer, append(advertisement(peer, good(200))[20:], 0)))
-	add("incomplete", ipc.DropLength, 7, packet(peer, advertisement(peer, good(200))[20:39]))
-	add("checksum", ipc.DropChecksum, 7, flip(22, 201))
-	add("another VRID", ipc.DropVRID, 8, edit(func(a *wire.Advertisement) { a.VRID = 8 }))
-	add("VRID 0", ipc.DropVRID, 0, edit(func(a *wire.Advertisement) { a.VRID = 0 }))
-	add("another VRID, with an HMAC trailer", ipc.DropVRID, 8, packet(peer, append(edit(func(a *wire.Advertisement) { a.VRID = 8 })[20:], make([]byte, 28)...)))
-	add("another VRID, with another trailer", ipc.DropLength, 8, packet(peer, append(edit(func(a *wire.Advertisement) { a.VRID = 8 })[20:], make([]byte, 27)...)))
-	add("an HMAC trailer without HMAC", ipc.DropLength, 7, packet(peer, append(append(advertisement(peer, good(200))[20:], 1, 1), make([]byte, 26)...)))
-	add("no address", ipc.DropCount, 7, edit(func(a *wire.Advertisement) { a.Addresses = nil }))
-	add("v3 interval 0", ipc.DropInterval, 3, v3(func(a *wire.Advertisement) { a.AdverInterval = 0 }))
-	add("simple authentication", ipc.DropAuthType, 7, edit(func(a *wire.Advertisement) { a.AuthType = 1 }))
-	add("P0 authentication", ipc.DropAuthType, 7, edit(func(a *wire.Advertisement) { a.AuthType = 250 }))
-	add("interval 2 s", ipc.DropAdverInterval, 7, edit(func(a *wire.Advertisement) { a.AdverInterval = 2 * time.Second }))
-	add("interval 0 s", ipc.DropAdverInterval, 7, edit(func(a *wire.Advertisement) { a.AdverInterval = 0 }))
-	add("another address", ipc.DropAddressList, 7, edit(func(a *wire.Advertisement) { a.Addresses = []netip.Addr{peer} }))
-	add("one address more", ipc.DropAddressList, 7, edit(func(a *wire.Advertisement) { a.Addresses = []netip.Addr{virtual, virtual2} }))
-	add("our own source", ipc.DropOwnFrame, 7, advertisement(ours, good(200)))
-	add("on a link that is down", ipc.DropInactive, 5, edit(func(a *wire.Advertisement) { a.VRID = 5 }))
+	add("empty", report.DropIPHeader, 0, nil)
+	add("IPv6 in an IPv4 frame", report.DropIPHeader, 0, flip(0, 0x65))
+	add("another protocol", report.DropIPHeader, 0, flip(9, 17))
+	add("fragment", report.DropFragment, 0, flip(6, 0x20))
+	add("TTL 254", report.DropTTL, 7, flip(8, 254))
+	add("unicast", report.DropDestination, 7, flip(16, 10))
+	add("version 3 for a version 2 router", report.DropVersion, 7, edit(func(a *wire.Advertisement) { a.Version = 3 }))
+	add("version 2 for a version 3 router", report.DropVersion, 3, edit(func(a *wire.Advertisement) { a.VRID = 3 }))
+	add("version 4", report.DropVersion, 7, flip(20, 0x41))
+	add("version 4 for nobody", report.DropVersion, 99, edit(func(a *wire.Advertisement) { a.Version, a.VRID = 4, 99 }))
+	add("type 2", report.DropType, 7, flip(20, 0x22))
+	add("no message", report.DropLength, 0, packet(peer, nil))
+	add("trailing bytes", report.DropLength, 7, packet(peer, append(advertisement(peer, good(200))[20:], 0)))
+	add("incomplete", report.DropLength, 7, packet(peer, advertisement(peer, good(200))[20:39]))
+	add("checksum", report.DropChecksum, 7, flip(22, 201))
+	add("another VRID", report.DropVRID, 8, edit(func(a *wire.Advertisement) { a.VRID = 8 }))
+	add("VRID 0", report.DropVRID, 0, edit(func(a *wire.Advertisement) { a.VRID = 0 }))
+	add("another VRID, with an HMAC trailer", report.DropVRID, 8, packet(peer, append(edit(func(a *wire.Advertisement) { a.VRID = 8 })[20:], make([]byte, 28)...)))
+	add("another VRID, with another trailer", report.DropLength, 8, packet(peer, append(edit(func(a *wire.Advertisement) { a.VRID = 8 })[20:], make([]byte, 27)...)))
+	add("an HMAC trailer without HMAC", report.DropLength, 7, packet(peer, append(append(advertisement(peer, good(200))[20:], 1, 1), make([]byte, 26)...)))
+	add("no address", report.DropCount, 7, edit(func(a *wire.Advertisement) { a.Addresses = nil }))
+	add("v3 interval 0", report.DropInterval, 3, v3(func(a *wire.Advertisement) { a.AdverInterval = 0 }))
+	add("simple authentication", report.DropAuthType, 7, edit(func(a *wire.Advertisement) { a.AuthType = 1 }))
+	add("P0 authentication", report.DropAuthType, 7, edit(func(a *wire.Advertisement) { a.AuthType = 250 }))
+	add("interval 2 s", report.DropAdverInterval, 7, edit(func(a *wire.Advertisement) { a.AdverInterval = 2 * time.Second }))
+	add("interval 0 s", report.DropAdverInterval, 7, edit(func(a *wire.Advertisement) { a.AdverInterval = 0 }))
+	add("another address", report.DropAddressList, 7, edit(func(a *wire.Advertisement) { a.Addresses = []netip.Addr{peer} }))
+	add("one address more", report.DropAddressList, 7, edit(func(a *wire.Advertisement) { a.Addresses = []netip.Addr{virtual, virtual2} }))
+	add("our own source", report.DropOwnFrame, 7, advertisement(ours, good(200)))
+	add("on a link that is down", report.DropInactive, 5, edit(func(a *wire.Advertisement) { a.VRID = 5 }))
 	list[len(list)-1].frame.Link = 1
 	list = append(list,
-		c{"on another link", ipc.DropVRID, 7, ipc.Frame{Link: 1, Family: ipc.IPv4, Packet: edit(func(*wire.Advertisement) {})}},
-		c{"on no link", ipc.DropVRID, 7, ipc.Frame{Link: 999, Family: ipc.IPv4, Packet: edit(func(*wire.Advertisement) {})}},
-		c{"on a link of the other family", ipc.DropVRID, 7, ipc.Frame{Family: ipc.IPv6, Packet: advertisement6(peer6, good6(200))}},
-		c{"IPv4 in an IPv6 frame", ipc.DropIPHeader, 0, ipc.Frame{Link: 6, Family: ipc.IPv6, Packet: advertisement(peer, good(200))}},
+		c{"on another link", report.DropVRID, 7, ipc.Frame{Link: 1, Family: ipc.IPv4, Packet: edit(func(*wire.Advertisement) {})}},
+		c{"on no link", report.DropVRID, 7, ipc.Frame{Link: 999, Family: ipc.IPv4, Packet: edit(func(*wire.Advertisement) {})}},
+		c{"on a link of the other family", report.DropVRID, 7, ipc.Frame{Family: ipc.IPv6, Packet: advertisement6(peer6, good6(200))}},
+		c{"IPv4 in an IPv6 frame", report.DropIPHeader, 0, ipc.Frame{Link: 6, Family: ipc.IPv6, Packet: advertisement(peer, good(200))}},
 	)
-	add6 := func(name string, why ipc.Drop, packet []byte) {
+	add6 := func(name string, why report.Drop, packet []byte) {
 		list = append(list, c{name + ", IPv6", why, 7, ipc.Frame{Link: 6, Family: ipc.IPv6, Packet: packet}})
 	}
 	edit6 := func(change func(a *wire.Advertisement)) []byte {
@@ -94,17 +95,17 @@ func hostile() []struct {
 		b[at] = v
 		return b
 	}
-	add6("hop limit 254", ipc.DropTTL, flip6(7, 254))
-	add6("unicast", ipc.DropDestination, flip6(24, 0xfe))
-	add6("version 2", ipc.DropVersion, flip6(40, 0x21))
-	add6("type 2", ipc.DropType, flip6(40, 0x32))
-	add6("trailing bytes", ipc.DropLength, packet6(peer6, append(advertisement6(peer6, good6(200))[40:], 0)))
-	add6("checksum", ipc.DropChecksum, flip6(42, 201))
-	add6("checksum without pseudo-header", ipc.DropChecksum, plain6())
-	add6("no address", ipc.DropCount, edit6(func(a *wire.Advertisement) { a.Addresses = nil }))
-	add6("interval 0", ipc.DropInterval, edit6(func(a *wire.Advertisement) { a.AdverInterval = 0 }))
-	add6("first address global", ipc.DropLinkLocal, edit6(func(a *wire.Advertisement) { a.Addresses = []netip.Addr{virtual6[1], virtual6[0]} }))
-	add6("our own source", ipc.DropOwnFrame, advertisement6(ours6, good6(200)))
+	add6("hop limit 254", report.DropTTL, flip6(7, 254))
+	add6("unicast", report.DropDestination, flip6(24, 0xfe))
+	add6("version 2", report.DropVersion, flip6(40, 0x21))
+	add6("type 2", report.DropType, flip6(40, 0x32))
+	add6("trailing bytes", report.DropLength, packet6(peer6, append(advertisement6(peer6, good6(200))[40:], 0)))
+	add6("checksum", report.DropChecksum, flip6(42, 201))
+	add6("checksum without pseudo-header", report.DropChecksum, plain6())
+	add6("no address", report.DropCount, edit6(func(a *wire.Advertisement) { a.Addresses = nil }))
+	add6("interval 0", report.DropInterval, edit6(func(a *wire.Advertisement) { a.AdverInterval = 0 }))
+	add6("first address global", report.DropLinkLocal, edit6(func(a *wire.Advertisement) { a.Addresses = []netip.Addr{virtual6[1], virtual6[0]} }))
+	add6("our own source", report.DropOwnFrame, advertisement6(ours6, good6(200)))
 	return list
 }
 
@@ -144,8 +145,8 @@ func mixed(t testing.TB) *parent {
 func TestDrops(t *testing.T) {
 	t.Parallel()
 	// See TestAuthentication and TestMigration for those.
-	met := map[ipc.Drop]bool{ipc.DropSuperseded: true}
-	for why := ipc.DropPassword; why <= ipc.DropOffLink; why++ {
+	met := map[report.Drop]bool{report.DropSuperseded: true}
+	for why := report.DropPassword; why <= report.DropOffLink; why++ {
 		met[why] = true
 	}
 	for _, tt := range hostile() {
@@ -164,9 +165,9 @@ func TestDrops(t *testing.T) {
 				source, own = peer6, ours6
 			}
 			switch {
-			case tt.why == ipc.DropOwnFrame:
+			case tt.why == report.DropOwnFrame:
 				source = own
-			case tt.why == ipc.DropIPHeader && tt.name != "another protocol":
+			case tt.why == report.DropIPHeader && tt.name != "another protocol":
 				source = netip.Addr{}
 			}
 			d.expect("reported once", d.turn(), fmt.Sprintf("g1 dropped %v link=%d vrid=%d from %v: 1", tt.why, tt.frame.Link, tt.vrid, source))
@@ -178,7 +179,7 @@ func TestDrops(t *testing.T) {
 			}
 		})
 	}
-	for why := ipc.Drop(1); why < ipc.NumDrops; why++ {
+	for why := report.Drop(1); why < report.NumDrops; why++ {
 		if !met[why] {
 			t.Errorf("reason %v: no test", why)
 		}
@@ -277,9 +278,9 @@ func TestReportRate(t *testing.T) {
 func TestCountDoesNotWrap(t *testing.T) {
 	t.Parallel()
 	d := configured(t, record())
-	d.p.drops[ipc.DropTTL].unreported = math.MaxUint32
-	d.p.drops[ipc.DropTTL].total = 1 << 40
-	d.p.drop(nil, ipc.DropTTL, subject{0, 7, peer}, nil)
+	d.p.drops[report.DropTTL].unreported = math.MaxUint32
+	d.p.drops[report.DropTTL].total = 1 << 40
+	d.p.drop(nil, report.DropTTL, subject{0, 7, peer}, nil)
 	if err := d.p.flush(); err != nil {
 		t.Fatal(err)
 	}

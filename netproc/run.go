@@ -9,6 +9,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/engine"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/report"
 	"github.com/rvrrpd/rvrrpd/netproc/wire"
 )
 
@@ -55,8 +56,8 @@ type process struct {
 
 	unread  bool // the frames lane was not read to its end
 	refused [ipc.CodeKernel + 1]uint64
-	drops   [ipc.NumDrops]counter
-	notices [ipc.NumNotices]counter
+	drops   [report.NumDrops]counter
+	notices [report.NumNotices]counter
 	steps   clockWatch // of the wall clock
 	bare    bool       // the advertisement has no HMAC trailer, and could have one
 	named   []subject  // who was reported as unsigned since the last regular report

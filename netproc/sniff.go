@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/report"
 	"github.com/rvrrpd/rvrrpd/ipc/sniffing"
 	"github.com/rvrrpd/rvrrpd/netproc/auth"
 	"github.com/rvrrpd/rvrrpd/netproc/wire"
@@ -16,7 +17,7 @@ import (
 type sniffer struct {
 	sniffing.Sniff
 	shown      sniffing.Shown
-	notices    []ipc.Notice // about the packet that is judged
+	notices    []report.Notice // about the packet that is judged
 	assemblies assemblies
 }
 
@@ -42,7 +43,7 @@ type packetView struct {
 	trailer  int // bytes behind the message that can be an HMAC trailer
 	form     wire.Form
 	sum      verdictOfSum
-	errors   []ipc.Drop
+	errors   []report.Drop
 	verdict  string // "": none
 	why      string // it is not-received
 }
@@ -109,7 +110,7 @@ func (s *sniffer) lookIPv4(v *packetView) {
 	}
 	v.ip, v.message, v.whole = ip, message, b
 	if problem == wire.ProblemIPHeader {
-		v.wrong(ipc.DropIPHeader)
+		v.wrong(report.DropIPHeader)
 		return
 	}
 	if problem != wire.ProblemFragment {
@@ -140,7 +141,7 @@ func (s *sniffer) lookIPv6(v *packetView) bool {
 	}
 	v.whole = b
 	if problem == wire.ProblemIPHeader {
-		v.wrong(ipc.DropIPHeader)
+		v.wrong(report.DropIPHeader)
 		return b[6] == wire.Protocol
 	}
 	v.ip = ip
@@ -188,14 +189,14 @@ func (s *sniffer) assemble(v *packetView, header []byte, f piece, data []byte) [
 		return whole.packet()
 	}
 	v.waits = true
-	v.wrong(ipc.DropFragment)
+	v.wrong(report.DropFragment)
 	if f.offset == 0 {
 		v.message = data
 	}
 	return nil
 }
 
-func (v *packetView) wrong(why ipc.Drop) { v.errors = append(v.errors, why) }
+func (v *packetView) wrong(why report.Drop) { v.errors = append(v.errors, why) }
 
 // check lists what is wrong as far as that can be seen without a
 // configuration: everything, in the order of the receive checks.
@@ -204,13 +205,13 @@ func (v *packetView) check() {
 		return
 	}
 	if v.family == ipc.IPv4 && headerSum(v.packet) {
-		v.wrong(ipc.DropIPHeader)
+		v.wrong(report.DropIPHeader)
 	}
 	if v.ip.TTL != wire.TTL {
-		v.wrong(ipc.DropTTL)
+		v.wrong(report.DropTTL)
 	}
 	if v.ip.Destination != groupOf(v.family) {
-		v.wrong(ipc.DropDestination)
+		v.wrong(report.DropDestination)
 	}
 	if v.carp = isCARP(v.message); v.carp || v.waits || v.short && len(v.message) == 0 {
 		return
@@ -231,27 +232,27 @@ func groupOf(f ipc.Family) netip.Addr {
 func (v *packetView) checkMessage() {
 	m := v.message
 	if len(m) == 0 {
-		v.wrong(ipc.DropLength)
+		v.wrong(report.DropLength)
 		return
 	}
 	version := m[0] >> 4
 	if version != 3 && (version != 2 || v.family != ipc.IPv4) {
-		v.wrong(ipc.DropVersion) // of which we know no layout
+		v.wrong(report.DropVersion) // of which we know no layout
 		return
 	}
 	if m[0]&0x0f != 1 {
-		v.wrong(ipc.DropType)
+		v.wrong(report.DropType)
 	}
 	n := wire.Length(m, v.ip.Source)
 	if n > 0 && len(m) == n+auth.TrailerLen {
 		v.trailer = auth.TrailerLen
 	}
 	if !v.short && len(m) != n+v.trailer {
-		v.wrong(ipc.DropLength)
+		v.wrong(report.DropLength)
 	}
 	if n > 0 && len(m) >= n {
 		if v.verify(n); v.sum == sumWrong {
-			v.wrong(ipc.DropChecksum)
+			v.wrong(report.DropChecksum)
 		}
 	}
 	v.contents(version)
@@ -276,28 +277,28 @@ func (v *packetView) verify(n int) {
 func (v *packetView) contents(version uint8) {
 	m := v.message
 	if len(m) > 1 && m[1] == 0 {
-		v.wrong(ipc.DropVRID)
+		v.wrong(report.DropVRID)
 	}
 	if len(m) > 3 && m[3] == 0 {
-		v.wrong(ipc.DropCount)
+		v.wrong(report.DropCount)
 	}
 	if len(m) < 8 {
 		return
 	}
 	if version == 3 && binary.BigEndian.Uint16(m[4:])&0x0fff == 0 {
-		v.wrong(ipc.DropInterval)
+		v.wrong(report.DropInterval)
 	}
 	if version == 2 && authName(m[4]) == unknownAuth(m[4]) {
-		v.wrong(ipc.DropAuthType)
+		v.wrong(report.DropAuthType)
 	}
 	if t := v.hmac(); t != nil && (t[0] != 1 || t[1] == 0 || t[2] != 0 || t[3] != 0) {
-		v.wrong(ipc.DropTrailer)
+		v.wrong(report.DropTrailer)
 	}
 	if version == 2 && m[5] == 0 {
-		v.wrong(ipc.DropAdverInterval)
+		v.wrong(report.DropAdverInterval)
 	}
 	if list := addresses(m, v.ip.Source, len(m)-v.trailer); v.family == ipc.IPv6 && len(list) > 0 && !list[0].IsLinkLocalUnicast() {
-		v.wrong(ipc.DropLinkLocal)
+		v.wrong(report.DropLinkLocal)
 	}
 }
 

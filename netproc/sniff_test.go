@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/report"
 	"github.com/rvrrpd/rvrrpd/ipc/sniffing"
 )
 
@@ -77,7 +78,7 @@ func TestSniffVerdicts(t *testing.T) {
 	p := sniffed(t, sniffing.Sniff{JSON: true, Judge: true}, ipc.Slot(0), record(), ipc.Slot(1), v3, ipc.Slot(2), record6(), linkUp, linkUp6, ipc.Commit{Routers: 3})
 	seen := 0
 	for _, tt := range hostile() {
-		if tt.why == ipc.DropIPHeader || tt.why == ipc.DropFragment || tt.frame.Link != 0 && tt.frame.Link != 6 || tt.frame.Link == 0 && tt.frame.Family == ipc.IPv6 {
+		if tt.why == report.DropIPHeader || tt.why == report.DropFragment || tt.frame.Link != 0 && tt.frame.Link != 6 || tt.frame.Link == 0 && tt.frame.Family == ipc.IPv6 {
 			continue // what is no packet of VRRP, and what is captured elsewhere
 		}
 		seen++
@@ -85,13 +86,13 @@ func TestSniffVerdicts(t *testing.T) {
 		if o.Verdict != tt.why.String() {
 			t.Errorf("%s: %s, want %v", tt.name, o.Verdict, tt.why)
 		}
-		if tt.why == ipc.DropVersion {
+		if tt.why == report.DropVersion {
 			continue // of no version, or of another than the router's
 		}
 		if tt.name == "an HMAC trailer without HMAC" {
 			continue // right for others
 		}
-		visible := []ipc.Drop{ipc.DropTTL, ipc.DropDestination, ipc.DropType, ipc.DropLength, ipc.DropChecksum, ipc.DropCount, ipc.DropInterval, ipc.DropLinkLocal}
+		visible := []report.Drop{report.DropTTL, report.DropDestination, report.DropType, report.DropLength, report.DropChecksum, report.DropCount, report.DropInterval, report.DropLinkLocal}
 		never := tt.name == "VRID 0" || tt.name == "interval 0 s" // in no configuration
 		if (never || slices.Contains(visible, tt.why)) != slices.Contains(o.Errors, tt.why.String()) {
 			t.Errorf("%s: errors %v", tt.name, o.Errors)

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/report"
 	"github.com/rvrrpd/rvrrpd/netproc/wire"
 )
 
@@ -97,7 +98,7 @@ func (r *router) deafHint(from []netip.Addr) string {
 	var words []string
 	for _, a := range from {
 		if a == r.primary {
-			return fmt.Sprintf("advertisements from %v, our own address, reach %s: another host has it, too, or the network has a loop", a, ipc.HintInterface)
+			return fmt.Sprintf("advertisements from %v, our own address, reach %s: another host has it, too, or the network has a loop", a, report.HintInterface)
 		}
 		words = append(words, a.String())
 	}
@@ -111,7 +112,7 @@ func droppedBefore(from string, ipv6 bool) string {
 		tables = "ip6tables -I INPUT -p 112 -j ACCEPT"
 	}
 	return fmt.Sprintf("advertisements from %s reach %s and are dropped before the daemon: nft add rule inet filter input meta l4proto 112 accept"+
-		" (nft insert rule, where another drops them first; without nft: %s)", from, ipc.HintInterface, tables)
+		" (nft insert rule, where another drops them first; without nft: %s)", from, report.HintInterface, tables)
 }
 
 // filtered says what may keep multicast from us in the network.
@@ -132,11 +133,11 @@ func (r *router) answerHint(answers map[netip.Addr]hardwareAddr) string {
 		switch {
 		case !is:
 		case virtual && vrid == r.record.VRID:
-			return fmt.Sprintf("another router has the address, too: %v answers for %v, and no advertisement of it reaches %s: it was killed and left the address behind, its firewall drops them, or %s", mac, a, ipc.HintInterface, filtered(a.Is6()))
+			return fmt.Sprintf("another router has the address, too: %v answers for %v, and no advertisement of it reaches %s: it was killed and left the address behind, its firewall drops them, or %s", mac, a, report.HintInterface, filtered(a.Is6()))
 		case virtual:
 			return fmt.Sprintf("%v is in use: virtual router %d answers for it with %v; an address belongs to one virtual router", a, vrid, mac)
 		default:
-			return fmt.Sprintf("%v is in use: %v answers for it, which is no virtual MAC address: another host has the address, another interface of this one, or a router whose advertisements do not reach %s", a, mac, ipc.HintInterface)
+			return fmt.Sprintf("%v is in use: %v answers for it, which is no virtual MAC address: another host has the address, another interface of this one, or a router whose advertisements do not reach %s", a, mac, report.HintInterface)
 		}
 	}
 	return ""

@@ -5,6 +5,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/engine"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/report"
 	"github.com/rvrrpd/rvrrpd/netproc/wire"
 )
 
@@ -21,65 +22,65 @@ func engineConfig(m ipc.Router) engine.Config {
 	}
 }
 
-func stateChange(a engine.StateChanged) ipc.StateChange {
-	return ipc.StateChange{From: state(a.From), To: state(a.To), Reason: reason(a.Reason), Peer: a.Peer, Priority: a.Priority}
+func stateChange(a engine.StateChanged) report.StateChange {
+	return report.StateChange{From: state(a.From), To: state(a.To), Reason: reason(a.Reason), Peer: a.Peer, Priority: a.Priority}
 }
 
-func state(s engine.State) ipc.State {
+func state(s engine.State) report.State {
 	switch s {
 	case engine.Backup:
-		return ipc.Backup
+		return report.Backup
 	case engine.Active:
-		return ipc.Active
+		return report.Active
 	default:
-		return ipc.Initialize
+		return report.Initialize
 	}
 }
 
-func reason(r engine.Reason) ipc.Reason {
+func reason(r engine.Reason) report.Reason {
 	switch r {
 	case engine.Started:
-		return ipc.ReasonStartup
+		return report.ReasonStartup
 	case engine.OwnerStarted:
-		return ipc.ReasonOwner
+		return report.ReasonOwner
 	case engine.ActiveDown:
-		return ipc.ReasonActiveDown
+		return report.ReasonActiveDown
 	case engine.ActiveLeft:
-		return ipc.ReasonActiveLeft
+		return report.ReasonActiveLeft
 	case engine.HigherPriority:
-		return ipc.ReasonHigherPriority
+		return report.ReasonHigherPriority
 	case engine.HigherAddress:
-		return ipc.ReasonHigherAddress
+		return report.ReasonHigherAddress
 	case engine.ShutDown:
-		return ipc.ReasonShutdown
+		return report.ReasonShutdown
 	case engine.LinkDown:
-		return ipc.ReasonLinkDown
+		return report.ReasonLinkDown
 	case engine.Restored:
-		return ipc.ReasonRestored
+		return report.ReasonRestored
 	case engine.AcquireRefused:
-		return ipc.ReasonRefused
+		return report.ReasonRefused
 	case engine.LeaseLost:
-		return ipc.ReasonLeaseLost
+		return report.ReasonLeaseLost
 	default:
 		return 0
 	}
 }
 
 // dropOf is the reason to discard a packet with a problem.
-func dropOf(p wire.Problem) ipc.Drop {
+func dropOf(p wire.Problem) report.Drop {
 	switch p {
 	case wire.ProblemIPHeader:
-		return ipc.DropIPHeader
+		return report.DropIPHeader
 	case wire.ProblemFragment:
-		return ipc.DropFragment
+		return report.DropFragment
 	case wire.ProblemVersion:
-		return ipc.DropVersion
+		return report.DropVersion
 	case wire.ProblemType:
-		return ipc.DropType
+		return report.DropType
 	case wire.ProblemLength:
-		return ipc.DropLength
+		return report.DropLength
 	case wire.ProblemChecksum:
-		return ipc.DropChecksum
+		return report.DropChecksum
 	default:
 		return 0
 	}

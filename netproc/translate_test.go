@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/rvrrpd/rvrrpd/engine"
-	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/report"
 	"github.com/rvrrpd/rvrrpd/netproc/wire"
 )
 
@@ -14,7 +14,7 @@ func TestTranslation(t *testing.T) {
 	t.Parallel()
 	t.Run("reasons", func(t *testing.T) {
 		t.Parallel()
-		seen := map[ipc.Reason]engine.Reason{}
+		seen := map[report.Reason]engine.Reason{}
 		for r := engine.NoReason + 1; r.String() != "unknown"; r++ {
 			got := reason(r)
 			if other, used := seen[got]; got == 0 || used {
@@ -22,7 +22,7 @@ func TestTranslation(t *testing.T) {
 			}
 			seen[got] = r
 		}
-		for r := ipc.ReasonStartup; r <= ipc.ReasonLeaseLost; r++ {
+		for r := report.ReasonStartup; r <= report.ReasonLeaseLost; r++ {
 			if _, used := seen[r]; !used {
 				t.Errorf("reason %v is never given", r)
 			}
@@ -41,7 +41,7 @@ func TestTranslation(t *testing.T) {
 	})
 	t.Run("problems", func(t *testing.T) {
 		t.Parallel()
-		last := ipc.Drop(0)
+		last := report.Drop(0)
 		for p := wire.NoProblem + 1; p < wire.NumProblems; p++ {
 			got := dropOf(p)
 			if got <= last { // both lists are in the order of the checks

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/report"
 	"github.com/rvrrpd/rvrrpd/ipc/sniffing"
 )
 
@@ -34,7 +35,7 @@ func (p *process) pronounce(v *packetView) {
 	p.recognise(v, link)
 	switch {
 	case v.why == missedSent && p.isOwn(v, link):
-		v.verdict, v.why = ipc.DropOwnFrame.String(), ""
+		v.verdict, v.why = report.DropOwnFrame.String(), ""
 		return
 	case v.why != "":
 		v.verdict = verdictNotReceived

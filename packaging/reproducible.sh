@@ -11,7 +11,7 @@ for name in a another/and-longer; do
 	GOCACHE="$dir/$name.cache" GOFLAGS=-modcacherw make -s -C "$dir/$name" build COMMIT="$commit"
 	make -s -C "$dir/$name" deb COMMIT="$commit" # what makes the package need not be built anew
 done
-for file in rvrrpd rvrrpd-parent rvrrpd-spawn rvrrpd-netproc rvrrpd-read rvrrpd-audit rvrrpd-check rvrrpd-sniff $(cd "$dir/a/bin" && echo *.deb); do
+for file in rvrrpd rvrrpd-parent rvrrpd-spawn rvrrpd-netproc rvrrpd-read rvrrpd-keeper rvrrpd-audit rvrrpd-check rvrrpd-sniff $(cd "$dir/a/bin" && echo *.deb); do
 	cmp "$dir/a/bin/$file" "$dir/another/and-longer/bin/$file"
 	(cd "$dir/a/bin" && sha256sum "$file")
 done

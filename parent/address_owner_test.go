@@ -22,7 +22,7 @@ func TestRecognize(t *testing.T) {
 		{"on the interface under a label", "", true, false, "", ""},
 		{"on a device", "vrrp1", false, false, "", ""},
 	} {
-		d := &daemon{broker: broker{marks: tt.marks}}
+		d := &daemon{keeper: unread(), broker: broker{marks: tt.marks}}
 		err := d.recognize([]*slot{nil, {page: page{grant: grant{name: "vr", device: tt.device, ioctl: tt.ioctl}}}})
 		if (err == nil) != (tt.want == "") || err != nil && (!strings.HasPrefix(err.Error(), tt.want) || !strings.Contains(err.Error(), tt.mention)) {
 			t.Errorf("%s: %v", tt.name, err)

@@ -4,6 +4,7 @@ import (
 	"runtime/debug"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/keeping"
 )
 
 // unfit is what is wrong with a child that has been told nothing yet: another
@@ -25,6 +26,7 @@ func (d *daemon) greet(hello ipc.Hello) error {
 
 // configure tells the child the configuration; a fresh one also what is held.
 func (d *daemon) configure() {
+	d.keeper.Name(d.names())
 	routers := uint16(0)
 	for _, s := range present(d.slots) {
 		r := s.record()
@@ -42,6 +44,22 @@ func (d *daemon) configure() {
 	}
 	d.send(ipc.Header{Slot: ipc.NoSlot}, ipc.Commit{Routers: routers})
 	d.child.told = true
+}
+
+// names are those of the links and of the slots, for what is said of them.
+func (d *daemon) names() (all []keeping.Names) {
+	for i := 0; i < max(len(d.links), len(d.slots)); i += keeping.MaxNames {
+		n := keeping.Names{Generation: d.generation, Links: make(map[ipc.Link]string), Slots: make(map[ipc.Slot]keeping.Slot)}
+		for _, l := range d.links[min(i, len(d.links)):min(i+keeping.MaxNames, len(d.links))] {
+			n.Links[l.id] = l.linkName.String()
+		}
+		for _, s := range present(d.slots[min(i, len(d.slots)):min(i+keeping.MaxNames, len(d.slots))]) {
+			l := d.links[s.link].linkName
+			n.Slots[s.slot] = keeping.Slot{Name: s.name, Interface: l.name, Link: l.String()}
+		}
+		all = append(all, n)
+	}
+	return all
 }
 
 // shed gives back to the kernel what taking over a configuration has left, once the child

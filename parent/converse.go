@@ -4,13 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/children"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/parent/logger"
 	"golang.org/x/sys/unix"
 )
 
@@ -81,6 +80,10 @@ func (d *daemon) heard(h ipc.Header, payload []byte) error {
 	if err := ipc.Check(h, len(payload), ipc.FromChild, ipc.LaneControl, d.child.phase); err != nil {
 		return err
 	}
+	switch h.Type {
+	case ipc.TypeStateChange, ipc.TypeLooked, ipc.TypeDropped, ipc.TypeNoticed:
+		return d.reported(h, payload)
+	}
 	m, err := ipc.Decode(h.Type, payload)
 	if err != nil {
 		return err
@@ -90,10 +93,6 @@ func (d *daemon) heard(h ipc.Header, payload []byte) error {
 		return d.greet(m)
 	case ipc.Ready:
 		return d.readied(h)
-	case ipc.StateChange:
-		return d.report(h, m)
-	case ipc.Looked:
-		return d.looked(h, m)
 	case ipc.Mark:
 		return d.marked(h, m)
 	case ipc.Ping:
@@ -101,14 +100,6 @@ func (d *daemon) heard(h ipc.Header, payload []byte) error {
 			d.answered()
 		}
 		return nil
-	case ipc.Dropped:
-		return d.remarked(m.Link, "packets dropped", m.Reason.String(), m.Hint, m.Source, m.VRID, m.Count, m.Total)
-	case ipc.Noticed:
-		var forms []any
-		if m.Notice == ipc.NoticeChecksum { // how often a sender has used which
-			forms = []any{"rfc9568", m.Plain, "rfc5798", m.Pseudo}
-		}
-		return d.remarked(m.Link, "advertisements noticed", m.Notice.String(), m.Hint, m.Source, m.VRID, m.Count, m.Total, forms...)
 	default:
 		return d.request(h, m)
 	}
@@ -137,31 +128,20 @@ func (d *daemon) readied(h ipc.Header) error {
 	return nil
 }
 
-// report logs a transition: one line, with its reason.
-func (d *daemon) report(h ipc.Header, m ipc.StateChange) error {
+// reported hands a report of the child on to the keeper, which reads it.
+func (d *daemon) reported(h ipc.Header, payload []byte) error {
 	s := d.behind(d.pageOf(h))
-	if s == nil {
-		return &violation{reason: "state change of a slot that was not granted"}
-	}
-	s.reached, s.start.over = true, true
-	args := []any{"vr", s.name, "reason", m.Reason.String()}
-	if m.Peer.IsValid() {
-		args = append(args, "peer", m.Peer)
-	}
-	if m.Priority > 0 {
-		args = append(args, "priority", m.Priority)
-	}
-	if m.Verdict != ipc.VerdictNone {
-		if m.Drop != 0 {
-			args = append(args, "dropped", m.Count, "drop", m.Drop.String())
+	switch {
+	case h.Slot == ipc.NoSlot: // it begins with a link
+		if int(payload[0])|int(payload[1])<<8 >= len(d.links) {
+			return &violation{reason: "report on a link that does not exist"}
 		}
-		if d.verdicts[s.name] == nil {
-			d.verdicts[s.name] = make(map[ipc.Verdict]int)
-		}
-		d.verdicts[s.name][m.Verdict]++
-		args = append(args, "verdict", m.Verdict.String(), "times", d.verdicts[s.name][m.Verdict], "hint", m.Hint)
+	case s == nil:
+		return &violation{reason: h.Type.String() + " of a slot that was not granted"}
+	case h.Type == ipc.TypeStateChange:
+		s.reached, s.start.over = true, true
 	}
-	d.log.InfoContext(hearsay, m.From.String()+"->"+m.To.String(), args...)
+	d.keeper.Report(h, payload)
 	return nil
 }
 
@@ -185,21 +165,6 @@ func (d *daemon) tellReady() {
 	d.onReady = nil
 }
 
-// remarked logs a report of packets that were discarded, or are noteworthy. The
-// hint is the child's, as the rest is: it knows what is in the packets.
-func (d *daemon) remarked(l ipc.Link, what, reason, hint string, source netip.Addr, vrid uint8, count uint32, total uint64, more ...any) error {
-	if int(l) >= len(d.links) {
-		return &violation{reason: "report on a link that does not exist"}
-	}
-	args := []any{"link", d.links[l].linkName, "reason", reason, "source", source, "vrid", vrid, "count", count, "total", total}
-	args = append(args, more...)
-	if hint != "" {
-		args = append(args, "hint", hint)
-	}
-	d.log.WarnContext(hearsay, what, args...)
-	return nil
-}
-
 // violated ends the daemon: the child has done what no honest child does.
 func (d *daemon) violated(err error) error {
 	e := d.end()
@@ -208,6 +173,17 @@ func (d *daemon) violated(err error) error {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrViolation, err)
+}
+
+// unheardOf ends the daemon for what the keeper says, or because there is none.
+func (d *daemon) unheardOf(err error) error {
+	switch {
+	case !errors.As(err, new(logger.Violation)):
+		return err
+	case d.child == nil:
+		return fmt.Errorf("%w: %w", ErrViolation, err)
+	}
+	return d.violated(err)
 }
 
 // buried deals with a child that has ended: in order after Stop, by a
@@ -255,20 +231,4 @@ func (d *daemon) patience(wait time.Duration) time.Duration {
 		return 0
 	}
 	return wait
-}
-
-// looked logs what a look has found: the child knows what is in the packets.
-func (d *daemon) looked(h ipc.Header, m ipc.Looked) error {
-	s := d.pageOf(h)
-	if s == nil {
-		return &violation{reason: "look of a slot that was not granted"}
-	}
-	l := d.links[s.link].linkName
-	hint := strings.ReplaceAll(m.Hint, ipc.HintInterface, l.name)
-	if m.Peer.IsValid() {
-		d.log.WarnContext(hearsay, "former Active probed", "link", l, "peer", m.Peer, "answers", m.Answers, "arrive", m.Arrive, "takeovers", m.Takeovers, "vr", s.name, "hint", hint)
-	} else {
-		d.log.WarnContext(hearsay, "not alone", "link", l, "vr", s.name, "hint", hint)
-	}
-	return nil
 }

@@ -27,7 +27,7 @@ func talking(t *testing.T) (d *daemon, other *ipc.Conn) {
 	if err := other.SetBuffers(1 << 20); err != nil {
 		t.Fatal(err)
 	}
-	return &daemon{
+	return &daemon{keeper: unread(),
 		living: living{datagram: make([]byte, ipc.MaxDatagram)},
 		broker: broker{conversing: conversing{child: &child{Child: &children.Child{Control: ours}, phase: ipc.PhaseRun}}, ledger: ledger{generation: 1}, log: slog.New(slog.NewTextHandler(io.Discard, nil))},
 	}, other
@@ -170,7 +170,7 @@ func TestPatience(t *testing.T) {
 		{"1 s, third", 2, 2 * time.Second, 200 * ms},
 		{"Backup, third", 2, 0, 200 * ms},
 	} {
-		d := &daemon{living: living{crashes: make([]int64, tt.crashes)}, broker: broker{now: int64(time.Hour)}}
+		d := &daemon{keeper: unread(), living: living{crashes: make([]int64, tt.crashes)}, broker: broker{now: int64(time.Hour)}}
 		long := &slot{page: page{held: true, expires: d.now + int64(time.Hour)}}
 		d.slots = []*slot{nil, long, {page: page{held: tt.left > 0, expires: d.now + int64(tt.left)}}}
 		if got := d.patience(backOff[tt.crashes]); got != tt.want {

@@ -29,7 +29,7 @@ func TestRecord(t *testing.T) {
 		{2, 16, 0x80, 0, 3, 0, 0, 0, 8, 0, 1, 0, 172, 31, 0, 1, 8, 0, 2, 0, 172, 31, 0, 1},
 	}, prefixes: []netip.Prefix{netip.MustParsePrefix("10.9.0.1/24"), netip.MustParsePrefix("172.31.0.1/16")}}
 	l := &link{wire: wire{linkName: linkName{"eth0", ipc.IPv4}, displaced: want}}
-	d := &daemon{
+	d := &daemon{keeper: unread(),
 		broker: broker{ledger: ledger{locks: map[string]*os.File{"eth0": f}}},
 		links: []*link{
 			{wire: wire{linkName: linkName{"eth1", ipc.IPv4}, worn: net.HardwareAddr{2, 0, 0, 0, 0, 2}, displaced: &displaced{addrs: want.addrs[:1]}}},

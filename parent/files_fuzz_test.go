@@ -25,7 +25,7 @@ func FuzzState(f *testing.F) {
 		if err != nil {
 			return
 		}
-		d := &daemon{replaying: replaying{stateLocks: map[string]*os.File{"eth0": nil}, bygone: map[vrID]bygone{}}}
+		d := &daemon{keeper: unread(), replaying: replaying{stateLocks: map[string]*os.File{"eth0": nil}, bygone: map[vrID]bygone{}}}
 		for id, m := range all {
 			if len(m) > marksMax+1 || id.vrid == 0 || id.family != ipc.IPv4 && id.family != ipc.IPv6 {
 				t.Fatalf("%v: %d marks", id, len(m))

@@ -77,7 +77,7 @@ func TestGivenBack(t *testing.T) {
 				var said strings.Builder
 				index := find(t, k, "eth0").Index
 				s := &slot{page: page{index: index, held: true, placed: []vaddr{{Prefix: netip.MustParsePrefix(tt.ours)}}}}
-				d := &daemon{broker: broker{kernel: k, log: slog.New(slog.NewTextHandler(&said, nil))}, slots: []*slot{s}, links: []*link{{wire: wire{index: index}}}}
+				d := &daemon{keeper: unread(), broker: broker{kernel: k, log: slog.New(slog.NewTextHandler(&said, nil))}, slots: []*slot{s}, links: []*link{{wire: wire{index: index}}}}
 				d.show()
 				if d.monitor, err = openMonitor(k.Port(), &d.foreignAddresses); err != nil {
 					t.Error(err)

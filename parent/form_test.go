@@ -25,7 +25,7 @@ func formConfig() *conf.Config {
 func learning(t *testing.T, dir string, c *conf.Config) (*daemon, *strings.Builder) {
 	t.Helper()
 	log := &strings.Builder{}
-	d := &daemon{
+	d := &daemon{keeper: unread(),
 		replaying: replaying{stateDir: dir, stateLocks: map[string]*os.File{}, bygone: map[vrID]bygone{}},
 		broker:    broker{ledger: ledger{generation: 1}, log: slog.New(slog.NewTextHandler(log, nil)), now: 1 << 40},
 	}

@@ -40,7 +40,7 @@ func TestLife(t *testing.T) {
 		{"ioctl", "auto", true, true, time.Second, 0, false, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			d := &daemon{broker: broker{leasing: leasing{lease: tt.lease, sixes: tt.sixes}, now: int64(time.Hour)}}
+			d := &daemon{keeper: unread(), broker: broker{leasing: leasing{lease: tt.lease, sixes: tt.sixes}, now: int64(time.Hour)}}
 			d.silences = tt.tables
 			s := &slot{page: page{grant: grant{ioctl: tt.ioctl, family: ipc.IPv6, interval: tt.interval, lease: records.LeaseIntervals * tt.interval}}}
 			life := d.life(&s.page)

@@ -13,7 +13,7 @@ import (
 func TestWideEnough(t *testing.T) {
 	t.Parallel()
 	var said strings.Builder
-	d := &daemon{broker: broker{log: slog.New(slog.NewTextHandler(&said, nil))}}
+	d := &daemon{keeper: unread(), broker: broker{log: slog.New(slog.NewTextHandler(&said, nil))}}
 	four, six := &link{wire: wire{linkName: linkName{"eth0", ipc.IPv4}}}, &link{wire: wire{linkName: linkName{"eth0", ipc.IPv6}}}
 	for _, tt := range []struct {
 		mtu   int

@@ -21,7 +21,7 @@ func TestFailedDump(t *testing.T) {
 	var said bytes.Buffer
 	dumps, fails := 0, true
 	l := &link{wire: wire{linkName: linkName{"eth0", ipc.IPv4}}, again: 1}
-	d := &daemon{
+	d := &daemon{keeper: unread(),
 		living:    living{respawn: never},
 		repairing: repairing{settingsNext: never}, observing: observing{dump: func() ([]facts.Link, []facts.Address, error) {
 			if dumps++; fails {
@@ -57,7 +57,7 @@ func TestWaitBeginsWithTheLook(t *testing.T) {
 	t.Parallel()
 	l := &link{wire: wire{linkName: linkName{"eth0", ipc.IPv4}, index: 3}, wasUp: true, slots: []*slot{{page: page{grant: grant{wishes: wishes{linkUpDelay: time.Second}}}}}}
 	begun := ipc.Monotonic()
-	d := &daemon{
+	d := &daemon{keeper: unread(),
 		observing: observing{dump: func() ([]facts.Link, []facts.Address, error) {
 			a := netip.MustParsePrefix("10.9.0.1/24")
 			return []facts.Link{{Index: 3, Name: "eth0", Up: true, AdminUp: true, MAC: make(net.HardwareAddr, 6)}}, []facts.Address{{Index: 3, Prefix: a, Network: a, Primary: true}}, nil

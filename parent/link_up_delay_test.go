@@ -11,7 +11,7 @@ import (
 // link_up_delay of its virtual routers; at the first start it need not.
 func TestSettled(t *testing.T) {
 	t.Parallel()
-	d := &daemon{broker: broker{now: 1}}
+	d := &daemon{keeper: unread(), broker: broker{now: 1}}
 	l := &link{slots: []*slot{{page: page{grant: grant{wishes: wishes{linkUpDelay: time.Second}}}}, {page: page{grant: grant{wishes: wishes{linkUpDelay: 3 * time.Second}}}}}}
 	check := func(what string, up, want bool) {
 		t.Helper()

@@ -25,7 +25,7 @@ func TestLocks(t *testing.T) {
 	if _, err := new(daemon).lockInterface("eth0"); !errors.Is(err, ErrLocked) {
 		t.Errorf("locked twice: %v", err)
 	}
-	other, ours := &daemon{}, &daemon{broker: broker{ledger: ledger{locks: map[string]*os.File{"eth0": f}}}}
+	other, ours := &daemon{}, &daemon{keeper: unread(), broker: broker{ledger: ledger{locks: map[string]*os.File{"eth0": f}}}}
 	if other.orphaned("eth0") || other.alone() || !ours.orphaned("eth0") || !ours.alone() || !other.orphaned("eth1") {
 		t.Error("held: not told whose it is")
 	}

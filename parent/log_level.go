@@ -3,6 +3,8 @@ package parent
 import (
 	"context"
 	"log/slog"
+
+	"github.com/rvrrpd/rvrrpd/parent/logger"
 )
 
 // Levels of the log, by rVRRPd's debug levels: 0 information, 1 low, 2 medium,
@@ -35,3 +37,6 @@ func DebugLevel(debug int) slog.Level {
 func (b *broker) verbose(level slog.Level) bool {
 	return b.log.Enabled(context.Background(), level)
 }
+
+// hearsay is the context of lines that the child or a neighbor has caused.
+var hearsay = logger.Hearsay

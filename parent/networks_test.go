@@ -94,7 +94,7 @@ func TestNetworks(t *testing.T) {
 		}
 	}
 	var said bytes.Buffer
-	d := &daemon{broker: broker{conversing: conversing{child: &child{phase: ipc.PhaseRun}}, log: slog.New(slog.NewTextHandler(&said, nil))}}
+	d := &daemon{keeper: unread(), broker: broker{conversing: conversing{child: &child{phase: ipc.PhaseRun}}, log: slog.New(slog.NewTextHandler(&said, nil))}}
 	l = &link{wire: wire{linkName: linkName{"eth0", ipc.IPv4}, index: 3}}
 	d.tell(l, l.observed(up, many[:1]), "")
 	d.tell(l, l.observed(up, many[:2]), "")

@@ -1,7 +1,6 @@
 package parent
 
 import (
-	"log/slog"
 	"os"
 
 	"github.com/rvrrpd/rvrrpd/conf"
@@ -15,7 +14,6 @@ type Options struct {
 	// LogDirs lists directories in which Reopen opens files, and RemoveDirs
 	// those in which the caller removes one at the end.
 	LogDirs, RemoveDirs []string
-	Log                 *slog.Logger
 	// Signals are those that the caller has caught, since the start of the process.
 	Signals <-chan os.Signal
 	// Ready, if not nil, is called once, from Run: every virtual router has

@@ -13,6 +13,7 @@ import (
 	"github.com/rvrrpd/rvrrpd/children"
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/telling"
 	"github.com/rvrrpd/rvrrpd/parent/frames"
 )
 
@@ -54,7 +55,7 @@ const testLease = 300 * time.Millisecond
 
 // outboxed is a daemon with two links and a held slot on each.
 func outboxed() (d *daemon, wires [2]*cable) {
-	d = &daemon{broker: broker{leasing: leasing{leaseCheck: never}, now: int64(time.Hour), log: slog.New(slog.NewTextHandler(io.Discard, nil))}}
+	d = &daemon{keeper: unread(), broker: broker{leasing: leasing{leaseCheck: never}, now: int64(time.Hour), log: slog.New(slog.NewTextHandler(io.Discard, nil))}}
 	for i := range 2 {
 		wires[i] = &cable{room: -1}
 		s := &slot{page: page{held: true, grant: grant{slot: ipc.Slot(i), link: ipc.Link(i), vrid: uint8(i + 1), lease: testLease}}}
@@ -113,7 +114,7 @@ func TestFull(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			m, err := ipc.Decode(h.Type, payload)
+			m, err := telling.Decode(h.Type, payload)
 			said = fmt.Sprint(h.Slot, h.Sequence, m, err)
 			return nil
 		})

@@ -63,7 +63,7 @@ func TestOwnership(t *testing.T) {
 	const second = int64(time.Second)
 	one, two := netip.MustParsePrefix("10.0.0.253/24"), netip.MustParsePrefix("10.0.0.254/24")
 	s, l := addressed(conf.OwnerAuto)
-	d := &daemon{broker: broker{conversing: conversing{child: &child{}}}}
+	d := &daemon{keeper: unread(), broker: broker{conversing: conversing{child: &child{}}}}
 	for i, tt := range []struct {
 		now  int64
 		has  []netip.Prefix
@@ -95,7 +95,7 @@ func TestOwnership(t *testing.T) {
 	// What the daemon before has held in spite of it goes on.
 	s, l = addressed(conf.OwnerAuto)
 	s.held, l.prefixes = true, []netip.Prefix{one}
-	if got := (&daemon{broker: broker{now: second}}).ownership(l, s); got != ipc.OwnsNone {
+	if got := (&daemon{keeper: unread(), broker: broker{now: second}}).ownership(l, s); got != ipc.OwnsNone {
 		t.Errorf("taken over: %v", got)
 	}
 }
@@ -107,7 +107,7 @@ func TestTellOwner(t *testing.T) {
 	s, l := addressed(conf.OwnerAuto)
 	l.prefixes = []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24"), netip.MustParsePrefix("10.0.0.253/24"), netip.MustParsePrefix("10.0.0.254/32")}
 	s.ownership = ipc.OwnsAll
-	d := &daemon{broker: broker{log: slog.New(slog.NewTextHandler(&said, nil))}}
+	d := &daemon{keeper: unread(), broker: broker{log: slog.New(slog.NewTextHandler(&said, nil))}}
 	d.tellOwner(l, s, ipc.OwnsNone, false)
 	for _, want := range []string{"level=WARN", `addresses="[10.0.0.253/24 10.0.0.254/32]"`, `command="ip addr del 10.0.0.253/24 dev eth0 && ip addr del 10.0.0.254/32 dev eth0"`} {
 		if !strings.Contains(said.String(), want) {

@@ -35,9 +35,9 @@ func fuzzed() *daemon {
 	}}
 	c.Routers[1].Migration = true
 	c.Routers[4].Auth, c.Routers[4].HMAC = conf.AuthHMAC, &conf.HMAC{ActiveKey: 1, AntiReplay: "time", Window: time.Minute, Mode: "enforce"}
-	d := &daemon{
+	d := &daemon{keeper: unread(),
 		living: living{respawn: never},
-		broker: broker{conversing: conversing{child: &child{Child: &children.Child{}, phase: ipc.PhaseRun, deadline: never}}, leasing: leasing{leaseCheck: never}, ledger: ledger{generation: 2}, log: slog.New(slog.NewTextHandler(io.Discard, nil))}, verdicts: make(map[string]map[ipc.Verdict]int),
+		broker: broker{conversing: conversing{child: &child{Child: &children.Child{}, phase: ipc.PhaseRun, deadline: never}}, leasing: leasing{leaseCheck: never}, ledger: ledger{generation: 2}, log: slog.New(slog.NewTextHandler(io.Discard, nil))},
 	}
 	gs, names := grants(c)
 	for i, n := range names {

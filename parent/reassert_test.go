@@ -41,7 +41,7 @@ func TestUnbidden(t *testing.T) {
 func TestRepairRate(t *testing.T) {
 	t.Parallel()
 	var said bytes.Buffer
-	d := &daemon{broker: broker{log: slog.New(slog.NewTextHandler(&said, nil))}}
+	d := &daemon{keeper: unread(), broker: broker{log: slog.New(slog.NewTextHandler(&said, nil))}}
 	s := &slot{repairs: repairRate}
 	for i := range 301 {
 		d.now = int64(i) * int64(100*time.Millisecond)

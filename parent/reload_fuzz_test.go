@@ -8,6 +8,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/report"
 	"golang.org/x/sys/unix"
 )
 
@@ -100,7 +101,7 @@ func FuzzAllowDuringReload(f *testing.F) {
 			add(s, generation, ipc.Advertise{Message: good})
 			add(s, generation, ipc.Acquire{}, ipc.Announce{Count: 1}, ipc.Release{}, ipc.Acquire{})
 			add(s, generation, ipc.Look{}, ipc.Drain{}, ipc.Ping{}, ipc.Ready{})
-			add(s, generation, ipc.Look{Peer: netip.MustParseAddr("10.9.0.77")}, ipc.StateChange{}, ipc.Mark{Source: netip.MustParseAddr("10.9.0.77"), Sequence: 1})
+			add(s, generation, ipc.Look{Peer: netip.MustParseAddr("10.9.0.77")}, report.StateChange{}, ipc.Mark{Source: netip.MustParseAddr("10.9.0.77"), Sequence: 1})
 		}
 		add(1, generation, v3(8, 108, 10, 9, 0, 252))
 		add(1, generation, v3(8, 108, 10, 9, 0, 250))

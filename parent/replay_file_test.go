@@ -14,13 +14,14 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/telling"
 )
 
 // marking is a daemon with the routers of a configuration, which has read its
 // state.
 func marking(t *testing.T, dir string, c *conf.Config) (*daemon, error) {
 	t.Helper()
-	d := &daemon{replaying: replaying{stateDir: dir, stateLocks: map[string]*os.File{}, bygone: map[vrID]bygone{}}, broker: broker{ledger: ledger{generation: 1}}}
+	d := &daemon{keeper: unread(), replaying: replaying{stateDir: dir, stateLocks: map[string]*os.File{}, bygone: map[vrID]bygone{}}, broker: broker{ledger: ledger{generation: 1}}}
 	t.Cleanup(func() { d.unlockState("eth0") })
 	return d, d.reloadMarks(c)
 }
@@ -174,7 +175,7 @@ func TestConfide(t *testing.T) {
 					return err
 				}
 				if b = rest; h.Type == ipc.TypeMark {
-					m, err := ipc.Decode(h.Type, payload)
+					m, err := telling.Decode(h.Type, payload)
 					if err != nil {
 						return err
 					}

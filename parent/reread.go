@@ -3,6 +3,7 @@ package parent
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"runtime"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/rvrrpd/rvrrpd/children"
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/parent/logger"
 	"github.com/rvrrpd/rvrrpd/parent/reader"
 	"github.com/rvrrpd/rvrrpd/walls"
 )
@@ -20,12 +22,15 @@ type Begun struct {
 	Config  *conf.Config
 	spawner *children.Spawner
 	source  *reader.Source
+	log     *logger.Logger
+	uid     int // that of children
+	gid     int
 }
 
 // Begin starts the spawner and has the configuration at a full path read. It must be called
 // from the main goroutine, locked to its thread, on which the spawner's life hangs. The error
 // is ErrRefused, and its text one line or more, if the configuration is not valid.
-func Begin(path string, format conf.Format) (*Begun, error) {
+func Begin(path string, format conf.Format, log *logger.Logger) (*Begun, error) {
 	if err := walls.MustHave(kept, "start the daemon as root, or with these in its ambient set"); err != nil {
 		return nil, err
 	}
@@ -34,16 +39,37 @@ func Begin(path string, format conf.Format) (*Begun, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Begun{}
-	if b.spawner, err = children.Start(uid, gid, ipc.NetprocProgram, ipc.ReaderProgram); err != nil {
+	b := &Begun{log: log}
+	if b.spawner, err = children.Start(uid, gid, ipc.NetprocProgram, ipc.ReaderProgram, ipc.KeeperProgram); err != nil {
 		return nil, err
 	}
 	b.source = reader.New(b.spawner, path, format)
-	if b.Config, _, err = b.source.Load(); err != nil {
+	if b.Config, _, err = b.source.Load(); err == nil {
+		err = b.serve()
+	}
+	if err != nil {
 		b.spawner.Close()
 		return nil, err
 	}
 	return b, nil
+}
+
+// serve has children started as the configured user, and the keeper first.
+func (b *Begun) serve() (err error) {
+	if b.uid, b.gid, err = children.Identity(b.Config.User); err != nil {
+		return err
+	}
+	if err = b.spawner.Serve(b.uid, b.gid); err != nil {
+		return err
+	}
+	return b.log.Start(b.spawner)
+}
+
+// Close has all written that was logged, and ends what was begun. What no keeper writes goes to
+// w.
+func (b *Begun) Close(w io.Writer) {
+	b.log.Close(w)
+	b.spawner.Close()
 }
 
 // ErrRefused is, of what Begin returns, that the configuration is not valid.

@@ -10,11 +10,11 @@ import (
 	"os"
 	"time"
 
-	"github.com/rvrrpd/rvrrpd/children"
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
 	"github.com/rvrrpd/rvrrpd/parent/frames"
+	"github.com/rvrrpd/rvrrpd/parent/logger"
 	"github.com/rvrrpd/rvrrpd/vault"
 	"github.com/rvrrpd/rvrrpd/walls"
 	"github.com/rvrrpd/rvrrpd/walls/account"
@@ -36,10 +36,10 @@ type daemon struct {
 	observing
 	repairing
 	living
-	slots    []*slot                        // behind pages
-	old      []*slot                        // behind oldPages
-	links    []*link                        // behind wires
-	verdicts map[string]map[ipc.Verdict]int // how often each was given, by virtual router
+	slots  []*slot // behind pages
+	old    []*slot // behind oldPages
+	links  []*link // behind wires
+	keeper *logger.Logger
 }
 
 // replaying is what is remembered of senders, and where.
@@ -117,9 +117,7 @@ type living struct {
 // child's life hangs on that thread. The error says why the daemon could not
 // go on; whatever it had done to the system is undone.
 func Run(o Options) (err error) {
-	limited := newBudget(o.Log.Handler())
-	defer limited.tell()
-	c, log := o.Begun.Config, slog.New(limited)
+	c, log := o.Begun.Config, slog.New(o.Begun.log)
 	if o.Ready == nil {
 		o.Ready = func() {}
 	}
@@ -133,21 +131,12 @@ func Run(o Options) (err error) {
 		reloading: reloading{reopen: o.Reopen, applied: o.Applied},
 		observing: observing{conflictsTold: make(map[ipc.Family]bool), returning: repairRate},
 		living:    living{onReady: o.Ready, respawn: never, datagram: make([]byte, ipc.MaxDatagram)},
-		verdicts:  make(map[string]map[ipc.Verdict]int),
-	}
-	uid, gid, err := children.Identity(c.User)
-	if err != nil {
-		return err
 	}
 	nobody, _, _ := account.Identity("nobody") // where it has another number than the kernel's
-	if d.user, d.uid = c.User, uid; uid == account.Nobody || uid == nobody {
+	if d.user, d.uid = c.User, o.Begun.uid; d.uid == account.Nobody || d.uid == nobody {
 		log.Warn("network process runs as nobody, whom any other process of nobody can stop", "hint", "a user of its own", "command", makeUser)
 	}
-	d.spawner = o.Begun.spawner
-	defer d.spawner.Close()
-	if err := d.spawner.Serve(uid, gid); err != nil {
-		return err
-	}
+	d.spawner, d.keeper = o.Begun.spawner, o.Begun.log
 	if d.manager, err = openManager(); err != nil {
 		return err
 	}
@@ -217,6 +206,7 @@ const (
 	fdControl
 	fdReread
 	fdChores
+	fdKeeper
 	fdCount
 )
 
@@ -226,6 +216,7 @@ func (d *daemon) wait(signals int) (ready [fdCount]bool, err error) {
 		fdSignals: {Fd: int32(signals)}, fdMonitor: {Fd: int32(d.monitor.fd)}, fdControl: {Fd: -1},
 		fdPackets4: {Fd: int32(d.forwarder.FD(ipc.IPv4))}, fdPackets6: {Fd: int32(d.forwarder.FD(ipc.IPv6))},
 		fdReread: {Fd: int32(d.rereader.fd)}, fdChores: {Fd: int32(d.chores.fd)},
+		fdKeeper: {Fd: int32(d.keeper.FD())},
 	}
 	if c := d.child; c != nil {
 		fds[fdControl].Fd = int32(c.Control.FD())
@@ -248,7 +239,7 @@ func (d *daemon) wait(signals int) (ready [fdCount]bool, err error) {
 
 // next is the next deadline.
 func (d *daemon) next() int64 {
-	next := min(d.broker.next(), d.respawn, d.settingsNext, dueAt(d.routesAgain), dueAt(d.routesLost), dueAt(d.resyncAgain))
+	next := min(d.broker.next(), d.keeper.Due(), d.respawn, d.settingsNext, dueAt(d.routesAgain), dueAt(d.routesLost), dueAt(d.resyncAgain))
 	if d.stateDirty {
 		next = min(next, d.stateNext)
 	}
@@ -295,6 +286,9 @@ func (d *daemon) turn(ready [fdCount]bool, signals int) error {
 		if err := d.signalled(signals); err != nil {
 			return err
 		}
+	}
+	if err := d.keeper.Turn(d.now); err != nil {
+		return d.unheardOf(err)
 	}
 	if ready[fdChores] {
 		d.choreDone()
@@ -343,6 +337,7 @@ func (d *daemon) due(began int64) error {
 // flush hands this turn's messages to the child.
 func (d *daemon) flush() error {
 	d.forwarder.EndTurn()
+	d.keeper.EndTurn()
 	d.acquireAll()
 	d.renew()
 	d.tidy()

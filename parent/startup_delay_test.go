@@ -50,7 +50,7 @@ func TestBegin(t *testing.T) {
 		{"some of the addresses", &child{phase: ipc.PhaseRun}, true, ipc.OwnsSome, 0},
 	} {
 		s := &slot{page: page{grant: grant{}, ownership: tt.owns}}
-		d := &daemon{broker: broker{conversing: conversing{child: tt.child}, now: 7}, slots: []*slot{nil, s}, links: []*link{{wire: wire{told: ipc.LinkState{Up: tt.up}}}}}
+		d := &daemon{keeper: unread(), broker: broker{conversing: conversing{child: tt.child}, now: 7}, slots: []*slot{nil, s}, links: []*link{{wire: wire{told: ipc.LinkState{Up: tt.up}}}}}
 		d.begin()
 		d.now = 9
 		d.begin()

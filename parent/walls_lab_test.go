@@ -28,7 +28,7 @@ func behindWalls(dir string) error {
 		return err
 	}
 	runDir = filepath.Join(dir, "run")
-	d := &daemon{broker: broker{log: slog.New(slog.NewTextHandler(io.Discard, nil))}}
+	d := &daemon{keeper: unread(), broker: broker{log: slog.New(slog.NewTextHandler(io.Discard, nil))}}
 	return d.restrict(Options{Begun: &Begun{Config: &conf.Config{StateDir: filepath.Join(dir, "state")}, source: reader.New(nil, filepath.Join(dir, "conf"), "")}})
 }
 

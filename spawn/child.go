@@ -15,7 +15,7 @@ const programFD = 64
 
 // childEnv keeps the Go runtime inside the few system calls the child has.
 // The heap is small and nothing is allocated per packet, so that the garbage
-// collector only runs near the limit.
+// collector only runs near the limit; the keeper, which allocates for each line, has it run.
 var childEnv = []string{
 	"RVRRPD_STAGE=1", "GOMAXPROCS=1", "GODEBUG=updatemaxprocs=0,multipathtcp=0",
 	"GOGC=off", "GOMEMLIMIT=64MiB", "GOTRACEBACK=all",

@@ -175,7 +175,7 @@ func (s *spawner) do(request byte, p ipc.Program, fds []int) (a ipc.SpawnAnswer,
 			s.pids[p], a.Number = pid, int32(pid)
 		}
 	case request == ipc.SpawnVerify && runs:
-		err = verify(pid, s.uid, s.gid)
+		err = verify(p, pid, s.uid, s.gid)
 	case request == ipc.SpawnEnd && runs:
 		a.Number = int32(end(pid))
 		delete(s.pids, p)

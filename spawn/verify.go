@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/rvrrpd/rvrrpd/ipc"
 	"golang.org/x/sys/unix"
 )
 
@@ -24,14 +25,21 @@ const childDescriptors = "0 1 2 3 4 5 6"
 // childLimits are the hard limits the child must have set itself, by their
 // names in /proc: netproc/sandbox/enter.go has the reasons.
 var childLimits = map[string]string{
-	"Max open files": "2", "Max processes": "32", "Max core file size": "0", "Max file size": "0",
+	"Max processes": "32", "Max core file size": "0",
 	"Max locked memory": "0", "Max msgqueue size": "0", "Max data size": "268435456",
+}
+
+// profileLimits are those that differ.
+var profileLimits = map[ipc.Program]map[string]string{
+	ipc.NetprocProgram: {"Max open files": "2", "Max file size": "0"},
+	ipc.ReaderProgram:  {"Max open files": "2", "Max file size": "0"},
+	ipc.KeeperProgram:  {"Max open files": "16"},
 }
 
 // verify reads the confinement of a process from /proc, thread by thread, and
 // says what is missing. The process is our child and not yet waited for, so
 // its pid cannot have gone to another.
-func verify(pid, uid, gid int) error {
+func verify(p ipc.Program, pid, uid, gid int) error {
 	proc := filepath.Join("/proc", strconv.Itoa(pid))
 	tasks, err := os.ReadDir(filepath.Join(proc, "task"))
 	if err != nil {
@@ -65,7 +73,7 @@ func verify(pid, uid, gid int) error {
 			return fmt.Errorf("thread %s: %w", t.Name(), err)
 		}
 	}
-	if err := verifyLimits(proc); err != nil {
+	if err := verifyLimits(proc, profileLimits[p]); err != nil {
 		return err
 	}
 	return verifySurroundings(proc)
@@ -108,7 +116,7 @@ func ownFilters() (n int, err error) {
 // dumpable: the kernel gives the files of one that is not to root, if its user
 // namespace has no user 0. That of a service user's child has, and does not
 // show it.
-func verifyLimits(proc string) error {
+func verifyLimits(proc string, profile map[string]string) error {
 	limits, err := os.ReadFile(filepath.Join(proc, "limits"))
 	if err != nil {
 		return err
@@ -121,9 +129,11 @@ func verifyLimits(proc string) error {
 			}
 		}
 	}
-	for name, want := range childLimits {
-		if have[name] != want {
-			return fmt.Errorf("%s: %q, not %s", name, have[name], want)
+	for _, wanted := range []map[string]string{childLimits, profile} {
+		for name, want := range wanted {
+			if have[name] != want {
+				return fmt.Errorf("%s: %q, not %s", name, have[name], want)
+			}
 		}
 	}
 	if os.Geteuid() != 0 {

@@ -2,10 +2,13 @@ package spawn
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/rvrrpd/rvrrpd/ipc"
 )
 
 // status is /proc/PID/status of a child behind all its walls.
@@ -48,13 +51,13 @@ func TestVerifyStatus(t *testing.T) {
 // TestVerifyLimits: a child that has not set a limit, or another, is refused.
 func TestVerifyLimits(t *testing.T) {
 	t.Parallel()
-	refused := func(change map[string]string) error {
+	refused := func(program ipc.Program, change map[string]string) error {
 		dir := t.TempDir()
 		text := fmt.Sprintf("%-26s%-21s%-21s%s\n", "Limit", "Soft Limit", "Hard Limit", "Units")
-		for name, value := range childLimits {
-			if other, is := change[name]; is {
-				value = other
-			}
+		all := maps.Clone(childLimits)
+		maps.Copy(all, profileLimits[program])
+		maps.Copy(all, change)
+		for name, value := range all {
 			text += fmt.Sprintf("%-26s%-21s%-21s%s\n", name, "0", value, "x")
 		}
 		for file, text := range map[string]string{"limits": text, "environ": ""} {
@@ -62,14 +65,21 @@ func TestVerifyLimits(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		return verifyLimits(dir)
+		return verifyLimits(dir, profileLimits[program])
 	}
-	if err := refused(nil); err != nil {
-		t.Errorf("a limited child is refused: %v", err)
-	}
-	for name := range childLimits {
-		if err := refused(map[string]string{name: "unlimited"}); err == nil || !strings.Contains(err.Error(), name) {
-			t.Errorf("%s: unlimited: %v", name, err)
+	for p := range ipc.Programs {
+		if err := refused(p, nil); err != nil {
+			t.Errorf("%s: a limited child is refused: %v", ipc.Programs[p], err)
+		}
+		all := maps.Clone(childLimits)
+		maps.Copy(all, profileLimits[p])
+		if len(all) == len(childLimits) {
+			t.Errorf("%s has no limits of its own", ipc.Programs[p])
+		}
+		for name := range all {
+			if err := refused(p, map[string]string{name: "unlimited"}); err == nil || !strings.Contains(err.Error(), name) {
+				t.Errorf("%s: %s: unlimited: %v", ipc.Programs[p], name, err)
+			}
 		}
 	}
 }

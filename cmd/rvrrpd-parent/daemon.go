@@ -13,7 +13,9 @@ import (
 	"sync/atomic"
 
 	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/ipc/keeping"
 	"github.com/rvrrpd/rvrrpd/parent"
+	"github.com/rvrrpd/rvrrpd/parent/logger"
 	"golang.org/x/sys/unix"
 )
 
@@ -37,6 +39,9 @@ func (b *boot) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// fd is the descriptor of the pipe.
+func (b *boot) fd() int { return int(b.f.Load().Fd()) }
+
 // end lets the launcher end, with a code.
 func (b *boot) end(code int) {
 	if f := b.f.Swap(nil); f != nil {
@@ -46,19 +51,19 @@ func (b *boot) end(code int) {
 }
 
 // serve is the daemon that a launcher waits for.
-func serve(begun *parent.Begun, o options, b *boot) int {
-	c := begun.Config
+func serve(p parent.Options, o options, log *logger.Logger, b *boot) int {
+	c := p.Begun.Config
 	unix.Umask(umask)
 	if err := os.Chdir(c.WorkingDir); err != nil {
 		return failed(b, exitConfig, fmt.Errorf("working_dir: %w", err))
 	}
-	all, err1 := openLog(c.Within(c.MainLog))
-	errs, err2 := openLog(c.Within(c.ErrorLog))
-	if err := errors.Join(named("main_log", err1), named("error_log", err2)); err != nil {
+	all, err1 := openLog(log, "main_log", slog.LevelDebug-8, c.Within(c.MainLog))
+	errs, err2 := openLog(log, "error_log", slog.LevelWarn, c.Within(c.ErrorLog))
+	if err := errors.Join(err1, err2); err != nil {
 		return failed(b, exitConfig, fmt.Errorf("%s: %w", o.file, err))
 	}
 	// What the runtime says before it dies.
-	if err := unix.Dup3(int(errs.file.Load().Fd()), 2, 0); err != nil {
+	if err := unix.Dup3(int(errs.file.Fd()), 2, 0); err != nil {
 		return failed(b, exitFailure, err)
 	}
 	remove, err := lockPID(c.Within(c.PIDFile))
@@ -69,43 +74,20 @@ func serve(begun *parent.Begun, o options, b *boot) int {
 		return failed(b, exitConfig, fmt.Errorf("%s: %w", o.file, err))
 	}
 	defer remove()
-	s := newStyle(c, o.debug)
-	mainQueue, mainLog := newQueue(all, s.stamped)
-	errorQueue, errorLog := newQueue(errs, s.stamped)
-	bootQueue, bootLog := newQueue(b, s.stamped)
-	log := slog.New(slog.NewMultiHandler(mainLog,
-		branch{slog.LevelWarn, highest, errorLog}, branch{slog.LevelWarn, highest, bootLog}))
-	p := s.options(begun, o, log)
+	log.Sink(keeping.Sink{Name: "launcher", Least: slog.LevelWarn, Temporary: true}, b.fd())
 	applied := p.Applied
 	p.Applied = func(next *conf.Config, left []string) {
-		mainQueue.do(func() { told(log, follow(all, "main_log", c.Within(next.MainLog), left)) })
-		errorQueue.do(func() { told(log, follow(errs, "error_log", c.Within(next.ErrorLog), left)) })
+		all.ask(c.Within(next.MainLog), left)
+		errs.ask(c.Within(next.ErrorLog), left)
 		applied(next, left)
 	}
-	p.Ready = func() { bootQueue.do(func() { b.end(0) }) }
-	// Opening a file may take as long as writing it.
+	p.Ready = func() { log.Mark(func() { go b.end(0) }) } // which may have to wait
 	p.Reopen = func() {
-		mainQueue.do(func() { told(log, named("main_log", all.reopen())) })
-		errorQueue.do(func() { told(log, named("error_log", errs.reopen())) })
+		all.ask("", nil)
+		errs.ask("", nil)
 	}
 	p.LogDirs, p.RemoveDirs = []string{filepath.Dir(all.path), filepath.Dir(errs.path)}, []string{filepath.Dir(c.Within(c.PIDFile))}
-	return runParent(p, log, queues{mainQueue, errorQueue, bootQueue})
-}
-
-// told tells of a log file that could not be opened.
-func told(log *slog.Logger, err error) {
-	if err != nil {
-		log.Error("log files", "error", err)
-	}
-}
-
-// follow has a log go where a configuration says, unless that is left for a
-// restart.
-func follow(l *logFile, key, path string, left []string) error {
-	if slices.ContainsFunc(left, func(change string) bool { return strings.HasPrefix(change, key+" ") }) {
-		return nil
-	}
-	return named(key, l.move(path))
+	return runParent(p, log, io.MultiWriter(b, os.Stderr))
 }
 
 func named(key string, err error) error {
@@ -188,13 +170,11 @@ func isDaemon(number string) bool {
 }
 
 // foreground is -m1.
-func foreground(begun *parent.Begun, o options, stderr io.Writer) int {
-	s := newStyle(begun.Config, o.debug)
-	format := s.stamped
-	if inJournal(stderr) {
-		format = s.journal
+func foreground(p parent.Options, log *logger.Logger, stderr io.Writer) int {
+	fd := unix.Stderr
+	if inJournal(os.Stderr) {
+		fd = -1
 	}
-	q, h := newQueue(stderr, format)
-	log := slog.New(h)
-	return runParent(s.options(begun, o, log), log, queues{q})
+	log.Sink(keeping.Sink{Name: "stderr", Least: slog.LevelDebug - 8}, fd)
+	return runParent(p, log, stderr)
 }

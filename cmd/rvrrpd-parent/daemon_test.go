@@ -51,7 +51,7 @@ func TestServeRefuses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		code := serve(&parent.Begun{Config: c}, options{file: file, format: "toml"}, b)
+		code := serve(parent.Options{Begun: &parent.Begun{Config: c}}, options{file: file, format: "toml"}, quiet(t), b)
 		b.end(code)
 		said, _ := io.ReadAll(r)
 		if code != exitConfig || !strings.HasSuffix(string(said), "\x00N") || !strings.Contains(string(said), tt.name) {

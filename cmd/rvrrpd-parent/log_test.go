@@ -1,118 +1,21 @@
 package main
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
-	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/parent/logger"
 	"golang.org/x/sys/unix"
 )
-
-// logged writes a line of each level, at a fixed instant.
-func logged(h slog.Handler) {
-	at := time.Date(2026, 11, 4, 13, 5, 9, 123456789, time.FixedZone("", 3600))
-	for _, level := range []slog.Level{slog.LevelDebug - 4, slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError} {
-		if h.Enabled(context.Background(), level) {
-			r := slog.NewRecord(at, level, "it happens", 0)
-			r.Add("vr", "eth0/7/ipv4", "time", "inner")
-			h.Handle(context.Background(), r)
-		}
-	}
-}
-
-func TestTimeFormats(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct{ format, want string }{
-		{"disabled", "2026-11-04T12:05:09.123Z"},
-		{"short", `"Nov  4 2026 12:05:09"`},
-		{"rfc2822", `"Wed, 04 Nov 2026 12:05:09 +0000"`},
-		{"rfc3339", "2026-11-04T12:05:09.123456Z"},
-	} {
-		var b bytes.Buffer
-		logged(newStyle(&conf.Config{TimeZone: "utc", TimeFormat: tt.format}, -1).handler(&b, true))
-		first, _, _ := strings.Cut(b.String(), "\n")
-		if want := "time=" + tt.want + ` level=INFO msg="it happens" vr=eth0/7/ipv4 time=inner`; !strings.HasPrefix(first, "time="+tt.want+" level=INFO") || strings.Count(b.String(), "\n") != 3 {
-			t.Errorf("%s: %s; want %s", tt.format, b.String(), want)
-		}
-	}
-	var b bytes.Buffer
-	logged(newStyle(&conf.Config{TimeZone: "local", TimeFormat: "rfc3339"}, -1).handler(&b, true))
-	want := time.Date(2026, 11, 4, 12, 5, 9, 123456000, time.UTC).Local().Format("2006-01-02T15:04:05.000000Z07:00")
-	if !strings.Contains(b.String(), want) {
-		t.Errorf("local: %s; want %s", b.String(), want)
-	}
-}
-
-// TestLevels: the command line wins over the file, and a reload over neither.
-func TestLevels(t *testing.T) {
-	t.Parallel()
-	lines := func(s *style) int {
-		var b bytes.Buffer
-		logged(s.handler(&b, true))
-		return strings.Count(b.String(), "\n")
-	}
-	c := &conf.Config{TimeFormat: "disabled"}
-	for debug, want := range map[int]int{0: 3, 1: 4, 3: 4, 5: 5} {
-		c.Debug = debug
-		if got := lines(newStyle(c, -1)); got != want {
-			t.Errorf("debug %d: %d lines, want %d", debug, got, want)
-		}
-	}
-	s := newStyle(c, 0)
-	if got := lines(s); got != 3 {
-		t.Errorf("-d0: %d lines", got)
-	}
-	s.apply(&conf.Config{Debug: 5, TimeFormat: "disabled"})
-	if got := lines(s); got != 3 {
-		t.Errorf("-d0 after a reload: %d lines", got)
-	}
-}
-
-func TestJSONLines(t *testing.T) {
-	t.Parallel()
-	var b bytes.Buffer
-	logged(newStyle(&conf.Config{LogFormat: "json", TimeZone: "utc", TimeFormat: "rfc3339"}, 5).handler(&b, true))
-	for line := range strings.Lines(b.String()) {
-		var object map[string]any
-		if err := json.Unmarshal([]byte(line), &object); err != nil || object["msg"] != "it happens" || object["level"] == nil {
-			t.Errorf("%v: %s", err, line)
-		}
-	}
-	if strings.Count(b.String(), "\n") != 5 {
-		t.Error(b.String())
-	}
-}
-
-// TestJournal: each line begins with its priority, and has no time of ours.
-func TestJournal(t *testing.T) {
-	t.Parallel()
-	var b bytes.Buffer
-	logged(newStyle(&conf.Config{TimeFormat: "disabled"}, 5).journal(&b))
-	want := regexp.MustCompile(`^<7>level=DEBUG .*\n<7>level=DEBUG .*\n<6>level=INFO msg="it happens" vr=.*\n<4>level=WARN .*\n<3>level=ERROR .*\n$`)
-	if !want.MatchString(b.String()) || strings.Contains(b.String(), "2026") {
-		t.Error(b.String())
-	}
-	f, err := os.Create(filepath.Join(t.TempDir(), "journal"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if inJournal(f) || inJournal(&b) {
-		t.Error("a file is taken for the journal")
-	}
-}
 
 // TestInJournal: the file that JOURNAL_STREAM names is the journal, no other
 // one, and nothing is without it. Not in parallel: the environment is shared.
@@ -133,20 +36,9 @@ func TestInJournal(t *testing.T) {
 		{fmt.Sprint(st.Ino), false}, {"", false},
 	} {
 		t.Setenv("JOURNAL_STREAM", tt.stream)
-		if inJournal(journal) != tt.want || inJournal(other) && tt.want || inJournal(&bytes.Buffer{}) {
+		if inJournal(journal) != tt.want || inJournal(other) && tt.want {
 			t.Errorf("JOURNAL_STREAM=%s: journal %v, other %v", tt.stream, inJournal(journal), inJournal(other))
 		}
-	}
-}
-
-// TestSplit: error_log gets what main_log gets from warnings on.
-func TestSplit(t *testing.T) {
-	t.Parallel()
-	var all, errs bytes.Buffer
-	s := newStyle(&conf.Config{TimeFormat: "disabled"}, 0)
-	logged(slog.NewMultiHandler(s.handler(&all, true), branch{slog.LevelWarn, highest, s.handler(&errs, true)}))
-	if strings.Count(all.String(), "\n") != 3 || strings.Count(errs.String(), "\n") != 2 {
-		t.Errorf("all:\n%serrors:\n%s", all.String(), errs.String())
 	}
 }
 
@@ -313,6 +205,17 @@ func TestLockOfBefore(t *testing.T) {
 	}
 }
 
+// quiet is a log that nobody writes.
+func quiet(t *testing.T) *logger.Logger {
+	t.Helper()
+	l, err := logger.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close(io.Discard) })
+	return l
+}
+
 // TestLogsOfOurs: neither a log nor the file of the process number is written
 // where somebody else can put something in its place.
 func TestLogsOfOurs(t *testing.T) {
@@ -322,7 +225,7 @@ func TestLogsOfOurs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{filepath.Join(dir, "file"), filepath.Join(dir, "own", "file")} {
-		if _, err := openLog(path); err == nil || !strings.Contains(err.Error(), "accepted: a directory that root alone can write") {
+		if _, err := openLog(quiet(t), "main_log", slog.LevelInfo, path); err == nil || !strings.Contains(err.Error(), "accepted: a directory that root alone can write") {
 			t.Errorf("log %s: %v", path, err)
 		}
 		if _, err := lockPID(path); err == nil || !strings.Contains(err.Error(), "pid: ") || !strings.Contains(err.Error(), "accepted: ") {
@@ -335,11 +238,24 @@ func TestLogsOfOurs(t *testing.T) {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	l, err := openLog(filepath.Join(dir, "own", "log"))
+	l, err := openLog(quiet(t), "main_log", slog.LevelInfo, filepath.Join(dir, "own", "log"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := l.move("/etc/rvrrpd.log"); err == nil || !strings.Contains(err.Error(), "is in /etc") {
-		t.Errorf("moved: %v", err)
+	was := l.file
+	if l.follow("/etc/rvrrpd.log", nil); l.file != was || l.path == "/etc/rvrrpd.log" {
+		t.Errorf("moved to %s", l.path)
+	}
+	if l.follow(filepath.Join(dir, "own", "log"), nil); l.file != was {
+		t.Error("opened anew where it was")
+	}
+	if l.follow(filepath.Join(dir, "own", "next"), []string{"main_log a -> b"}); l.file != was {
+		t.Error("moved, though that is left for a restart")
+	}
+	if l.follow("", nil); l.file == was || l.path != filepath.Join(dir, "own", "log") {
+		t.Error("not opened anew")
+	}
+	if l.follow(filepath.Join(dir, "own", "next"), nil); l.path != filepath.Join(dir, "own", "next") {
+		t.Errorf("still in %s", l.path)
 	}
 }

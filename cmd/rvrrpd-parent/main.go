@@ -26,6 +26,7 @@ import (
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/parent"
+	"github.com/rvrrpd/rvrrpd/parent/logger"
 	"github.com/rvrrpd/rvrrpd/vault"
 	"golang.org/x/sys/unix"
 )
@@ -111,26 +112,37 @@ func begin(o options, b *boot, first uint, stderr io.Writer) int {
 	if err := unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(unsafe.StringData(command+"\x00"))), 0, 0, 0); err != nil {
 		return failed(stderr, exitFailure, err)
 	}
-	begun, err := parent.Begin(o.file, conf.Format(o.format))
+	log, err := logger.New()
+	if err != nil {
+		return failed(stderr, exitFailure, err)
+	}
+	begun, err := parent.Begin(o.file, conf.Format(o.format), log)
 	switch {
 	case errors.Is(err, parent.ErrRefused):
 		fmt.Fprintln(stderr, err)
 		return exitConfig
 	case err != nil:
 		return failed(stderr, exitFailure, err)
-	case b != nil:
-		return serve(begun, o, b)
 	}
-	return foreground(begun, o, stderr)
+	defer begun.Close(stderr) // also where it is not run
+	o.follow(log, begun.Config)
+	p := parent.Options{Begun: begun, Signals: signals.Caught, Applied: func(next *conf.Config, later []string) {
+		o.follow(log, next)
+		warnOfLater(o, later, slog.New(log))
+	}}
+	if b != nil {
+		return serve(p, o, log, b)
+	}
+	return foreground(p, log, stderr)
 }
 
-// options are what the parent needs of a configuration and a command line.
-func (s *style) options(b *parent.Begun, o options, log *slog.Logger) parent.Options {
-	applied := func(next *conf.Config, later []string) {
-		s.apply(next)
-		warnOfLater(o, later, log)
+// follow has lines written as a configuration says; the level of the command line wins.
+func (o options) follow(log *logger.Logger, c *conf.Config) {
+	level := c.Debug
+	if o.debug >= 0 {
+		level = o.debug
 	}
-	return parent.Options{Begun: b, Log: log, Applied: applied, Signals: signals.Caught}
+	log.Follow(c, parent.DebugLevel(level))
 }
 
 // daemonKeys are those that matter to the daemon mode alone.
@@ -147,19 +159,24 @@ func warnOfLater(o options, later []string, log *slog.Logger) {
 	}
 }
 
-// runParent runs the parent to its end, and then writes what it has logged.
-func runParent(p parent.Options, log *slog.Logger, logs queues) int {
-	defer logs.flush()
-	if err := parent.Run(p); err != nil {
-		log.Error("ended", "error", err)
-		switch {
-		case errors.Is(err, parent.ErrViolation):
-			return exitViolation
-		case errors.Is(err, parent.ErrConfiguration):
-			return exitConfig
-		}
-		return exitFailure
+// runParent runs the parent to its end, and then has written what was logged; plainly, where
+// there is no keeper for it.
+func runParent(p parent.Options, lines *logger.Logger, stderr io.Writer) int {
+	log := slog.New(lines)
+	code, err := 0, parent.Run(p)
+	switch {
+	case err == nil:
+		log.Info("ended")
+	case errors.Is(err, parent.ErrViolation):
+		code = exitViolation
+	case errors.Is(err, parent.ErrConfiguration):
+		code = exitConfig
+	default:
+		code = exitFailure
 	}
-	log.Info("ended")
-	return 0
+	if err != nil {
+		log.Error("ended", "error", err)
+	}
+	p.Begun.Close(stderr)
+	return code
 }

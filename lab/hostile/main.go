@@ -12,6 +12,7 @@ import (
 	"runtime"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/telling"
 	"github.com/rvrrpd/rvrrpd/lab/hostile/attack"
 	"github.com/rvrrpd/rvrrpd/netproc/auth"
 	"github.com/rvrrpd/rvrrpd/netproc/sandbox"
@@ -98,7 +99,7 @@ func configuration(control *ipc.Conn) (t attack.Target, err error) {
 			if h, payload, rest, err = ipc.Next(rest); err != nil {
 				return t, err
 			}
-			m, err := ipc.Decode(h.Type, payload)
+			m, err := telling.Decode(h.Type, payload)
 			if err != nil {
 				return t, err
 			}

@@ -3,6 +3,7 @@
 package sandbox_test
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -41,7 +42,8 @@ type how struct {
 	noAmbient  bool
 	lanes      int // two unless given
 	credential bool
-	service    bool // as a parent that is not root does it
+	service    bool   // as a parent that is not root does it
+	walls      string // of another program than the network process
 }
 
 // serviceUser is such a parent's user.
@@ -50,6 +52,13 @@ const serviceUser = 61234
 // profiles are the two ways of a parent to start the network process: as root
 // with a user of its own, and as a service user with its own user.
 var profiles = map[string]func(attempt string) how{"root": asParent, "user": asService}
+
+// asKeeper is the way of a parent that is root to start the keeper.
+func asKeeper(attempt string) how {
+	h := asParent(attempt)
+	h.walls = "rvrrpd-keeper"
+	return h
+}
 
 func asService(attempt string) how {
 	h := asParent(attempt)
@@ -143,7 +152,7 @@ func spawn(h how) (c *child, err error) {
 	c.pid, err = syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(high), []string{"rvrrpd-netproc"}, &syscall.ProcAttr{
 		Dir: "/", Files: files, Sys: h.attributes(),
 		Env: []string{sandbox.StageVariable + "=" + h.stage, "GOMAXPROCS=1", "GODEBUG=updatemaxprocs=0,multipathtcp=0",
-			"GOGC=off", "GOMEMLIMIT=64MiB", "GOTRACEBACK=all", "ATTEMPT=" + h.attempt},
+			"GOGC=off", "GOMEMLIMIT=64MiB", "GOTRACEBACK=all", "ATTEMPT=" + h.attempt, "WALLS=" + cmp.Or(h.walls, "rvrrpd-netproc")},
 	})
 	return c, err
 }

@@ -27,25 +27,45 @@ const (
 	eventFD   = 6
 )
 
-// limits of the process: no new descriptor (0 to 6 are taken, and ppoll with
-// its two needs a limit of two), no file, no core, a few threads of the
-// runtime's own, and memory for many thousand virtual routers.
-var limits = []struct {
+// keeperName is the name of the program that has a profile of its own.
+const keeperName = "rvrrpd-keeper"
+
+// profile is what differs between programs: their system calls, and two limits.
+type profile struct {
+	files    uint64
+	fileSize uint64 // kept as it is where that is noLimit
+	filter   []unix.SockFilter
+}
+
+const noLimit = unix.RLIM_INFINITY
+
+// profileOf is that of a program. The network process and the reader get no new descriptor (0
+// to 6 are taken, and ppoll with its two needs a limit of two), and write no file.
+func profileOf(name string) profile {
+	if name == keeperName { // the lane of lines, and what it writes to
+		return profile{files: 16, fileSize: noLimit, filter: keeperFilter}
+	}
+	return profile{files: 2, filter: filter}
+}
+
+type limit struct {
 	name     string
 	resource int
 	max      uint64
-}{
-	{"files", unix.RLIMIT_NOFILE, 2},
+}
+
+// limits of every program: no core, a few threads of the runtime's own, and memory for many
+// thousand virtual routers.
+var limits = []limit{
 	{"processes", unix.RLIMIT_NPROC, 32},
 	{"core", unix.RLIMIT_CORE, 0},
-	{"file size", unix.RLIMIT_FSIZE, 0},
 	{"locked memory", unix.RLIMIT_MEMLOCK, 0},
 	{"message queues", unix.RLIMIT_MSGQUEUE, 0},
 	{"data", unix.RLIMIT_DATA, 256 << 20},
 }
 
 // Enter is the second stage. After it the process has the system calls of
-// Rules and no others; what breaks them kills it. The name is the process's own in the list
+// Rules, or KeeperRules, and no others; what breaks them kills it. The name is the process's own in the list
 // of processes: the kernel would call it by the number of the descriptor that was executed.
 func Enter(name string) (Report, error) {
 	var r Report
@@ -77,12 +97,16 @@ func Enter(name string) (Report, error) {
 	if r.Landlock, err = denyAll(); err != nil {
 		return r, fmt.Errorf("enter: landlock: %w", err)
 	}
-	for _, l := range limits {
+	p := profileOf(name)
+	for _, l := range append(limits, limit{"files", unix.RLIMIT_NOFILE, p.files}, limit{"file size", unix.RLIMIT_FSIZE, p.fileSize}) {
+		if l.max == noLimit {
+			continue
+		}
 		if err := unix.Setrlimit(l.resource, &unix.Rlimit{Cur: l.max, Max: l.max}); err != nil {
 			return r, fmt.Errorf("enter: limit of %s: %w", l.name, err)
 		}
 	}
-	if err := loadFilter(); err != nil {
+	if err := loadFilter(p.filter); err != nil {
 		return r, fmt.Errorf("enter: seccomp: %w", err)
 	}
 	return r, nil
@@ -145,7 +169,7 @@ func denyAll() (abi int, err error) {
 }
 
 // loadFilter puts the seccomp filter on every thread.
-func loadFilter() error {
+func loadFilter(filter []unix.SockFilter) error {
 	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
 	failed, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&prog)))
 	if errno != 0 {

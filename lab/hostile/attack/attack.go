@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/report"
 )
 
 // Target is what the attacker learned from its configuration.
@@ -129,15 +130,15 @@ func build() []Attack {
 		{Name: "state of a foreign slot", Datagrams: one(func(t Target) (ipc.Header, ipc.Message) {
 			h := t.header()
 			h.Slot = 0x7fff
-			return h, ipc.StateChange{From: ipc.Backup, To: ipc.Active, Reason: ipc.ReasonActiveDown}
+			return h, report.StateChange{From: report.Backup, To: report.Active, Reason: report.ReasonActiveDown}
 		})},
 		{Name: "finding of a foreign slot", Datagrams: one(func(t Target) (ipc.Header, ipc.Message) {
 			h := t.header()
 			h.Slot = 0x7fff
-			return h, ipc.Looked{Hint: "x"}
+			return h, report.Looked{Hint: "x"}
 		})},
 		{Name: "foreign link", Datagrams: one(func(t Target) (ipc.Header, ipc.Message) {
-			return ipc.Header{Slot: ipc.NoSlot, Generation: t.Generation}, ipc.Dropped{Link: 99, Reason: ipc.DropTTL, Count: 1}
+			return ipc.Header{Slot: ipc.NoSlot, Generation: t.Generation}, report.Dropped{Link: 99, Reason: report.DropTTL, Count: 1}
 		})},
 		{Name: "future generation", Datagrams: one(func(t Target) (ipc.Header, ipc.Message) {
 			h := t.header()
@@ -188,12 +189,12 @@ func build() []Attack {
 		}},
 		{Name: "storm of looks", Harmless: true, Wire: true, Datagrams: storm(func(Target) ipc.Message { return ipc.Look{} })},
 		{Name: "storm of looks for a stranger", Harmless: true, Wire: true, Datagrams: storm(func(Target) ipc.Message { return ipc.Look{Peer: stranger} })},
-		{Name: "storm of findings", Harmless: true, Datagrams: storm(func(Target) ipc.Message { return ipc.Looked{Hint: ipc.HintInterface} })},
+		{Name: "storm of findings", Harmless: true, Datagrams: storm(func(Target) ipc.Message { return report.Looked{Hint: report.HintInterface} })},
 		{Name: "storm of drops", Harmless: true, Datagrams: storm(func(t Target) ipc.Message {
-			return ipc.Dropped{Link: t.Router.Link, Reason: ipc.DropTTL, Source: stranger, Count: 1, Total: 1, Hint: "x"}
+			return report.Dropped{Link: t.Router.Link, Reason: report.DropTTL, Source: stranger, Count: 1, Total: 1, Hint: "x"}
 		})},
 		{Name: "storm of notices", Harmless: true, Datagrams: storm(func(t Target) ipc.Message {
-			return ipc.Noticed{Link: t.Router.Link, Notice: ipc.NoticeOwner, Source: stranger, Count: 1, Total: 1, Hint: "x"}
+			return report.Noticed{Link: t.Router.Link, Notice: report.NoticeOwner, Source: stranger, Count: 1, Total: 1, Hint: "x"}
 		})},
 		{Name: "storm of marks", Harmless: true, Wire: true, Datagrams: storm(func(t Target) ipc.Message {
 			if t.Router.Auth != ipc.AuthHMAC { // which has nothing to remember: a violation
@@ -205,7 +206,7 @@ func build() []Attack {
 		{Name: "silence: nothing is read and nothing said", Harmless: true, Datagrams: func(Target) [][]byte { return nil }},
 		{Name: "storm of pings", Harmless: true, Datagrams: storm(func(Target) ipc.Message { return ipc.Ping{} })},
 		{Name: "storm of state changes", Harmless: true, Datagrams: storm(func(Target) ipc.Message {
-			return ipc.StateChange{From: ipc.Backup, To: ipc.Active, Reason: ipc.ReasonActiveDown}
+			return report.StateChange{From: report.Backup, To: report.Active, Reason: report.ReasonActiveDown}
 		})},
 		{Name: "advertisements without end", Harmless: true, Endless: true, Datagrams: full(func(t Target) ipc.Message { return ipc.Advertise{Message: t.Advertisement()} })},
 		{Name: "pings without end", Harmless: true, Endless: true, Mute: true, Datagrams: full(func(Target) ipc.Message { return ipc.Ping{} })},

@@ -1,6 +1,9 @@
 package attack
 
-import "github.com/rvrrpd/rvrrpd/ipc"
+import (
+	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/report"
+)
 
 // append puts an honest message behind others.
 func (t Target) append(b []byte, m ipc.Message) []byte {
@@ -46,7 +49,7 @@ func (t Target) request() ipc.Message {
 	case 5:
 		return ipc.Look{}
 	case 6:
-		return ipc.Dropped{Link: t.Router.Link, Reason: ipc.DropTTL, Source: t.Router.Addresses[0], Count: 1, Total: 1}
+		return report.Dropped{Link: t.Router.Link, Reason: report.DropTTL, Source: t.Router.Addresses[0], Count: 1, Total: 1}
 	default:
 		return ipc.Acquire{}
 	}

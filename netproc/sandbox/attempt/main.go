@@ -39,7 +39,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "no such attempt:", name)
 		os.Exit(71)
 	}
-	if _, err := sandbox.Enter("rvrrpd-netproc"); err != nil {
+	if _, err := sandbox.Enter(os.Getenv("WALLS")); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(70)
 	}

@@ -42,7 +42,8 @@ var refuse = seccomp.ActErrno.SetReturnCode(int16(syscall.EPERM))
 
 var files = []file{
 	{path: "filter_", pkg: "sandbox", rules: "netproc/sandbox/rules.go", filters: []filter{
-		{"filter", "filter is that of the network process.", sandbox.Rules, seccomp.ActKillProcess}}},
+		{"filter", "filter is that of the network process and of the reader.", sandbox.Rules, seccomp.ActKillProcess},
+		{"keeperFilter", "keeperFilter is that of the keeper.", sandbox.KeeperRules, seccomp.ActKillProcess}}},
 	{path: "../../parent/filter_", pkg: "parent", rules: "walls/rules/rules.go", filters: []filter{
 		{"syscallFilter", "syscallFilter is that of the parent.", translate(rules.Parent), refuse}}},
 	{path: "../../sniff/filter_", pkg: "sniff", rules: "walls/rules/rules.go", filters: []filter{

@@ -1,4 +1,4 @@
-package parent
+package logs
 
 import (
 	"context"
@@ -36,16 +36,16 @@ const (
 	lineCost = 64
 )
 
-// hearsay is the context of lines that the child or a neighbor has caused. Those
+// Hearsay is the context of lines that the child or a neighbor has caused. Those
 // that name a virtual router, "vr", tell what became of it.
-var hearsay = context.WithValue(context.Background(), hearsayKey{}, true)
+var Hearsay = context.WithValue(context.Background(), hearsayKey{}, true)
 
 type hearsayKey struct{}
 
-// budget is the handler through which all lines pass; it holds some back, and
+// Budget is the handler through which all lines pass; it holds some back, and
 // tells of them. Its logger is given no attributes and groups of its own, which
 // would lead past it.
-type budget struct {
+type Budget struct {
 	slog.Handler
 	begin time.Time
 
@@ -62,15 +62,15 @@ type share struct {
 	last   string // the last of them
 }
 
-// newBudget limits what reaches a handler.
-func newBudget(h slog.Handler) *budget {
+// NewBudget limits what reaches a handler.
+func NewBudget(h slog.Handler) *Budget {
 	bytes := func() *rate { return &rate{period: time.Second / budgetRate, burst: budgetRoom} }
-	return &budget{Handler: h, begin: time.Now(), room: map[bool]*rate{true: bytes(), false: bytes()}, shares: map[string]*share{"": {}}}
+	return &Budget{Handler: h, begin: time.Now(), room: map[bool]*rate{true: bytes(), false: bytes()}, shares: map[string]*share{"": {}}}
 }
 
 // Handle hands a line on, unless others have caused it and there is no room for it.
-func (b *budget) Handle(ctx context.Context, r slog.Record) error {
-	if ctx == hearsay {
+func (b *Budget) Handle(ctx context.Context, r slog.Record) error {
+	if ctx == Hearsay {
 		var admitted bool
 		if r, admitted = b.admit(r); !admitted {
 			return nil
@@ -81,7 +81,7 @@ func (b *budget) Handle(ctx context.Context, r slog.Record) error {
 
 // admit says whether there is room for a line. One that is in a router's own
 // share is without its hint then, which a child can make long.
-func (b *budget) admit(r slog.Record) (slog.Record, bool) {
+func (b *Budget) admit(r slog.Record) (slog.Record, bool) {
 	router, size, short := measure(r)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -103,7 +103,7 @@ func (b *budget) admit(r slog.Record) (slog.Record, bool) {
 	s.untold, s.last = s.untold+1, r.Message
 	if !b.waiting {
 		b.waiting = true
-		time.AfterFunc(budgetPause, b.tell)
+		time.AfterFunc(budgetPause, b.Tell)
 	}
 	return r, false
 }
@@ -129,8 +129,8 @@ func measure(r slog.Record) (router string, size int64, short slog.Record) {
 	return router, size, short
 }
 
-// tell tells what was left out: a line for each router, and one of all others.
-func (b *budget) tell() {
+// Tell tells what was left out: a line for each router, and one of all others.
+func (b *Budget) Tell() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.waiting = false

@@ -1,8 +1,7 @@
-package parent
+package keeper
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -14,9 +13,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/rvrrpd/rvrrpd/children"
 	"github.com/rvrrpd/rvrrpd/ipc"
-	"golang.org/x/sys/unix"
+	"github.com/rvrrpd/rvrrpd/ipc/keeping"
+	"github.com/rvrrpd/rvrrpd/ipc/report"
+	"github.com/rvrrpd/rvrrpd/keeper/logs"
 )
 
 // watched is a log that is written to and looked at by several.
@@ -45,30 +45,42 @@ func (k *watched) Reset() {
 	k.text.Reset()
 }
 
-// noisy is a parent with many virtual routers, and its log.
-func noisy(routers int) (*daemon, *watched) {
-	log := &watched{}
-	d := fuzzed()
-	d.log = slog.New(newBudget(slog.NewTextHandler(log, nil)))
-	first := *d.slots[0]
-	d.slots = nil
-	for i := range routers {
-		s := first
-		s.slot, s.name = ipc.Slot(i), fmt.Sprintf("eth%d/7/ipv4", i)
-		d.slots = append(d.slots, &s)
-	}
-	d.show()
-	return d, log
+// loud is a keeper's log of many virtual routers.
+type loud struct {
+	*reports
+	log  *slog.Logger
+	text *watched
 }
 
-// turns reports a transition of a slot.
-func turns(t *testing.T, d *daemon, slot int, m ipc.StateChange) {
+// noisy makes one.
+func noisy(routers int) (*loud, *watched) {
+	text := &watched{}
+	budget := logs.NewBudget(slog.NewTextHandler(text, nil))
+	r := newReports(budget)
+	n := keeping.Names{Generation: 1, Links: map[ipc.Link]string{0: "eth0/ipv4"}, Slots: map[ipc.Slot]keeping.Slot{}}
+	for i := range routers {
+		n.Slots[ipc.Slot(i)] = keeping.Slot{Name: fmt.Sprintf("eth%d/7/ipv4", i), Interface: fmt.Sprintf("eth%d", i), Link: fmt.Sprintf("eth%d/ipv4", i)}
+	}
+	r.name(n)
+	return &loud{r, slog.New(budget), text}, text
+}
+
+// says reports a message of a slot.
+func (l *loud) says(t *testing.T, slot ipc.Slot, m ipc.Message) {
 	t.Helper()
-	d.now = ipc.Monotonic()
-	if err := d.report(ipc.Header{Slot: ipc.Slot(slot), Generation: d.generation}, m); err != nil {
+	b := keeping.AppendReport(nil, time.Now().UnixNano(), 0)[1:]
+	if err := l.hear(ipc.Append(b, ipc.Header{Slot: slot, Generation: 1}, m), func(int) {}); err != nil {
 		t.Fatal(err)
 	}
 }
+
+// What docs/threats.md says of the log.
+const (
+	budgetPause = 10 * time.Second
+	budgetRate  = 2 << 10
+	routerLines = 32
+	shareLines  = 8
+)
 
 // counted sums what the lines on what was left out tell.
 func counted(log, pattern string) (n int) {
@@ -80,8 +92,8 @@ func counted(log, pattern string) (n int) {
 }
 
 var (
-	up   = ipc.StateChange{From: ipc.Backup, To: ipc.Active, Peer: netip.MustParseAddr("10.9.0.1"), Priority: 200}
-	down = ipc.StateChange{From: ipc.Active, To: ipc.Backup, Peer: netip.MustParseAddr("10.9.0.1"), Priority: 200}
+	up   = report.StateChange{From: report.Backup, To: report.Active, Reason: report.ReasonActiveDown, Peer: netip.MustParseAddr("10.9.0.1"), Priority: 200}
+	down = report.StateChange{From: report.Active, To: report.Backup, Reason: report.ReasonHigherPriority, Peer: netip.MustParseAddr("10.9.0.1"), Priority: 200}
 )
 
 // TestTransitionsCounted: every transition has a line, or is in the count of
@@ -92,7 +104,7 @@ func TestTransitionsCounted(t *testing.T) {
 		d, log := noisy(1)
 		const transitions, span = 1000, 100 * time.Second
 		for i := range transitions {
-			turns(t, d, 0, []ipc.StateChange{up, down}[i%2])
+			d.says(t, ipc.Slot(0), []report.StateChange{up, down}[i%2])
 			time.Sleep(span / transitions)
 		}
 		time.Sleep(2 * budgetPause)
@@ -106,7 +118,7 @@ func TestTransitionsCounted(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		log.Reset()
-		turns(t, d, 0, up)
+		d.says(t, ipc.Slot(0), up)
 		if !strings.Contains(log.String(), "backup->active") {
 			t.Errorf("after an hour: %q", log.String())
 		}
@@ -124,7 +136,7 @@ func TestNeighborFillsNoLog(t *testing.T) {
 		flap := func(seconds int) {
 			for i := range seconds * 10 {
 				for r := range routers {
-					turns(t, d, r, []ipc.StateChange{up, down}[i%2])
+					d.says(t, ipc.Slot(r), []report.StateChange{up, down}[i%2])
 				}
 				time.Sleep(100 * time.Millisecond)
 			}
@@ -133,7 +145,7 @@ func TestNeighborFillsNoLog(t *testing.T) {
 		flap(60)
 		first := log.Len()
 		log.Reset()
-		turns(t, d, routers, up)
+		d.says(t, ipc.Slot(routers), up)
 		if want := "vr=eth100/7/ipv4"; !strings.Contains(log.String(), "backup->active") || !strings.Contains(log.String(), want) {
 			t.Errorf("a real change: %q, want %s", log.String(), want)
 		}
@@ -158,18 +170,16 @@ func TestErrorsHaveRoom(t *testing.T) {
 		d, log := noisy(routers)
 		for i := range 600 {
 			for r := range routers {
-				turns(t, d, r, []ipc.StateChange{up, down}[i%2])
+				d.says(t, ipc.Slot(r), []report.StateChange{up, down}[i%2])
 			}
-			if err := d.remarked(0, "packets dropped", "ttl", strings.Repeat("x", ipc.MaxHint), netip.Addr{}, 1, 1, 1); err != nil {
-				t.Fatal(err)
-			}
+			d.says(t, ipc.NoSlot, report.Dropped{Reason: report.DropTTL, VRID: 1, Count: 1, Total: 1, Hint: strings.Repeat("x", ipc.MaxHint)})
 			time.Sleep(100 * time.Millisecond)
 		}
 		synctest.Wait()
 		log.Reset()
-		d.log.ErrorContext(hearsay, "lease lost", "vr", d.slots[3].name, "because", "test")
-		d.log.ErrorContext(hearsay, "release failed", "vr", d.slots[3].name, "error", "test")
-		d.log.ErrorContext(hearsay, "send failed", "link", linkName{"eth7", ipc.IPv4}, "error", "test")
+		d.log.ErrorContext(logs.Hearsay, "lease lost", "vr", d.slot(ipc.Header{Slot: ipc.Slot(3), Generation: 1}).Name, "because", "test")
+		d.log.ErrorContext(logs.Hearsay, "release failed", "vr", d.slot(ipc.Header{Slot: ipc.Slot(3), Generation: 1}).Name, "error", "test")
+		d.log.ErrorContext(logs.Hearsay, "send failed", "link", "eth7/ipv4", "error", "test")
 		for _, want := range []string{`"lease lost" vr=eth3/7/ipv4`, `"release failed" vr=eth3/7/ipv4`, `"send failed" link=eth7/ipv4`} {
 			if !strings.Contains(log.String(), want) {
 				t.Errorf("no %s in\n%s", want, log.String())
@@ -178,7 +188,7 @@ func TestErrorsHaveRoom(t *testing.T) {
 		log.Reset()
 		const errors, seconds = 1000, 100
 		for range errors {
-			d.log.ErrorContext(hearsay, "release failed", "vr", d.slots[5].name, "error", "test")
+			d.log.ErrorContext(logs.Hearsay, "release failed", "vr", d.slot(ipc.Header{Slot: ipc.Slot(5), Generation: 1}).Name, "error", "test")
 			time.Sleep(seconds * time.Second / errors)
 		}
 		time.Sleep(2 * budgetPause)
@@ -200,19 +210,15 @@ func TestChildFillsNoLog(t *testing.T) {
 		d, log := noisy(routers)
 		hint := strings.Repeat(`"`, ipc.MaxHint)
 		m := up
-		m.Verdict, m.Hint = ipc.Verdict(1), hint
+		m.Verdict, m.Hint = report.Verdict(1), hint
 		said, all := 0, ""
 		storm := func(seconds int) {
 			for range seconds * 2 {
 				for r := range routers {
-					turns(t, d, r, m)
-					d.log.ErrorContext(hearsay, "lease lost", "vr", d.slots[r].name, "because", "test")
-					if err := d.looked(ipc.Header{Slot: ipc.Slot(r), Generation: d.generation}, ipc.Looked{Hint: hint}); err != nil {
-						t.Fatal(err)
-					}
-					if err := d.remarked(0, "packets dropped", "ttl", hint, netip.Addr{}, 1, 1, 1); err != nil {
-						t.Fatal(err)
-					}
+					d.says(t, ipc.Slot(r), m)
+					d.log.ErrorContext(logs.Hearsay, "lease lost", "vr", d.slot(ipc.Header{Slot: ipc.Slot(r), Generation: 1}).Name, "because", "test")
+					d.says(t, ipc.Slot(r), report.Looked{Hint: hint})
+					d.says(t, ipc.NoSlot, report.Dropped{Reason: report.DropTTL, VRID: 1, Count: 1, Total: 1, Hint: hint})
 					said += 4
 				}
 				time.Sleep(500 * time.Millisecond)
@@ -248,51 +254,4 @@ func TestChildFillsNoLog(t *testing.T) {
 			t.Errorf("%d said, %d logged and %d counted", said, lines, left)
 		}
 	})
-}
-
-// TestLastWordsAreOneLine: what a child leaves behind is one line, however many
-// it makes of it.
-func TestLastWordsAreOneLine(t *testing.T) {
-	t.Parallel()
-	var log bytes.Buffer
-	d := fuzzed()
-	d.log = slog.New(slog.NewTextHandler(&log, nil))
-	d.spawner = deathbed(t, bytes.Repeat([]byte("x\n"), 64<<10), 0)
-	if err := d.spawn(); err != nil {
-		t.Fatal(err)
-	}
-	d.end()
-	if n := strings.Count(log.String(), "network process says"); n != 1 || log.Len() < 4<<10 || log.Len() > 24<<10 {
-		t.Errorf("%d lines, %d bytes", n, log.Len())
-	}
-}
-
-// deathbed is a spawner whose children write this before they die, and end so.
-func deathbed(t *testing.T, words []byte, end unix.WaitStatus) *children.Spawner {
-	t.Helper()
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Close(pair[0]) })
-	go func() {
-		defer unix.Close(pair[1])
-		b, oob := make([]byte, 8), make([]byte, unix.CmsgSpace(4*ipc.SpawnDescriptors))
-		for {
-			n, oobn, _, _, err := unix.Recvmsg(pair[1], b, oob, 0)
-			if err != nil || n == 0 {
-				return
-			}
-			messages, _ := unix.ParseSocketControlMessage(oob[:oobn])
-			for i := range messages {
-				fds, _ := unix.ParseUnixRights(&messages[i])
-				unix.Write(fds[0], words)
-				for _, fd := range fds {
-					unix.Close(fd)
-				}
-			}
-			unix.Write(pair[1], append(binary.NativeEndian.AppendUint32([]byte{b[2]}, uint32(end)), 0, 0, 0, 0))
-		}
-	}()
-	return children.Over(pair[0], map[ipc.Program]int{ipc.NetprocProgram: 0})
 }

@@ -1,4 +1,4 @@
-package main
+package logs
 
 import (
 	"bytes"
@@ -32,7 +32,7 @@ const (
 // queue is a log behind a bounded queue. Write never waits; what finds no room
 // is counted, and told of when there is room again, in its place.
 type queue struct {
-	w io.Writer
+	w io.WriteCloser
 	// lost writes the line that tells how many lines are lost.
 	lost *slog.Logger
 	// note is what lost writes to; the writer alone uses both.
@@ -55,7 +55,7 @@ type task struct {
 
 // newQueue starts the writer of a log; handle makes a handler that writes lines
 // of its format to a writer.
-func newQueue(w io.Writer, handle func(io.Writer) slog.Handler) (*queue, slog.Handler) {
+func newQueue(w io.WriteCloser, handle func(io.Writer) slog.Handler) (*queue, slog.Handler) {
 	q := &queue{w: w, wake: make(chan struct{}, 1)}
 	q.lost = slog.New(handle(&q.note))
 	go q.run()

@@ -1,4 +1,4 @@
-package main
+package logs
 
 import (
 	"bytes"
@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/ipc/keeping"
 )
 
 // gate is a log whose reader stalls until it is opened; what is written stands
@@ -41,9 +41,14 @@ func (g *gate) text() string {
 	return g.String()
 }
 
+// open is a writer that needs no closing.
+type open struct{ io.Writer }
+
+func (open) Close() error { return nil }
+
 func formats() map[string]func(io.Writer) slog.Handler {
-	text := newStyle(&conf.Config{TimeFormat: "disabled"}, 0)
-	asJSON := newStyle(&conf.Config{TimeFormat: "disabled", LogFormat: "json"}, 0)
+	text := newStyle(keeping.Style{Layout: time.RFC3339})
+	asJSON := newStyle(keeping.Style{JSON: true, Layout: time.RFC3339})
 	return map[string]func(io.Writer) slog.Handler{"text": text.stamped, "json": asJSON.stamped, "journal": text.journal}
 }
 
@@ -54,7 +59,7 @@ func TestStalledLog(t *testing.T) {
 	t.Parallel()
 	for name, format := range formats() {
 		g := newGate()
-		q, h := newQueue(g, format)
+		q, h := newQueue(open{g}, format)
 		log := slog.New(h)
 		log.Info("first")
 		<-g.entered
@@ -107,7 +112,7 @@ func number(t *testing.T, line, key string) int {
 func TestFlushEnds(t *testing.T) {
 	t.Parallel()
 	g := newGate()
-	q, h := newQueue(g, formats()["text"])
+	q, h := newQueue(open{g}, formats()["text"])
 	slog.New(h).Info("nobody reads this")
 	ended := make(chan struct{})
 	go func() { queues{q}.flush(); close(ended) }()
@@ -137,7 +142,7 @@ func (r *refusing) Write(b []byte) (int, error) {
 func TestRefusedLines(t *testing.T) {
 	t.Parallel()
 	r := &refusing{full: true}
-	q, h := newQueue(r, formats()["text"])
+	q, h := newQueue(open{r}, formats()["text"])
 	log := slog.New(h)
 	log.Info("lost")
 	queues{q}.flush()
@@ -161,7 +166,7 @@ func TestRefusedLines(t *testing.T) {
 func TestOrderOfTasks(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
-	q, h := newQueue(&b, formats()["text"])
+	q, h := newQueue(open{&b}, formats()["text"])
 	log := slog.New(h)
 	for i := range 100 {
 		log.Info("line", "number", i)
@@ -189,7 +194,7 @@ func TestWholeWrites(t *testing.T) {
 	g := newGate()
 	var writes []string
 	w := writerFunc(func(b []byte) (int, error) { writes = append(writes, string(b)); return len(b), nil })
-	q, h := newQueue(io.MultiWriter(g, w), formats()["text"])
+	q, h := newQueue(open{io.MultiWriter(g, w)}, formats()["text"])
 	log := slog.New(h)
 	log.Info("first")
 	<-g.entered
@@ -223,7 +228,7 @@ func BenchmarkLine(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer null.Close()
-	_, queued := newQueue(null, formats()["text"])
+	_, queued := newQueue(open{null}, formats()["text"])
 	for name, h := range map[string]slog.Handler{"queued": queued, "direct": formats()["text"](null)} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

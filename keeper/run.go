@@ -1,0 +1,249 @@
+// Package keeper is the keeper: the process that writes the log. It has no capability, no
+// file system and no network, and holds what it was handed: the files that it writes to.
+package keeper
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/keeping"
+	"github.com/rvrrpd/rvrrpd/keeper/logs"
+	"golang.org/x/sys/unix"
+)
+
+// keeper is the state of the process, owned by the goroutine of Run.
+type keeper struct {
+	control *ipc.Conn
+	lines   *ipc.Conn
+	log     *logs.Log
+	reports *reports
+	buf     []byte
+}
+
+// Run is the keeper's life: it ends when the parent closes the lane of lines, and all that
+// came by it is written.
+func Run(control *ipc.Conn) error {
+	k := &keeper{control: control, buf: make([]byte, keeping.MaxMessage)}
+	if err := k.say(keeping.Hello, []byte(ipc.Build())); err != nil {
+		return err
+	}
+	for {
+		fds := []unix.PollFd{{Fd: int32(control.FD()), Events: unix.POLLIN}, {Fd: -1, Events: unix.POLLIN}}
+		if k.lines != nil {
+			fds[1].Fd = int32(k.lines.FD())
+		}
+		if _, err := ipc.Wait(fds, -1); err != nil {
+			return fmt.Errorf("wait: %w", err)
+		}
+		// What goes elsewhere goes there before the lines that come from now on.
+		err := k.command()
+		if err == nil && k.lines != nil {
+			err = k.hear()
+		}
+		if errors.Is(err, io.EOF) {
+			if k.log != nil {
+				k.log.Flush()
+			}
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// say sends a message, and waits for room.
+func (k *keeper) say(kind keeping.Kind, payload []byte) error {
+	message := append([]byte{byte(kind)}, payload...)
+	for {
+		err := k.control.Send(message)
+		if !errors.Is(err, ipc.ErrAgain) {
+			return err
+		}
+		if _, err := ipc.Wait([]unix.PollFd{{Fd: int32(k.control.FD()), Events: unix.POLLOUT}}, time.Second); err != nil {
+			return err
+		}
+	}
+}
+
+// command acts on what the parent says on the control lane.
+func (k *keeper) command() error {
+	oob := make([]byte, unix.CmsgSpace(4*(1+keeping.MaxSinks)))
+	for {
+		n, oobn, flags, _, err := unix.Recvmsg(k.control.FD(), k.buf, oob, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.EAGAIN:
+			return nil
+		case err != nil:
+			return fmt.Errorf("control lane: %w", err)
+		case n == 0:
+			return io.EOF
+		case flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0:
+			return fmt.Errorf("control lane: %w", ipc.ErrTruncated)
+		}
+		fds, err := descriptors(oob[:oobn])
+		if err != nil {
+			return err
+		}
+		if err := k.commanded(keeping.Kind(k.buf[0]), k.buf[1:n], fds); err != nil {
+			return err
+		}
+	}
+}
+
+// descriptors are those that came with a message.
+func descriptors(oob []byte) (fds []int, err error) {
+	messages, err := unix.ParseSocketControlMessage(oob)
+	for i := range messages {
+		if rights, err := unix.ParseUnixRights(&messages[i]); err == nil {
+			fds = append(fds, rights...)
+		}
+	}
+	return fds, err
+}
+
+func (k *keeper) commanded(kind keeping.Kind, payload []byte, fds []int) error {
+	switch {
+	case kind == keeping.Begin && k.log == nil:
+		var b keeping.Beginning
+		if err := decode(payload, &b); err != nil {
+			return err
+		}
+		return k.begin(b, fds)
+	case kind == keeping.Naming && k.log != nil && len(fds) == 0:
+		return k.name(payload)
+	case kind == keeping.Output && k.log != nil && len(fds) == 1:
+		var s keeping.Sink
+		if err := decode(payload, &s); err != nil {
+			return err
+		}
+		k.log.Redirect(s.Name, descriptor(fds[0]))
+		return nil
+	}
+	return fmt.Errorf("control lane: message %q with %d descriptors", byte(kind), len(fds))
+}
+
+// begin opens the log.
+func (k *keeper) begin(b keeping.Beginning, fds []int) error {
+	var to []io.WriteCloser
+	next := fds
+	for _, s := range b.Sinks {
+		switch {
+		case s.Journal:
+			to = append(to, journal{k})
+		case len(next) < 2:
+			return fmt.Errorf("%d descriptors for %d sinks", len(fds), len(b.Sinks))
+		default:
+			to, next = append(to, descriptor(next[1])), next[1:]
+		}
+	}
+	if len(next) != 1 {
+		return fmt.Errorf("%d descriptors for %d sinks", len(fds), len(b.Sinks))
+	}
+	k.lines, k.log = ipc.FromFD(fds[0]), logs.New(b, to)
+	k.reports = newReports(k.log.Handler())
+	return nil
+}
+
+// hear acts on what comes by the lane of lines, as far as it has come.
+func (k *keeper) hear() error {
+	for {
+		n, err := k.lines.Recv(k.buf)
+		switch {
+		case errors.Is(err, ipc.ErrAgain):
+			return nil
+		case err != nil:
+			return err
+		}
+		if err := k.heard(keeping.Kind(k.buf[0]), k.buf[1:n]); err != nil {
+			return err
+		}
+	}
+}
+
+func (k *keeper) heard(kind keeping.Kind, payload []byte) error {
+	switch kind {
+	case keeping.Log:
+		var l keeping.Line
+		err := decode(payload, &l)
+		if err == nil {
+			k.log.Write(l)
+		}
+		return err
+	case keeping.Restyle:
+		var s keeping.Style
+		err := decode(payload, &s)
+		if err == nil {
+			k.log.Restyle(s)
+		}
+		return err
+	case keeping.Naming:
+		return k.name(payload)
+	case keeping.Report:
+		if err := k.reports.hear(payload, k.log.Shift); err != nil {
+			return k.say(keeping.Violation, []byte(err.Error()))
+		}
+		return nil
+	case keeping.Lost:
+		var n int
+		err := decode(payload, &n)
+		if err == nil {
+			k.log.Lost(n)
+		}
+		return err
+	case keeping.Mark:
+		k.log.Mark(func() { _ = k.say(keeping.Marked, nil) })
+		return nil
+	}
+	return fmt.Errorf("lane of lines: message %q", byte(kind))
+}
+
+// name takes over what reports are about.
+func (k *keeper) name(payload []byte) error {
+	var n keeping.Names
+	err := decode(payload, &n)
+	if err == nil {
+		k.reports.name(n)
+	}
+	return err
+}
+
+// decode reads JSON; numbers stay as they are.
+func decode(text []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	return d.Decode(into)
+}
+
+// descriptor is what was handed over to be written to. A write waits, in a thread of its own.
+type descriptor int
+
+func (d descriptor) Write(b []byte) (int, error) {
+	for done := 0; ; {
+		n, err := unix.Write(int(d), b[done:])
+		done += max(0, n)
+		switch {
+		case err == unix.EINTR:
+		case err == unix.EAGAIN: // somebody else has made it so
+			time.Sleep(10 * time.Millisecond)
+		case err != nil || done == len(b):
+			return done, err
+		}
+	}
+}
+
+func (d descriptor) Close() error { return unix.Close(int(d)) }
+
+// journal has the parent write lines for the service manager's.
+type journal struct{ k *keeper }
+
+func (j journal) Write(b []byte) (int, error) { return len(b), j.k.say(keeping.Journal, b) }
+
+func (j journal) Close() error { return nil }
