@@ -68,7 +68,7 @@ func (b *broker) acquireAll() {
 		s := a.slot
 		s.acquiring = nil
 		if failed { // find out whose it was; the others lose nothing
-			if err := b.plan.mend(s); err != nil {
+			if err := b.mend(s); err != nil {
 				b.log.ErrorContext(hearsay, "acquire failed", "vr", s.name, "error", err)
 				_ = b.give(s)
 				b.plan.lookAt(b.wires[s.link], b.now) // at what is in the way

@@ -22,16 +22,14 @@ import (
 type planner interface {
 	// equipped hears whether a slot has its device, or why not.
 	equipped(s *page, err error)
-	// mend puts the addresses of a held slot back, with everything that keeps them from it.
-	mend(s *page) error
+	// corrected hears of settings of a slot's device that somebody else had changed.
+	corrected(s *page, changed []setting)
 	// outlived hears that the lifetime of a slot's addresses may have ended.
 	outlived(s *page)
 	// lookAt has a link looked at at an instant, or before.
 	lookAt(l *wire, at int64)
-	// collect lists what has been taken from somebody else, and giveBack gives it back, but
-	// for what was meant.
-	collect() map[placed]addrMsg
-	giveBack(lost map[placed]addrMsg, meant func(placed) bool)
+	// wentAlong hears that the kernel has removed an address of ours with another of its subnet.
+	wentAlong(a placed)
 }
 
 // openKernel opens what the broker reaches the kernel through.
@@ -41,7 +39,7 @@ func (b *broker) openKernel() (err error) {
 	}
 	b.marks, b.tap = b.kernel.KeepsMarks(), frames.OpenTap
 	b.leases, _ = nft.OpenLeases(kernel.Running().Before(renewsSince)) // to sweep; leaseAs tells what is wrong with it
-	return nil
+	return b.openForeign()
 }
 
 // dueAt is an instant at which something is to be done, never for 0.

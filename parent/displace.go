@@ -81,7 +81,7 @@ func (b *broker) displace(l *wire, s *page, addrs []vaddr) error {
 	if err != nil {
 		return err
 	}
-	b.plan.giveBack(b.plan.collect(), nil)
+	b.giveBack(b.collect(), nil)
 	b.foreignAddresses.armed = true // what the kernel takes along is not ours to take
 	for _, other := range b.laidOn(l, s) {
 		err = errors.Join(err, b.kernel.Release(l.index, false, other.placed)) // or it would have the route of the subnet
@@ -89,10 +89,10 @@ func (b *broker) displace(l *wire, s *page, addrs []vaddr) error {
 	for _, m := range slices.Backward(a.addrs) { // the first of a subnet last
 		err = errors.Join(err, b.kernel.Say(unix.RTM_DELADDR, 0, m, unix.EADDRNOTAVAIL))
 	}
-	lost := b.plan.collect()
+	lost := b.collect()
 	err = errors.Join(err, b.lay(s, addrs))
 	b.replant(l, s)
-	b.plan.giveBack(lost, func(key placed) bool { return key.index == l.index && slices.Contains(a.prefixes, key.prefix) })
+	b.giveBack(lost, func(key placed) bool { return key.index == l.index && slices.Contains(a.prefixes, key.prefix) })
 	return err
 }
 
@@ -154,10 +154,10 @@ func (b *broker) bringBack(l *wire, but *page) error {
 			return err
 		}
 	}
-	lost := b.plan.collect()
+	lost := b.collect()
 	err := b.refurnish(l.index, a)
 	b.replant(l, but)
-	b.plan.giveBack(lost, nil)
+	b.giveBack(lost, nil)
 	if l.displaced = nil; err != nil {
 		l.displaced, a.retry = a, b.now+attachRetry
 		b.plan.lookAt(l, a.retry)

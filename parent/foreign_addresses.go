@@ -1,11 +1,13 @@
 package parent
 
 import (
+	"errors"
 	"net/netip"
 	"slices"
 	"syscall"
 
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
+	"github.com/rvrrpd/rvrrpd/parent/kernel"
 	"golang.org/x/sys/unix"
 )
 
@@ -16,15 +18,28 @@ import (
 // it reports everything in the order in which it happened, and the addresses
 // as they were. So what we have taken from somebody is given back.
 
-// foreignAddresses follows the reports of addresses, from one look at the monitor to the
+// foreignAddresses follows the reports of addresses, from one look at them to the
 // next. What the kernel had no room to report cannot be given back.
 type foreignAddresses struct {
+	kernel.Reports
 	port    uint32             // of the socket of our requests
 	armed   bool               // we have removed or prolonged something
 	removed []placed           // by us, and they were there
 	along   []placed           // ours that the kernel has removed with one of these
 	changed map[placed]addrMsg // as somebody else has made them
 	lost    map[placed]addrMsg // and as they were before we took them
+
+	failed    error // to read the reports
+	returned  int   // how often we have given somebody's address back
+	returning rate  // lines about that
+}
+
+// openForeign opens the socket of reports of addresses.
+func (b *broker) openForeign() (err error) {
+	t := &b.foreignAddresses
+	*t = foreignAddresses{port: b.kernel.Port(), changed: make(map[placed]addrMsg), lost: make(map[placed]addrMsg), returning: repairRate}
+	t.Reports, err = kernel.OpenReports(unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR)
+	return err
 }
 
 // placed is an address with its length on an interface, addrMsg the body of
@@ -47,11 +62,12 @@ func (b *broker) withdraw(dev int, addrs []vaddr) error {
 	return err
 }
 
-// follow reads reports. A takeover of a thousand addresses makes thousands.
-func (t *foreignAddresses) follow(reports []syscall.NetlinkMessage) {
+// follow reads the reports in a datagram. A takeover of a thousand addresses makes thousands.
+func (t *foreignAddresses) follow(datagram []byte) {
 	if !t.armed {
 		return
 	}
+	reports, _ := syscall.ParseNetlinkMessage(datagram)
 	for _, m := range reports {
 		if m.Header.Type == unix.RTM_NEWADDR || m.Header.Type == unix.RTM_DELADDR {
 			t.note(m.Header.Type, t.port != 0 && m.Header.Pid == t.port, m.Data)
@@ -101,4 +117,37 @@ func (t *foreignAddresses) take(more bool) map[placed]addrMsg {
 		t.armed, t.changed = false, make(map[placed]addrMsg)
 	}
 	return lost
+}
+
+// collect reads what the kernel has reported, and returns what we have taken
+// from somebody.
+func (b *broker) collect() map[placed]addrMsg {
+	t, reload := &b.foreignAddresses, len(b.oldPages) > 0
+	t.armed = t.armed || reload
+	_, t.failed = t.Each(t.follow)
+	for _, p := range t.along {
+		b.plan.wentAlong(p)
+	}
+	t.along = nil
+	return t.take(reload || b.chores.busy)
+}
+
+// giveBack gives it back, but for what they had put on a device of our own, and
+// what is taken on purpose.
+func (b *broker) giveBack(lost map[placed]addrMsg, meant func(placed) bool) {
+	t := &b.foreignAddresses
+	for key, report := range lost {
+		if meant != nil && meant(key) || slices.ContainsFunc(b.generations(), func(s *page) bool { return s.own && s.index == key.index }) {
+			continue
+		}
+		link := b.kernel.NameOf(key.index)
+		switch err := b.kernel.Say(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, report); {
+		case err == nil:
+			if t.returned++; t.returning.take(b.now) {
+				b.log.Warn("given back an address that is somebody else's", "address", key.prefix, "link", link, "times", t.returned)
+			}
+		case !errors.Is(err, unix.ENODEV):
+			b.log.Error("cannot give back an address that is somebody else's", "address", key.prefix, "link", link, "error", err)
+		}
+	}
 }

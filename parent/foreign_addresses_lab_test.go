@@ -32,8 +32,11 @@ func TestGivenBack(t *testing.T) {
 	revive := func(d *daemon, s *slot) error { return d.reput(&s.page, s.placed, 100) }
 	reloading := func(d *daemon, s *slot) error { // nobody looks at the interfaces
 		d.old = []*slot{s}
-		defer func() { d.old = nil }()
-		return d.watch(true)
+		d.show()
+		d.giveBack(d.collect(), nil)
+		d.old = nil
+		d.show()
+		return nil
 	}
 	sweep := func(d *daemon, s *slot) error {
 		f, err := os.Create(filepath.Join(t.TempDir(), "lock"))
@@ -79,7 +82,7 @@ func TestGivenBack(t *testing.T) {
 				s := &slot{page: page{index: index, held: true, placed: []vaddr{{Prefix: netip.MustParsePrefix(tt.ours)}}}}
 				d := &daemon{keeper: unread(), broker: broker{kernel: k, log: slog.New(slog.NewTextHandler(&said, nil))}, slots: []*slot{s}, links: []*link{{wire: wire{index: index}}}}
 				d.show()
-				if d.monitor, err = openMonitor(k.Port(), &d.foreignAddresses); err != nil {
+				if err = d.openForeign(); err != nil {
 					t.Error(err)
 					return
 				}
@@ -94,19 +97,13 @@ func TestGivenBack(t *testing.T) {
 				if err := k.Acquire(kernel.Placement{Device: index, Addresses: s.placed}); err != nil {
 					t.Error(err)
 				}
-				if _, err := d.monitor.changed(); err != nil {
-					t.Error(err)
-				}
-				d.giveBack(d.foreignAddresses.take(false), nil)
+				d.giveBack(d.collect(), nil)
 				for _, step := range tt.steps {
 					if err := step(d, s); err != nil {
 						t.Error(err)
 					}
 				}
-				if _, err := d.monitor.changed(); err != nil {
-					t.Error(err)
-				}
-				d.giveBack(d.foreignAddresses.take(false), nil)
+				d.giveBack(d.collect(), nil)
 				if out, err := exec.Command("ip", "-6", "route", "show", "2001:db8:8::/64").Output(); err != nil || len(out) > 0 && tt.want == "" && !s.held {
 					t.Errorf("a route is left: %s, %v", out, err)
 				}

@@ -180,7 +180,7 @@ func TestKernelChanged(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		m, err := openMonitor(k.Port(), &foreignAddresses{})
+		m, err := openMonitor()
 		if err != nil {
 			t.Error(err)
 			return
@@ -202,7 +202,7 @@ func TestKernelChanged(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-			if _, err := ipc.Wait([]unix.PollFd{{Fd: int32(m.fd), Events: unix.POLLIN}}, 2*time.Second); err != nil {
+			if _, err := ipc.Wait([]unix.PollFd{{Fd: int32(m.FD), Events: unix.POLLIN}}, 2*time.Second); err != nil {
 				t.Error(err)
 			}
 			if any, err := m.changed(); err != nil || !any {
@@ -224,7 +224,7 @@ func TestRevived(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		m, err := openMonitor(k.Port(), &foreignAddresses{})
+		m, err := openMonitor()
 		if err != nil {
 			t.Error(err)
 			return
@@ -232,7 +232,7 @@ func TestRevived(t *testing.T) {
 		dev := macvlan(t, k)
 		changed := func() (any bool) {
 			for {
-				if _, err := ipc.Wait([]unix.PollFd{{Fd: int32(m.fd), Events: unix.POLLIN}}, 100*time.Millisecond); err != nil {
+				if _, err := ipc.Wait([]unix.PollFd{{Fd: int32(m.FD), Events: unix.POLLIN}}, 100*time.Millisecond); err != nil {
 					t.Error(err)
 				}
 				some, err := m.changed()

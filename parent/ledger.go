@@ -124,11 +124,6 @@ func (b *broker) deprecate(l *wire) error {
 	return errors.Join(errs...)
 }
 
-// returnAddress puts an address of somebody else's as it was.
-func (b *broker) returnAddress(report addrMsg) error {
-	return b.kernel.Say(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, report)
-}
-
 // bequeath lists, of addresses that a slot gives up, those that no other slot
 // on the same device is to have: what one is to have stays where it is, and
 // is on its page from now on.
@@ -191,9 +186,9 @@ func (b *broker) remove(s *page, addrs []vaddr) error {
 	if err := b.withdraw(s.index, addrs); err != nil || l.displaced == nil {
 		return err
 	}
-	lost := b.plan.collect() // and given back behind the interface's own
+	lost := b.collect() // and given back behind the interface's own
 	err := b.bringBack(l, s)
 	b.replant(l, s)
-	b.plan.giveBack(lost, nil)
+	b.giveBack(lost, nil)
 	return err
 }

@@ -41,11 +41,11 @@ func routeReport(kind uint16, to netip.Prefix) []byte {
 	return reports.Message(kind, 0, 0, append(body, nl.NewRtAttr(unix.RTA_DST, to.Addr().AsSlice()).Serialize()...))
 }
 
-// following makes a monitor that follows everything.
-func following(port uint32) *monitor {
+// following makes a monitor, and what follows addresses, which follow everything.
+func following(port uint32) (*monitor, *foreignAddresses) {
 	k := &monitor{destinations: map[netip.Prefix]bool{netip.MustParsePrefix("192.0.2.0/24"): true}}
-	k.foreignAddresses = &foreignAddresses{port: port, armed: true, changed: map[placed]addrMsg{}, lost: map[placed]addrMsg{}, removed: []placed{{3, netip.MustParsePrefix("10.9.0.254/24")}}}
-	return k
+	t := &foreignAddresses{port: port, armed: true, changed: map[placed]addrMsg{}, lost: map[placed]addrMsg{}, removed: []placed{{3, netip.MustParsePrefix("10.9.0.254/24")}}}
+	return k, t
 }
 
 // FuzzReports: whatever is in a report of the kernel's, the monitor comes to an
@@ -70,16 +70,17 @@ func FuzzReports(f *testing.F) {
 		f.Add(pair[0], pair[1])
 	}
 	f.Fuzz(func(t *testing.T, first, second []byte) {
-		k := following(port)
+		k, of := following(port)
 		buf := make([]byte, max(len(first), len(second)))
 		for _, datagram := range [][]byte{first, second} {
 			n := copy(buf, datagram)
+			of.follow(buf[:n])
 			if !k.read(buf[:n]) {
 				passedOver(t, k, datagram)
 			}
 		}
 		clear(buf)
-		for _, kept := range []map[placed]addrMsg{k.foreignAddresses.lost, k.foreignAddresses.changed} {
+		for _, kept := range []map[placed]addrMsg{of.lost, of.changed} {
 			for key, report := range kept {
 				a, err := facts.ParseAddress(report)
 				if err != nil || !key.prefix.IsValid() || key != (placed{a.Index, a.Prefix}) {
@@ -90,7 +91,7 @@ func FuzzReports(f *testing.F) {
 				}
 			}
 		}
-		for key, report := range k.foreignAddresses.changed {
+		for key, report := range of.changed {
 			if a, _ := facts.ParseAddress(report); a.Proto == facts.Protocol {
 				t.Errorf("%v is ours: %x", key, report)
 			}

@@ -69,7 +69,7 @@ func besieged(t *testing.T) (d *daemon, other *ipc.Conn, e *edge) {
 	if d.kernel, e, err = newEdge(); err != nil {
 		t.Fatal(err)
 	}
-	d.monitor.fd, d.tap = -1, func(int, ipc.Family) (int, error) { return -1, nil }
+	d.monitor.FD, d.foreignAddresses.FD, d.tap = -1, -1, func(int, ipc.Family) (int, error) { return -1, nil }
 	for i, l := range d.links {
 		l.index = linkIndex + i
 	}

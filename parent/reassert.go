@@ -8,7 +8,6 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
-	"golang.org/x/sys/unix"
 )
 
 // reassert puts back what somebody else has taken away: the device of a slot,
@@ -46,7 +45,7 @@ func (d *daemon) reassert(infos []facts.Link, addrs []facts.Address) {
 				err = d.put(&s.page, s.placed)
 			}
 		case s.held && there && (missing > 0 || s.own && !device.AdminUp):
-			err = d.mend(s)
+			err = d.mend(&s.page)
 		case !s.held && s.own && !s.lowering && device.AdminUp:
 			if err = d.lowerNow(&s.page); err == nil {
 				if s.reasserted++; s.repairs.take(d.now) {
@@ -70,7 +69,7 @@ func (d *daemon) reassert(infos []facts.Link, addrs []facts.Address) {
 			d.moved(&s.page, 1)
 		}
 	}
-	d.foreignAddresses.along = nil
+	d.along = nil
 }
 
 // tellRepair tells of what was put back, and that it was somebody else who had
@@ -96,7 +95,7 @@ func (d *daemon) unbidden(s *slot, present map[on]bool) string {
 		case present[on{s.index, a.Prefix.Addr()}]:
 		case s.outlived:
 			return "no advertisement has prolonged their lifetime"
-		case slices.Contains(d.foreignAddresses.along, placed{s.index, a.Prefix}):
+		case slices.Contains(d.along, placed{s.index, a.Prefix}):
 			return "they went with another address of their subnet that we gave back"
 		}
 	}
@@ -113,41 +112,13 @@ type on struct {
 // holds, and waits for the device.
 func (d *daemon) replace(l *link, s *slot) error {
 	held := s.held
-	err := d.remake(s)
+	err := d.remake(&s.page)
 	d.equipped(s, err)
 	if err != nil && held {
 		d.stepDown(s, err)
 	}
 	if l.told.Up {
 		d.own(l)
-	}
-	return err
-}
-
-// remake makes a slot's device again, and puts back what it held.
-func (d *daemon) remake(s *slot) error {
-	d.finishChoreOf(&s.page)
-	held := s.held
-	s.forget()
-	err := d.equip(&d.links[s.link].wire, &s.page)
-	if err == nil && held {
-		err = d.take(&s.page)
-	}
-	return err
-}
-
-// mend puts a held slot's addresses on its device, once more, with everything
-// that may keep them from it: the device is not there, or a setting.
-func (d *daemon) mend(s *slot) error {
-	d.finishChoreOf(&s.page)
-	if !s.own {
-		return d.put(&s.page, s.placed)
-	}
-	d.correct(s)
-	err := d.put(&s.page, s.placed)
-	if errors.Is(err, unix.ENODEV) || s.unequipped() {
-		err = d.remake(s)
-		d.equipped(s, err)
 	}
 	return err
 }

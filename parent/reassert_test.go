@@ -27,7 +27,7 @@ func TestUnbidden(t *testing.T) {
 		{"with another", false, false, []placed{{3, a}}, "another address of their subnet"},
 		{"another went so", false, false, []placed{{4, a}}, ""},
 	} {
-		d := &daemon{broker: broker{foreignAddresses: foreignAddresses{along: tt.along}}}
+		d := &daemon{observing: observing{along: tt.along}}
 		s := &slot{page: page{grant: grant{interval: time.Second}, index: 3, held: true, placed: []vaddr{{Prefix: a}}}, outlived: tt.outlived}
 		got := d.unbidden(s, map[on]bool{{3, a.Addr()}: tt.present})
 		if (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {

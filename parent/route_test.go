@@ -33,7 +33,7 @@ func TestConcerns(t *testing.T) {
 		binary.NativeEndian.PutUint32(b, uint32(len(b)))
 		return b
 	}
-	k := &monitor{foreignAddresses: &foreignAddresses{}, destinations: map[netip.Prefix]bool{netip.MustParsePrefix("10.64.0.0/16"): true, netip.MustParsePrefix("::/0"): true}}
+	k := &monitor{destinations: map[netip.Prefix]bool{netip.MustParsePrefix("10.64.0.0/16"): true, netip.MustParsePrefix("::/0"): true}}
 	for _, tt := range []struct {
 		name string
 		b    []byte

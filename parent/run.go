@@ -86,8 +86,7 @@ type observing struct {
 	resyncAgain   int64          // when to look at everything once more, 0 for not
 	resyncTrouble complaint      // about that
 	conflictsTold map[ipc.Family]bool
-	returned      int  // how often we have given somebody's address back
-	returning     rate // lines about that
+	along         []placed // ours that the kernel has removed with others
 }
 
 // repairing is what is put back in time.
@@ -129,7 +128,7 @@ func Run(o Options) (err error) {
 		},
 		replaying: replaying{stateLocks: make(map[string]*os.File), bygone: make(map[vrID]bygone)},
 		reloading: reloading{reopen: o.Reopen, applied: o.Applied},
-		observing: observing{conflictsTold: make(map[ipc.Family]bool), returning: repairRate},
+		observing: observing{conflictsTold: make(map[ipc.Family]bool)},
 		living:    living{onReady: o.Ready, respawn: never, datagram: make([]byte, ipc.MaxDatagram)},
 	}
 	nobody, _, _ := account.Identity("nobody") // where it has another number than the kernel's
@@ -201,6 +200,7 @@ func (d *daemon) loop(signals int) error {
 const (
 	fdSignals = iota
 	fdMonitor
+	fdForeign
 	fdPackets4
 	fdPackets6
 	fdControl
@@ -213,7 +213,7 @@ const (
 // wait waits for a descriptor or the next deadline.
 func (d *daemon) wait(signals int) (ready [fdCount]bool, err error) {
 	fds := [fdCount]unix.PollFd{
-		fdSignals: {Fd: int32(signals)}, fdMonitor: {Fd: int32(d.monitor.fd)}, fdControl: {Fd: -1},
+		fdSignals: {Fd: int32(signals)}, fdMonitor: {Fd: int32(d.monitor.FD)}, fdForeign: {Fd: int32(d.foreignAddresses.FD)}, fdControl: {Fd: -1},
 		fdPackets4: {Fd: int32(d.forwarder.FD(ipc.IPv4))}, fdPackets6: {Fd: int32(d.forwarder.FD(ipc.IPv6))},
 		fdReread: {Fd: int32(d.rereader.fd)}, fdChores: {Fd: int32(d.chores.fd)},
 		fdKeeper: {Fd: int32(d.keeper.FD())},
@@ -279,6 +279,12 @@ func (d *daemon) turn(ready [fdCount]bool, signals int) error {
 		d.forwarder.Forward(d.now, d.lane())
 	}
 	d.leasesDue()
+	if ready[fdForeign] || ready[fdMonitor] { // before anybody puts back what has gone along
+		d.giveBack(d.collect(), nil)
+		if d.foreignAddresses.failed != nil {
+			return fmt.Errorf("addresses: %w", d.foreignAddresses.failed)
+		}
+	}
 	if err := d.watch(ready[fdMonitor]); err != nil {
 		return err
 	}

@@ -7,9 +7,6 @@ import (
 	"github.com/rvrrpd/rvrrpd/ipc"
 )
 
-// correct puts back the settings of the slot's device, whatever its name is now.
-func (d *daemon) correct(s *slot) { d.putBack(s.name, d.furnishAgain(&s.page)) }
-
 // Implementation constants: the kernel reports almost no change of a setting.
 const (
 	// settingsEvery is the time between two looks at them, ns.

@@ -64,7 +64,7 @@ func (d *daemon) open(c *conf.Config) (err error) {
 	if err := d.openKernel(); err != nil {
 		return err
 	}
-	if d.monitor, err = openMonitor(d.kernel.Port(), &d.foreignAddresses); err != nil {
+	if d.monitor, err = openMonitor(); err != nil {
 		return err
 	}
 	d.dump = facts.All
