@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -162,7 +164,7 @@ func exchange(t *testing.T, from, to lab.Router) {
 	awaitAdverts(l, l.R2, to, 1)
 
 	frames := l.Tap.From(began)
-	turns(t, frames, "r1 r2 r1 r2")
+	turns(t, frames, from.AdverInterval(), "r1 r2 r1 r2")
 	for n, r := range map[*lab.Node]lab.Router{l.R1: from, l.R2: to} {
 		wellFormed(t, frames, n, r)
 		noneDetected(t, frames, n, r)
@@ -249,29 +251,78 @@ func inTime(t *testing.T, what string, from, to time.Time, want time.Duration, r
 	between(t, what+" by "+string(r.Kind), from, to, want-centisecond-haste, latest)
 }
 
-// turns checks who advertised in which order. Beside a router that takes over
-// the other may be heard once more, for as long as it takes to be read.
-func turns(t *testing.T, frames []lab.Frame, want string) {
-	t.Helper()
-	var got string
-	var since time.Time
-	var now string
+// reign is a time in which a router advertises that it is Active, without a gap of more than two
+// intervals.
+type reign struct {
+	port       string
+	begin, end time.Time
+}
+
+// reigns are those in frames, in the order in which they begin; what is of one router in a row
+// is one.
+func reigns(frames []lab.Frame, interval time.Duration) (all []reign) {
+	last := map[string]int{}
 	for _, f := range frames {
-		if f.VRRP == nil || f.VRRP.Priority == 0 || f.Port == now {
+		if f.VRRP == nil || f.VRRP.Priority == 0 {
 			continue
 		}
-		if before := now; before != "" && f.Time.Sub(since) < tolerance+lab.Slack(since, since.Add(tolerance)) {
-			t.Logf("%s speaks beside %s, %v after it took over", f.Port, now, f.Time.Sub(since))
+		i, known := last[f.Port]
+		if known && (f.Time.Sub(all[i].end) <= 2*interval || i == len(all)-1) {
+			all[i].end = f.Time
 			continue
 		}
-		now, since = f.Port, f.Time
-		if got != "" {
-			got += " "
-		}
-		got += f.Port
+		last[f.Port] = len(all)
+		all = append(all, reign{f.Port, f.Time, f.Time})
 	}
-	if got != want {
+	return all
+}
+
+// turns looks who is Active in turn, and that nobody speaks beside another one for longer than
+// it takes to hear that.
+func turns(t *testing.T, frames []lab.Frame, interval time.Duration, want string) {
+	t.Helper()
+	var ports []string
+	all := reigns(frames, interval)
+	for i, r := range all {
+		ports = append(ports, r.port)
+		if i == len(all)-1 {
+			break
+		}
+		if next := all[i+1].begin; r.end.Sub(next) > tolerance+lab.Slack(next, next.Add(tolerance)) {
+			t.Errorf("%s speaks beside %s for %v", r.port, all[i+1].port, r.end.Sub(next))
+		}
+	}
+	if got := strings.Join(ports, " "); got != want {
 		t.Errorf("Active in turn: %s, want %s", got, want)
+	}
+}
+
+// TestReigns: of what is on the wire it is told who was Active in turn.
+func TestReigns(t *testing.T) {
+	t.Parallel()
+	const interval = time.Second
+	for _, tt := range []struct{ name, said, want string }{
+		{"one", "a0 a1 a2", "a"},
+		{"one that stalls", "a0 a1 a9", "a"},
+		{"in turn", "a0 a1 b4 b5 a6 a7 a8 b9", "a b a b"},
+		{"beside for a moment", "a0 a1 b2 a2 b3 b4", "a b"},
+		{"two at once", "a0 b1 a1 b2 a2 b3 a3", "a b"},
+	} {
+		var frames []lab.Frame
+		for _, word := range strings.Fields(tt.said) {
+			at, err := strconv.Atoi(word[1:])
+			if err != nil {
+				t.Fatal(err)
+			}
+			frames = append(frames, lab.Frame{Port: word[:1], Time: time.Unix(int64(at), 0), VRRP: &lab.VRRP{Priority: 100}})
+		}
+		var got []string
+		for _, r := range reigns(frames, interval) {
+			got = append(got, r.port)
+		}
+		if strings.Join(got, " ") != tt.want {
+			t.Errorf("%s: %v, want %s", tt.name, got, tt.want)
+		}
 	}
 }
 
