@@ -40,7 +40,6 @@ func Run(control *ipc.Conn) error {
 		if _, err := ipc.Wait(fds, -1); err != nil {
 			return fmt.Errorf("wait: %w", err)
 		}
-		// What goes elsewhere goes there before the lines that come from now on.
 		err := k.command()
 		if err == nil && k.lines != nil {
 			err = k.hear()
@@ -184,6 +183,8 @@ func (k *keeper) heard(kind keeping.Kind, payload []byte) error {
 			k.log.Restyle(s)
 		}
 		return err
+	case keeping.Turn:
+		return k.command()
 	case keeping.Naming:
 		return k.name(payload)
 	case keeping.Report:

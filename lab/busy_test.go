@@ -137,6 +137,7 @@ func TestSlowLink(t *testing.T) {
 	if got := len(transitions(b, 0, "backup->active")); got != routers {
 		t.Errorf("r2 became Active %d times, want %d", got, routers)
 	}
+	a.AwaitLine(0, 5*time.Second, "interface busy")
 	lines := 0
 	for _, line := range a.From(0) {
 		if strings.Contains(line.Text, "level=ERROR") || strings.Contains(line.Text, "lease lost") {

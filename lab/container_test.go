@@ -96,7 +96,7 @@ func TestContainer(t *testing.T) {
 		{"with Docker's own capabilities", dockers, "unconfined", "", "65534", ""},
 		{"a user by number", asked, "unconfined", "user = \"61000\"\n", "61000", ""},
 		{"a user and a group by number", asked, "unconfined", "user = \"61000:61001\"\n", "61000", ""},
-		{"a user by name", asked, "unconfined", "user = \"rvrrpd\"\n", "", `user = \\"rvrrpd\\": no such user here; accepted: .* numbers`},
+		{"a user by name", asked, "unconfined", "user = \"rvrrpd\"\n", "", `user = "rvrrpd": no such user here; accepted: .* numbers`},
 		{"without SETUID", network, "unconfined", "", "", `capabilities: CAP_SETUID and CAP_SETGID missing; root needs them to start the network process as user id 65534`},
 		{"without NET_ADMIN", "13,6,7", "unconfined", "", "", `capabilities: CAP_NET_ADMIN missing; start the daemon as root, or with`},
 		{"behind Docker's profile", asked, "default", "", "", `start rvrrpd-read: operation not permitted: it takes namespaces of its own, which a container's seccomp profile`},

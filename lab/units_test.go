@@ -285,7 +285,7 @@ func TestService(t *testing.T) {
 			p.AwaitLine(0, 10*time.Second, "backup->active")
 			spawner := lab.Descendants(manager.PID)[0]
 			child := lab.Children(spawner)[0]
-			d := auditedAlone(t, p.PID, spawner, child)
+			d := auditedAlone(t, p.PID, spawner, child, keeperOf(t, spawner))
 			if broken := failures(d); !d.Pass || !d.Activated || d.Profile != profile || len(broken) > 0 || len(d.Processes) != 4 {
 				t.Errorf("activated %v, pass %v as %s, %d processes, broken: %q", d.Activated, d.Pass, d.Profile, len(d.Processes), broken)
 			}

@@ -77,14 +77,15 @@ func serve(p parent.Options, o options, log *logger.Logger, b *boot) int {
 	log.Sink(keeping.Sink{Name: "launcher", Least: slog.LevelWarn, Temporary: true}, b.fd())
 	applied := p.Applied
 	p.Applied = func(next *conf.Config, left []string) {
-		all.ask(c.Within(next.MainLog), left)
-		errs.ask(c.Within(next.ErrorLog), left)
+		all.follow(c.Within(next.MainLog), left)
+		errs.follow(c.Within(next.ErrorLog), left)
 		applied(next, left)
 	}
 	p.Ready = func() { log.Mark(func() { go b.end(0) }) } // which may have to wait
+	// Opening a file may take as long as writing it.
 	p.Reopen = func() {
-		all.ask("", nil)
-		errs.ask("", nil)
+		go all.follow("", nil)
+		go errs.follow("", nil)
 	}
 	p.LogDirs, p.RemoveDirs = []string{filepath.Dir(all.path), filepath.Dir(errs.path)}, []string{filepath.Dir(c.Within(c.PIDFile))}
 	return runParent(p, log, io.MultiWriter(b, os.Stderr))

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/rvrrpd/rvrrpd/ipc/keeping"
 	"github.com/rvrrpd/rvrrpd/parent"
@@ -29,39 +30,27 @@ func inJournal(f *os.File) bool {
 type logFile struct {
 	lines *logger.Logger
 	name  string
+	mutex sync.Mutex
 	path  string
 	file  *os.File
-	asked chan func() // what is to be done with it, in order
 }
 
 func openLog(lines *logger.Logger, name string, least slog.Level, path string) (*logFile, error) {
-	l := &logFile{lines: lines, name: name, path: path, asked: make(chan func(), 16)}
+	l := &logFile{lines: lines, name: name, path: path}
 	f, err := parent.OpenOwn(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
 	if err != nil {
 		return nil, named(name, err)
 	}
 	l.file = f
 	lines.Sink(keeping.Sink{Name: name, Least: least}, int(f.Fd()))
-	go func() {
-		for do := range l.asked {
-			do()
-		}
-	}()
 	return l, nil
-}
-
-// ask has follow done beside the loop: opening a file may take as long as writing it. Who asks
-// faster than files are opened is not heard.
-func (l *logFile) ask(path string, left []string) {
-	select {
-	case l.asked <- func() { l.follow(path, left) }:
-	default:
-	}
 }
 
 // follow opens the file anew, or goes on in another, unless that is left for a restart; the
 // old one is written until then, and still if there is an error.
 func (l *logFile) follow(path string, left []string) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
 	if path == l.path || slices.ContainsFunc(left, func(change string) bool { return strings.HasPrefix(change, l.name+" ") }) {
 		return
 	}

@@ -29,8 +29,10 @@ const (
 	// Begin is a Beginning. With it come the descriptor of the lane of lines, on which all
 	// that follows is but for Output, and one for each sink that is no journal.
 	Begin Kind = 'B'
-	// Output is a Sink that goes on elsewhere; its descriptor comes with it.
+	// Output is a Sink that goes on elsewhere; its descriptor comes with it. Turn says on the
+	// lane of lines that there is one: the lines behind it go there.
 	Output Kind = 'O'
+	Turn   Kind = 'T'
 	// Restyle is a Style.
 	Restyle Kind = 'S'
 	// Log is a Line.

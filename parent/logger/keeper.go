@@ -50,6 +50,8 @@ func (l *Logger) Redirect(name string, fd int) {
 		if s := &l.sinks[i]; s.Name == name {
 			if s.fd = fd; l.begun {
 				_ = l.tell(keeping.Output, s.Sink, fd) // if it does not read, the next one has it
+				l.handOver()
+				l.send([]byte{byte(keeping.Turn)}, waitingRoom, 1)
 			}
 		}
 	}
