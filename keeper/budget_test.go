@@ -177,9 +177,9 @@ func TestErrorsHaveRoom(t *testing.T) {
 		}
 		synctest.Wait()
 		log.Reset()
-		d.log.ErrorContext(logs.Hearsay, "lease lost", "vr", d.slot(ipc.Header{Slot: ipc.Slot(3), Generation: 1}).Name, "because", "test")
-		d.log.ErrorContext(logs.Hearsay, "release failed", "vr", d.slot(ipc.Header{Slot: ipc.Slot(3), Generation: 1}).Name, "error", "test")
-		d.log.ErrorContext(logs.Hearsay, "send failed", "link", "eth7/ipv4", "error", "test")
+		d.log.ErrorContext(keeping.Hearsay, "lease lost", "vr", d.slot(ipc.Header{Slot: ipc.Slot(3), Generation: 1}).Name, "because", "test")
+		d.log.ErrorContext(keeping.Hearsay, "release failed", "vr", d.slot(ipc.Header{Slot: ipc.Slot(3), Generation: 1}).Name, "error", "test")
+		d.log.ErrorContext(keeping.Hearsay, "send failed", "link", "eth7/ipv4", "error", "test")
 		for _, want := range []string{`"lease lost" vr=eth3/7/ipv4`, `"release failed" vr=eth3/7/ipv4`, `"send failed" link=eth7/ipv4`} {
 			if !strings.Contains(log.String(), want) {
 				t.Errorf("no %s in\n%s", want, log.String())
@@ -188,7 +188,7 @@ func TestErrorsHaveRoom(t *testing.T) {
 		log.Reset()
 		const errors, seconds = 1000, 100
 		for range errors {
-			d.log.ErrorContext(logs.Hearsay, "release failed", "vr", d.slot(ipc.Header{Slot: ipc.Slot(5), Generation: 1}).Name, "error", "test")
+			d.log.ErrorContext(keeping.Hearsay, "release failed", "vr", d.slot(ipc.Header{Slot: ipc.Slot(5), Generation: 1}).Name, "error", "test")
 			time.Sleep(seconds * time.Second / errors)
 		}
 		time.Sleep(2 * budgetPause)
@@ -216,7 +216,7 @@ func TestChildFillsNoLog(t *testing.T) {
 			for range seconds * 2 {
 				for r := range routers {
 					d.says(t, ipc.Slot(r), m)
-					d.log.ErrorContext(logs.Hearsay, "lease lost", "vr", d.slot(ipc.Header{Slot: ipc.Slot(r), Generation: 1}).Name, "because", "test")
+					d.log.ErrorContext(keeping.Hearsay, "lease lost", "vr", d.slot(ipc.Header{Slot: ipc.Slot(r), Generation: 1}).Name, "because", "test")
 					d.says(t, ipc.Slot(r), report.Looked{Hint: hint})
 					d.says(t, ipc.NoSlot, report.Dropped{Reason: report.DropTTL, VRID: 1, Count: 1, Total: 1, Hint: hint})
 					said += 4

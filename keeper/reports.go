@@ -12,7 +12,6 @@ import (
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/ipc/keeping"
 	"github.com/rvrrpd/rvrrpd/ipc/report"
-	"github.com/rvrrpd/rvrrpd/keeper/logs"
 )
 
 // reports is what has to be known to tell what the network process reports.
@@ -118,9 +117,9 @@ func (r *reports) report(h ipc.Header, body []byte) error {
 func (r *reports) looked(s keeping.Slot, m report.Looked) {
 	hint := strings.ReplaceAll(m.Hint, report.HintInterface, s.Interface)
 	if m.Peer.IsValid() {
-		r.log.WarnContext(logs.Hearsay, "former Active probed", "link", s.Link, "peer", m.Peer, "answers", m.Answers, "arrive", m.Arrive, "takeovers", m.Takeovers, "vr", s.Name, "hint", hint)
+		r.log.WarnContext(keeping.Hearsay, "former Active probed", "link", s.Link, "peer", m.Peer, "answers", m.Answers, "arrive", m.Arrive, "takeovers", m.Takeovers, "vr", s.Name, "hint", hint)
 	} else {
-		r.log.WarnContext(logs.Hearsay, "not alone", "link", s.Link, "vr", s.Name, "hint", hint)
+		r.log.WarnContext(keeping.Hearsay, "not alone", "link", s.Link, "vr", s.Name, "hint", hint)
 	}
 }
 
@@ -143,7 +142,7 @@ func (r *reports) transition(vr string, m report.StateChange) {
 		r.verdicts[vr][m.Verdict]++
 		args = append(args, "verdict", m.Verdict.String(), "times", r.verdicts[vr][m.Verdict], "hint", m.Hint)
 	}
-	r.log.InfoContext(logs.Hearsay, m.From.String()+"->"+m.To.String(), args...)
+	r.log.InfoContext(keeping.Hearsay, m.From.String()+"->"+m.To.String(), args...)
 }
 
 // remarked logs a report of packets that were discarded, or are noteworthy. The hint is the
@@ -154,5 +153,5 @@ func (r *reports) remarked(what, reason string, m report.Dropped, more ...any) {
 	if m.Hint != "" {
 		args = append(args, "hint", m.Hint)
 	}
-	r.log.WarnContext(logs.Hearsay, what, args...)
+	r.log.WarnContext(keeping.Hearsay, what, args...)
 }

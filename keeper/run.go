@@ -12,6 +12,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/ipc/keeping"
+	"github.com/rvrrpd/rvrrpd/ipc/rights"
 	"github.com/rvrrpd/rvrrpd/keeper/logs"
 	"golang.org/x/sys/unix"
 )
@@ -87,7 +88,7 @@ func (k *keeper) command() error {
 		case flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0:
 			return fmt.Errorf("control lane: %w", ipc.ErrTruncated)
 		}
-		fds, err := descriptors(oob[:oobn])
+		fds, err := rights.Of(oob[:oobn])
 		if err != nil {
 			return err
 		}
@@ -95,17 +96,6 @@ func (k *keeper) command() error {
 			return err
 		}
 	}
-}
-
-// descriptors are those that came with a message.
-func descriptors(oob []byte) (fds []int, err error) {
-	messages, err := unix.ParseSocketControlMessage(oob)
-	for i := range messages {
-		if rights, err := unix.ParseUnixRights(&messages[i]); err == nil {
-			fds = append(fds, rights...)
-		}
-	}
-	return fds, err
 }
 
 func (k *keeper) commanded(kind keeping.Kind, payload []byte, fds []int) error {

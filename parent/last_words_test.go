@@ -9,6 +9,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/children"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/rights"
 	"golang.org/x/sys/unix"
 )
 
@@ -45,13 +46,12 @@ func deathbed(t *testing.T, words []byte, end unix.WaitStatus) *children.Spawner
 			if err != nil || n == 0 {
 				return
 			}
-			messages, _ := unix.ParseSocketControlMessage(oob[:oobn])
-			for i := range messages {
-				fds, _ := unix.ParseUnixRights(&messages[i])
-				unix.Write(fds[0], words)
-				for _, fd := range fds {
-					unix.Close(fd)
+			fds, _ := rights.Of(oob[:oobn])
+			for i, fd := range fds {
+				if i == 0 {
+					unix.Write(fd, words)
 				}
+				unix.Close(fd)
 			}
 			unix.Write(pair[1], append(binary.NativeEndian.AppendUint32([]byte{b[2]}, uint32(end)), 0, 0, 0, 0))
 		}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"log/slog"
 
-	"github.com/rvrrpd/rvrrpd/parent/logger"
+	"github.com/rvrrpd/rvrrpd/ipc/keeping"
 )
 
 // Levels of the log, by rVRRPd's debug levels: 0 information, 1 low, 2 medium,
@@ -39,4 +39,4 @@ func (b *broker) verbose(level slog.Level) bool {
 }
 
 // hearsay is the context of lines that the child or a neighbor has caused.
-var hearsay = logger.Hearsay
+var hearsay = keeping.Hearsay

@@ -293,7 +293,7 @@ func (d *daemon) turn(ready [fdCount]bool, signals int) error {
 			return err
 		}
 	}
-	if err := d.keeper.Turn(d.now); err != nil {
+	if err := d.keeper.Turn(d.now, ready[fdKeeper]); err != nil {
 		return d.unheardOf(err)
 	}
 	if ready[fdChores] {

@@ -15,6 +15,7 @@ import (
 	"unsafe"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/rights"
 	"github.com/rvrrpd/rvrrpd/walls"
 	"github.com/rvrrpd/rvrrpd/walls/account"
 	"golang.org/x/sys/unix"
@@ -122,22 +123,12 @@ func (s *spawner) serve() error {
 		if err != nil || n == 0 {
 			return err
 		}
-		answer := s.answer(request[:n], descriptors(oob[:oobn]))
+		fds, _ := rights.Of(oob[:oobn])
+		answer := s.answer(request[:n], fds)
 		if err := unix.Send(requests, encode(answer), 0); err != nil {
 			return err
 		}
 	}
-}
-
-// descriptors are those that came with a request.
-func descriptors(oob []byte) (fds []int) {
-	messages, _ := unix.ParseSocketControlMessage(oob)
-	for i := range messages {
-		if rights, err := unix.ParseUnixRights(&messages[i]); err == nil {
-			fds = append(fds, rights...)
-		}
-	}
-	return fds
 }
 
 // answer does what is asked for.

@@ -57,7 +57,7 @@ func serve(p parent.Options, o options, log *logger.Logger, b *boot) int {
 	if err := os.Chdir(c.WorkingDir); err != nil {
 		return failed(b, exitConfig, fmt.Errorf("working_dir: %w", err))
 	}
-	all, err1 := openLog(log, "main_log", slog.LevelDebug-8, c.Within(c.MainLog))
+	all, err1 := openLog(log, "main_log", parent.LevelExtensive, c.Within(c.MainLog))
 	errs, err2 := openLog(log, "error_log", slog.LevelWarn, c.Within(c.ErrorLog))
 	if err := errors.Join(err1, err2); err != nil {
 		return failed(b, exitConfig, fmt.Errorf("%s: %w", o.file, err))
@@ -176,6 +176,6 @@ func foreground(p parent.Options, log *logger.Logger, stderr io.Writer) int {
 	if inJournal(os.Stderr) {
 		fd = -1
 	}
-	log.Sink(keeping.Sink{Name: "stderr", Least: slog.LevelDebug - 8}, fd)
+	log.Sink(keeping.Sink{Name: "stderr", Least: parent.LevelExtensive}, fd)
 	return runParent(p, log, stderr)
 }

@@ -36,14 +36,21 @@ type logFile struct {
 }
 
 func openLog(lines *logger.Logger, name string, least slog.Level, path string) (*logFile, error) {
-	l := &logFile{lines: lines, name: name, path: path}
-	f, err := parent.OpenOwn(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
-	if err != nil {
-		return nil, named(name, err)
+	l := &logFile{lines: lines, name: name}
+	if err := l.open(path); err != nil {
+		return nil, err
 	}
-	l.file = f
-	lines.Sink(keeping.Sink{Name: name, Least: least}, int(f.Fd()))
+	lines.Sink(keeping.Sink{Name: name, Least: least}, int(l.file.Fd()))
 	return l, nil
+}
+
+// open opens the file, to be written from now on.
+func (l *logFile) open(path string) error {
+	f, err := parent.OpenOwn(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
+	if err == nil {
+		l.path, l.file = path, f
+	}
+	return named(l.name, err)
 }
 
 // follow opens the file anew, or goes on in another, unless that is left for a restart; the
@@ -57,13 +64,12 @@ func (l *logFile) follow(path string, left []string) {
 	if path == "" {
 		path = l.path
 	}
-	f, err := parent.OpenOwn(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
-	if err != nil {
+	old := l.file
+	if err := l.open(path); err != nil {
 		log := slog.New(l.lines)
-		log.Error("log files", "error", named(l.name, err))
+		log.Error("log files", "error", err)
 		return
 	}
-	l.lines.Redirect(l.name, int(f.Fd()))
-	l.file.Close()
-	l.path, l.file = path, f
+	l.lines.Redirect(l.name, int(l.file.Fd()))
+	old.Close()
 }

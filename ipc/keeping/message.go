@@ -2,6 +2,7 @@
 package keeping
 
 import (
+	"context"
 	"encoding/binary"
 	"log/slog"
 
@@ -113,6 +114,12 @@ func AppendReport(b []byte, at int64, zone int) []byte {
 	b = binary.LittleEndian.AppendUint64(append(b, byte(Report)), uint64(at))
 	return binary.LittleEndian.AppendUint32(b, uint32(int32(zone)))
 }
+
+// Hearsay is the context of lines that the network process or a neighbor has caused. Those
+// that name a virtual router, "vr", tell what became of it.
+var Hearsay = context.WithValue(context.Background(), hearsayKey{}, true)
+
+type hearsayKey struct{}
 
 // Attr is an attribute of a line.
 type Attr struct {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/rvrrpd/rvrrpd/ipc/keeping"
 )
 
 // What the network process or a neighbor on the LAN can cause to be logged is
@@ -35,12 +37,6 @@ const (
 	// lineCost is added for each line: its time and level.
 	lineCost = 64
 )
-
-// Hearsay is the context of lines that the child or a neighbor has caused. Those
-// that name a virtual router, "vr", tell what became of it.
-var Hearsay = context.WithValue(context.Background(), hearsayKey{}, true)
-
-type hearsayKey struct{}
 
 // Budget is the handler through which all lines pass; it holds some back, and
 // tells of them. Its logger is given no attributes and groups of its own, which
@@ -70,7 +66,7 @@ func NewBudget(h slog.Handler) *Budget {
 
 // Handle hands a line on, unless others have caused it and there is no room for it.
 func (b *Budget) Handle(ctx context.Context, r slog.Record) error {
-	if ctx == Hearsay {
+	if ctx == keeping.Hearsay {
 		var admitted bool
 		if r, admitted = b.admit(r); !admitted {
 			return nil

@@ -60,7 +60,7 @@ func (l *Log) Write(k keeping.Line) {
 	}
 	ctx := context.Background()
 	if k.Hearsay {
-		ctx = Hearsay
+		ctx = keeping.Hearsay
 	}
 	_ = l.budget.Handle(ctx, r)
 }

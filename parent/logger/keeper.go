@@ -126,10 +126,11 @@ type Violation string
 
 func (v Violation) Error() string { return string(v) }
 
-// Turn hears what the keeper says, and starts another one in the place of one that is dead.
-// The error is a Violation, or says that there is no keeper, and has never been one.
-func (l *Logger) Turn(now int64) (err error) {
-	if l.keeper != nil {
+// Turn hears what the keeper says, if FD is ready, and starts another one in the place of one
+// that is dead. The error is a Violation, or says that there is no keeper, and has never been
+// one.
+func (l *Logger) Turn(now int64, ready bool) (err error) {
+	if l.keeper != nil && (ready || !l.begun || len(l.pending) > 0) {
 		err = l.hear()
 		if err == nil && !l.begun && now >= l.again {
 			err = errors.New("keeper did not get ready in time")
@@ -282,13 +283,13 @@ func (l *Logger) Close(w io.Writer) {
 	until := ipc.Monotonic() + closeTime
 	for l.spoke() && (l.keeper != nil || l.again > 0) && (!l.begun || l.waits()) && ipc.Monotonic() < until {
 		_ = l.wait(min(until, l.Due()))
-		_ = l.Turn(ipc.Monotonic())
+		_ = l.Turn(ipc.Monotonic(), true)
 	}
 	l.closing = true
 	l.lines.Close()
 	for l.begun && ipc.Monotonic() < until {
 		_ = l.wait(min(until, l.Due()))
-		_ = l.Turn(ipc.Monotonic())
+		_ = l.Turn(ipc.Monotonic(), true)
 	}
 	_, _ = l.end()
 	done := make(chan struct{})

@@ -29,12 +29,6 @@ const (
 	reportsMax = 32 << 10
 )
 
-// Hearsay is the context of lines that the network process or a neighbor has caused. Those
-// that name a virtual router, "vr", tell what became of it.
-var Hearsay = context.WithValue(context.Background(), hearsayKey{}, true)
-
-type hearsayKey struct{}
-
 // Logger is the log: a slog.Handler for several goroutines, whose loggers have no attributes
 // of their own. All but that is for the loop.
 type Logger struct {
@@ -119,7 +113,7 @@ func (l *Logger) Enabled(_ context.Context, level slog.Level) bool { return leve
 
 func (l *Logger) Handle(ctx context.Context, r slog.Record) error {
 	_, east := r.Time.In(l.zone.Load()).Zone()
-	k := keeping.Line{At: r.Time.UnixNano(), Zone: east, Level: r.Level, Text: r.Message, Hearsay: ctx == Hearsay}
+	k := keeping.Line{At: r.Time.UnixNano(), Zone: east, Level: r.Level, Text: r.Message, Hearsay: ctx == keeping.Hearsay}
 	for a := range r.Attrs {
 		k.Attrs = append(k.Attrs, attribute(a))
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/ipc/keeping"
+	"github.com/rvrrpd/rvrrpd/ipc/rights"
 	"github.com/rvrrpd/rvrrpd/keeper"
 	"golang.org/x/sys/unix"
 )
@@ -59,11 +60,7 @@ func (s *stage) serve() {
 		if err != nil || n == 0 {
 			return
 		}
-		var fds []int
-		messages, _ := unix.ParseSocketControlMessage(oob[:oobn])
-		for i := range messages {
-			fds, _ = unix.ParseUnixRights(&messages[i])
-		}
+		fds, _ := rights.Of(oob[:oobn])
 		number := 0
 		switch b[0] {
 		case ipc.SpawnStart:
@@ -145,7 +142,7 @@ func turn(t *testing.T, l *Logger, until func() bool) {
 			t.Fatal("nothing happens")
 		}
 		_ = l.wait(min(l.Due(), ipc.Monotonic()+int64(10*time.Millisecond)))
-		if err := l.Turn(ipc.Monotonic()); err != nil {
+		if err := l.Turn(ipc.Monotonic(), true); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -304,7 +301,7 @@ func TestNoKeeper(t *testing.T) {
 		var err error
 		for end := time.Now().Add(10 * time.Second); err == nil && time.Now().Before(end); {
 			_ = l.wait(l.Due())
-			err = l.Turn(ipc.Monotonic())
+			err = l.Turn(ipc.Monotonic(), true)
 		}
 		if err == nil || !strings.HasPrefix(err.Error(), tt.want) || s.starts() != tt.starts || l.written {
 			t.Errorf("%s: %d starts, %v", tt.name, s.starts(), err)
@@ -565,7 +562,7 @@ func TestFlood(t *testing.T) {
 	b := make([]byte, 64<<10)
 	_, _ = unix.Read(pair[1], b)
 	for range 100 {
-		if err := l.Turn(ipc.Monotonic()); err != nil {
+		if err := l.Turn(ipc.Monotonic(), true); err != nil {
 			t.Fatal(err)
 		}
 		n := 0
@@ -590,7 +587,7 @@ func TestHungAtTheStart(t *testing.T) {
 	}
 	marked := false
 	l.Mark(func() { marked = true })
-	if err := l.Turn(l.again + 1); err == nil || !strings.Contains(err.Error(), "keeper did not start: keeper did not get ready in time") || marked {
+	if err := l.Turn(l.again+1, true); err == nil || !strings.Contains(err.Error(), "keeper did not start: keeper did not get ready in time") || marked {
 		t.Errorf("marked %v, %v", marked, err)
 	}
 	l.Close(io.Discard)
@@ -610,7 +607,7 @@ func TestMarkInTime(t *testing.T) {
 	turn(t, l, func() bool { return l.begun })
 	marked := false
 	l.Mark(func() { marked = true })
-	if err := l.Turn(l.markedBy); err != nil || !marked || len(l.sinks) != 1 {
+	if err := l.Turn(l.markedBy, false); err != nil || !marked || len(l.sinks) != 1 {
 		t.Errorf("marked %v, %v", marked, err)
 	}
 	l.Close(io.Discard)

@@ -21,6 +21,7 @@ import (
 	"github.com/rvrrpd/rvrrpd/conf/source"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/ipc/reading"
+	"github.com/rvrrpd/rvrrpd/ipc/rights"
 	"github.com/rvrrpd/rvrrpd/read"
 	"golang.org/x/sys/unix"
 )
@@ -41,9 +42,7 @@ func spawnerOf(t testing.TB, do func(l *reading.Lane), ends ...unix.WaitStatus) 
 			if err != nil || n == 0 {
 				return
 			}
-			messages, _ := unix.ParseSocketControlMessage(oob[:oobn])
-			for i := range messages {
-				fds, _ := unix.ParseUnixRights(&messages[i])
+			if fds, _ := rights.Of(oob[:oobn]); len(fds) > 0 {
 				for _, fd := range []int{fds[0], fds[2], fds[3]} {
 					unix.Close(fd)
 				}
