@@ -337,9 +337,9 @@ func TestBroken(t *testing.T) {
 		{name: "reader's memory", path: "103/limits", old: limit("Max data size", "268435456"), new: limit("Max data size", "unlimited"), sentence: "the reader is behind the same walls as the child", reader: true},
 		{name: "keeper's memory", path: "105/limits", old: limit("Max data size", "268435456"), new: limit("Max data size", "unlimited"), sentence: "the keeper is behind the same walls as the child, but for what it holds"},
 		{name: "keeper's files", path: "105/limits", old: limit("Max open files", "16"), new: limit("Max open files", "1024"), sentence: "the keeper can open few descriptors"},
-		{name: "keeper's socket", path: "105/fd/11", new: "-> anon_inode:[signalfd]", sentence: "the keeper holds its lanes, the logs that it writes, the pipe for its last words, and nothing else"},
+		{name: "keeper's socket", path: "105/fd/11", new: "-> anon_inode:[signalfd]", sentence: "the keeper holds its lanes, the logs that it writes, a socket by which it sees routes, the pipe for its last words, and nothing else"},
 		{name: "keeper's many logs", path: "105/fd/11", new: "-> /a", more: map[string]string{"105/fd/12": "-> /b", "105/fd/13": "-> /c", "105/fd/14": "-> /d"},
-			sentence: "the keeper holds its lanes, the logs that it writes, the pipe for its last words, and nothing else"},
+			sentence: "the keeper holds its lanes, the logs that it writes, a socket by which it sees routes, the pipe for its last words, and nothing else"},
 	}
 	broken := make(map[string]bool)
 	for _, test := range tests {

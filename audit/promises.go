@@ -108,7 +108,7 @@ var ofReader = []promise{
 
 var ofKeeper = []promise{
 	{keeper, "", "the keeper is behind the same walls as the child, but for what it holds", walledIn(childHolds, childOpens, childWrites)},
-	{keeper, "", "the keeper holds its lanes, the logs that it writes, the pipe for its last words, and nothing else", keeperHolds},
+	{keeper, "", "the keeper holds its lanes, the logs that it writes, a socket by which it sees routes, the pipe for its last words, and nothing else", keeperHolds},
 	{keeper, "", "the keeper can open few descriptors", limit("max open files", "16")},
 }
 

@@ -135,10 +135,10 @@ func spawnerHolds(p *Process, d *Daemon) string {
 // logsHeld is how many logs a keeper holds at the most: three, and for a moment each twice.
 const logsHeld = 6
 
-// keeperHolds: beside what a child has, the lane of lines and the logs: files, pipes, a
-// terminal.
+// keeperHolds: beside what a child has, the lane of lines, the socket by which it sees routes,
+// and the logs: files, pipes, a terminal.
 func keeperHolds(p *Process, _ *Daemon) string {
-	most, logs := map[string]int{"socket": 3, "pipe": 3, "eventpoll": 1, "eventfd": 1}, 0
+	most, logs := map[string]int{"socket": 4, "pipe": 3, "eventpoll": 1, "eventfd": 1}, 0
 	for kind, n := range p.Descriptors {
 		over := max(0, n-most[kind])
 		if log := kind == "file" || kind == "socket" || kind == "pipe" || strings.HasPrefix(kind, "/dev/"); !log && over > 0 {

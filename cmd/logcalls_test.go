@@ -230,7 +230,7 @@ func (c checked) eachValue(t *testing.T, see func(ast.Expr)) (calls int) {
 func TestLoggedValues(t *testing.T) {
 	t.Parallel()
 	p, calls, values := newPrinter(t), 0, 0
-	for _, dir := range []string{"parent", "parent/frames", "parent/logger", "keeper", "keeper/logs", "cmd/rvrrpd-parent", "conf", "conf/source", "audit", "ipc"} {
+	for _, dir := range []string{"parent", "parent/frames", "parent/logger", "keeper", "keeper/logs", "keeper/routes", "cmd/rvrrpd-parent", "conf", "conf/source", "audit", "ipc"} {
 		c := check(t, dir)
 		c.eachValue(t, func(ast.Expr) {}) // finds who hands on
 		calls += c.eachValue(t, func(value ast.Expr) {

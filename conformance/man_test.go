@@ -135,7 +135,7 @@ func TestManualMessages(t *testing.T) {
 	page := readManual(t)
 	diagnostics := page[strings.Index(page, ".Sh DIAGNOSTICS"):]
 	found := map[string]bool{}
-	for _, dir := range []string{"parent", "parent/frames", "parent/logger", "keeper", "keeper/logs", "cmd/rvrrpd-parent"} {
+	for _, dir := range []string{"parent", "parent/frames", "parent/logger", "keeper", "keeper/logs", "keeper/routes", "cmd/rvrrpd-parent"} {
 		files, err := filepath.Glob(filepath.Join(root, dir, "*.go"))
 		if err != nil {
 			t.Fatal(err)

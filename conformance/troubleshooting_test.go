@@ -90,7 +90,7 @@ var transition = regexp.MustCompile(`^(initialize|backup|active)->(initialize|ba
 func TestTroubleshooting(t *testing.T) {
 	t.Parallel()
 	page := root + "/docs/troubleshooting.md"
-	known, names, lines := wordsOf(t, "parent", "parent/frames", "parent/logger", "keeper", "keeper/logs", "cmd/rvrrpd-parent"), named(), 0
+	known, names, lines := wordsOf(t, "parent", "parent/frames", "parent/logger", "keeper", "keeper/logs", "keeper/routes", "cmd/rvrrpd-parent"), named(), 0
 	var made []*regexp.Regexp // from parts
 	for format := range wordsOf(t, "netproc") {
 		if strings.Count(format, " ") > 3 && strings.Contains(format, "%") {

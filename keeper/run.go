@@ -1,5 +1,6 @@
-// Package keeper is the keeper: the process that writes the log. It has no capability, no
-// file system and no network, and holds what it was handed: the files that it writes to.
+// Package keeper is the keeper: the process that writes the log, and follows the static
+// routes. It has no capability, no file system and no network of its own, and holds what it was
+// handed: the files that it writes to, and sockets by which the kernel tells it what is there.
 package keeper
 
 import (
@@ -8,42 +9,46 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/ipc/keeping"
 	"github.com/rvrrpd/rvrrpd/ipc/rights"
 	"github.com/rvrrpd/rvrrpd/keeper/logs"
+	"github.com/rvrrpd/rvrrpd/keeper/routes"
 	"golang.org/x/sys/unix"
 )
 
 // keeper is the state of the process, owned by the goroutine of Run.
 type keeper struct {
 	control *ipc.Conn
+	asks    *ipc.Conn // where we ask, and are answered
 	lines   *ipc.Conn
 	log     *logs.Log
 	reports *reports
+	routing routing
+	failed  error // of what was to be asked
 	buf     []byte
 }
 
 // Run is the keeper's life: it ends when the parent closes the lane of lines, and all that
 // came by it is written.
-func Run(control *ipc.Conn) error {
-	k := &keeper{control: control, buf: make([]byte, keeping.MaxMessage)}
+func Run(control, asks *ipc.Conn) error {
+	k := &keeper{control: control, asks: asks, buf: make([]byte, keeping.MaxMessage)}
 	if err := k.say(keeping.Hello, []byte(ipc.Build())); err != nil {
 		return err
 	}
 	for {
-		fds := []unix.PollFd{{Fd: int32(control.FD()), Events: unix.POLLIN}, {Fd: -1, Events: unix.POLLIN}}
-		if k.lines != nil {
-			fds[1].Fd = int32(k.lines.FD())
-		}
-		if _, err := ipc.Wait(fds, -1); err != nil {
+		if err := k.wait(); err != nil {
 			return fmt.Errorf("wait: %w", err)
 		}
 		err := k.command()
 		if err == nil && k.lines != nil {
 			err = k.hear()
+		}
+		if err == nil && k.log != nil {
+			err = k.route()
 		}
 		if errors.Is(err, io.EOF) {
 			if k.log != nil {
@@ -55,6 +60,19 @@ func Run(control *ipc.Conn) error {
 			return err
 		}
 	}
+}
+
+// wait waits until something has been said, or is due.
+func (k *keeper) wait() error {
+	fds := []unix.PollFd{{Fd: int32(k.control.FD()), Events: unix.POLLIN}, {Fd: -1, Events: unix.POLLIN}, {Fd: -1, Events: unix.POLLIN}}
+	if k.lines != nil {
+		fds[1].Fd = int32(k.lines.FD())
+	}
+	if k.routing.kernel != nil {
+		fds[2].Fd = int32(k.routing.kernel.FD())
+	}
+	_, err := ipc.Wait(fds, k.routing.left())
+	return err
 }
 
 // say sends a message, and waits for room.
@@ -115,6 +133,10 @@ func (k *keeper) commanded(kind keeping.Kind, payload []byte, fds []int) error {
 		}
 		k.log.Redirect(s.Name, descriptor(fds[0]))
 		return nil
+	case kind == keeping.Routes && k.log != nil:
+		return k.routing.told(payload, fds)
+	case kind == keeping.Active && k.log != nil && len(fds) == 0:
+		return decode(payload, &k.routing.active)
 	}
 	return fmt.Errorf("control lane: message %q with %d descriptors", byte(kind), len(fds))
 }
@@ -138,12 +160,17 @@ func (k *keeper) begin(b keeping.Beginning, fds []int) error {
 	}
 	k.lines, k.log = ipc.FromFD(fds[0]), logs.New(b, to)
 	k.reports = newReports(k.log.Handler())
+	k.routing.follower = routes.New(k, slog.New(k.log.Handler()))
 	return nil
 }
 
-// hear acts on what comes by the lane of lines, as far as it has come.
+// hearMax is how many messages are heard before routes have their turn.
+const hearMax = 256
+
+// hear acts on what comes by the lane of lines, as far as it has come and a turn has room for
+// it.
 func (k *keeper) hear() error {
-	for {
+	for range hearMax {
 		n, err := k.lines.Recv(k.buf)
 		switch {
 		case errors.Is(err, ipc.ErrAgain):
@@ -155,6 +182,7 @@ func (k *keeper) hear() error {
 			return err
 		}
 	}
+	return nil
 }
 
 func (k *keeper) heard(kind keeping.Kind, payload []byte) error {

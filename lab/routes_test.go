@@ -181,6 +181,74 @@ nh = "2001:db8:9::99"
 	}
 }
 
+// TestRoutesAndKeeper: routes stay while there is no keeper, the next one puts back what has gone
+// meanwhile, and goes on where a lost one was waited for. In the end the parent removes them,
+// also without a keeper.
+func TestRoutesAndKeeper(t *testing.T) {
+	t.Parallel()
+	const interval = 300 * time.Millisecond
+	l := lab.New(t)
+	for _, n := range []*lab.Node{l.R1, l.R2} {
+		n.IP("link add uplink type veth peer name far", "addr add 10.8.0.1/24 dev uplink", "link set uplink up", "link set far up")
+	}
+	a, b := routed(t, l, interval, `
+[[protocols.static]]
+route = "10.64.0.0/16"
+nh = "10.8.0.9"
+[[protocols.static]]
+route = "10.65.0.0/16"
+nh = "10.9.0.99"
+`)
+	var whole string
+	if !lab.Until(2*time.Second, func() bool { whole = routes(t, l.R1, "proto", "112"); return strings.Count(whole, "via") == 2 }) {
+		t.Fatalf("routes: %s", whole)
+	}
+	for range 3 {
+		mark, keeper := a.Len(), keeperOf(t, a.PID)
+		syscall.Kill(keeper, syscall.SIGSTOP)
+		l.R1.IP("route del 10.65.0.0/16")
+		if !lab.KillChild(keeper)(5 * time.Second) {
+			t.Fatal("it survives SIGKILL")
+		}
+		a.AwaitLine(mark, 5*time.Second, "put back a route that was gone.*10.65.0.0/16")
+		if got := routes(t, l.R1, "proto", "112"); got != whole {
+			t.Errorf("routes: %s, want %s", got, whole)
+		}
+	}
+	if b.Said(0, "->active") {
+		t.Errorf("r2 said\n%s", b.Output())
+	}
+
+	// A keeper that ends while a route is lost: the next one waits, and finds it.
+	mark := a.Len()
+	l.R1.IP("link set uplink down")
+	a.AwaitLine(mark, 3*time.Second, "handing over.*10.64.0.0/16 via 10.8.0.9 cannot be put back")
+	b.AwaitLine(0, 3*time.Second, "backup->active")
+	if !lab.KillChild(keeperOf(t, a.PID))(5 * time.Second) {
+		t.Fatal("it survives SIGKILL")
+	}
+	a.AwaitLine(mark, 5*time.Second, "keeper lost")
+	keeperOf(t, a.PID)
+	r := lab.Router{Kind: lab.Rvrrpd, Version: 3, Interval: interval, Priority: low}
+	for since := time.Now(); time.Since(since) < 2*r.ActiveDown(); {
+		awaitAdverts(l, l.R2, r, 1)
+	}
+	if a.Said(mark, "->active") {
+		t.Errorf("r1 said\n%s", a.Output())
+	}
+	l.R1.IP("link set uplink up")
+	a.AwaitLine(mark, 5*time.Second, "backup->active")
+	if !lab.Until(5*time.Second, func() bool { return routes(t, l.R1, "proto", "112") == whole }) {
+		t.Errorf("routes: %s, want %s", routes(t, l.R1, "proto", "112"), whole)
+	}
+
+	keeper := keeperOf(t, a.PID)
+	syscall.Kill(keeper, syscall.SIGSTOP)
+	if status := a.Terminate(10 * time.Second); status != 0 || routes(t, l.R1, "proto", "112") != "" {
+		t.Errorf("status %d, left: %s", status, routes(t, l.R1, "proto", "112"))
+	}
+}
+
 // TestRouteLost: a route that cannot be put back makes the virtual router hand
 // over, and wait until its next hop is in reach again. One that cannot be
 // installed in the first place does not: somebody has to be Active.

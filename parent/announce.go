@@ -18,7 +18,7 @@ func (b *broker) announce(s *page, l *wire, h ipc.Header, m ipc.Announce) {
 		b.log.Log(context.Background(), LevelMedium, "addresses announced", "vr", s.name, "first", m.First, "addresses", sent)
 	}
 	if sent < m.Count {
-		s.grant.announce.giveBack(int64(m.Count - sent))
+		s.grant.announce.GiveBack(int64(m.Count - sent))
 		b.send(ipc.Header{Slot: h.Slot, Sequence: h.Sequence}, ipc.Result{Request: ipc.TypeAnnounce, Code: ipc.CodeFull, Sent: sent})
 	}
 }

@@ -12,7 +12,7 @@ import (
 // widen gives a slot's device the MTU of its link: the kernel takes it along
 // when that falls, and not when it rises again.
 func (b *broker) widen(s *page, mtu int) {
-	if err := kernel.SetMTU(s.index, mtu); err != nil && b.correcting.take(b.now) {
+	if err := kernel.SetMTU(s.index, mtu); err != nil && b.correcting.Take(b.now) {
 		b.log.Error("device without the MTU of its interface", "vr", s.name, "mtu", mtu, "error", err)
 	}
 }

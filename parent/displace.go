@@ -161,7 +161,7 @@ func (b *broker) bringBack(l *wire, but *page) error {
 	if l.displaced = nil; err != nil {
 		l.displaced, a.retry = a, b.now+attachRetry
 		b.plan.lookAt(l, a.retry)
-		if a.trouble.about(err, b.now) {
+		if a.trouble.About(err, b.now) {
 			b.log.Error("an address of the interface cannot be put back", "link", l.name, "error", err)
 		}
 	} else {

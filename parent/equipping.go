@@ -45,7 +45,7 @@ func (d *daemon) equipMore() {
 // equipped takes note of whether a slot has its device. Without, it waits in
 // Initialize, and the others on its link do not.
 func (d *daemon) equipped(s *slot, err error) {
-	if s.trouble.about(err, d.now) {
+	if s.trouble.About(err, d.now) {
 		d.log.Error("no device for the addresses", "vr", s.name, "error", err)
 	}
 	if err != nil {

@@ -143,7 +143,7 @@ func (b *broker) giveBack(lost map[placed]addrMsg, meant func(placed) bool) {
 		link := b.kernel.NameOf(key.index)
 		switch err := b.kernel.Say(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, report); {
 		case err == nil:
-			if t.returned++; t.returning.take(b.now) {
+			if t.returned++; t.returning.Take(b.now) {
 				b.log.Warn("given back an address that is somebody else's", "address", key.prefix, "link", link, "times", t.returned)
 			}
 		case !errors.Is(err, unix.ENODEV):

@@ -84,8 +84,8 @@ func grants(c *conf.Config) (gs []grant, links []linkName) {
 			accept: r.AcceptMode || r.Priority == priorityOwner, mac: limits.MAC, addrs: r.Addresses,
 			ioctl: r.IOCTL, etherMAC: r.EtherMAC,
 			rates: rates{
-				advert: limit(limits.Advertise), announce: limit(limits.Announce), churn: limit(limits.Churn),
-				look: rate{period: 10 * time.Second, burst: 6},
+				advert: limits.Advertise, announce: limits.Announce, churn: limits.Churn,
+				look: rate{Period: 10 * time.Second, Burst: 6},
 			},
 			wishes: wishes{
 				priority: r.Priority, owner: r.Owner, startupDelay: r.StartupDelay, linkUpDelay: r.LinkUpDelay,

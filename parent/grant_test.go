@@ -52,7 +52,7 @@ func TestGrants(t *testing.T) {
 	if gs[0].accept || !gs[3].accept || !gs[4].accept {
 		t.Error("accept mode: want it as configured, and always for priority 255")
 	}
-	if gs[3].advert.burst != 2*gs[4].advert.burst || gs[3].advert.period != gs[4].advert.period/2 {
+	if gs[3].advert.Burst != 2*gs[4].advert.Burst || gs[3].advert.Period != gs[4].advert.Period/2 {
 		t.Errorf("advertisements in migration mode: %+v", gs[3].advert)
 	}
 	if r := gs[3].record(); !r.Migration || r.Priority != 255 {

@@ -180,7 +180,8 @@ func TestKernelChanged(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		m, err := openMonitor()
+		var m monitor
+		m.Reports, err = kernel.OpenReports(observed...)
 		if err != nil {
 			t.Error(err)
 			return
@@ -224,7 +225,8 @@ func TestRevived(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		m, err := openMonitor()
+		var m monitor
+		m.Reports, err = kernel.OpenReports(observed...)
 		if err != nil {
 			t.Error(err)
 			return

@@ -21,10 +21,10 @@ func (b *broker) renew() {
 			b.leases.Forget()
 			all, alive := b.leased()
 			again := b.leases.Apply(all, alive)
-			if again != nil && b.complaints.take(b.now) {
+			if again != nil && b.complaints.Take(b.now) {
 				b.log.Error("lease not renewed in the kernel", "error", errors.Join(err, again))
 			}
-			if again == nil && flushed && b.correcting.take(b.now) {
+			if again == nil && flushed && b.correcting.Take(b.now) {
 				b.log.Warn("put back what somebody else has removed", "leases", len(all), "error", err)
 			}
 		}

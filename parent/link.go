@@ -100,7 +100,6 @@ func (d *daemon) compare() error {
 	d.note(infos, addrs)
 	d.begin()
 	d.reassert(infos, addrs)
-	d.followRoutes(d.routed)
 	for _, l := range d.links {
 		d.tellElsewhere(l)
 		if d.old == nil {
@@ -217,7 +216,7 @@ func (d *daemon) tell(l *link, state ipc.LinkState, cause string) {
 // attachOrWait attaches a link, or tells why not and waits for the next attempt.
 func (d *daemon) attachOrWait(l *link, info facts.Link) error {
 	err := d.attach(l, info)
-	if l.trouble.about(err, d.now) {
+	if l.trouble.About(err, d.now) {
 		d.log.Error("interface not usable", "link", l.linkName, "error", err)
 	}
 	if err == nil {

@@ -72,23 +72,6 @@ func TestWaitBeginsWithTheLook(t *testing.T) {
 	}
 }
 
-// TestComplaint: what lasts is told when it begins, when it becomes another,
-// and after a long time.
-func TestComplaint(t *testing.T) {
-	t.Parallel()
-	one, two := errors.New("one"), errors.New("two")
-	var c complaint
-	for i, tt := range []struct {
-		err  error
-		now  int64
-		want bool
-	}{{nil, 0, false}, {one, 1, true}, {one, 2, false}, {two, 3, true}, {one, 4, true}, {one, 3 + complaintEvery, false}, {one, 4 + complaintEvery, true}, {nil, 9, false}, {one, 10, true}} {
-		if got := c.about(tt.err, tt.now); got != tt.want || c.lasts() != (tt.err != nil) {
-			t.Errorf("%d: %v at %d: %v, lasts %v", i, tt.err, tt.now, got, c.lasts())
-		}
-	}
-}
-
 // TestUnusable: each cause has its own words.
 func TestUnusable(t *testing.T) {
 	t.Parallel()

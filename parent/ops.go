@@ -60,7 +60,7 @@ func (b *broker) perform(s *page, l *wire, h ipc.Header, m ipc.Message) ipc.Code
 	switch m := m.(type) {
 	case ipc.Advertise:
 		if !b.advertise(s, l, m.Message) {
-			s.advert.giveBack(1)
+			s.advert.GiveBack(1)
 			return ipc.CodeFull
 		}
 		if b.verbose(LevelExtensive) {

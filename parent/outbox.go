@@ -128,8 +128,8 @@ func (b *broker) busy(l *wire) {
 	if o.busySince == 0 {
 		o.busySince = b.now
 	}
-	o.complaints.period, o.complaints.burst = busyEvery, 1
-	if b.now-o.busySince >= busyTold && o.complaints.take(b.now) {
+	o.complaints.Period, o.complaints.Burst = busyEvery, 1
+	if b.now-o.busySince >= busyTold && o.complaints.Take(b.now) {
 		b.log.Warn("interface busy, frames wait", "link", l.linkName, "for", time.Duration(b.now-o.busySince))
 	}
 }

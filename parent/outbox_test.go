@@ -100,7 +100,7 @@ func TestFull(t *testing.T) {
 	d.generation, d.child = 1, &child{Child: &children.Child{}, phase: ipc.PhaseRun}
 	for _, s := range d.slots {
 		s.grant.version, s.grant.interval, s.grant.ceiling = 3, time.Second, 100
-		s.grant.advert, s.grant.announce = rate{period: time.Second, burst: 2}, rate{period: time.Second, burst: 9}
+		s.grant.advert, s.grant.announce = rate{Period: time.Second, Burst: 2}, rate{Period: time.Second, Burst: 9}
 	}
 	ask := func(slot ipc.Slot, m ipc.Message) string {
 		t.Helper()

@@ -55,7 +55,7 @@ func (d *daemon) own(l *link) {
 	for _, s := range l.slots {
 		partly := s.partlySince != 0
 		o, was := d.ownership(l, s), s.ownership
-		waits := d.routesLost > 0 || d.old == nil && s.unequipped()
+		waits := d.routesLost || d.old == nil && s.unequipped()
 		if waits {
 			o = ipc.OwnsSome // it stays in Initialize, too
 		}

@@ -73,7 +73,7 @@ func admit(ready bool, otherwise ipc.Code, limit *rate, n, now int64) ipc.Code {
 	switch {
 	case !ready:
 		return otherwise
-	case limit != nil && !limit.spend(n, now):
+	case limit != nil && !limit.Spend(n, now):
 		return ipc.CodeBusy
 	default:
 		return ipc.CodeDone

@@ -201,8 +201,8 @@ func TestServes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if s.grant.look.due != 0 {
-		t.Errorf("the limit is used until %d", s.grant.look.due)
+	if s.grant.look.Spent(0) != 0 {
+		t.Errorf("the limit is used until %d", s.grant.look.Spent(0))
 	}
 }
 

@@ -26,7 +26,7 @@ func (d *daemon) reassert(infos []facts.Link, addrs []facts.Address) {
 		if s == nil || s.acquiring != nil || s.queued || s.own && s.made == d.now {
 			continue // it is being put there, or what we have seen is older
 		}
-		l, waited := d.links[s.link], s.trouble.lasts()
+		l, waited := d.links[s.link], s.trouble.Lasts()
 		device, there := devices[s.index]
 		if s.own && there && l.mtu != device.MTU {
 			d.widen(&s.page, l.mtu)
@@ -48,7 +48,7 @@ func (d *daemon) reassert(infos []facts.Link, addrs []facts.Address) {
 			err = d.mend(&s.page)
 		case !s.held && s.own && !s.lowering && device.AdminUp:
 			if err = d.lowerNow(&s.page); err == nil {
-				if s.reasserted++; s.repairs.take(d.now) {
+				if s.reasserted++; s.repairs.Take(d.now) {
 					d.log.Warn("device set down again", "vr", s.name, "device", device.Name, "times", s.reasserted)
 				}
 				continue
@@ -79,7 +79,7 @@ func (d *daemon) tellRepair(s *slot, there bool, missing int, present map[on]boo
 	because := d.unbidden(s, present)
 	s.outlived = false
 	switch {
-	case !s.repairs.take(d.now):
+	case !s.repairs.Take(d.now):
 	case because != "":
 		d.log.Warn("put back what the kernel has removed", "vr", s.name, "because", because, "addresses", missing, "times", s.reasserted)
 	default:

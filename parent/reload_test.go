@@ -143,9 +143,9 @@ func TestUnderWay(t *testing.T) {
 	if d.expireLeases(); d.leaseCheck != o.expires {
 		t.Errorf("next look at leases: %d, want %d", d.leaseCheck, o.expires)
 	}
-	d.routes, d.routed = []conf.Route{{}}, true
-	if d.followRoutes(false); !d.routed {
-		t.Error("routes removed")
+	d.routes, d.routed = []staticRoute{{granted: true}}, true
+	if d.tellActive(); !d.routed {
+		t.Error("the keeper is told that nobody is Active")
 	}
 	d.dump = func() ([]facts.Link, []facts.Address, error) { t.Error("links looked at"); return nil, nil, nil }
 	d.resyncAgain, d.links[0].again = d.now, d.now
@@ -170,16 +170,5 @@ func TestReadyAfterStop(t *testing.T) {
 	d.child.phase, d.child.deadline = ipc.PhaseStop, deadline
 	if d.finish(); d.old != nil || d.child.deadline != deadline {
 		t.Errorf("deadline %d, want %d", d.child.deadline, deadline)
-	}
-}
-
-// TestNoRoutesAnyMore: where a reload has taken the last route nothing is to
-// be tried again.
-func TestNoRoutesAnyMore(t *testing.T) {
-	t.Parallel()
-	d, _, _ := besieged(t)
-	d.routed, d.routesAgain = true, d.now
-	if d.followRoutes(true); d.routed || d.routesAgain != 0 {
-		t.Errorf("routed: %v, again: %d", d.routed, d.routesAgain)
 	}
 }

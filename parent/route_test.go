@@ -1,90 +1,143 @@
 package parent
 
 import (
-	"encoding/binary"
+	"errors"
 	"net/netip"
-	"slices"
+	"strings"
 	"testing"
 
 	"github.com/rvrrpd/rvrrpd/conf"
-	"github.com/rvrrpd/rvrrpd/keeper/facts"
+	"github.com/rvrrpd/rvrrpd/ipc/keeping"
 	"github.com/rvrrpd/rvrrpd/parent/kernel"
+	"github.com/rvrrpd/rvrrpd/parent/logger"
 	"golang.org/x/sys/unix"
 )
 
-// TestConcerns: of routes only those to destinations of ours are news, whoever
-// made them or took them away.
-func TestConcerns(t *testing.T) {
+// staticRoutes are three of them.
+var staticRoutes = []conf.Route{
+	{Prefix: netip.MustParsePrefix("10.64.0.0/16"), NextHop: netip.MustParseAddr("10.9.0.99"), Metric: 5},
+	{Prefix: netip.MustParsePrefix("10.65.0.0/16"), NextHop: netip.MustParseAddr("10.9.0.99")},
+	{Prefix: netip.MustParsePrefix("2001:db8::/32"), NextHop: netip.MustParseAddr("fe80::1")},
+}
+
+// TestRouteNumbers: a route keeps its number for as long as the daemon lives, whatever becomes
+// of it and of others.
+func TestRouteNumbers(t *testing.T) {
 	t.Parallel()
-	message := func(kind byte, protocol byte, to string) []byte {
-		b := make([]byte, 28)
-		b[4], b[16], b[16+5] = kind, unix.AF_INET, protocol
-		if to != "" {
-			p := netip.MustParsePrefix(to)
-			if b[16+1] = byte(p.Bits()); p.Addr().Is6() {
-				b[16] = unix.AF_INET6
-			}
-			if p.Bits() > 0 {
-				addr := p.Addr().AsSlice()
-				b = append(b, 8, 0, unix.RTA_TABLE, 0, 254, 0, 0, 0, byte(4+len(addr)), 0, unix.RTA_DST, 0)
-				b = append(b, addr...)
-			}
+	d := fuzzed()
+	numbers := func() (all string) {
+		for _, r := range d.routes {
+			all += map[bool]string{true: "+", false: "-"}[r.granted] + strings.SplitN(r.To.String(), ".", 3)[1] + " "
 		}
-		binary.NativeEndian.PutUint32(b, uint32(len(b)))
-		return b
+		return all
 	}
-	k := &monitor{destinations: map[netip.Prefix]bool{netip.MustParsePrefix("10.64.0.0/16"): true, netip.MustParsePrefix("::/0"): true}}
+	four := staticRoutes[:2]
 	for _, tt := range []struct {
-		name string
-		b    []byte
-		want bool
+		routes []conf.Route
+		want   string
 	}{
-		{"nothing", nil, false},
-		{"another route", message(24, 186, "10.65.0.0/16"), false},
-		{"another length", message(24, 186, "10.64.0.0/17"), false},
-		{"another of our protocol gone", message(25, facts.Protocol, "10.65.0.0/16"), false},
-		{"the default route of the other family", message(24, 186, "0.0.0.0/0"), false},
-		{"ours gone", message(25, facts.Protocol, "10.64.0.0/16"), true},
-		{"somebody's in the place of ours", message(24, 186, "10.64.0.0/16"), true},
-		{"and gone", message(25, 186, "10.64.0.0/16"), true},
-		{"the default route", message(24, 186, "::/0"), true},
-		{"a link", message(16, 0, ""), true},
-		{"an address behind routes", slices.Concat(message(24, 186, "10.65.0.0/16"), message(25, 186, "2001:db8::/32"), message(21, 0, "")), true},
-		{"malformed", []byte{200, 0, 0, 0, 24, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, true},
-		{"malformed attribute", message(24, 186, "10.65.0.0/16")[:40], true},
+		{nil, ""},
+		{four, "+64 +65 "},
+		{four, "+64 +65 "},
+		{four[1:], "-64 +65 "},
+		{nil, "-64 -65 "},
+		{[]conf.Route{four[1], {Prefix: netip.MustParsePrefix("10.63.0.0/16"), NextHop: four[0].NextHop}, four[0]}, "+64 +65 +63 "},
 	} {
-		if got := k.read(tt.b); got != tt.want {
-			t.Errorf("%s: %v", tt.name, got)
+		if d.setRoutes(tt.routes); numbers() != tt.want {
+			t.Errorf("%v: %q, want %q", tt.routes, numbers(), tt.want)
 		}
 	}
 }
 
-// TestSameRoute: what makes a route ours is where it leads, through whom and
-// its metric, for which IPv6 has a value when there is none.
-func TestSameRoute(t *testing.T) {
+// TestAsked: of a keeper, whatever it says, the parent takes a number that there is; it installs
+// nothing that is not in the configuration, nor while nobody is Active.
+func TestAsked(t *testing.T) {
 	t.Parallel()
-	four := conf.Route{Prefix: netip.MustParsePrefix("10.64.0.0/16"), NextHop: netip.MustParseAddr("10.9.0.99"), Metric: 5, MTU: 1400}
-	six := conf.Route{Prefix: netip.MustParsePrefix("2001:db8::/32"), NextHop: netip.MustParseAddr("fe80::1")}
-	all := conf.Route{Prefix: netip.MustParsePrefix("0.0.0.0/0"), NextHop: netip.MustParseAddr("10.9.0.99")}
-	route := func(to, hop string, metric int) kernel.Route {
-		return kernel.Route{To: netip.MustParsePrefix(to), Via: netip.MustParseAddr(hop), Metric: metric}
+	d := fuzzed()
+	d.setRoutes(staticRoutes[:2])
+	d.setRoutes(staticRoutes[1:])
+	held := func(is bool) {
+		for _, s := range present(d.slots) {
+			s.held = is
+		}
 	}
 	for _, tt := range []struct {
-		r    kernel.Route
-		c    conf.Route
-		want bool
+		request keeping.Request
+		number  int
+		active  bool
+		want    error
 	}{
-		{route("10.64.0.0/16", "10.9.0.99", 5), four, true},
-		{route("10.64.0.0/16", "10.9.0.99", 6), four, false},
-		{route("10.64.0.0/16", "10.9.0.98", 5), four, false},
-		{route("10.64.0.0/17", "10.9.0.99", 5), four, false},
-		{route("2001:db8::/32", "fe80::1", 1024), six, true},
-		{route("2001:db8::/32", "fe80::1", 0), six, false},
-		{route("0.0.0.0/0", "10.9.0.99", 0), all, true},
-		{route("0.0.0.0/0", "10.9.0.99", 0), four, false},
+		{keeping.Install, 3, true, logger.ErrForeign},
+		{keeping.Remove, 3, true, logger.ErrForeign},
+		{keeping.Reaches, 3, true, logger.ErrForeign},
+		{keeping.Lose, 3, true, logger.ErrForeign},
+		{keeping.Remove, -1, true, logger.ErrForeign},
+		{keeping.Find + 1, 0, true, logger.ErrForeign},
+		{keeping.Request(255), 0, true, logger.ErrForeign},
+		{keeping.Install, 0, true, unix.EAGAIN},  // of a configuration before
+		{keeping.Install, 1, false, unix.EAGAIN}, // nobody is Active
 	} {
-		if got := tt.r.Same(wantedRoute(tt.c)); got != tt.want {
-			t.Errorf("%v for %v: %v", tt.r, tt.c, got)
+		held(tt.active)
+		if err := d.Asked(keeping.Question{Request: tt.request, Number: tt.number}); !errors.Is(err, tt.want) || tt.want == nil && err != nil {
+			t.Errorf("%v %d: %v, want %v", tt.request, tt.number, err, tt.want)
+		}
+	}
+	for n, r := range d.routes {
+		if r.installed {
+			t.Errorf("route %d is in the ledger", n)
+		}
+	}
+	d.routes = append(d.routes, staticRoute{Route: kernel.Route{To: staticRoutes[0].Prefix, Via: netip.MustParseAddr("198.51.100.1")}})
+	d.routes[0].Via = d.slots[0].addrs[0].Addr
+	if err := d.Asked(keeping.Question{Request: keeping.Reaches, Number: 0}); err != nil {
+		t.Errorf("a next hop in the subnet of a virtual address: %v", err)
+	}
+	if err := d.Asked(keeping.Question{Request: keeping.Reaches, Number: 3}); !errors.Is(err, unix.ENETUNREACH) {
+		t.Errorf("a next hop that nobody reaches: %v", err)
+	}
+}
+
+// TestLostRoute: where a route is lost all virtual routers hand over and wait, and no longer
+// once it is found.
+func TestLostRoute(t *testing.T) {
+	t.Parallel()
+	d, _, _ := besieged(t)
+	d.setRoutes(staticRoutes)
+	if err := d.Asked(keeping.Question{Request: keeping.Lose, Number: 0}); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range present(d.slots) {
+		if s.held || s.ownership == 0 {
+			t.Errorf("%s: held %v, %v", s.name, s.held, s.ownership)
+		}
+	}
+	if err := d.Asked(keeping.Question{Request: keeping.Find, Number: 0}); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range present(d.slots) {
+		if !s.unequipped() && s.ownership != 0 {
+			t.Errorf("%s waits: %v", s.name, s.ownership)
+		}
+	}
+}
+
+// TestRouteLink: a link-local next hop is on the interface of a virtual router that is Active in
+// IPv6, and any other is where the kernel finds it.
+func TestRouteLink(t *testing.T) {
+	t.Parallel()
+	d := fuzzed()
+	for i, s := range d.slots {
+		if s != nil {
+			s.held = i != 0
+		}
+	}
+	for _, l := range d.links {
+		l.index = 10 + int(l.id)
+	}
+	six := d.slots[2]
+	for c, want := range map[conf.Route]int{staticRoutes[0]: 0, staticRoutes[2]: d.links[six.link].index} {
+		if got := d.onLink(kernel.Route{To: c.Prefix, Via: c.NextHop}); got.Link != want || got.To != c.Prefix || got.Via != c.NextHop {
+			t.Errorf("%v: %+v, want link %d", c, got, want)
 		}
 	}
 }

@@ -53,14 +53,11 @@ type replaying struct {
 	stateDone  <-chan struct{}
 }
 
-// routing is what has become of the static routes.
+// routing is what there is of static routes.
 type routing struct {
-	routes        []conf.Route
-	routed        bool      // they are installed
-	routesAgain   int64     // when to try once more, 0 for not
-	routesTrouble complaint // about all of them
-	routeStates   map[conf.Route]*routeState
-	routesLost    int64 // one could not be put back, and nobody is Active: when to look again; 0 for not
+	routes     []staticRoute // by number
+	routed     bool          // the keeper has been told that a virtual router is Active
+	routesLost bool          // one could not be put back, and virtual routers wait
 }
 
 // reloading is the next configuration, or the next daemon, under way.
@@ -124,7 +121,7 @@ func Run(o Options) (err error) {
 		broker: broker{
 			log: log, now: ipc.Monotonic(), forwarder: frames.NewForwarder(log), refused: make(map[setting]bool), correcting: repairRate,
 			ledger: ledger{generation: 1, locks: make(map[string]*os.File)}, speaking: speaking{ident: rand.Uint32()},
-			leasing: leasing{complaints: rate{period: 10 * time.Second, burst: 1}, leaseCheck: never},
+			leasing: leasing{complaints: rate{Period: 10 * time.Second, Burst: 1}, leaseCheck: never},
 		},
 		replaying: replaying{stateLocks: make(map[string]*os.File), bygone: make(map[vrID]bygone)},
 		reloading: reloading{reopen: o.Reopen, applied: o.Applied},
@@ -207,6 +204,7 @@ const (
 	fdReread
 	fdChores
 	fdKeeper
+	fdQuestions
 	fdCount
 )
 
@@ -216,8 +214,8 @@ func (d *daemon) wait(signals int) (ready [fdCount]bool, err error) {
 		fdSignals: {Fd: int32(signals)}, fdMonitor: {Fd: int32(d.monitor.FD)}, fdForeign: {Fd: int32(d.foreignAddresses.FD)}, fdControl: {Fd: -1},
 		fdPackets4: {Fd: int32(d.forwarder.FD(ipc.IPv4))}, fdPackets6: {Fd: int32(d.forwarder.FD(ipc.IPv6))},
 		fdReread: {Fd: int32(d.rereader.fd)}, fdChores: {Fd: int32(d.chores.fd)},
-		fdKeeper: {Fd: int32(d.keeper.FD())},
 	}
+	fds[fdKeeper].Fd, fds[fdQuestions].Fd = d.keeper.FDs()
 	if c := d.child; c != nil {
 		fds[fdControl].Fd = int32(c.Control.FD())
 	}
@@ -239,7 +237,7 @@ func (d *daemon) wait(signals int) (ready [fdCount]bool, err error) {
 
 // next is the next deadline.
 func (d *daemon) next() int64 {
-	next := min(d.broker.next(), d.keeper.Due(), d.respawn, d.settingsNext, dueAt(d.routesAgain), dueAt(d.routesLost), dueAt(d.resyncAgain))
+	next := min(d.broker.next(), d.keeper.Due(), d.respawn, d.settingsNext, dueAt(d.resyncAgain))
 	if d.stateDirty {
 		next = min(next, d.stateNext)
 	}
@@ -293,7 +291,7 @@ func (d *daemon) turn(ready [fdCount]bool, signals int) error {
 			return err
 		}
 	}
-	if err := d.keeper.Turn(d.now, ready[fdKeeper]); err != nil {
+	if err := d.keeper.Turn(d.now, ready[fdKeeper] || ready[fdQuestions]); err != nil {
 		return d.unheardOf(err)
 	}
 	if ready[fdChores] {
@@ -317,7 +315,7 @@ func (d *daemon) due(began int64) error {
 	d.equipMore()
 	d.looksDue()
 	d.checkSettings()
-	d.followRoutes(d.routesAgain > 0 && d.now >= d.routesAgain)
+	d.tellActive()
 	d.tellReady()
 	if d.child != nil && began >= d.child.deadline { // and what it has said by then is heard
 		if d.stopping {

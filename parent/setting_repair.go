@@ -51,7 +51,7 @@ func (d *daemon) putBack(of string, changed []setting) {
 			continue
 		}
 		d.corrections++
-		if d.correcting.take(d.now) {
+		if d.correcting.Take(d.now) {
 			d.log.Warn("put back what somebody else has changed", "of", of, "setting", s.name, "was", s.old, "is", s.set, "device", s.iface, "times", d.corrections)
 		}
 	}

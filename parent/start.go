@@ -12,6 +12,7 @@ import (
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
+	"github.com/rvrrpd/rvrrpd/parent/kernel"
 	"github.com/rvrrpd/rvrrpd/parent/reader"
 	"github.com/rvrrpd/rvrrpd/vault"
 	"github.com/rvrrpd/rvrrpd/walls"
@@ -64,7 +65,7 @@ func (d *daemon) open(c *conf.Config) (err error) {
 	if err := d.openKernel(); err != nil {
 		return err
 	}
-	if d.monitor, err = openMonitor(); err != nil {
+	if d.monitor.Reports, err = kernel.OpenReports(observed...); err != nil {
 		return err
 	}
 	d.dump = facts.All

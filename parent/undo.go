@@ -3,10 +3,13 @@ package parent
 import (
 	"errors"
 	"slices"
+
+	"github.com/rvrrpd/rvrrpd/parent/kernel"
 )
 
 // undo takes back everything in the ledger, as far as the kernel lets us.
 func (d *daemon) undo() error {
+	d.keeper.Serve(nil)
 	d.finishChore()
 	if d.left {
 		for _, f := range d.locks {
@@ -15,9 +18,9 @@ func (d *daemon) undo() error {
 		return nil
 	}
 	var errs []error
-	if d.routed {
-		errs = append(errs, d.removeRoutes(d.configured))
-	}
+	errs = append(errs, d.removeRoutes(func(r kernel.Route) bool {
+		return slices.ContainsFunc(d.routes, func(s staticRoute) bool { return s.installed && r.Same(s.Route) })
+	}))
 	for _, l := range d.links {
 		if !slices.ContainsFunc(d.generations(), func(s *page) bool { return d.links[s.link] == l && s.own && s.held }) {
 			errs = append(errs, d.restore(&l.wire))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/pace"
 )
 
 // Link is what an ipc.Link stands for: an interface, and the family that is spoken on it.
@@ -111,12 +112,6 @@ func Has(link []netip.Prefix, ip netip.Addr) bool {
 // process loses a virtual router: then a peer's Active_Down_Timer is about to fire.
 const LeaseIntervals = 3
 
-// Rate is one in a period, and so many at once.
-type Rate struct {
-	Period time.Duration
-	Burst  int64
-}
-
 // Limits is what a virtual router may ever cause, whatever the network process asks for,
 // beside what its configuration says.
 type Limits struct {
@@ -126,7 +121,7 @@ type Limits struct {
 	Lease time.Duration
 	// Advertise is of messages, Announce of announcements of one address, Churn of
 	// acquisitions and releases.
-	Advertise, Announce, Churn Rate
+	Advertise, Announce, Churn pace.Rate
 }
 
 // LimitsOf are those of a virtual router. An Active answers a leaving peer at once and
@@ -134,13 +129,13 @@ type Limits struct {
 func LimitsOf(r *conf.Router) Limits {
 	l := Limits{
 		Ceiling: r.Priority, MAC: VirtualMAC(FamilyOf(r), r.VRID), Lease: LeaseIntervals * r.AdverInterval,
-		Advertise: Rate{r.AdverInterval / 10, 20}, Churn: Rate{50 * time.Millisecond, 40},
+		Advertise: pace.Rate{Period: r.AdverInterval / 10, Burst: 20}, Churn: pace.Rate{Period: 50 * time.Millisecond, Burst: 40},
 	}
 	// A takeover, or another reason to announce, twice a second, ten at once.
 	n := len(r.Addresses) * max(1, r.Announcements.Repeat)
-	l.Announce = Rate{500 * time.Millisecond / time.Duration(n), int64(10 * n)}
+	l.Announce = pace.Rate{Period: 500 * time.Millisecond / time.Duration(n), Burst: int64(10 * n)}
 	if r.Migration { // two messages each time
-		l.Advertise = Rate{l.Advertise.Period / 2, 2 * l.Advertise.Burst}
+		l.Advertise = pace.Rate{Period: l.Advertise.Period / 2, Burst: 2 * l.Advertise.Burst}
 	}
 	return l
 }

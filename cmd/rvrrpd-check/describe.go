@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/pace"
 	"github.com/rvrrpd/rvrrpd/records"
 )
 
@@ -45,7 +46,7 @@ func describeGrants(c *conf.Config, w io.Writer) error {
 }
 
 // rate is a rate in words.
-func rate(r records.Rate) string { return fmt.Sprintf("%v and %d at once", r.Period, r.Burst) }
+func rate(r pace.Rate) string { return fmt.Sprintf("%v and %d at once", r.Period, r.Burst) }
 
 func versions(r *conf.Router) string {
 	if r.Migration {

@@ -22,5 +22,5 @@ func work(sandbox.Report) error {
 	// Others of the spawner's programs allocate nothing while they work; this one does.
 	debug.SetGCPercent(100)
 	time.Local = time.UTC // there is no file that says more
-	return keeper.Run(ipc.FromFD(sandbox.ControlFD))
+	return keeper.Run(ipc.FromFD(sandbox.ControlFD), ipc.FromFD(sandbox.FramesFD))
 }

@@ -28,7 +28,8 @@ const (
 // What the parent says.
 const (
 	// Begin is a Beginning. With it come the descriptor of the lane of lines, on which all
-	// that follows is but for Output, and one for each sink that is no journal.
+	// that follows is but for Output, Routes and Active, and one for each sink that is no
+	// journal.
 	Begin Kind = 'B'
 	// Output is a Sink that goes on elsewhere; its descriptor comes with it. Turn says on the
 	// lane of lines that there is one: the lines behind it go there.
@@ -44,6 +45,10 @@ const (
 	Report Kind = 'R'
 	// Lost is how many lines found no room on the lane here.
 	Lost Kind = 'X'
+	// Routes is a Routing. With the first of them comes a socket of route netlink.
+	Routes Kind = 'P'
+	// Active is whether a virtual router is.
+	Active Kind = 'C'
 	// Mark wants to be answered with Marked; it ends the sinks that are Temporary.
 	Mark Kind = 'M'
 )

@@ -4,7 +4,6 @@ package facts
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -13,6 +12,7 @@ import (
 	"slices"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/keeper/attributes"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -153,7 +153,7 @@ func AddressMessages(family int) (msgs [][]byte, err error) {
 // as a lock's file has kept it.
 func ParseAddress(m []byte) (a Address, err error) {
 	var local, peer netip.Addr
-	whole := len(m) >= unix.SizeofIfAddrmsg && Attributes(m[unix.SizeofIfAddrmsg:], func(kind uint16, value []byte) {
+	whole := len(m) >= unix.SizeofIfAddrmsg && attributes.Each(m[unix.SizeofIfAddrmsg:], func(kind uint16, value []byte) {
 		switch kind {
 		case unix.IFA_LOCAL:
 			local, _ = netip.AddrFromSlice(value)
@@ -189,21 +189,6 @@ func ParseAddress(m []byte) (a Address, err error) {
 		a.Primary = local.IsLinkLocalUnicast() && msg.Flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) == 0
 	}
 	return a, nil
-}
-
-// Attributes calls a function with each attribute, its type and value, and says
-// whether all are whole. The library's own takes the padding behind the last for
-// granted, and what stands in a lock's file may have been cut off there.
-func Attributes(m []byte, each func(kind uint16, value []byte)) bool {
-	for len(m) >= unix.SizeofRtAttr {
-		size := int(binary.NativeEndian.Uint16(m))
-		if size < unix.SizeofRtAttr || size > len(m) {
-			return false
-		}
-		each(binary.NativeEndian.Uint16(m[2:]), m[unix.SizeofRtAttr:size])
-		m = m[min(len(m), (size+3)&^3):]
-	}
-	return true
 }
 
 // Usable is what an interface is usable as, in one family: of its own addresses, which

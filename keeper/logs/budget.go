@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc/keeping"
+	"github.com/rvrrpd/rvrrpd/pace"
 )
 
 // What the network process or a neighbor on the LAN can cause to be logged is
@@ -46,22 +47,22 @@ type Budget struct {
 	begin time.Time
 
 	mu      sync.Mutex
-	room    map[bool]*rate    // bytes, of lines on routers and of others
-	shares  map[string]*share // by virtual router, its errors apart; that of all other lines is ""
-	waiting bool              // what was left out will be told
+	room    map[bool]*pace.Rate // bytes, of lines on routers and of others
+	shares  map[string]*share   // by virtual router, its errors apart; that of all other lines is ""
+	waiting bool                // what was left out will be told
 }
 
 // share is what a virtual router has of the log.
 type share struct {
-	lines  rate
+	lines  pace.Rate
 	untold int    // lines left out
 	last   string // the last of them
 }
 
 // NewBudget limits what reaches a handler.
 func NewBudget(h slog.Handler) *Budget {
-	bytes := func() *rate { return &rate{period: time.Second / budgetRate, burst: budgetRoom} }
-	return &Budget{Handler: h, begin: time.Now(), room: map[bool]*rate{true: bytes(), false: bytes()}, shares: map[string]*share{"": {}}}
+	bytes := func() *pace.Rate { return &pace.Rate{Period: time.Second / budgetRate, Burst: budgetRoom} }
+	return &Budget{Handler: h, begin: time.Now(), room: map[bool]*pace.Rate{true: bytes(), false: bytes()}, shares: map[string]*share{"": {}}}
 }
 
 // Handle hands a line on, unless others have caused it and there is no room for it.
@@ -83,14 +84,14 @@ func (b *Budget) admit(r slog.Record) (slog.Record, bool) {
 	defer b.mu.Unlock()
 	s, now := b.shares[router], int64(time.Since(b.begin))
 	if s == nil {
-		s = &share{lines: rate{period: budgetPause, burst: routerLines}}
+		s = &share{lines: pace.Rate{Period: budgetPause, Burst: routerLines}}
 		b.shares[router] = s
 	}
-	own := s.lines.due-now < shareLines*int64(s.lines.period)
+	own := s.lines.Spent(now) < shareLines*int64(s.lines.Period)
 	// A line behind one that is missing would tell of a history that is none.
-	if (router == "" || s.untold == 0) && s.lines.take(now) {
+	if (router == "" || s.untold == 0) && s.lines.Take(now) {
 		switch {
-		case b.room[router != ""].spend(size, now):
+		case b.room[router != ""].Spend(size, now):
 			return r, true
 		case own && router != "":
 			return short, true
@@ -143,7 +144,7 @@ func (b *Budget) Tell() {
 		default:
 			log.Warn("transitions not logged", "vr", router, "count", s.untold, "last", s.last)
 		}
-		s.lines.take(int64(time.Since(b.begin))) // for this one
+		s.lines.Take(int64(time.Since(b.begin))) // for this one
 		s.untold = 0
 	}
 }

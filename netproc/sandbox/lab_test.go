@@ -25,9 +25,11 @@ var expected = map[string]string{
 	"memory": "exit 2", "thread bomb": "exit 2", "panic": "exit 2",
 }
 
-// ofKeeper is what comes of those that the keeper may do: it writes to what it was handed.
+// ofKeeper is what comes of those that the keeper may do: it writes to what it was handed, and
+// asks on its second lane.
 var ofKeeper = map[string]string{
 	"three descriptors": "succeeded", "write control lane": "/", "write standard output": "succeeded", "close": "exit 0",
+	"sendto frames lane": "succeeded",
 }
 
 // words are what must be among the last words of some.

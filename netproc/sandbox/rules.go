@@ -62,10 +62,12 @@ const (
 
 func int32Arg(index uint, value uint64) Arg { return Arg{index, low, value} }
 
-// KeeperRules is everything the keeper may do: it is handed descriptors, and writes to them.
-var KeeperRules = append(slices.DeleteFunc(slices.Clone(Rules), func(r Rule) bool { return r.Call == "recvfrom" || r.Call == "write" }),
+// KeeperRules is everything the keeper may do: it is handed descriptors, and reads and writes
+// them.
+var KeeperRules = append(slices.DeleteFunc(slices.Clone(Rules), func(r Rule) bool { return r.Call == "recvfrom" || r.Call == "sendto" || r.Call == "write" }),
 	Rule{Call: "recvmsg", Args: []Arg{int32Arg(0, ControlFD), int32Arg(2, msgDontWait|msgCloseOnExec)}, Reason: "read the control lane, and get descriptors"},
-	Rule{Call: "recvfrom", Args: []Arg{is(4, 0), is(5, 0)}, Reason: "read the lane of lines; no address"},
+	Rule{Call: "recvfrom", Args: []Arg{is(4, 0), is(5, 0)}, Reason: "read the lane of lines, and what the kernel says of routes; no address"},
+	Rule{Call: "sendto", Args: []Arg{is(4, 0), is(5, 0)}, Reason: "write the control lane, and ask the kernel about routes; no address"},
 	Rule{Call: "write", Reason: "write logs, wake the poller, last words of a panic"},
 	Rule{Call: "close", Reason: "a log that goes on elsewhere"},
 )

@@ -24,7 +24,8 @@ func OpenReports(groups ...int) (r Reports, err error) {
 		err = errors.Join(
 			unix.Bind(r.FD, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}),
 			unix.SetsockoptInt(r.FD, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, reportRoom),
-			r.Join(true, groups...))
+			unix.SetsockoptInt(r.FD, unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 1), // who asks for some gets no others
+			r.join(groups...))
 	}
 	if err != nil {
 		err = fmt.Errorf("netlink reports: %w", err)
@@ -32,17 +33,11 @@ func OpenReports(groups ...int) (r Reports, err error) {
 	return r, err
 }
 
-// Join begins with groups, or ends with them.
-func (r *Reports) Join(begin bool, groups ...int) error {
-	option := unix.NETLINK_DROP_MEMBERSHIP
-	if begin {
-		option = unix.NETLINK_ADD_MEMBERSHIP
-	}
-	var errs []error
+func (r *Reports) join(groups ...int) (err error) {
 	for _, g := range groups {
-		errs = append(errs, unix.SetsockoptInt(r.FD, unix.SOL_NETLINK, option, g))
+		err = errors.Join(err, unix.SetsockoptInt(r.FD, unix.SOL_NETLINK, unix.NETLINK_ADD_MEMBERSHIP, g))
 	}
-	return errors.Join(errs...)
+	return err
 }
 
 // Each hands on all that has been reported, datagram by datagram, which are read over

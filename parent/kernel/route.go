@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -11,12 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	// dumpTries is how often a list is asked for that has changed meanwhile.
-	dumpTries = 10
-	// defaultMetric6 is what the kernel makes of no metric in IPv6.
-	defaultMetric6 = 1024
-)
+// dumpTries is how often a list is asked for that has changed meanwhile.
+const dumpTries = 10
 
 // Route is a route with our mark.
 type Route struct {
@@ -31,14 +26,6 @@ type Route struct {
 // the interface.
 func (r Route) Same(o Route) bool {
 	return r.To == o.To && r.Via == o.Via && r.Metric == o.Metric
-}
-
-// Default fills in what the kernel makes of no metric.
-func (r Route) Default() Route {
-	if r.To.Addr().Is6() {
-		r.Metric = cmp.Or(r.Metric, defaultMetric6)
-	}
-	return r
 }
 
 // Routes lists the routes with our mark.
@@ -89,10 +76,4 @@ func DeleteRoute(r Route) error {
 		return fmt.Errorf("remove route %v: %w", r.To, err)
 	}
 	return nil
-}
-
-// OnLink says whether an address is on a link, and not behind another router.
-func OnLink(ip netip.Addr) bool {
-	found, err := netlink.RouteGet(ip.AsSlice())
-	return err == nil && len(found) > 0 && found[0].Gw == nil
 }

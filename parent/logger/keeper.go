@@ -66,6 +66,66 @@ func (l *Logger) tell(kind keeping.Kind, what any, fds ...int) error {
 	return err
 }
 
+// Tell says something to a keeper that has begun, and to no other. One that has no room for it
+// is replaced.
+func (l *Logger) Tell(kind keeping.Kind, what any, fds ...int) {
+	if l.begun && l.tell(kind, what, fds...) != nil {
+		_ = unix.Shutdown(l.keeper.Control.FD(), unix.SHUT_RDWR) // the next turn finds it dead
+	}
+}
+
+// Server does what a keeper asks for. It is called by Turn.
+type Server interface {
+	// Begun hears that a keeper is to be told what there is, if there is one.
+	Begun()
+	// Asked does something, or says why not. ErrForeign is the keeper's fault.
+	Asked(q keeping.Question) error
+}
+
+// ErrForeign is that a keeper has asked for what it can have nothing to do with.
+var ErrForeign = errors.New("keeper asks for what there is not")
+
+// Serve has what keepers ask for done by s from now on, or by nobody.
+func (l *Logger) Serve(s Server) {
+	if l.server = s; s != nil {
+		s.Begun()
+	}
+}
+
+// answer does what the keeper asks for, and answers. It asks on a lane of its own: what waits on
+// the other one, for the journal, keeps no answer waiting.
+func (l *Logger) answer() error {
+	for range hearMax {
+		n, err := l.keeper.Frames.Recv(l.heard)
+		if errors.Is(err, ipc.ErrAgain) {
+			return nil
+		}
+		var q keeping.Question
+		if err == nil {
+			err = json.Unmarshal(l.heard[:n], &q)
+		}
+		if err != nil {
+			return fmt.Errorf("question: %w", err)
+		}
+		if err = unix.EAGAIN; l.server != nil && !l.closing && l.begun {
+			err = l.server.Asked(q)
+		}
+		if errors.Is(err, ErrForeign) {
+			return err
+		}
+		var reply keeping.Reply
+		if err != nil {
+			_ = errors.As(err, &reply.Errno)
+			reply.Words = err.Error()
+		}
+		text, _ := json.Marshal(reply) // of our own type, which does not fail
+		if err := l.keeper.Frames.Send(text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Start has a keeper started, in the place of the one there is.
 func (l *Logger) Start(s *children.Spawner) (err error) {
 	l.spawner = s
@@ -93,16 +153,21 @@ func (l *Logger) end() (e children.Ending, err error) {
 
 // wait waits for the keeper to say something, until an instant.
 func (l *Logger) wait(until int64) error {
-	_, err := ipc.Wait([]unix.PollFd{{Fd: int32(l.FD()), Events: unix.POLLIN}}, max(0, time.Duration(until-ipc.Monotonic())))
+	said, asked := l.FDs()
+	_, err := ipc.Wait([]unix.PollFd{{Fd: said, Events: unix.POLLIN}, {Fd: asked, Events: unix.POLLIN}}, max(0, time.Duration(until-ipc.Monotonic())))
 	return err
 }
 
-// FD is readable when the keeper has said something; -1 while there is none.
-func (l *Logger) FD() int {
-	if l.keeper == nil || len(l.pending) > 0 {
-		return -1
+// FDs are readable when the keeper has said something, and asked something; -1 while there is
+// none, and nothing is to be heard before the journal has taken what was said last.
+func (l *Logger) FDs() (said, asked int32) {
+	switch {
+	case l.keeper == nil:
+		return -1, -1
+	case len(l.pending) > 0:
+		return -1, int32(l.keeper.Frames.FD())
 	}
-	return l.keeper.Control.FD()
+	return int32(l.keeper.Control.FD()), int32(l.keeper.Frames.FD())
 }
 
 // Due is when Turn is to be called at the latest, CLOCK_MONOTONIC in ns.
@@ -126,12 +191,14 @@ type Violation string
 
 func (v Violation) Error() string { return string(v) }
 
-// Turn hears what the keeper says, if FD is ready, and starts another one in the place of one
+// Turn hears what the keeper says, if one of FDs is ready, and starts another one in the place of one
 // that is dead. The error is a Violation, or says that there is no keeper, and has never been
 // one.
 func (l *Logger) Turn(now int64, ready bool) (err error) {
 	if l.keeper != nil && (ready || !l.begun || len(l.pending) > 0) {
-		err = l.hear()
+		if err = l.hear(); err == nil {
+			err = l.answer()
+		}
 		if err == nil && !l.begun && now >= l.again {
 			err = errors.New("keeper did not get ready in time")
 		}
@@ -165,7 +232,9 @@ func (l *Logger) hear() error {
 		}
 		switch kind, text := keeping.Kind(l.heard[0]), l.heard[1:n]; {
 		case kind == keeping.Hello && !l.begun:
-			err = l.begin(string(text))
+			if err = l.begin(string(text)); err == nil && l.server != nil {
+				l.server.Begun()
+			}
 		case kind == keeping.Journal && l.begun && slices.ContainsFunc(l.sinks, func(s sink) bool { return s.Journal }):
 			l.pending = slices.Clone(text)
 		case kind == keeping.Marked && l.begun && l.marked != nil:

@@ -48,6 +48,7 @@ type Logger struct {
 	sinks   []sink
 	names   []keeping.Names
 	spawner *children.Spawner
+	server  Server
 	keeper  *children.Child
 	begun   bool // it is behind its walls, and writes
 	written bool // one has been

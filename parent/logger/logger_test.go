@@ -32,14 +32,14 @@ import (
 type stage struct {
 	t       *testing.T
 	fd      int
-	run     func(control *ipc.Conn) // a keeper
-	ending  int                     // the wait status of each
+	run     func(control, asks *ipc.Conn) // a keeper
+	ending  int                           // the wait status of each
 	mutex   sync.Mutex
 	control *ipc.Conn // of the one there is
 	started int
 }
 
-func newStage(t *testing.T, ending int, run func(control *ipc.Conn)) (*stage, *children.Spawner) {
+func newStage(t *testing.T, ending int, run func(control, asks *ipc.Conn)) (*stage, *children.Spawner) {
 	t.Helper()
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -66,14 +66,14 @@ func (s *stage) serve() {
 		case ipc.SpawnStart:
 			s.mutex.Lock()
 			s.started++
-			control := ipc.FromFD(fds[1])
+			control, asks := ipc.FromFD(fds[1]), ipc.FromFD(fds[2])
 			s.control = control
 			s.mutex.Unlock()
-			for _, fd := range []int{fds[0], fds[2], fds[3]} {
+			for _, fd := range []int{fds[0], fds[3]} {
 				unix.Close(fd)
 			}
 			go func() { // which may use it after its end: nobody closes it
-				s.run(control)
+				s.run(control, asks)
 				_ = unix.Shutdown(control.FD(), unix.SHUT_RDWR)
 			}()
 			number = 1001
@@ -95,9 +95,9 @@ func (s *stage) starts() int {
 }
 
 // honest is what rvrrpd-keeper does.
-func honest(t *testing.T) func(control *ipc.Conn) {
-	return func(control *ipc.Conn) {
-		if err := keeper.Run(control); err != nil {
+func honest(t *testing.T) func(control, asks *ipc.Conn) {
+	return func(control, asks *ipc.Conn) {
+		if err := keeper.Run(control, asks); err != nil {
 			t.Errorf("keeper: %v", err)
 		}
 	}
@@ -249,13 +249,13 @@ func TestSuccessor(t *testing.T) {
 	t.Parallel()
 	l, path := open(t)
 	var second atomic.Bool
-	s, spawner := newStage(t, int(unix.SIGKILL), func(control *ipc.Conn) {
+	s, spawner := newStage(t, int(unix.SIGKILL), func(control, asks *ipc.Conn) {
 		if !second.Swap(true) { // it dies behind its walls, and reads nothing
 			_ = control.Send(append([]byte{byte(keeping.Hello)}, ipc.Build()...))
 			_, _ = ipc.Wait([]unix.PollFd{{Fd: int32(control.FD()), Events: unix.POLLIN}}, -1)
 			return
 		}
-		honest(t)(control)
+		honest(t)(control, asks)
 	})
 	l.Follow(&conf.Config{TimeFormat: "disabled"}, slog.LevelInfo)
 	if err := l.Start(spawner); err != nil {
@@ -289,7 +289,7 @@ func TestNoKeeper(t *testing.T) {
 		{"another build", 0, "other", 1, "keeper did not start: rvrrpd-keeper is build \"other\""},
 	} {
 		l, _ := open(t)
-		s, spawner := newStage(t, tt.ending, func(control *ipc.Conn) {
+		s, spawner := newStage(t, tt.ending, func(control, asks *ipc.Conn) {
 			if tt.hello != "" {
 				_ = control.Send(append([]byte{byte(keeping.Hello)}, tt.hello...))
 				time.Sleep(time.Second)
@@ -383,7 +383,7 @@ func TestMark(t *testing.T) {
 func TestMarkOfDead(t *testing.T) {
 	t.Parallel()
 	l, _ := open(t)
-	_, spawner := newStage(t, int(unix.SIGKILL), func(control *ipc.Conn) {
+	_, spawner := newStage(t, int(unix.SIGKILL), func(control, asks *ipc.Conn) {
 		_ = control.Send(append([]byte{byte(keeping.Hello)}, ipc.Build()...))
 		time.Sleep(100 * time.Millisecond)
 	})
@@ -449,8 +449,8 @@ func TestJournal(t *testing.T) {
 		}
 	}
 	turn(t, l, func() bool { return len(l.pending) > 0 })
-	if l.FD() != -1 || l.Due() > ipc.Monotonic()+int64(20*time.Millisecond) {
-		t.Errorf("descriptor %d, due in %v", l.FD(), time.Duration(l.Due()-ipc.Monotonic()))
+	if said, asked := l.FDs(); said != -1 || asked == -1 || l.Due() > ipc.Monotonic()+int64(20*time.Millisecond) {
+		t.Errorf("descriptors %d and %d, due in %v", said, asked, time.Duration(l.Due()-ipc.Monotonic()))
 	}
 	text := make(chan string)
 	go func() {
@@ -477,9 +477,9 @@ func TestBabble(t *testing.T) {
 	for name, say := range map[string][]byte{"unknown": {'?'}, "again": append([]byte{byte(keeping.Hello)}, ipc.Build()...)} {
 		l, path := open(t)
 		var second atomic.Bool
-		s, spawner := newStage(t, 0, func(control *ipc.Conn) {
+		s, spawner := newStage(t, 0, func(control, asks *ipc.Conn) {
 			if second.Swap(true) {
-				honest(t)(control)
+				honest(t)(control, asks)
 				return
 			}
 			_ = control.Send(append([]byte{byte(keeping.Hello)}, ipc.Build()...))
@@ -502,16 +502,16 @@ func TestBabble(t *testing.T) {
 // waited for, of one that cannot be had again, and of one that does not run.
 func TestPlain(t *testing.T) {
 	t.Parallel()
-	for name, keeper := range map[string]func(control *ipc.Conn){
-		"dies":       func(control *ipc.Conn) { time.Sleep(50 * time.Millisecond) },
-		"never runs": func(control *ipc.Conn) { time.Sleep(10 * time.Second) },
+	for name, keeper := range map[string]func(control, asks *ipc.Conn){
+		"dies":       func(control, asks *ipc.Conn) { time.Sleep(50 * time.Millisecond) },
+		"never runs": func(control, asks *ipc.Conn) { time.Sleep(10 * time.Second) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l, path := open(t)
-			_, spawner := newStage(t, int(unix.SIGKILL), func(control *ipc.Conn) {
+			_, spawner := newStage(t, int(unix.SIGKILL), func(control, asks *ipc.Conn) {
 				_ = control.Send(append([]byte{byte(keeping.Hello)}, ipc.Build()...))
-				keeper(control)
+				keeper(control, asks)
 			})
 			if err := l.Start(spawner); err != nil {
 				t.Fatal(err)
@@ -549,7 +549,7 @@ func TestFlood(t *testing.T) {
 	t.Cleanup(func() { unix.Close(pair[0]); unix.Close(pair[1]) })
 	l.stderr = pair[0]
 	l.Sink(keeping.Sink{Name: "stderr"}, -1)
-	_, spawner := newStage(t, 0, func(control *ipc.Conn) {
+	_, spawner := newStage(t, 0, func(control, asks *ipc.Conn) {
 		_ = control.Send(append([]byte{byte(keeping.Hello)}, ipc.Build()...))
 		for range 100000 {
 			_ = control.Send([]byte{byte(keeping.Journal), '\n'})
@@ -560,16 +560,16 @@ func TestFlood(t *testing.T) {
 	}
 	turn(t, l, func() bool { return l.begun })
 	b := make([]byte, 64<<10)
-	_, _ = unix.Read(pair[1], b)
+	written := func() int { // to the journal; nothing perhaps, for it has hardly begun
+		n, _, _ := unix.Recvfrom(pair[1], b, unix.MSG_DONTWAIT)
+		return n
+	}
+	written()
 	for range 100 {
 		if err := l.Turn(ipc.Monotonic(), true); err != nil {
 			t.Fatal(err)
 		}
-		n := 0
-		if room, err := unix.IoctlGetInt(pair[1], unix.SIOCINQ); err == nil && room > 0 {
-			n, _ = unix.Read(pair[1], b)
-		}
-		if n > hearMax {
+		if n := written(); n > hearMax {
 			t.Fatalf("%d messages in a turn", n)
 		}
 	}
@@ -581,7 +581,7 @@ func TestFlood(t *testing.T) {
 func TestHungAtTheStart(t *testing.T) {
 	t.Parallel()
 	l, _ := open(t)
-	_, spawner := newStage(t, int(unix.SIGKILL), func(control *ipc.Conn) { time.Sleep(time.Minute) })
+	_, spawner := newStage(t, int(unix.SIGKILL), func(control, asks *ipc.Conn) { time.Sleep(time.Minute) })
 	if err := l.Start(spawner); err != nil {
 		t.Fatal(err)
 	}
@@ -597,7 +597,7 @@ func TestHungAtTheStart(t *testing.T) {
 func TestMarkInTime(t *testing.T) {
 	t.Parallel()
 	l, _ := open(t)
-	_, spawner := newStage(t, int(unix.SIGKILL), func(control *ipc.Conn) {
+	_, spawner := newStage(t, int(unix.SIGKILL), func(control, asks *ipc.Conn) {
 		_ = control.Send(append([]byte{byte(keeping.Hello)}, ipc.Build()...))
 		time.Sleep(10 * time.Second)
 	})
@@ -611,4 +611,179 @@ func TestMarkInTime(t *testing.T) {
 		t.Errorf("marked %v, %v", marked, err)
 	}
 	l.Close(io.Discard)
+}
+
+// server does what keepers ask for, by a script.
+type server struct {
+	l     *Logger
+	begun int
+	asked []keeping.Question
+	says  error
+}
+
+func (s *server) Begun() {
+	s.begun++
+	s.l.Tell(keeping.Active, true)
+}
+
+func (s *server) Asked(q keeping.Question) error {
+	s.asked = append(s.asked, q)
+	return s.says
+}
+
+// TestAsked: what a keeper asks for is done, and answered with what has come of it, also while
+// the journal takes nothing.
+func TestAsked(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		says error
+		want string
+	}{
+		{nil, `{"Errno":0,"Words":""}`},
+		{fmt.Errorf("no: %w", unix.EEXIST), `{"Errno":17,"Words":"no: file exists"}`},
+		{errors.New("not now"), `{"Errno":0,"Words":"not now"}`},
+	} {
+		l, _ := open(t)
+		l.stderr = full(t)
+		l.Sink(keeping.Sink{Name: "stderr"}, -1)
+		heard := make(chan string, 8)
+		_, spawner := newStage(t, 0, func(control, asks *ipc.Conn) {
+			_ = control.Send(append([]byte{byte(keeping.Hello)}, ipc.Build()...))
+			for _, lane := range []*ipc.Conn{control, control, asks} { // Begin, Active, and the answer
+				b := make([]byte, keeping.MaxMessage)
+				if _, err := ipc.Wait([]unix.PollFd{{Fd: int32(lane.FD()), Events: unix.POLLIN}}, 10*time.Second); err != nil {
+					return
+				}
+				n, err := lane.Recv(b)
+				if err != nil {
+					return
+				}
+				if heard <- string(b[:n]); keeping.Kind(b[0]) == keeping.Active {
+					_ = control.Send([]byte{byte(keeping.Journal), '\n'})
+					_ = asks.Send([]byte(`{"Request":1,"Number":7}`))
+				}
+			}
+		})
+		if err := l.Start(spawner); err != nil {
+			t.Fatal(err)
+		}
+		s := &server{l: l, says: tt.says}
+		l.Serve(s) // before the keeper begins, it is not told
+		var got []string
+		turn(t, l, func() bool {
+			select {
+			case one := <-heard:
+				got = append(got, one)
+			default:
+			}
+			return len(got) == 3
+		})
+		if s.begun != 2 || len(s.asked) != 1 || s.asked[0] != (keeping.Question{Request: keeping.Remove, Number: 7}) || got[1] != "Ctrue" || got[2] != tt.want {
+			t.Errorf("%v: begun %d times, asked %v, told %q", tt.says, s.begun, s.asked, got)
+		}
+		l.Close(io.Discard)
+	}
+}
+
+// full is a journal that takes nothing.
+func full(t *testing.T) int {
+	t.Helper()
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(pair[0]); unix.Close(pair[1]) })
+	for err == nil {
+		_, err = unix.SendmsgN(pair[0], make([]byte, 4096), nil, nil, unix.MSG_DONTWAIT)
+	}
+	return pair[0]
+}
+
+// TestNobodyAnswers: a keeper that asks where nobody is there who could do it, or not any more,
+// is told to try again.
+func TestNobodyAnswers(t *testing.T) {
+	t.Parallel()
+	for _, served := range []bool{false, true} {
+		l, _ := open(t)
+		answers := make(chan string, 1)
+		_, spawner := newStage(t, 0, func(control, asks *ipc.Conn) {
+			_ = control.Send(append([]byte{byte(keeping.Hello)}, ipc.Build()...))
+			_, _ = ipc.Wait([]unix.PollFd{{Fd: int32(control.FD()), Events: unix.POLLIN}}, 10*time.Second)
+			_ = asks.Send([]byte(`{"Request":1,"Number":7}`))
+			_, _ = ipc.Wait([]unix.PollFd{{Fd: int32(asks.FD()), Events: unix.POLLIN}}, 10*time.Second)
+			b := make([]byte, 4096)
+			n, _ := asks.Recv(b)
+			answers <- string(b[:max(n, 0)])
+		})
+		if err := l.Start(spawner); err != nil {
+			t.Fatal(err)
+		}
+		if served {
+			l.Serve(&server{l: l, says: errors.New("served")})
+			l.Serve(nil)
+		}
+		answer := ""
+		turn(t, l, func() bool {
+			select {
+			case answer = <-answers:
+			default:
+			}
+			return answer != ""
+		})
+		if want := fmt.Sprintf(`{"Errno":%d,`, unix.EAGAIN); !strings.HasPrefix(answer, want) {
+			t.Errorf("served %v: %s", served, answer)
+		}
+		l.Close(io.Discard)
+	}
+}
+
+// TestBadQuestions: a keeper that asks what makes no sense, or for what there is not, is
+// replaced; so is one that has no room for what it is told.
+func TestBadQuestions(t *testing.T) {
+	t.Parallel()
+	foreign := fmt.Errorf("%w: route 9", ErrForeign)
+	for name, tt := range map[string]struct {
+		question string
+		says     error
+		want     string
+	}{
+		"cut off":       {`{"Request":2`, nil, "question: unexpected end of JSON input"},
+		"no number":     {`{"Request":"x"}`, nil, "question: json: cannot unmarshal string"},
+		"foreign":       {`{"Request":1,"Number":9}`, foreign, "asks for what there is not: route 9"},
+		"does not read": {"", nil, "keeper lost"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, path := open(t)
+			stop := make(chan struct{})
+			t.Cleanup(func() { close(stop) })
+			var bad atomic.Bool
+			st, spawner := newStage(t, int(unix.SIGKILL), func(control, asks *ipc.Conn) {
+				if !bad.CompareAndSwap(false, true) {
+					honest(t)(control, asks)
+					return
+				}
+				_ = control.Send(append([]byte{byte(keeping.Hello)}, ipc.Build()...))
+				if tt.question != "" {
+					_, _ = ipc.Wait([]unix.PollFd{{Fd: int32(control.FD()), Events: unix.POLLIN}}, 10*time.Second)
+					_ = asks.Send([]byte(tt.question))
+				}
+				<-stop
+			})
+			l.Serve(&server{l: l, says: tt.says})
+			if err := l.Start(spawner); err != nil {
+				t.Fatal(err)
+			}
+			if tt.question == "" {
+				turn(t, l, func() bool { return l.begun })
+				for range 300 {
+					l.Tell(keeping.Active, strings.Repeat("x", 100<<10))
+				}
+			}
+			turn(t, l, func() bool { return st.starts() == 2 && l.begun })
+			if got := written(t, l, path); !strings.Contains(got, tt.want) {
+				t.Errorf("said %s", got)
+			}
+		})
+	}
 }

@@ -149,6 +149,7 @@ var Parent = append(append([]Rule{
 	{Call: "getsockname", Reason: "own netlink address"},
 	{Call: "recvfrom", Reason: "lanes, netlink"},
 	{Call: "sendmsg", Reason: "netlink, descriptors for the spawner"},
+	{Call: "shutdown", Reason: "the lane of a keeper that does not read"},
 	{Call: "mlock", Reason: "memory of secrets"},
 	{Call: "munlock", Reason: "memory of secrets"},
 	{Call: "flock", Reason: "lock of an interface"},
