@@ -129,9 +129,12 @@ func takeovers(frames []lab.Frame, node string) (latencies []time.Duration, unan
 }
 
 // reportTakeover logs how fast addresses followed their advertisements, and
-// how late these were.
-func reportTakeover(t *testing.T, what string, frames []lab.Frame, node string, since time.Time) {
+// how late these were, in the frames from a mark on: the last announcements come behind the
+// last advertisements.
+func reportTakeover(t *testing.T, what string, tap *lab.Tap, mark int, node string, since time.Time) {
 	t.Helper()
+	lab.Until(time.Second, func() bool { _, missing := takeovers(tap.From(mark), node); return missing == 0 })
+	frames := tap.From(mark)
 	latencies, unannounced := takeovers(frames, node)
 	if unannounced > 0 || len(latencies) == 0 {
 		t.Errorf("%s: %d announced, %d not", what, len(latencies), unannounced)
@@ -193,7 +196,7 @@ func TestScaleOnTheWire(t *testing.T) {
 	began := time.Now()
 	a := runText(t, l.R1, scaled(scaleLinks, scaleRouters, high))
 	awaitSpoken(t, tap, 0, "r1", 20*time.Second)
-	reportTakeover(t, "start", tap.From(0), "r1", began)
+	reportTakeover(t, "start", tap, 0, "r1", began)
 	b := runText(t, l.R2, scaled(scaleLinks, scaleRouters, low))
 	b.AwaitLine(0, 10*time.Second, "msg=ready")
 	oneActive(t, tap, "r1")
@@ -211,8 +214,7 @@ func TestScaleOnTheWire(t *testing.T) {
 	l.Switch.IP(off...)
 	a.Kill()
 	awaitSpoken(t, tap, seen, "r2", activeDown+2*time.Second)
-	lab.Until(time.Second, func() bool { _, missing := takeovers(tap.From(seen), "r2"); return missing == 0 })
-	reportTakeover(t, "takeover", tap.From(seen), "r2", killed)
+	reportTakeover(t, "takeover", tap, seen, "r2", killed)
 	oneActive(t, tap, "r2")
 	logMemory(t, "new Active", b)
 
@@ -220,8 +222,7 @@ func TestScaleOnTheWire(t *testing.T) {
 	seen, began = tap.Len(), time.Now()
 	again := runText(t, l.R1, scaled(scaleLinks, scaleRouters, high))
 	awaitSpoken(t, tap, seen, "r1", 20*time.Second)
-	lab.Until(time.Second, func() bool { _, missing := takeovers(tap.From(seen), "r1"); return missing == 0 })
-	reportTakeover(t, "return", tap.From(seen), "r1", began)
+	reportTakeover(t, "return", tap, seen, "r1", began)
 	oneActive(t, tap, "r1")
 	if beside := overlap(tap.From(seen), "r1"); beside > besideLimit {
 		t.Errorf("the other went on for %v", beside)
@@ -236,8 +237,7 @@ func TestScaleOnTheWire(t *testing.T) {
 	}
 	t.Logf("the Active's end took %v", time.Since(stopped))
 	awaitSpoken(t, tap, seen, "r2", 5*time.Second)
-	lab.Until(time.Second, func() bool { _, missing := takeovers(tap.From(seen), "r2"); return missing == 0 })
-	reportTakeover(t, "handover", tap.From(seen), "r2", stopped)
+	reportTakeover(t, "handover", tap, seen, "r2", stopped)
 	oneActive(t, tap, "r2")
 	stopped = time.Now()
 	if status := b.Terminate(20 * time.Second); status != 0 {
