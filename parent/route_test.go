@@ -25,6 +25,7 @@ var staticRoutes = []conf.Route{
 func TestRouteNumbers(t *testing.T) {
 	t.Parallel()
 	d := fuzzed()
+	d.ownLog(t)
 	numbers := func() (all string) {
 		for _, r := range d.routes {
 			all += map[bool]string{true: "+", false: "-"}[r.granted] + strings.SplitN(r.To.String(), ".", 3)[1] + " "
@@ -54,6 +55,7 @@ func TestRouteNumbers(t *testing.T) {
 func TestAsked(t *testing.T) {
 	t.Parallel()
 	d := fuzzed()
+	d.ownLog(t)
 	d.setRoutes(staticRoutes[:2])
 	d.setRoutes(staticRoutes[1:])
 	held := func(is bool) {
@@ -102,6 +104,7 @@ func TestAsked(t *testing.T) {
 func TestLostRoute(t *testing.T) {
 	t.Parallel()
 	d, _, _ := besieged(t)
+	d.ownLog(t)
 	d.setRoutes(staticRoutes)
 	if err := d.Asked(keeping.Question{Request: keeping.Lose, Number: 0}); err != nil {
 		t.Fatal(err)
@@ -126,6 +129,7 @@ func TestLostRoute(t *testing.T) {
 func TestRouteLink(t *testing.T) {
 	t.Parallel()
 	d := fuzzed()
+	d.ownLog(t)
 	for i, s := range d.slots {
 		if s != nil {
 			s.held = i != 0

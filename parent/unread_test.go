@@ -1,7 +1,9 @@
 package parent
 
 import (
+	"io"
 	"sync"
+	"testing"
 
 	"github.com/rvrrpd/rvrrpd/parent/logger"
 )
@@ -14,3 +16,14 @@ var unread = sync.OnceValue(func() *logger.Logger {
 	}
 	return l
 })
+
+// ownLog gives a daemon such a log of its own, where it says whom the keeper is to ask.
+func (d *daemon) ownLog(t *testing.T) {
+	t.Helper()
+	l, err := logger.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close(io.Discard) })
+	d.keeper = l
+}
