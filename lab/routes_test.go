@@ -114,6 +114,13 @@ func routed(t *testing.T, l *lab.Lab, interval time.Duration, static string) (a,
 	return a, b
 }
 
+// uplinks gives both routers another interface, with 10.8.0.0/24 on it.
+func uplinks(l *lab.Lab) {
+	for _, n := range []*lab.Node{l.R1, l.R2} {
+		n.IP("link add uplink type veth peer name far", "addr add 10.8.0.1/24 dev uplink", "link set uplink up", "link set far up")
+	}
+}
+
 // TestRouteOfOthers: what somebody else does to our routes is undone and
 // counted; a route of theirs in the place of ours stays, is told once, and
 // ours comes back when it is gone. No role changes.
@@ -188,9 +195,7 @@ func TestRoutesAndKeeper(t *testing.T) {
 	t.Parallel()
 	const interval = 300 * time.Millisecond
 	l := lab.New(t)
-	for _, n := range []*lab.Node{l.R1, l.R2} {
-		n.IP("link add uplink type veth peer name far", "addr add 10.8.0.1/24 dev uplink", "link set uplink up", "link set far up")
-	}
+	uplinks(l)
 	a, b := routed(t, l, interval, `
 [[protocols.static]]
 route = "10.64.0.0/16"
@@ -256,9 +261,7 @@ func TestRouteLost(t *testing.T) {
 	t.Parallel()
 	const interval = 300 * time.Millisecond
 	l := lab.New(t)
-	for _, n := range []*lab.Node{l.R1, l.R2} {
-		n.IP("link add uplink type veth peer name far", "addr add 10.8.0.1/24 dev uplink", "link set uplink up", "link set far up")
-	}
+	uplinks(l)
 	a, b := routed(t, l, interval, `
 [[protocols.static]]
 route = "10.64.0.0/16"

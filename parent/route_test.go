@@ -50,6 +50,20 @@ func TestRouteNumbers(t *testing.T) {
 	}
 }
 
+// TestRouteMetric: where the configuration has no metric, IPv6 has a value, as the kernel lists
+// it.
+func TestRouteMetric(t *testing.T) {
+	t.Parallel()
+	d := fuzzed()
+	d.ownLog(t)
+	d.setRoutes(staticRoutes)
+	for n, want := range []int{5, 0, defaultMetric6} {
+		if got := d.routes[n].Metric; got != want {
+			t.Errorf("%v: metric %d, want %d", d.routes[n].To, got, want)
+		}
+	}
+}
+
 // TestAsked: of a keeper, whatever it says, the parent takes a number that there is; it installs
 // nothing that is not in the configuration, nor while nobody is Active.
 func TestAsked(t *testing.T) {

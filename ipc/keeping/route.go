@@ -19,7 +19,7 @@ type Route struct {
 	Number      int
 	To          netip.Prefix
 	Via         netip.Addr
-	Metric, MTU int
+	Metric, MTU int  // as the kernel has them
 	Granted     bool // the configuration has it
 	Installed   bool // as far as the parent knows
 }

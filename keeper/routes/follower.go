@@ -4,7 +4,6 @@
 package routes
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -82,20 +81,8 @@ func New(parent Parent, log *slog.Logger) *Follower {
 	return &Follower{parent: parent, log: log, routes: make(map[int]*route), corrections: pace.Rate{Period: 10 * time.Second, Burst: 5}}
 }
 
-// wanted is a route as the kernel has it.
-func (r *route) wanted() Route {
-	w := Route{To: r.To, Via: r.Via, Metric: r.Metric, MTU: r.MTU}
-	if r.To.Addr().Is6() {
-		w.Metric = cmp.Or(w.Metric, defaultMetric6)
-	}
-	return w
-}
-
 // is says whether a route of the kernel's is this one, though its MTU may be another.
-func (r *route) is(k Route) bool {
-	w := r.wanted()
-	return k.To == w.To && k.Via == w.Via && k.Metric == w.Metric
-}
+func (r *route) is(k Route) bool { return k.To == r.To && k.Via == r.Via && k.Metric == r.Metric }
 
 // numbers lists the routes there are, in order.
 func (f *Follower) numbers() []int { return slices.Sorted(maps.Keys(f.routes)) }

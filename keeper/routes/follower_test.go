@@ -43,7 +43,7 @@ func (w *world) Install(number int) error {
 	case w.deaf[r.To]:
 		return unix.ENETUNREACH
 	}
-	w.there = append(w.there, r.wanted())
+	w.there = append(w.there, kernels(r.Route))
 	return nil
 }
 
@@ -67,6 +67,9 @@ func (w *world) Routes() ([]Route, error) { return slices.Clone(w.there), w.brok
 func (w *world) OnLink(hop netip.Addr) bool {
 	return !slices.ContainsFunc(w.routes, func(r keeping.Route) bool { return r.Via == hop && w.deaf[r.To] })
 }
+
+// kernels is a route as the kernel has it.
+func kernels(r keeping.Route) Route { return Route{r.To, r.Via, r.Metric, r.MTU} }
 
 // lines are what was logged, without times.
 func (w *world) lines() (all []string) {
@@ -145,7 +148,7 @@ func TestScripts(t *testing.T) {
 			{1, func(w *world, f *Follower) {
 				for i := range w.routes {
 					w.routes[i].Installed = true
-					w.there = append(w.there, (&route{Route: w.routes[i]}).wanted())
+					w.there = append(w.there, kernels(w.routes[i]))
 				}
 				*f = *New(w, f.log)
 				f.Set(w.routes, w, false, second)
@@ -155,7 +158,7 @@ func TestScripts(t *testing.T) {
 		},
 		"there already": {
 			{1, func(w *world, f *Follower) {
-				w.there = append(w.there, (&route{Route: w.routes[1]}).wanted())
+				w.there = append(w.there, kernels(w.routes[1]))
 				f.SetActive(true)
 			}, "install 0", "INFO msg=\"route installed\" route=10.64.0.0/16 nh=10.9.0.1"},
 		},
@@ -228,12 +231,11 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// TestIs: what makes a route ours is where it leads, through whom and its metric, for which
-// IPv6 has a value when there is none.
+// TestIs: what makes a route ours is where it leads, through whom and its metric.
 func TestIs(t *testing.T) {
 	t.Parallel()
 	four := keeping.Route{To: netip.MustParsePrefix("10.64.0.0/16"), Via: netip.MustParseAddr("10.9.0.99"), Metric: 5, MTU: 1400}
-	six := keeping.Route{To: netip.MustParsePrefix("2001:db8::/32"), Via: netip.MustParseAddr("fe80::1")}
+	six := keeping.Route{To: netip.MustParsePrefix("2001:db8::/32"), Via: netip.MustParseAddr("fe80::1"), Metric: 1024}
 	all := keeping.Route{To: netip.MustParsePrefix("0.0.0.0/0"), Via: netip.MustParseAddr("10.9.0.99")}
 	as := func(to, hop string, metric int) Route {
 		return Route{To: netip.MustParsePrefix(to), Via: netip.MustParseAddr(hop), Metric: metric}

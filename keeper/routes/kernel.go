@@ -22,8 +22,6 @@ const (
 	dumpTries = 10
 	// answerTime is how long the kernel may take for an answer.
 	answerTime = 5 * time.Second
-	// defaultMetric6 is what the kernel makes of no metric in IPv6.
-	defaultMetric6 = 1024
 	// protocolOfAddress is IFA_PROTO.
 	protocolOfAddress = 11
 	// cloned marks routes that are no entries of a table (RTM_F_CLONED).
@@ -62,8 +60,12 @@ func (s *Socket) News() bool { return s.news }
 // Close closes the socket.
 func (s *Socket) Close() { s.conn.Close() }
 
-// errInterrupted is that a list has changed while it was told.
-var errInterrupted = errors.New("netlink: list has changed meanwhile")
+// errInterrupted is that a list has changed while it was told, errDamaged that a message makes
+// no sense.
+var (
+	errInterrupted = errors.New("netlink: list has changed meanwhile")
+	errDamaged     = errors.New("netlink: damaged message")
+)
 
 // Routes lists the routes of the main tables with our mark.
 func (s *Socket) Routes() (out []Route, err error) {
@@ -201,7 +203,7 @@ func (s *Socket) ask(flags uint16, body []byte, each func(m []byte)) error {
 // outcome is what the end of an answer says.
 func outcome(data []byte) error {
 	if len(data) < 4 {
-		return errors.New("netlink: damaged answer")
+		return errDamaged
 	}
 	if errno := unix.Errno(-int32(binary.NativeEndian.Uint32(data))); errno != 0 {
 		return fmt.Errorf("netlink: %w", errno)
@@ -212,43 +214,52 @@ func outcome(data []byte) error {
 // receive waits for a datagram of the kernel's.
 func (s *Socket) receive() ([]syscall.NetlinkMessage, error) {
 	for {
-		n, err := s.conn.Recv(s.buf)
-		switch {
-		case errors.Is(err, ipc.ErrAgain):
-			ready, err := ipc.Wait([]unix.PollFd{{Fd: int32(s.conn.FD()), Events: unix.POLLIN}}, answerTime)
-			if err == nil && ready == 0 {
-				err = unix.ETIMEDOUT
-			}
-			if err != nil {
-				return nil, fmt.Errorf("netlink: %w", err)
-			}
-		case errors.Is(err, unix.ENOBUFS): // of reports, and not of answers
-			s.news = true
-		case err != nil:
-			return nil, err
-		default:
-			return syscall.ParseNetlinkMessage(s.buf[:n])
+		messages, err := s.next()
+		if !errors.Is(err, ipc.ErrAgain) {
+			return messages, err
+		}
+		ready, err := ipc.Wait([]unix.PollFd{{Fd: int32(s.conn.FD()), Events: unix.POLLIN}}, answerTime)
+		if err == nil && ready == 0 {
+			err = unix.ETIMEDOUT
+		}
+		if err != nil {
+			return nil, fmt.Errorf("netlink: %w", err)
 		}
 	}
 }
 
-// Hear hears what has been reported, and says whether any of it is a concern. What was lost,
-// for want of room, is.
+// next is the next datagram; ipc.ErrAgain if there is none yet. What was lost, for want of room,
+// were reports, and no answers: it is news.
+func (s *Socket) next() ([]syscall.NetlinkMessage, error) {
+	n, err := s.conn.Recv(s.buf)
+	for errors.Is(err, unix.ENOBUFS) {
+		s.news = true
+		n, err = s.conn.Recv(s.buf)
+	}
+	if err != nil {
+		return nil, err
+	}
+	messages, err := syscall.ParseNetlinkMessage(s.buf[:n])
+	if err != nil {
+		err = errDamaged
+	}
+	return messages, err
+}
+
+// Hear hears what has been reported, and says whether any of it is a concern.
 func (s *Socket) Hear() (news bool, err error) {
 	for {
-		n, err := s.conn.Recv(s.buf)
+		messages, err := s.next()
 		switch {
 		case errors.Is(err, ipc.ErrAgain):
 			news, s.news = s.news, false
 			return news, nil
-		case errors.Is(err, unix.ENOBUFS):
+		case errors.Is(err, errDamaged):
 			s.news = true
 		case err != nil:
 			return true, err
-		default:
-			messages, err := syscall.ParseNetlinkMessage(s.buf[:n])
-			s.news = s.news || err != nil || slices.ContainsFunc(messages, func(m syscall.NetlinkMessage) bool { return concerns(m, s.concern) })
 		}
+		s.news = s.news || slices.ContainsFunc(messages, func(m syscall.NetlinkMessage) bool { return concerns(m, s.concern) })
 	}
 }
 

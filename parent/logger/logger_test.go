@@ -542,12 +542,8 @@ func TestFlood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Close(pair[0]); unix.Close(pair[1]) })
-	l.stderr = pair[0]
+	ours, other := journal(t)
+	l.stderr = ours
 	l.Sink(keeping.Sink{Name: "stderr"}, -1)
 	_, spawner := newStage(t, 0, func(control, asks *ipc.Conn) {
 		_ = control.Send(append([]byte{byte(keeping.Hello)}, ipc.Build()...))
@@ -561,7 +557,7 @@ func TestFlood(t *testing.T) {
 	turn(t, l, func() bool { return l.begun })
 	b := make([]byte, 64<<10)
 	written := func() int { // to the journal; nothing perhaps, for it has hardly begun
-		n, _, _ := unix.Recvfrom(pair[1], b, unix.MSG_DONTWAIT)
+		n, _, _ := unix.Recvfrom(other, b, unix.MSG_DONTWAIT)
 		return n
 	}
 	written()
@@ -650,15 +646,8 @@ func TestAsked(t *testing.T) {
 		_, spawner := newStage(t, 0, func(control, asks *ipc.Conn) {
 			_ = control.Send(append([]byte{byte(keeping.Hello)}, ipc.Build()...))
 			for _, lane := range []*ipc.Conn{control, control, asks} { // Begin, Active, and the answer
-				b := make([]byte, keeping.MaxMessage)
-				if _, err := ipc.Wait([]unix.PollFd{{Fd: int32(lane.FD()), Events: unix.POLLIN}}, 10*time.Second); err != nil {
-					return
-				}
-				n, err := lane.Recv(b)
-				if err != nil {
-					return
-				}
-				if heard <- string(b[:n]); keeping.Kind(b[0]) == keeping.Active {
+				said := next(lane)
+				if heard <- said; strings.HasPrefix(said, string(keeping.Active)) {
 					_ = control.Send([]byte{byte(keeping.Journal), '\n'})
 					_ = asks.Send([]byte(`{"Request":1,"Number":7}`))
 				}
@@ -685,18 +674,33 @@ func TestAsked(t *testing.T) {
 	}
 }
 
-// full is a journal that takes nothing.
-func full(t *testing.T) int {
+// next waits for what comes next on a lane, "" if nothing does.
+func next(lane *ipc.Conn) string {
+	b := make([]byte, keeping.MaxMessage)
+	_, _ = ipc.Wait([]unix.PollFd{{Fd: int32(lane.FD()), Events: unix.POLLIN}}, 10*time.Second)
+	n, _ := lane.Recv(b)
+	return string(b[:n])
+}
+
+// journal is a socket as to the journal, and its other end.
+func journal(t *testing.T) (ours, other int) {
 	t.Helper()
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { unix.Close(pair[0]); unix.Close(pair[1]) })
-	for err == nil {
-		_, err = unix.SendmsgN(pair[0], make([]byte, 4096), nil, nil, unix.MSG_DONTWAIT)
+	return pair[0], pair[1]
+}
+
+// full is a journal that takes nothing.
+func full(t *testing.T) int {
+	t.Helper()
+	ours, _ := journal(t)
+	for err := error(nil); err == nil; {
+		_, err = unix.SendmsgN(ours, make([]byte, 4096), nil, nil, unix.MSG_DONTWAIT)
 	}
-	return pair[0]
+	return ours
 }
 
 // TestNobodyAnswers: a keeper that asks where nobody is there who could do it, or not any more,
@@ -708,12 +712,9 @@ func TestNobodyAnswers(t *testing.T) {
 		answers := make(chan string, 1)
 		_, spawner := newStage(t, 0, func(control, asks *ipc.Conn) {
 			_ = control.Send(append([]byte{byte(keeping.Hello)}, ipc.Build()...))
-			_, _ = ipc.Wait([]unix.PollFd{{Fd: int32(control.FD()), Events: unix.POLLIN}}, 10*time.Second)
+			next(control) // Begin
 			_ = asks.Send([]byte(`{"Request":1,"Number":7}`))
-			_, _ = ipc.Wait([]unix.PollFd{{Fd: int32(asks.FD()), Events: unix.POLLIN}}, 10*time.Second)
-			b := make([]byte, 4096)
-			n, _ := asks.Recv(b)
-			answers <- string(b[:max(n, 0)])
+			answers <- next(asks)
 		})
 		if err := l.Start(spawner); err != nil {
 			t.Fatal(err)
@@ -765,7 +766,7 @@ func TestBadQuestions(t *testing.T) {
 				}
 				_ = control.Send(append([]byte{byte(keeping.Hello)}, ipc.Build()...))
 				if tt.question != "" {
-					_, _ = ipc.Wait([]unix.PollFd{{Fd: int32(control.FD()), Events: unix.POLLIN}}, 10*time.Second)
+					next(control) // Begin
 					_ = asks.Send([]byte(tt.question))
 				}
 				<-stop
