@@ -23,16 +23,25 @@ import (
 // memory is the most the parent may use while it is attacked, in KiB.
 const memory = 64 << 10
 
-// installation puts the real parent beside a child from another source, which
+// installation puts the real parent beside a network process from another source, which
 // says that it is of the same build.
 func installation(t *testing.T, source string, variables ...string) (parent string) {
+	t.Helper()
+	return installationWith(t, "rvrrpd-netproc", source, variables...)
+}
+
+// installationWith does so with another program.
+func installationWith(t *testing.T, program, source string, variables ...string) (parent string) {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.Chmod(filepath.Dir(dir), 0o711); err != nil { // for a parent that is not root
 		t.Fatal(err)
 	}
 	parent = filepath.Join(dir, "rvrrpd")
-	for _, name := range []string{"rvrrpd", "rvrrpd-parent", "rvrrpd-spawn", "rvrrpd-read", "rvrrpd-keeper"} {
+	for _, name := range []string{"rvrrpd", "rvrrpd-parent", "rvrrpd-spawn", "rvrrpd-read", "rvrrpd-keeper", "rvrrpd-netproc"} {
+		if name == program {
+			continue
+		}
 		// By another process: a descriptor of ours, inherited by what a parallel
 		// test starts, would keep the file busy.
 		if out, err := exec.Command("cp", lab.Binary(name), filepath.Join(dir, name)).CombinedOutput(); err != nil {
@@ -48,7 +57,7 @@ func installation(t *testing.T, source string, variables ...string) (parent stri
 	for _, v := range variables {
 		flags += " -X " + v
 	}
-	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, "rvrrpd-netproc"), "-ldflags", flags, source)
+	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, program), "-ldflags", flags, source)
 	cmd.Dir, cmd.Env = lab.Root(), append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)

@@ -240,7 +240,7 @@ func (l *Logger) hear() error {
 		case kind == keeping.Marked && l.begun && l.marked != nil:
 			l.unmark()
 		case kind == keeping.Violation && l.begun:
-			return Violation(text)
+			return Violation(children.Plain(string(text), '?'))
 		default:
 			err = fmt.Errorf("message %q", byte(kind))
 		}
