@@ -86,7 +86,8 @@ type Ending struct {
 	Words string
 }
 
-// End has the child killed, if it lives. The error is the spawner's: the child is gone with it.
+// End has the child killed, if it lives. The error is the spawner's: the end of its lanes is what
+// ends the child then.
 func (s *Spawner) End(c *Child) (e Ending, err error) {
 	ended, err := s.ask(ipc.SpawnEnd, c.program)
 	if e.WaitStatus = unix.WaitStatus(ended.Number); err != nil {

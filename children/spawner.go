@@ -44,9 +44,8 @@ type Spawner struct {
 }
 
 // Start starts the spawner, or has it started, for children of this user and group:
-// before the caller gives up what it takes. The calling thread must stay alive as long
-// as the spawner. A signal that was sent to all and comes before the spawner can ignore
-// it, while Go prepares its program, costs no more than another start.
+// before the caller gives up what it takes. A signal that was sent to all and comes before the
+// spawner can ignore it, while Go prepares its program, costs no more than another start.
 func Start(uid, gid int, programs ...ipc.Program) (s *Spawner, err error) {
 	if path := os.Getenv(spawnerVariable); path != "" {
 		s, err = connect(path)
@@ -130,7 +129,6 @@ func fork(uid, gid int) (*Spawner, error) {
 	w := uintptr(pipe[1])
 	s.pid, err = syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(program), []string{spawnerName, strconv.Itoa(uid), strconv.Itoa(gid)}, &syscall.ProcAttr{
 		Dir: "/", Env: []string{"GOMAXPROCS=1", "GOTRACEBACK=all"}, Files: []uintptr{uintptr(pair[1]), w, w},
-		Sys: &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL},
 	})
 	if err == nil {
 		err = s.patience()
@@ -223,6 +221,17 @@ func (s *Spawner) Close() (ws unix.WaitStatus) {
 	}
 	s.fd, s.words, s.pid = -1, -1, 0
 	return ws
+}
+
+// FD is the socket: the kernel says that it is hung up once the spawner has ended.
+func (s *Spawner) FD() int { return s.fd }
+
+// Lost closes a spawner that has ended, and says what it wrote before. Its children live; the
+// end of their lanes ends them.
+func (s *Spawner) Lost() error {
+	err := fmt.Errorf("spawner: has ended%s", s.said())
+	s.Close()
+	return err
 }
 
 // Over is a spawner that somebody else has started, at the other end of a socket, with

@@ -1,10 +1,5 @@
 package conf
 
-import (
-	"path/filepath"
-	"strings"
-)
-
 // Format is the language of a configuration file.
 type Format string
 
@@ -16,13 +11,3 @@ const (
 
 // MaxFile is the longest configuration file, in bytes. A virtual router takes about 200.
 const MaxFile = 1 << 20
-
-// FormatOf is the format that the name of a file says, or else another.
-func FormatOf(file string, otherwise Format) Format {
-	switch ext := strings.ToLower(filepath.Ext(file)); ext {
-	case ".json", ".toml":
-		return Format(ext[1:])
-	default:
-		return otherwise
-	}
-}

@@ -96,8 +96,8 @@ func TestSystemd(t *testing.T) {
 			b.restarts("dpkg", "--install", "/"+packageName)
 			b.losesChild()
 			b.losesKeeper()
-			b.loses("rvrrpd-spawn")
-			b.loses("rvrrpd")
+			b.outlives("rvrrpd-spawn")
+			b.outlives("rvrrpd")
 			b.scheduled("after all have been started again")
 			b.hangs()
 			b.faults()
@@ -382,15 +382,23 @@ func (b *booted) losesKeeper() {
 	b.alone(mark, "death of the keeper")
 }
 
-// loses: systemd starts the daemon again, which takes over again.
-func (b *booted) loses(name string) {
+// outlives: systemd starts the daemon again, which goes on where the one before was, and nobody
+// notices.
+func (b *booted) outlives(name string) {
 	b.Helper()
 	b.m.Must("systemctl", "reset-failed", b.unit) // the count of starts, too
-	mark, pid, died := b.peer.Len(), b.process("rvrrpd"), b.process(name)
+	succeeded := func() int {
+		return strings.Count(b.m.Must("journalctl", "--boot", "--no-pager", "--unit="+b.unit), `"taken over from the daemon before" routers=1 active=1`)
+	}
+	mark, before, pid, died := b.nextAdvert("before the death of "+name), succeeded(), b.process("rvrrpd"), b.process(name)
 	if wait := lab.KillChild(died); !wait(settle) {
 		b.Fatalf("%s survives SIGKILL", name)
 	}
-	b.back("death of "+name, mark, pid)
+	if !lab.Until(settle, func() bool { return succeeded() > before }) || b.process("rvrrpd") == pid {
+		b.Fatalf("death of %s: no other daemon goes on", name)
+	}
+	b.nextAdvert("death of " + name)
+	b.Logf("death of %s: the longest gap was %v of an interval of %v", name, b.alone(mark, "death of "+name), lab.AdverInterval)
 	if n := b.show("NRestarts"); n != "1" {
 		b.Errorf("death of %s: systemd has started it again %s times", name, n)
 	}

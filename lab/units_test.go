@@ -429,17 +429,29 @@ func auditedAlone(t *testing.T, pids ...int) audit.Daemon {
 }
 
 // TestServiceSpawnerDies: a daemon whose spawner is gone cannot watch over its
-// network process, and ends in order.
+// network process, and ends in order, with a goodbye.
 func TestServiceSpawnerDies(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t)
+	before := l.R1.AtRest()
 	p, manager := service(t, l, "root", auditConfiguration, nil, nil)
 	p.AwaitLine(0, 10*time.Second, "backup->active")
-	lab.KillChild(lab.Descendants(manager.PID)[0])
+	spawner, seen := lab.Descendants(manager.PID)[0], l.Tap.Len()
+	gone := []func(time.Duration) bool{lab.WatchExit(lab.Children(spawner)[0]), lab.WatchExit(keeperOf(t, spawner))}
+	lab.KillChild(spawner)
+	l.Tap.Await(seen, 2*time.Second, "the goodbye", advertOf(l.R1, 0))
 	if status := p.AwaitExit(5 * time.Second); status != 1 {
 		t.Errorf("status %d; it said\n%s", status, p.Output())
 	}
-	p.AwaitLine(0, 0, "network process lost")
+	p.AwaitLine(0, 0, "spawner lost.*the log of its service says why")
+	for _, wait := range gone {
+		if !wait(5 * time.Second) {
+			t.Error("a process is left behind")
+		}
+	}
+	if diff := before.Diff(l.R1.Snapshot()); diff != "" {
+		t.Errorf("left behind (-before +after):\n%s", diff)
+	}
 }
 
 // TestServiceRefuses: a spawner that would run the network process as another

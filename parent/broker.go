@@ -146,6 +146,7 @@ type speaking struct {
 // conversing is what there is to the child.
 type conversing struct {
 	spawner  *children.Spawner
+	lost     error // what has become of the spawner: nobody can start, look at or kill a child any more
 	child    *child
 	stopping bool
 	outgoing ipc.Batch // this turn's messages for the child

@@ -47,7 +47,8 @@ func (b *broker) spawn() error {
 // end has the child killed and says how it ended.
 func (b *broker) end() children.Ending {
 	e, err := b.spawner.End(b.child.Child)
-	if err != nil { // and the child with it
+	if err != nil && b.lost == nil {
+		b.lost = err
 		b.log.Error("network process lost", "error", err)
 	}
 	if e.Words != "" {

@@ -128,6 +128,10 @@ func (d *daemon) readied(h ipc.Header) error {
 	return nil
 }
 
+// standAfter is how long after a transition what there is is written down for a next daemon, ns: a
+// takeover of many is over then.
+const standAfter = int64(100 * time.Millisecond)
+
 // reported hands a report of the child on to the keeper, which reads it.
 func (d *daemon) reported(h ipc.Header, payload []byte) error {
 	s := d.behind(d.pageOf(h))
@@ -139,7 +143,8 @@ func (d *daemon) reported(h ipc.Header, payload []byte) error {
 	case s == nil:
 		return &violation{reason: h.Type.String() + " of a slot that was not granted"}
 	case h.Type == ipc.TypeStateChange:
-		s.reached, s.start.over = true, true
+		s.reached, s.start.over, d.stateDirty = true, true, true
+		d.stateNext = max(d.stateNext, d.now+standAfter)
 	}
 	d.keeper.Report(h, payload)
 	return nil
@@ -196,8 +201,10 @@ func (d *daemon) buried() error {
 		d.finish()
 	}
 	switch {
-	case phase == ipc.PhaseStop && e.Exited() && e.ExitStatus() == 0:
+	case phase == ipc.PhaseStop && (d.lost != nil || e.Exited() && e.ExitStatus() == 0):
 		return errStopped
+	case d.lost != nil:
+		return d.bereft()
 	case e.Signaled() && e.Signal() == unix.SIGSYS:
 		return fmt.Errorf("%w: the network process used a forbidden system call", ErrViolation)
 	case phase == ipc.PhaseStop:

@@ -1,6 +1,7 @@
 package parent
 
 import (
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -171,9 +172,9 @@ func TestFormHandedOver(t *testing.T) {
 	t.Parallel()
 	d, _ := learning(t, t.TempDir(), formConfig())
 	d.say(t, form, 1)
-	h := d.bequest("eth0")
-	if len(h.Slots) != 1 {
-		t.Fatalf("%+v", h)
+	var h handover
+	if err := json.Unmarshal(d.bequest("eth0"), &h); err != nil || len(h.Slots) != 1 {
+		t.Fatalf("%v: %+v", err, h)
 	}
 	sameMarks(t, "handed over", h.Slots[0].Marks, marks{form: 1})
 }

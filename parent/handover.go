@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
@@ -22,14 +23,19 @@ import (
 // configuration and the kernel confirm, and goes on. The leases bound the
 // time between: if nobody comes, the addresses fall silent, and the next
 // start sweeps them like those of a daemon that was killed.
+//
+// Where a service manager watches over the daemon, the files stand there all along, and
+// the next one goes on for one that was killed, too, as far as the kernel agrees: with what is
+// there, and does not silence it yet.
 
 // handoverMax bounds a file, in bytes: of ten thousand virtual routers.
 const handoverMax = 16 << 20
 
 // handover is what one daemon leaves to the next on one interface.
 type handover struct {
-	Group uint32      `json:"group"` // of the devices
-	Slots []savedSlot `json:"slots"`
+	Group    uint32      `json:"group"`              // of the devices
+	Standing bool        `json:"standing,omitempty"` // written in case that its daemon is killed
+	Slots    []savedSlot `json:"slots"`
 }
 
 // savedSlot is a page of the ledger.
@@ -82,26 +88,21 @@ func (d *daemon) leave(refused error) error {
 		d.finish()
 	}
 	d.finishChores()
-	var written []string
+	d.closeState() // before the next one can have the interfaces, and what was written in case comes no more
 	for name := range d.locks {
-		path := d.handoverFile(name)
-		written = append(written, path)
-		if err := writeHandover(path, d.bequest(name)); err != nil { // everything is undone, and nobody may believe otherwise
-			for _, w := range written {
-				os.Remove(w)
-			}
+		// It needs no disk: nothing of it is worth anything after a crash.
+		if err := os.WriteFile(d.handoverFile(name), d.bequest(name), 0o600); err != nil { // everything is undone
 			return fmt.Errorf("handover: %w", err)
 		}
 	}
-	d.closeState() // before the next one can have the interfaces
 	d.left = true
 	d.log.Info("handing over to the next daemon", "active", len(d.active()))
 	return errStopped
 }
 
-// bequest is what there is on an interface.
-func (d *daemon) bequest(iface string) handover {
-	h := handover{Group: d.group}
+// bequest is what there is on an interface, in JSON.
+func (d *daemon) bequest(iface string) []byte {
+	h := handover{Group: d.group, Standing: d.child != nil}
 	for _, s := range d.slots {
 		if s == nil || d.links[s.link].name != iface || s.index == 0 && len(s.marks) == 0 && s.start.begun == 0 {
 			continue
@@ -110,16 +111,8 @@ func (d *daemon) bequest(iface string) handover {
 			Begun: s.start.begun, Over: s.start.over}
 		h.Slots = append(h.Slots, one)
 	}
-	return h
-}
-
-// writeHandover needs no disk: nothing of it is worth anything after a crash.
-func writeHandover(path string, h handover) error {
-	text, err := json.Marshal(h)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(path, text, 0o600)
+	text, _ := json.Marshal(h) // of our own types, which do not fail
+	return text
 }
 
 // readHandover reads and removes a file; nil where there is none. With an error
@@ -138,28 +131,36 @@ func readHandover(path string) (*handover, error) {
 // inherit takes over what the daemon before has left on our interfaces, as
 // far as it is what we would have made; all else of it is swept.
 func (d *daemon) inherit(c *conf.Config) error {
-	infos, err := facts.Links()
+	infos, addrs, err := facts.All()
 	if err != nil {
 		return err
 	}
-	byIndex, byName := make(map[int]facts.Link), make(map[string]facts.Link)
+	present, byIndex, byName := presence(addrs), make(map[int]facts.Link), make(map[string]facts.Link)
 	for _, i := range infos {
 		byIndex[i.Index], byName[i.Name] = i, i
 	}
 	taken, held := 0, 0
 	for name, h := range d.bequests(c) {
+		var alive map[netip.Addr]time.Duration
+		if h.Standing {
+			alive = d.leases.Alive(name)
+		}
 		for i := range h.Slots {
-			s := d.named(h.Slots[i].Name)
+			one := &h.Slots[i]
+			s := d.named(one.Name)
 			if s != nil {
-				s.start.begun, s.start.over = min(h.Slots[i].Begun, d.now), h.Slots[i].Over
+				s.start.begun, s.start.over = min(one.Begun, d.now), one.Over
 			}
 			if s != nil && s.marks != nil {
-				s.marks.raise(h.Slots[i].Marks)
+				s.marks.raise(one.Marks)
 			}
-			if s == nil || !s.confirms(&h.Slots[i], byIndex[h.Slots[i].Index], byName[name], d.namespace) {
+			if s != nil && h.Standing {
+				one.Expires = s.silentAt(one, present, alive, d.now)
+			}
+			if s == nil || h.Standing && (!one.Held || one.Expires <= d.now) || !s.confirms(one, byIndex[one.Index], byName[name], d.namespace) {
 				continue
 			}
-			d.resume(s, &h.Slots[i], byIndex[h.Slots[i].Index])
+			d.resume(s, one, byIndex[one.Index])
 			if d.group = h.Group; s.held {
 				held++
 			}
@@ -181,7 +182,7 @@ func (d *daemon) bequests(c *conf.Config) map[string]*handover {
 		if err != nil {
 			d.log.Warn("nothing taken over from the daemon before", "link", name, "error", err)
 		}
-		if err != nil || h == nil {
+		if err != nil || h == nil || h.Standing && d.leases == nil {
 			continue
 		}
 		all[name] = h
@@ -229,6 +230,19 @@ func (d *daemon) resume(s *slot, h *savedSlot, device facts.Link) {
 		_, saved, _ := parseAlias(device.Alias, l.name)
 		d.tunedBefore(&l.wire, saved)
 	}
+}
+
+// silentAt is when the kernel silences what a daemon that was killed held; now, where it does, or
+// has not all of it any more.
+func (s *slot) silentAt(h *savedSlot, present map[on]bool, alive map[netip.Addr]time.Duration, now int64) int64 {
+	at := now + int64(s.lease)
+	for _, a := range h.Placed {
+		ip := a.Prefix.Addr()
+		if at = min(at, now+int64(alive[ip])); !present[on{h.Index, ip}] {
+			return now
+		}
+	}
+	return at
 }
 
 // inheritedOn says whether an address, or any with an invalid prefix, was

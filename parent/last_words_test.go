@@ -37,7 +37,6 @@ func deathbed(t *testing.T, words []byte, end unix.WaitStatus) *children.Spawner
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { unix.Close(pair[0]) })
 	go func() {
 		defer unix.Close(pair[1])
 		b, oob := make([]byte, 8), make([]byte, unix.CmsgSpace(4*ipc.SpawnDescriptors))
@@ -56,5 +55,7 @@ func deathbed(t *testing.T, words []byte, end unix.WaitStatus) *children.Spawner
 			unix.Write(pair[1], append(binary.NativeEndian.AppendUint32([]byte{b[2]}, uint32(end)), 0, 0, 0, 0))
 		}
 	}()
-	return children.Over(pair[0], map[ipc.Program]int{ipc.NetprocProgram: 0})
+	s := children.Over(pair[0], map[ipc.Program]int{ipc.NetprocProgram: 0})
+	t.Cleanup(func() { s.Close() })
+	return s
 }

@@ -22,14 +22,8 @@ const (
 
 // DebugLevel is the level of the log for one of rVRRPd's debug levels, 0..5.
 func DebugLevel(debug int) slog.Level {
-	switch {
-	case debug <= 0:
-		return slog.LevelInfo
-	case debug <= 3:
-		return LevelLow - slog.Level(debug-1)
-	default:
-		return LevelExtensive
-	}
+	levels := [...]slog.Level{slog.LevelInfo, LevelLow, LevelMedium, LevelHigh, LevelExtensive, LevelExtensive}
+	return levels[min(max(debug, 0), len(levels)-1)]
 }
 
 // verbose says whether lines of a level are logged, so that what goes into

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/ipc"
@@ -102,6 +104,7 @@ func (d *daemon) lockLinks(next []*slot) (taken []string, err error) {
 
 func (d *daemon) unlockLink(name string) {
 	if f := d.locks[name]; f != nil {
+		os.Remove(d.handoverFile(name))
 		unlock(f)
 		delete(d.locks, name)
 		d.unlockState(name)
@@ -130,7 +133,7 @@ func (d *daemon) reload() {
 		return
 	}
 	d.pending = false
-	d.manager.reloading(ipc.Monotonic())
+	d.manager.tell(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", ipc.Monotonic()/int64(time.Microsecond)))
 	d.rereader.read()
 }
 

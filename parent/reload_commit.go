@@ -28,7 +28,7 @@ func (d *daemon) finish() {
 		d.log.Error("reload", "error", err)
 	}
 	d.oldVault.Free()
-	d.oldVault, d.stateDirty = nil, true
+	d.oldVault, d.stateDirty = nil, true // and written down for a next daemon
 	if d.applied != nil && d.loaded != nil {
 		d.applied(d.loaded.config, d.loaded.later)
 	}

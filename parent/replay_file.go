@@ -156,7 +156,8 @@ func parseState(r io.Reader, iface string) (map[vrID]marks, error) {
 }
 
 // snapshot is the state of the interfaces whose state is ours, by file: of
-// the virtual routers there are, and of those that may come back.
+// the virtual routers there are, and of those that may come back. Where a service manager
+// starts another daemon should this one be killed, it is what that one finds, too.
 func (d *daemon) snapshot() map[string][]byte {
 	all, lines := make(map[vrID]marks), make(map[string][]string)
 	for id, b := range d.bygone {
@@ -179,6 +180,11 @@ func (d *daemon) snapshot() map[string][]byte {
 	for iface := range d.stateLocks {
 		slices.Sort(lines[iface])
 		files[stateFile(d.stateDir, iface)] = []byte(strings.Join(lines[iface], ""))
+	}
+	for name := range d.locks {
+		if d.manager.watches() && d.silences && d.child != nil && d.old == nil {
+			files[d.handoverFile(name)] = d.bequest(name)
+		}
 	}
 	return files
 }
@@ -239,13 +245,17 @@ func (d *daemon) saveState() {
 	}
 }
 
-// closeState writes what has changed last, and waits for it.
+// closeState writes what has changed last, and waits for it. After that nothing is written any more.
 func (d *daemon) closeState() {
+	if d.states == nil {
+		return
+	}
 	if d.stateDirty {
 		d.states <- d.snapshot()
 	}
 	close(d.states)
 	<-d.stateDone
+	d.states = nil
 	for iface := range d.stateLocks {
 		d.unlockState(iface)
 	}

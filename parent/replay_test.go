@@ -72,10 +72,7 @@ func TestHandedMarks(t *testing.T) {
 	d.say(t, marker{peer.source, 9}, 77)
 	d.say(t, marker{key: 9}, 78)
 	d.say(t, marker{source: ipc.FormSource.Next(), key: 0}, 79)
-	text, err := json.Marshal(d.bequest("eth0"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := d.bequest("eth0")
 	var h handover
 	if err := json.Unmarshal(text, &h); err != nil || len(h.Slots) != 1 {
 		t.Fatalf("%v: %s", err, text)

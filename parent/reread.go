@@ -27,10 +27,10 @@ type Begun struct {
 	gid     int
 }
 
-// Begin starts the spawner and has the configuration at a full path read. It must be called
-// from the main goroutine, locked to its thread, on which the spawner's life hangs. The error
+// Begin starts the spawner and has the configuration at a full path read, for a daemon in the
+// daemon mode or in the foreground. The error
 // is ErrRefused, and its text one line or more, if the configuration is not valid.
-func Begin(path string, format conf.Format, log *logger.Logger) (*Begun, error) {
+func Begin(path string, format conf.Format, daemon bool, log *logger.Logger) (*Begun, error) {
 	if err := walls.MustHave(kept, "start the daemon as root, or with these in its ambient set"); err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func Begin(path string, format conf.Format, log *logger.Logger) (*Begun, error) 
 	if b.spawner, err = children.Start(uid, gid, ipc.NetprocProgram, ipc.ReaderProgram, ipc.KeeperProgram); err != nil {
 		return nil, err
 	}
-	b.source = reader.New(b.spawner, path, format)
+	b.source = reader.New(b.spawner, path, format, daemon)
 	if b.Config, _, err = b.source.Load(); err == nil {
 		err = b.serve()
 	}

@@ -1,6 +1,7 @@
 package parent
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -109,9 +110,8 @@ type living struct {
 }
 
 // Run runs the daemon until a signal ends it.
-// It must be called from the main goroutine, locked to its thread: the
-// child's life hangs on that thread. The error says why the daemon could not
-// go on; whatever it had done to the system is undone.
+// The error says why the daemon could not go on; whatever it had done to the
+// system is undone, or left to the next daemon.
 func Run(o Options) (err error) {
 	c, log := o.Begun.Config, slog.New(o.Begun.log)
 	if o.Ready == nil {
@@ -142,11 +142,6 @@ func Run(o Options) (err error) {
 	}
 	d.stateDir = c.StateDir
 	d.states, d.stateDone = stateWriter(log)
-	defer func() {
-		if !d.left {
-			d.closeState()
-		}
-	}()
 	signals, err := ipc.SignalFD(o.Signals)
 	if err != nil {
 		return err
@@ -171,7 +166,7 @@ func Run(o Options) (err error) {
 	if d.child != nil {
 		d.end()
 	}
-	return err
+	return cmp.Or(err, d.lost)
 }
 
 // errStopped ends the loop in order.
@@ -205,6 +200,7 @@ const (
 	fdChores
 	fdKeeper
 	fdQuestions
+	fdSpawner
 	fdCount
 )
 
@@ -216,12 +212,14 @@ func (d *daemon) wait(signals int) (ready [fdCount]bool, err error) {
 		fdReread: {Fd: int32(d.rereader.fd)}, fdChores: {Fd: int32(d.chores.fd)},
 	}
 	fds[fdKeeper].Fd, fds[fdQuestions].Fd = d.keeper.FDs()
+	fds[fdSpawner].Fd = int32(d.spawner.FD())
 	if c := d.child; c != nil {
 		fds[fdControl].Fd = int32(c.Control.FD())
 	}
 	for i := range fds {
 		fds[i].Events = unix.POLLIN
 	}
+	fds[fdSpawner].Events = 0 // what it answers is for who has asked; that it is hung up is reported all the same
 	timeout := time.Duration(-1)
 	if next := d.next(); next != never {
 		timeout = max(0, time.Duration(next-ipc.Monotonic()))
@@ -266,6 +264,13 @@ func (d *daemon) next() int64 {
 func (d *daemon) turn(ready [fdCount]bool, signals int) error {
 	began := d.now
 	defer func() { d.child.excuse(ipc.Monotonic() - began) }()
+	if ready[fdSpawner] {
+		d.lost = d.spawner.Lost()
+		d.log.Error("spawner lost", "error", d.lost)
+		if err := d.bereft(); err != nil {
+			return err
+		}
+	}
 	if ready[fdControl] {
 		err := d.converse()
 		d.acquireAll() // before anything else looks at the ledger

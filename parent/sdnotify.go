@@ -46,20 +46,18 @@ func openManager() (*manager, error) {
 // tell says something to the manager; what it has no time for is lost, and
 // said again with the next change.
 func (m *manager) tell(state string) {
-	if m != nil && m.fd >= 0 {
+	if m.watches() {
 		_, _ = unix.SendmsgN(m.fd, []byte(state), nil, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
 	}
 }
+
+// watches says whether there is one.
+func (m *manager) watches() bool { return m != nil && m.fd >= 0 }
 
 func (m *manager) close() {
 	if m.fd >= 0 {
 		unix.Close(m.fd)
 	}
-}
-
-// reloading tells the manager that the configuration is read again.
-func (m *manager) reloading(now int64) {
-	m.tell(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", now/int64(time.Microsecond)))
 }
 
 // feed tells the manager that we make progress, as often as it wants to know.

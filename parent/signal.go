@@ -36,6 +36,15 @@ func (d *daemon) signalled(fd int) error {
 	return nil
 }
 
+// bereft ends a daemon that has lost its spawner. A service manager starts the next one, to
+// which it hands over; elsewhere it stops, and a network process that lives says goodbye.
+func (d *daemon) bereft() error {
+	if d.manager.watches() {
+		return d.leave(nil)
+	}
+	return d.stop()
+}
+
 // stop has the child hand over every virtual router, and ends at once where
 // there is none that could. Being told once more cuts no goodbye short.
 func (d *daemon) stop() error {

@@ -2,6 +2,7 @@ package parent
 
 import (
 	"errors"
+	"os"
 	"slices"
 
 	"github.com/rvrrpd/rvrrpd/parent/kernel"
@@ -10,6 +11,7 @@ import (
 // undo takes back everything in the ledger, as far as the kernel lets us.
 func (d *daemon) undo() error {
 	d.keeper.Serve(nil)
+	d.closeState()
 	d.finishChore()
 	if d.left {
 		for _, f := range d.locks {
@@ -49,6 +51,7 @@ func (d *daemon) undo() error {
 		errs = append(errs, d.leases.Apply(nil, nil))
 	}
 	for name, f := range d.locks {
+		os.Remove(d.handoverFile(name))
 		unlock(f)
 		delete(d.locks, name)
 	}

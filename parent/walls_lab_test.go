@@ -29,7 +29,7 @@ func behindWalls(dir string) error {
 	}
 	runDir = filepath.Join(dir, "run")
 	d := &daemon{keeper: unread(), broker: broker{log: slog.New(slog.NewTextHandler(io.Discard, nil))}}
-	return d.restrict(Options{Begun: &Begun{Config: &conf.Config{StateDir: filepath.Join(dir, "state")}, source: reader.New(nil, filepath.Join(dir, "conf"), "")}})
+	return d.restrict(Options{Begun: &Begun{Config: &conf.Config{StateDir: filepath.Join(dir, "state")}, source: reader.New(nil, filepath.Join(dir, "conf"), "", false)}})
 }
 
 // TestWalls: what the parent cannot do, whoever runs it; and what it still can.

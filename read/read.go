@@ -20,7 +20,7 @@ func Run(lane *reading.Lane) error {
 		return err
 	}
 	files := &handed{lane: lane}
-	if err := lane.ExpectJSON(reading.Begin, &files.task); err != nil {
+	if err := expect(lane, reading.Begin, &files.task); err != nil {
 		return err
 	}
 	c, err := source.LoadFrom(files, files.task.Path, files.task.Format)
@@ -31,7 +31,16 @@ func Run(lane *reading.Lane) error {
 		return lane.Say(reading.Refused, shorten([]byte(err.Error())))
 	}
 	defer c.Wipe()
-	return report(lane, files.task.Started, c)
+	return report(lane, &files.task, c)
+}
+
+// expect waits for a message of a kind, and decodes it.
+func expect(lane *reading.Lane, want reading.Kind, into any) error {
+	text, err := lane.Expect(want)
+	if err != nil {
+		return err
+	}
+	return reading.Decode(text, into)
 }
 
 // shorten cuts a text of many lines so that a message has room for it.
@@ -45,7 +54,7 @@ func shorten(text []byte) []byte {
 }
 
 // report tells the parent a configuration.
-func report(lane *reading.Lane, started, c *conf.Config) error {
+func report(lane *reading.Lane, task *reading.Task, c *conf.Config) error {
 	top := *c
 	top.Routers, top.Routes, top.Warnings = nil, nil, nil
 	if err := lane.SayJSON(reading.Top, &top); err != nil {
@@ -56,8 +65,8 @@ func report(lane *reading.Lane, started, c *conf.Config) error {
 			return err
 		}
 	}
-	if started != nil {
-		for _, change := range source.Later(started, c) {
+	if task.Started != nil {
+		for _, change := range source.Later(task.Started, c, task.Daemon) {
 			if err := lane.Say(reading.Later, []byte(change)); err != nil {
 				return err
 			}
@@ -108,7 +117,7 @@ func (h *handed) fetch(path string) (a reading.Answer, data []byte, err error) {
 	if err := h.lane.Say(reading.Open, []byte(path)); err != nil {
 		return a, nil, err
 	}
-	if err := h.lane.ExpectJSON(reading.File, &a); err != nil || !a.Follows {
+	if err := expect(h.lane, reading.File, &a); err != nil || !a.Follows {
 		return a, nil, err
 	}
 	data, err = h.lane.Expect(reading.Data)
@@ -123,7 +132,7 @@ func (h *handed) Group(user string) (gid int, known bool) {
 	var m reading.Membership
 	err := h.lane.Say(reading.Group, []byte(user))
 	if err == nil {
-		err = h.lane.ExpectJSON(reading.Member, &m)
+		err = expect(h.lane, reading.Member, &m)
 	}
 	if err != nil {
 		h.lost = err

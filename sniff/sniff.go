@@ -91,8 +91,7 @@ type record struct {
 	arrival sniffing.Arrival
 }
 
-// Run shows packets until their end, a signal, or Count. It must be called from the main
-// goroutine, locked to its thread: the child's life hangs on that thread.
+// Run shows packets until their end, a signal, or Count.
 func Run(o Options) (err error) {
 	s := &sniffer{Options: o, left: o.Count, phase: ipc.PhaseHello, datagram: make([]byte, ipc.MaxDatagram)}
 	if s.left == 0 {

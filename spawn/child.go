@@ -23,7 +23,8 @@ var childEnv = []string{
 
 // start starts a child of this name behind the first of its walls: a user id, namespaces
 // and no privilege outside them. It builds the others itself, and is believed
-// only after verify. The calling thread must stay alive as long as the child.
+// only after verify. The kernel does not kill it with us: where we are killed, it says goodbye
+// when the parent asks for that, and ends with its lanes.
 func (s *spawner) start(name string, fds []int) (pid int, err error) {
 	program, err := unix.FcntlInt(uintptr(fds[3]), unix.F_DUPFD_CLOEXEC, programFD)
 	if err != nil {
@@ -38,7 +39,6 @@ func (s *spawner) start(name string, fds []int) (pid int, err error) {
 		// Valid in the child's own user namespace only; to leave the file
 		// system and drop the rest, and gone with the second stage.
 		AmbientCaps: []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SETPCAP},
-		Pdeathsig:   unix.SIGKILL,
 	}
 	if os.Geteuid() == 0 {
 		attr.GidMappingsEnableSetgroups = true

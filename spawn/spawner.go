@@ -29,9 +29,9 @@ const requests = 0
 
 // Run is the spawner's life; its arguments are the child's user and group id,
 // or from a service manager the name of its user. It ends when the parent's
-// end of the socket is closed, and the kernel ends it, and with it the child,
-// when the parent that started it dies. It must be called from the main
-// goroutine, locked to its thread.
+// end of the socket is closed, as by the parent's death, and kills those first
+// that it has started. It must be called from the main goroutine, locked to its
+// thread, whose mask of signals those inherit.
 func Run(args []string) error {
 	notOurs := errors.New("the spawner is started by rvrrpd, or by a service manager for it")
 	if kind, err := unix.GetsockoptInt(requests, unix.SOL_SOCKET, unix.SO_TYPE); err != nil || kind != unix.SOCK_SEQPACKET {
@@ -72,15 +72,7 @@ func Run(args []string) error {
 func started(args []string) (uid, gid int, err error) {
 	uid, err1 := strconv.Atoi(args[0])
 	gid, err2 := strconv.Atoi(args[1])
-	if err := errors.Join(err1, err2); err != nil {
-		return 0, 0, err
-	}
-	// With the parent's death this process and the child's die. One that has
-	// died already is seen at its end of the socket.
-	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
-		return 0, 0, fmt.Errorf("parent death signal: %w", err)
-	}
-	return uid, gid, nil
+	return uid, gid, errors.Join(err1, err2)
 }
 
 // activated prepares a spawner that a service manager has started with the
@@ -114,6 +106,11 @@ type spawner struct {
 }
 
 func (s *spawner) serve() error {
+	defer func() {
+		for _, pid := range s.pids {
+			end(pid)
+		}
+	}()
 	request, oob := make([]byte, 8), make([]byte, unix.CmsgSpace(4*ipc.SpawnDescriptors))
 	for {
 		n, oobn, _, _, err := unix.Recvmsg(requests, request, oob, unix.MSG_CMSG_CLOEXEC)

@@ -17,6 +17,7 @@ import (
 	"github.com/rvrrpd/rvrrpd/conf/checked"
 	"github.com/rvrrpd/rvrrpd/conf/plan"
 	"github.com/rvrrpd/rvrrpd/conf/source"
+	"github.com/rvrrpd/rvrrpd/conf/suffix"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/vault"
 )
@@ -66,7 +67,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if *given {
 		otherwise = conf.Format(*format)
 	}
-	return printPlan(c, checked.Read(*next, conf.FormatOf(*next, otherwise), stderr), stdout)
+	return printPlan(c, checked.Read(*next, suffix.Format(*next, otherwise), stderr), stdout)
 }
 
 // check is --check: the canonical form, with what is granted as comments, so

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/rvrrpd/rvrrpd/conf"
+	"github.com/rvrrpd/rvrrpd/conf/suffix"
 	"github.com/rvrrpd/rvrrpd/netproc/auth"
 )
 
@@ -28,7 +29,7 @@ func called(args ...string) []string {
 		}
 	}
 	if !given {
-		format = conf.FormatOf(file, format)
+		format = suffix.Format(file, format)
 	}
 	out := []string{"--conf=" + file, "--format=" + string(format), "--plan=" + plan}
 	if given {

@@ -18,8 +18,6 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
-	"slices"
-	"strings"
 	"unsafe"
 
 	"github.com/rvrrpd/rvrrpd/cmd/signals"
@@ -44,7 +42,7 @@ const (
 // operators know it.
 const program, command = "rvrrpd-parent", "rvrrpd"
 
-// The child dies with the thread that started it: stay on the main one.
+// The main thread has the mask of signals that the spawner begins with.
 func init() { runtime.LockOSThread() }
 
 func main() {
@@ -116,7 +114,7 @@ func begin(o options, b *boot, first uint, stderr io.Writer) int {
 	if err != nil {
 		return failed(stderr, exitFailure, err)
 	}
-	begun, err := parent.Begin(o.file, conf.Format(o.format), log)
+	begun, err := parent.Begin(o.file, conf.Format(o.format), o.daemon, log)
 	switch {
 	case errors.Is(err, parent.ErrRefused):
 		fmt.Fprintln(stderr, err)
@@ -128,7 +126,10 @@ func begin(o options, b *boot, first uint, stderr io.Writer) int {
 	o.follow(log, begun.Config)
 	p := parent.Options{Begun: begun, Signals: signals.Caught, Applied: func(next *conf.Config, later []string) {
 		o.follow(log, next)
-		warnOfLater(o, later, slog.New(log))
+		log := slog.New(log)
+		for _, change := range later {
+			log.Warn("has no effect before a restart", "change", change)
+		}
 	}}
 	if b != nil {
 		return serve(p, o, log, b)
@@ -143,20 +144,6 @@ func (o options) follow(log *logger.Logger, c *conf.Config) {
 		level = o.debug
 	}
 	log.Follow(c, parent.DebugLevel(level))
-}
-
-// daemonKeys are those that matter to the daemon mode alone.
-var daemonKeys = []string{"pid", "working_dir", "main_log", "error_log"}
-
-// warnOfLater tells what of a configuration that was loaded differs from the
-// one of the start and has no effect yet.
-func warnOfLater(o options, later []string, log *slog.Logger) {
-	for _, change := range later {
-		key, _, _ := strings.Cut(change, " ")
-		if o.daemon || !slices.Contains(daemonKeys, key) {
-			log.Warn("has no effect before a restart", "change", change)
-		}
-	}
 }
 
 // runParent runs the parent to its end, and then has written what was logged; plainly, where

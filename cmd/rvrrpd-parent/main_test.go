@@ -6,12 +6,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rvrrpd/rvrrpd/cmd/signals"
+	"github.com/rvrrpd/rvrrpd/cmd/effects"
 )
 
 // TestMain gives signals their usual effect: these tests are no daemon.
 func TestMain(m *testing.M) {
-	signals.Release()
+	effects.Release()
 	os.Exit(m.Run())
 }
 

@@ -36,7 +36,7 @@ const (
 	exitConfig  = 78 // EX_CONFIG of sysexits(3)
 )
 
-// The child dies with the thread that started it: stay on the main one.
+// The main thread has the mask of signals that the spawner begins with.
 func init() { runtime.LockOSThread() }
 
 func main() {

@@ -14,17 +14,17 @@ import (
 	"runtime"
 	"runtime/debug"
 
-	"github.com/rvrrpd/rvrrpd/cmd/signals"
+	"github.com/rvrrpd/rvrrpd/cmd/effects"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/spawn"
 )
 
-// The child dies with the thread that started it: stay on the main one.
+// The main thread has the mask of signals that the others begin with.
 func init() { runtime.LockOSThread() }
 
 func main() {
 	debug.SetTraceback("crash")
-	signals.Ignore()
+	effects.Ignore()
 	if len(os.Args) == 2 && os.Args[1] == "--version" {
 		fmt.Printf("%s %s build %s\n", spawn.Name, ipc.ReleaseName(), ipc.Build())
 		return

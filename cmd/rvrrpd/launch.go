@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/rvrrpd/rvrrpd/children"
+	"github.com/rvrrpd/rvrrpd/cmd/effects"
 	"github.com/rvrrpd/rvrrpd/cmd/signals"
 	"golang.org/x/sys/unix"
 )
@@ -24,7 +25,7 @@ import (
 // launch starts a daemon with these arguments and waits until it is ready, or
 // has ended in order. Signals until then are the daemon's.
 func launch(args []string, stderr io.Writer) int {
-	signals.Launch()
+	effects.Launch()
 	r, w, err := os.Pipe()
 	if err != nil {
 		return failed(stderr, exitFailure, err)
@@ -106,6 +107,6 @@ func lead(args []string) int {
 	if err != nil {
 		return failed(os.NewFile(signals.LauncherFD, "launcher"), exitFailure, err)
 	}
-	signals.Pass(pid)
+	effects.Pass(pid)
 	return 0
 }

@@ -14,6 +14,7 @@ import (
 	"os"
 	"runtime"
 
+	"github.com/rvrrpd/rvrrpd/cmd/effects"
 	"github.com/rvrrpd/rvrrpd/cmd/signals"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"golang.org/x/sys/unix"
@@ -54,7 +55,7 @@ func failed(w io.Writer, code int, err error) int {
 func run(args []string, stdout, stderr io.Writer) int {
 	o, err := parse(args)
 	if err != nil || o.mode < 1 {
-		signals.Release()
+		effects.Release()
 	}
 	switch {
 	case err != nil:

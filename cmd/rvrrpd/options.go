@@ -11,6 +11,7 @@ import (
 
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/conf/nearest"
+	"github.com/rvrrpd/rvrrpd/conf/suffix"
 )
 
 const usage = `usage: rvrrpd -m1|-m2 [-c FILE] [-g toml|json] [-d LEVEL]
@@ -121,7 +122,7 @@ func parse(args []string) (o options, err error) {
 		o.formatGiven = o.formatGiven || f.Name == "g" || f.Name == "cfg-format"
 	})
 	if !o.formatGiven {
-		o.format = string(conf.FormatOf(o.file, conf.Format(o.format)))
+		o.format = string(suffix.Format(o.file, conf.Format(o.format)))
 	}
 	if o.help || o.version {
 		return o, nil

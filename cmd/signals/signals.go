@@ -40,15 +40,10 @@ func init() {
 	if os.Getenv(StageVariable) != Session {
 		signal.Notify(Caught, others...)
 	}
-	_ = mask(unix.SIG_BLOCK)
-}
-
-// mask blocks or unblocks the signals on the main thread alone; Go has another
-// that gets them. What the main thread executes in the place of this program
-// inherits the mask.
-func mask(how int) error {
+	// On the main thread alone; Go has another that gets them. What the main thread
+	// executes in the place of this program inherits the mask.
 	set := Set()
-	return unix.PthreadSigmask(how, &set, nil)
+	_ = unix.PthreadSigmask(unix.SIG_BLOCK, &set, nil)
 }
 
 // Set are the signals that the daemon acts upon, or ignores.
@@ -62,33 +57,3 @@ func Set() (set unix.Sigset_t) {
 
 // wordBits is the width of a word of a set of signals.
 const wordBits = int(unsafe.Sizeof(unix.Sigset_t{}.Val[0])) * 8
-
-// Ignore makes this process, which works for the daemon, ignore them: they are
-// the parent's to act upon, also when they are sent to all.
-func Ignore() { signal.Ignore(append(append(ending, others...), unix.SIGPIPE)...) }
-
-// Launch is for who starts a daemon: those that do not end it have no meaning
-// before it reads its configuration and opens its logs. Go leaves SIGHUP
-// ignored where it was inherited so, until the daemon wants it.
-func Launch() { signal.Ignore(others...) }
-
-// Release gives signals their usual effect, for what is no daemon. One that
-// has come has it now.
-func Release() {
-	_ = mask(unix.SIG_UNBLOCK)
-	Pass(unix.Getpid())
-	signal.Reset(unix.SIGPIPE)
-}
-
-// Pass catches no more, and sends what has been caught to a process.
-func Pass(pid int) {
-	signal.Stop(Caught)
-	for {
-		select {
-		case s := <-Caught:
-			_ = unix.Kill(pid, s.(unix.Signal))
-		default:
-			return
-		}
-	}
-}

@@ -181,7 +181,7 @@ var refused = []string{"user"}
 
 // global lists what has changed at the top of the file.
 func global(old, next *conf.Config) (remarks []string) {
-	left := source.Later(old, next)
+	left := source.Later(old, next, true)
 	for _, c := range source.Changes(old, next) {
 		switch {
 		case slices.Contains(refused, c.Key):

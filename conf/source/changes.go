@@ -41,17 +41,21 @@ func keyValues(text string) map[string]string {
 }
 
 // Keys at the top of the file that a reload leaves as they are, and those that it
-// leaves if they name another directory.
+// leaves if they name another directory. All but one matter to the daemon mode alone.
 var (
-	later = []string{"pid", "working_dir", "state_dir"}
+	later = []string{"pid", "working_dir", stateDir}
 	logs  = []string{"main_log", "error_log"}
 )
 
+const stateDir = "state_dir"
+
 // Later lists the changes at the top of the file, key by key, that have no
-// effect before a restart. Of old only the top is looked at.
-func Later(old, next *conf.Config) (left []string) {
+// effect before a restart, of a daemon in the daemon mode or in the foreground. Of old only the
+// top is looked at.
+func Later(old, next *conf.Config, daemon bool) (left []string) {
 	for _, c := range Changes(old, next) {
-		if slices.Contains(later, c.Key) || slices.Contains(logs, c.Key) && !logsIn(old, c.value(next)) {
+		waits := slices.Contains(later, c.Key) || slices.Contains(logs, c.Key) && !logsIn(old, c.value(next))
+		if waits && (daemon || c.Key == stateDir) {
 			left = append(left, c.Text)
 		}
 	}

@@ -129,15 +129,6 @@ func (l *Lane) Expect(want Kind) ([]byte, error) {
 	return payload, err
 }
 
-// ExpectJSON waits for a message of a kind, and decodes it.
-func (l *Lane) ExpectJSON(want Kind, into any) error {
-	text, err := l.Expect(want)
-	if err != nil {
-		return err
-	}
-	return Decode(text, into)
-}
-
 // Decode decodes JSON of which every key must be known.
 func Decode(text []byte, into any) error {
 	d := json.NewDecoder(bytes.NewReader(text))

@@ -75,6 +75,7 @@ type Task struct {
 	// Started is the top of the configuration that the daemon was started with; nil at
 	// the start.
 	Started *conf.Config
+	Daemon  bool // in the daemon mode
 }
 
 // Answer says what a file is, or why it could not be read.

@@ -83,9 +83,6 @@ func Enter(name string) (Report, error) {
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		return r, fmt.Errorf("enter: dumpable: %w", err)
 	}
-	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
-		return r, fmt.Errorf("enter: parent death signal: %w", err)
-	}
 	// The loop waits on this thread: its deadlines are not to be rounded.
 	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0); err != nil {
 		return r, fmt.Errorf("enter: timer slack: %w", err)

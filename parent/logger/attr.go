@@ -22,26 +22,20 @@ func attribute(a slog.Attr) keeping.Attr {
 		if err != nil {
 			k.Value = err.Error()
 		}
+	case fmt.Stringer, error:
+		k.Value = fmt.Sprint(v)
 	default:
-		if list := reflect.ValueOf(v); list.Kind() == reflect.Slice && !speaks(v) {
+		k.Value = fmt.Sprint(v)
+		if list := reflect.ValueOf(v); list.Kind() == reflect.Slice {
 			all := make([]string, list.Len())
 			for i := range all {
 				all[i] = fmt.Sprint(list.Index(i).Interface())
 			}
 			k.Value = all
-			break
 		}
-		k.Value = fmt.Sprint(v)
 	}
 	if a.Value.Kind() == slog.KindDuration {
 		k.Duration, k.Value = true, a.Value.Duration()
 	}
 	return k
-}
-
-// speaks says whether a value has words of its own.
-func speaks(v any) bool {
-	_, words := v.(fmt.Stringer)
-	_, fails := v.(error)
-	return words || fails
 }

@@ -156,6 +156,22 @@ func (l *Leases) Left() (ifaces []string, err error) {
 	return ifaces, nil
 }
 
+// Alive says of addresses on an interface for how long the kernel does not silence them yet. Those
+// of no lease are not among them, nor any where it cannot be asked.
+func (l *Leases) Alive(iface string) map[netip.Addr]time.Duration {
+	alive := make(map[netip.Addr]time.Duration)
+	t := leaseTables(iface)[0]
+	for _, f := range families(t) {
+		elements, _ := l.tables.GetSetElements(&nftables.Set{Table: t, Name: "alive" + f.suffix})
+		for _, e := range elements {
+			if a, ok := netip.AddrFromSlice(e.Key); ok {
+				alive[a] = e.Expires
+			}
+		}
+	}
+	return alive
+}
+
 // Flushed says whether somebody has removed a table of ours, with all others
 // perhaps, as the service of nftables does.
 func (l *Leases) Flushed() bool {

@@ -86,6 +86,9 @@ func testLeases(t *testing.T, anew bool) {
 		if alive("10.9.0.254") || alive("2001:db8::a") {
 			t.Error("alive before they were Renewed")
 		}
+		if left := l.Alive("eth0"); len(left) > 0 {
+			t.Errorf("alive for %v before they were Renewed", left)
+		}
 		began := time.Now()
 		for time.Since(began) < time.Second {
 			if err := l.Renew(renewing); err != nil {
@@ -132,6 +135,19 @@ func testLeases(t *testing.T, anew bool) {
 		}
 		if left, err := next.Left(); err != nil || len(left) != 1 || left[0] != "eth1" {
 			t.Errorf("left: %v %v", left, err)
+		}
+		minute := map[netip.Addr]time.Duration{four.Next(): time.Minute, six: time.Minute}
+		if err := l.Renew([]Renewed{{Iface: "eth1", Addr: six, Time: time.Minute}}); err != nil {
+			t.Error(err)
+		}
+		alive1, other := next.Alive("eth1"), next.Alive("eth0")
+		for ip, most := range minute {
+			if alive1[ip] <= 0 || alive1[ip] > most {
+				t.Errorf("%v is alive for %v, was put for %v", ip, alive1[ip], most)
+			}
+		}
+		if len(alive1) != len(minute) || len(other) > 0 {
+			t.Errorf("alive %v, on another interface %v", alive1, other)
 		}
 		if err := next.Remove("eth1"); err != nil || strings.Contains(show(), "rvrrpd") {
 			t.Errorf("removed: %v\n%s", err, show())

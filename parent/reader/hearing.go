@@ -114,15 +114,11 @@ func appendLine(lines []string, text []byte) []string {
 
 // firstLines cuts a text of more lines than the log will have.
 func firstLines(text string) string {
-	end := 0
-	for range maxLines {
-		n := strings.IndexByte(text[end:], '\n')
-		if n < 0 {
-			return text
-		}
-		end += n + 1
+	lines := strings.SplitAfterN(text, "\n", maxLines+1)
+	if len(lines) > maxLines {
+		lines[maxLines] = "and more"
 	}
-	return text[:end] + "and more"
+	return strings.Join(lines, "")
 }
 
 // route adds a route.

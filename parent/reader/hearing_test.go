@@ -96,7 +96,7 @@ func TestEvilReader(t *testing.T) {
 		for i, do := range dos {
 			t.Run(fmt.Sprint(want, " ", i), func(t *testing.T) {
 				t.Parallel()
-				s := New(spawnerOf(t, do), "/nonexistent", conf.TOML)
+				s := New(spawnerOf(t, do), "/nonexistent", conf.TOML, false)
 				if want == "takes too" {
 					s.patience = 100 * time.Millisecond
 				}
@@ -108,11 +108,11 @@ func TestEvilReader(t *testing.T) {
 		}
 	}
 	// What it says is printed as text.
-	_, _, err = New(spawnerOf(t, script(reading.Refused, "a\x1b[2J\xff\nbé")), "/nonexistent", conf.TOML).Load()
+	_, _, err = New(spawnerOf(t, script(reading.Refused, "a\x1b[2J\xff\nbé")), "/nonexistent", conf.TOML, false).Load()
 	if !errors.Is(err, ErrRefused) || err.Error() != "a?[2J?\nbé" {
 		t.Errorf("%q", err)
 	}
-	got, later, err := New(spawnerOf(t, script(reading.Top, &top, reading.Warning, "w\x07", reading.Later, "l\x07", reading.Router, &router, reading.Secret, "", reading.Done, "")), "/nonexistent", conf.TOML).Load()
+	got, later, err := New(spawnerOf(t, script(reading.Top, &top, reading.Warning, "w\x07", reading.Later, "l\x07", reading.Router, &router, reading.Secret, "", reading.Done, "")), "/nonexistent", conf.TOML, false).Load()
 	if err != nil || !reflect.DeepEqual(got.Warnings, []string{"w?"}) || !reflect.DeepEqual(later, []string{"l?"}) {
 		t.Errorf("%+v, %q, %v", got, later, err)
 	}
@@ -122,7 +122,7 @@ func TestEvilReader(t *testing.T) {
 func TestLinesAreFew(t *testing.T) {
 	t.Parallel()
 	many := strings.Repeat("x\n", maxLines+500)
-	_, _, err := New(spawnerOf(t, script(reading.Refused, many)), "/nonexistent", conf.TOML).Load()
+	_, _, err := New(spawnerOf(t, script(reading.Refused, many)), "/nonexistent", conf.TOML, false).Load()
 	if n := strings.Count(fmt.Sprint(err), "\n"); !errors.Is(err, ErrRefused) || n != maxLines || !strings.HasSuffix(err.Error(), "x\nand more") {
 		t.Errorf("%d lines, %v", n, errors.Is(err, ErrRefused))
 	}
@@ -149,7 +149,7 @@ func TestMemory(t *testing.T) {
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)
-		_, _, err := New(spawnerOf(t, script(reading.Top, "{}", reading.Router, router, reading.Secret, "")), "/nonexistent", conf.TOML).Load()
+		_, _, err := New(spawnerOf(t, script(reading.Top, "{}", reading.Router, router, reading.Secret, "")), "/nonexistent", conf.TOML, false).Load()
 		runtime.ReadMemStats(&after)
 		if used := after.HeapSys - min(after.HeapSys, before.HeapSys); err == nil || used > 256<<20 {
 			t.Errorf("%d MiB, %v", used>>20, err)
@@ -202,7 +202,7 @@ func FuzzHearing(f *testing.F) {
 				says = says[3+n:]
 			}
 		}()
-		h := &hearing{source: New(nil, "", conf.TOML), lane: reading.Over(ours, ipc.Monotonic()+int64(10*time.Second)), verify: func(string) error { return nil }}
+		h := &hearing{source: New(nil, "", conf.TOML, false), lane: reading.Over(ours, ipc.Monotonic()+int64(10*time.Second)), verify: func(string) error { return nil }}
 		if h.hold() != nil {
 			return
 		}

@@ -40,10 +40,10 @@ type Source struct {
 }
 
 // New is the source at a path, in a format.
-func New(spawner *children.Spawner, path string, format conf.Format) *Source {
+func New(spawner *children.Spawner, path string, format conf.Format, daemon bool) *Source {
 	return &Source{
 		spawner: spawner, patience: readTime,
-		task:   reading.Task{Path: path, Format: format, Credentials: os.Getenv(conf.CredentialsVariable), UID: os.Geteuid(), GID: os.Getegid()},
+		task:   reading.Task{Path: path, Format: format, Daemon: daemon, Credentials: os.Getenv(conf.CredentialsVariable), UID: os.Geteuid(), GID: os.Getegid()},
 		groups: make(map[string]reading.Membership),
 	}
 }

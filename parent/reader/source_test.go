@@ -19,6 +19,7 @@ import (
 	"github.com/rvrrpd/rvrrpd/conf"
 	"github.com/rvrrpd/rvrrpd/conf/file"
 	"github.com/rvrrpd/rvrrpd/conf/source"
+	"github.com/rvrrpd/rvrrpd/conf/suffix"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/ipc/reading"
 	"github.com/rvrrpd/rvrrpd/ipc/rights"
@@ -108,12 +109,12 @@ func TestLoad(t *testing.T) {
 				text = strings.Replace(text, "vip = \"192.0.2.1\"\nvip", "vip", 1)
 			}
 			path := write(t, tt.name, text)
-			format := conf.FormatOf(path, conf.TOML)
+			format := suffix.Format(path, conf.TOML)
 			want, err := source.Load(path, format)
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := New(spawnerOf(t, honest), path, format)
+			s := New(spawnerOf(t, honest), path, format, false)
 			for range 2 {
 				got, later, err := s.Load()
 				if err != nil || len(later) > 0 {
@@ -132,21 +133,26 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// TestLater: what needs a restart is told after the first time.
+// TestLater: what needs a restart is told after the first time; in the foreground nothing of what
+// matters to the daemon mode alone.
 func TestLater(t *testing.T) {
 	t.Parallel()
-	path := write(t, "rvrrpd.conf", "main_log = \"/var/log/a\"\nstate_dir = \"/var/lib/a\"\n"+vrouter)
-	s := New(spawnerOf(t, honest), path, conf.TOML)
-	if _, later, err := s.Load(); err != nil || later != nil {
-		t.Fatal(later, err)
-	}
-	if err := os.WriteFile(path, []byte("main_log = \"/srv/b\"\nstate_dir = \"/var/lib/b\"\n"+vrouter), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	want := []string{`main_log = "/var/log/a" -> "/srv/b"`, `state_dir = "/var/lib/a" -> "/var/lib/b"`}
-	for range 2 {
-		if _, later, err := s.Load(); err != nil || !reflect.DeepEqual(later, want) {
-			t.Fatalf("%q, %v; want %q", later, err, want)
+	for daemon, want := range map[bool][]string{
+		true:  {`main_log = "/var/log/a" -> "/srv/b"`, `state_dir = "/var/lib/a" -> "/var/lib/b"`},
+		false: {`state_dir = "/var/lib/a" -> "/var/lib/b"`},
+	} {
+		path := write(t, "rvrrpd.conf", "main_log = \"/var/log/a\"\nstate_dir = \"/var/lib/a\"\n"+vrouter)
+		s := New(spawnerOf(t, honest), path, conf.TOML, daemon)
+		if _, later, err := s.Load(); err != nil || later != nil {
+			t.Fatal(later, err)
+		}
+		if err := os.WriteFile(path, []byte("main_log = \"/srv/b\"\nstate_dir = \"/var/lib/b\"\n"+vrouter), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if _, later, err := s.Load(); err != nil || !reflect.DeepEqual(later, want) {
+				t.Fatalf("daemon mode %t: %q, %v; want %q", daemon, later, err, want)
+			}
 		}
 	}
 }
@@ -166,7 +172,7 @@ func TestRefused(t *testing.T) {
 		filepath.Join(fifo, "none"), "/nonexistent", t.TempDir(), fifo, open, "/dev/null", "/dev/zero",
 	} {
 		_, want := source.Load(path, conf.TOML)
-		c, _, err := New(spawnerOf(t, honest), path, conf.TOML).Load()
+		c, _, err := New(spawnerOf(t, honest), path, conf.TOML, false).Load()
 		if want == nil || c != nil || !errors.Is(err, ErrRefused) || err.Error() != want.Error() {
 			t.Errorf("%s: %v, not %v", path, err, want)
 		}
@@ -180,7 +186,7 @@ func TestShortened(t *testing.T) {
 	for i := range 60_000 {
 		fmt.Fprintf(&text, "k%d = 1\n", i)
 	}
-	_, _, err := New(spawnerOf(t, honest), write(t, "bad.conf", text.String()), conf.TOML).Load()
+	_, _, err := New(spawnerOf(t, honest), write(t, "bad.conf", text.String()), conf.TOML, false).Load()
 	lines := strings.Split(fmt.Sprint(err), "\n")
 	if !errors.Is(err, ErrRefused) || len(lines) < 1000 || lines[len(lines)-1] != "and more" || !strings.Contains(lines[len(lines)-2], "accepted: ") {
 		t.Errorf("%d lines, the last %q", len(lines), lines[len(lines)-1])
@@ -219,7 +225,7 @@ func TestStruck(t *testing.T) {
 				honest(l)
 			}
 		}
-		if _, _, err := New(spawnerOf(t, do, tt.ends...), path, conf.TOML).Load(); fmt.Sprint(err) != tt.want {
+		if _, _, err := New(spawnerOf(t, do, tt.ends...), path, conf.TOML, false).Load(); fmt.Sprint(err) != tt.want {
 			t.Errorf("%v: %v", tt.ends, err)
 		}
 	}

@@ -206,7 +206,7 @@ var Spawner = append(append([]Rule{
 	{Call: "sethostname", Reason: "the child: a name of its own"},
 	{Call: "capget", Reason: "the child: capabilities in its own namespace"},
 	{Call: "capset", Reason: "the child: none"},
-	{Call: "prctl", Reason: "the child: bounding set, securebits, no_new_privs, death signal, name"},
+	{Call: "prctl", Reason: "the child: bounding set, securebits, no_new_privs, name"},
 	{Call: "prlimit64", Reason: "the child: limits"},
 	{Call: "setrlimit", Reason: "the child: limits"},
 	{Call: "getrlimit", Reason: "the child: limits"},
