@@ -229,9 +229,8 @@ func (s *Spawner) FD() int { return s.fd }
 // Lost closes a spawner that has ended, and says what it wrote before. Its children live; the
 // end of their lanes ends them.
 func (s *Spawner) Lost() error {
-	err := fmt.Errorf("spawner: has ended%s", s.said())
-	s.Close()
-	return err
+	defer s.Close()
+	return fmt.Errorf("spawner: has ended%s", s.said())
 }
 
 // Over is a spawner that somebody else has started, at the other end of a socket, with

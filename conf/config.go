@@ -73,9 +73,6 @@ const (
 	OwnerFalse
 )
 
-// String is the value as the file has it.
-func (o Owner) String() string { return [...]string{`"auto"`, "true", "false"}[o] }
-
 // Checksum is a form of the VRRPv3 checksum over IPv4.
 type Checksum string
 

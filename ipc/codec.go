@@ -143,7 +143,6 @@ func (r *Reader) U8() uint8   { return r.Take(1)[0] }
 func (r *Reader) U16() uint16 { return le.Uint16(r.Take(2)) }
 func (r *Reader) U32() uint32 { return le.Uint32(r.Take(4)) }
 func (r *Reader) U64() uint64 { return le.Uint64(r.Take(8)) }
-func (r *Reader) I64() int64  { return int64(r.U64()) }
 
 func (r *Reader) Rest() []byte {
 	b := r.b

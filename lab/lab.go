@@ -138,13 +138,14 @@ func (l *Lab) node(lab, name, addr string) *Node {
 const locksDir = "/run/rvrrpd"
 
 // removeLocks removes what daemons that were killed have left: locks die with
-// their holders, their files do not.
+// their holders, their files do not; nor does what is written down for a next daemon. The numbers
+// of namespaces are used again.
 func (n *Node) removeLocks() {
 	var st syscall.Stat_t
 	if err := syscall.Stat(filepath.Join(namespacesDir, n.Namespace), &st); err != nil {
 		return
 	}
-	files, _ := filepath.Glob(fmt.Sprintf("%s/%d.*.lock", locksDir, st.Ino))
+	files, _ := filepath.Glob(fmt.Sprintf("%s/%d.*", locksDir, st.Ino))
 	for _, f := range files {
 		os.Remove(f)
 	}

@@ -199,3 +199,52 @@ func TestNextDoesNotGoOn(t *testing.T) {
 		})
 	}
 }
+
+// TestStandingFiles: what is written down for a next daemon is removed with the interface that it is
+// about, by a reload, and not by a start that fails before it has read it.
+func TestStandingFiles(t *testing.T) {
+	t.Parallel()
+	s := newSupervised(t, lab.Router{Kind: lab.Rvrrpd, Version: 3})
+	uplinks(s.Lab)
+	s.R1.IP("tuntap add dev t0 mode tun", "link set t0 up")
+	before := s.R1.AtRest()
+	one := s.router.Configuration("")
+	another := func(iface string) string {
+		return one + fmt.Sprintf("[[vrouter]]\ngroup = 11\ninterface = %q\nvip = \"10.8.0.254/24\"\npriority = 200\nversion = 3\niftype = \"macvlan\"\n", iface)
+	}
+	write := func(text string) {
+		if err := os.WriteFile(s.file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := standing(t, s.R1)
+	other := strings.Replace(path, lab.Interface, "uplink", 1)
+	held := func(path string) func() bool {
+		return func() bool {
+			text, _ := os.ReadFile(path)
+			return strings.Contains(string(text), `"held":true`)
+		}
+	}
+	write(another("uplink"))
+	a := s.start()
+	if !lab.Until(10*time.Second, held(path)) || !lab.Until(10*time.Second, held(other)) {
+		t.Fatalf("nothing is written down; it said\n%s", a.Output())
+	}
+	write(one)
+	a.Signal(syscall.SIGHUP)
+	a.AwaitLine(0, 5*time.Second, "configuration loaded")
+	if !lab.Until(5*time.Second, func() bool { _, err := os.Lstat(other); return os.IsNotExist(err) }) || !held(path)() {
+		t.Errorf("what is written down of another interface outlives it; it said\n%s", a.Output())
+	}
+	awaitAdverts(s.Lab, s.R1, s.router, 1)
+	a.Signal(syscall.SIGKILL)
+	a.AwaitExit(5 * time.Second)
+	write(another("t0"))
+	if status := s.start().AwaitExit(5 * time.Second); status != 78 || !held(path)() {
+		t.Errorf("a start that fails early: status %d, and what is written down is there: %t", status, held(path)())
+	}
+	write(one)
+	c := s.start()
+	c.AwaitLine(0, 5*time.Second, "taken over from the daemon before.*routers=1 active=1")
+	s.ends(t, c, before)
+}

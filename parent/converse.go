@@ -128,10 +128,6 @@ func (d *daemon) readied(h ipc.Header) error {
 	return nil
 }
 
-// standAfter is how long after a transition what there is is written down for a next daemon, ns: a
-// takeover of many is over then.
-const standAfter = int64(100 * time.Millisecond)
-
 // reported hands a report of the child on to the keeper, which reads it.
 func (d *daemon) reported(h ipc.Header, payload []byte) error {
 	s := d.behind(d.pageOf(h))
@@ -143,8 +139,8 @@ func (d *daemon) reported(h ipc.Header, payload []byte) error {
 	case s == nil:
 		return &violation{reason: h.Type.String() + " of a slot that was not granted"}
 	case h.Type == ipc.TypeStateChange:
-		s.reached, s.start.over, d.stateDirty = true, true, true
-		d.stateNext = max(d.stateNext, d.now+standAfter)
+		s.reached, s.start.over = true, true
+		d.changedSoon()
 	}
 	d.keeper.Report(h, payload)
 	return nil

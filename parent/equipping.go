@@ -48,6 +48,7 @@ func (d *daemon) equipped(s *slot, err error) {
 	if s.trouble.About(err, d.now) {
 		d.log.Error("no device for the addresses", "vr", s.name, "error", err)
 	}
+	d.changedSoon()
 	if err != nil {
 		d.links[s.link].lookAt(d.now + attachRetry)
 	}

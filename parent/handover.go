@@ -26,7 +26,7 @@ import (
 //
 // Where a service manager watches over the daemon, the files stand there all along, and
 // the next one goes on for one that was killed, too, as far as the kernel agrees: with what is
-// there, and does not silence it yet.
+// there and answers yet.
 
 // handoverMax bounds a file, in bytes: of ten thousand virtual routers.
 const handoverMax = 16 << 20
@@ -34,7 +34,7 @@ const handoverMax = 16 << 20
 // handover is what one daemon leaves to the next on one interface.
 type handover struct {
 	Group    uint32      `json:"group"`              // of the devices
-	Standing bool        `json:"standing,omitempty"` // written in case that its daemon is killed
+	Standing bool        `json:"standing,omitempty"` // written in case its daemon is killed
 	Slots    []savedSlot `json:"slots"`
 }
 
@@ -88,19 +88,25 @@ func (d *daemon) leave(refused error) error {
 		d.finish()
 	}
 	d.finishChores()
-	d.closeState() // before the next one can have the interfaces, and what was written in case comes no more
-	for name := range d.locks {
-		// It needs no disk: nothing of it is worth anything after a crash.
-		if err := os.WriteFile(d.handoverFile(name), d.bequest(name), 0o600); err != nil { // everything is undone
-			return fmt.Errorf("handover: %w", err)
-		}
+	if err := d.writeDown(); err != nil { // everything is undone, and the files removed
+		return fmt.Errorf("handover: %w", err)
 	}
+	d.closeState() // before the next one can have the interfaces
 	d.left = true
 	d.log.Info("handing over to the next daemon", "active", len(d.active()))
 	return errStopped
 }
 
-// bequest is what there is on an interface, in JSON.
+// writeDown writes what is there, for a next daemon. It needs no disk: nothing of it is worth
+// anything after a crash of the machine.
+func (d *daemon) writeDown() (err error) {
+	for name := range d.locks {
+		err = errors.Join(err, os.WriteFile(d.handoverFile(name), d.bequest(name), 0o600))
+	}
+	return err
+}
+
+// bequest is what is there on an interface, in JSON.
 func (d *daemon) bequest(iface string) []byte {
 	h := handover{Group: d.group, Standing: d.child != nil}
 	for _, s := range d.slots {
@@ -135,7 +141,7 @@ func (d *daemon) inherit(c *conf.Config) error {
 	if err != nil {
 		return err
 	}
-	present, byIndex, byName := presence(addrs), make(map[int]facts.Link), make(map[string]facts.Link)
+	byIndex, byName := make(map[int]facts.Link), make(map[string]facts.Link)
 	for _, i := range infos {
 		byIndex[i.Index], byName[i.Name] = i, i
 	}
@@ -148,16 +154,17 @@ func (d *daemon) inherit(c *conf.Config) error {
 		for i := range h.Slots {
 			one := &h.Slots[i]
 			s := d.named(one.Name)
-			if s != nil {
+			if s != nil && h.Standing {
+				one.Expires = s.silentAt(one, addrs, alive, d.now)
+			}
+			lapsed := h.Standing && one.Expires <= d.now
+			if s != nil && !lapsed {
 				s.start.begun, s.start.over = min(one.Begun, d.now), one.Over
 			}
 			if s != nil && s.marks != nil {
 				s.marks.raise(one.Marks)
 			}
-			if s != nil && h.Standing {
-				one.Expires = s.silentAt(one, present, alive, d.now)
-			}
-			if s == nil || h.Standing && (!one.Held || one.Expires <= d.now) || !s.confirms(one, byIndex[one.Index], byName[name], d.namespace) {
+			if s == nil || lapsed || !s.confirms(one, byIndex[one.Index], byName[name], d.namespace) {
 				continue
 			}
 			d.resume(s, one, byIndex[one.Index])
@@ -232,13 +239,13 @@ func (d *daemon) resume(s *slot, h *savedSlot, device facts.Link) {
 	}
 }
 
-// silentAt is when the kernel silences what a daemon that was killed held; now, where it does, or
-// has not all of it any more.
-func (s *slot) silentAt(h *savedSlot, present map[on]bool, alive map[netip.Addr]time.Duration, now int64) int64 {
-	at := now + int64(s.lease)
+// silentAt is when the kernel silences what a daemon that was killed held; now, where it does, has
+// not all of it any more, or has nothing that could tell.
+func (s *slot) silentAt(h *savedSlot, there []facts.Address, alive map[netip.Addr]time.Duration, now int64) int64 {
+	at := now + int64(s.lease)*int64(min(1, len(h.Placed)))
 	for _, a := range h.Placed {
-		ip := a.Prefix.Addr()
-		if at = min(at, now+int64(alive[ip])); !present[on{h.Index, ip}] {
+		at = min(at, now+int64(alive[a.Prefix.Addr()]))
+		if !slices.ContainsFunc(there, func(b facts.Address) bool { return b.Index == h.Index && b.Prefix == a.Prefix }) {
 			return now
 		}
 	}

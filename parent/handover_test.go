@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
+	"github.com/rvrrpd/rvrrpd/ipc/report"
+	"github.com/rvrrpd/rvrrpd/keeper/facts"
 )
 
 // TestSilentAt: of a daemon that was killed the next one holds no longer what the kernel silences, or
@@ -20,34 +22,35 @@ func TestSilentAt(t *testing.T) {
 	left := func(a, b time.Duration) map[netip.Addr]time.Duration {
 		return map[netip.Addr]time.Duration{netip.MustParseAddr("10.0.0.1"): a, netip.MustParseAddr("2001:db8::1"): b}
 	}
-	both := map[on]bool{{4, a.Addr()}: true, {4, b.Addr()}: true}
+	both := []facts.Address{{Index: 4, Prefix: a}, {Index: 4, Prefix: b}}
 	for _, tt := range []struct {
-		name    string
-		placed  []vaddr
-		present map[on]bool
-		alive   map[netip.Addr]time.Duration
-		want    time.Duration
+		name   string
+		placed []vaddr
+		there  []facts.Address
+		alive  map[netip.Addr]time.Duration
+		want   time.Duration
 	}{
 		{"all answer", []vaddr{{Prefix: a}, {Prefix: b}}, both, left(2*time.Second, time.Second), time.Second},
 		{"longer than a lease", []vaddr{{Prefix: a}}, both, left(time.Minute, 0), 3 * time.Second},
 		{"one is silent", []vaddr{{Prefix: a}, {Prefix: b}}, both, left(time.Second, 0), 0},
 		{"the kernel knows of none", []vaddr{{Prefix: a}}, both, nil, 0},
-		{"one is gone", []vaddr{{Prefix: a}, {Prefix: b}}, map[on]bool{{4, b.Addr()}: true}, left(time.Second, time.Second), 0},
-		{"one is on another interface", []vaddr{{Prefix: a}}, map[on]bool{{5, a.Addr()}: true}, left(time.Second, time.Second), 0},
-		{"all are the interface's own", nil, nil, nil, 3 * time.Second},
+		{"one is gone", []vaddr{{Prefix: a}, {Prefix: b}}, both[1:], left(time.Second, time.Second), 0},
+		{"one is on another interface", []vaddr{{Prefix: a}}, []facts.Address{{Index: 5, Prefix: a}}, left(time.Second, time.Second), 0},
+		{"one has another length", []vaddr{{Prefix: a}}, []facts.Address{{Index: 4, Prefix: netip.MustParsePrefix("10.0.0.1/32")}}, left(time.Second, 0), 0},
+		{"all are the interface's own, and nothing tells", nil, both, left(time.Second, time.Second), 0},
 	} {
 		s := &slot{page: page{grant: grant{lease: 3 * time.Second}}}
 		one := &savedSlot{Index: 4, Placed: tt.placed}
-		if got := s.silentAt(one, tt.present, tt.alive, now) - now; got != int64(tt.want) {
+		if got := s.silentAt(one, tt.there, tt.alive, now) - now; got != int64(tt.want) {
 			t.Errorf("%s: in %v, want %v", tt.name, time.Duration(got), tt.want)
 		}
 	}
 }
 
-// TestStanding: where a service manager would start the next daemon, and the kernel will know whether it comes in
-// time, what there is stands written, and is marked; nowhere else.
+// TestStanding: where a service manager would start the next daemon, and the kernel will know whether
+// it comes in time, what is there stands written, and is marked; nowhere else. Not in parallel: it
+// changes the run directory.
 func TestStanding(t *testing.T) {
-	t.Parallel()
 	for _, tt := range []struct {
 		name   string
 		differ func(d *daemon)
@@ -58,27 +61,58 @@ func TestStanding(t *testing.T) {
 		{"no leases in nftables", func(d *daemon) { d.silences = false }, false},
 		{"in a reload", func(d *daemon) { d.old = d.slots }, false},
 		{"at the end", func(d *daemon) { d.child = nil }, false},
+		{"nothing has changed", func(d *daemon) { d.stateDirty = false }, false},
 	} {
-		d := remembering(t, "time")
-		d.locks, d.manager, d.silences, d.child = map[string]*os.File{"eth0": nil}, &manager{fd: 1 << 20}, true, &child{phase: ipc.PhaseRun}
+		d, path := supervised(t)
 		d.slots[0].index, d.slots[0].held = 4, true
+		d.changedSoon()
+		d.now += standAfter
 		tt.differ(d)
-		text, stands := d.snapshot()[d.handoverFile("eth0")]
-		if stands != tt.want {
+		d.saveState()
+		text, err := os.ReadFile(path)
+		if stands := err == nil; stands != tt.want {
 			t.Errorf("%s: written %v", tt.name, stands)
 		}
-		if !stands {
-			continue
-		}
 		var h handover
-		if err := json.Unmarshal(text, &h); err != nil || !h.Standing || len(h.Slots) != 1 || !h.Slots[0].Held || h.Slots[0].Index != 4 {
+		if err := json.Unmarshal(text, &h); tt.want && (err != nil || !h.Standing || len(h.Slots) != 1 || !h.Slots[0].Held || h.Slots[0].Index != 4) {
 			t.Errorf("%s: %v, %s", tt.name, err, text)
 		}
-		d.child = nil
-		var left handover
-		if err := json.Unmarshal(d.bequest("eth0"), &left); err != nil || left.Standing {
-			t.Errorf("%s: left in order, and %v, %+v", tt.name, err, left)
+		h, d.child = handover{}, nil
+		if err := json.Unmarshal(d.bequest("eth0"), &h); err != nil || h.Standing {
+			t.Errorf("%s: left in order, and %v, %+v", tt.name, err, h)
 		}
+	}
+}
+
+// supervised is a daemon that a service manager watches, and its file.
+func supervised(t *testing.T) (d *daemon, path string) {
+	t.Helper()
+	was := runDir
+	t.Cleanup(func() { runDir = was })
+	runDir = t.TempDir()
+	d = remembering(t, "time")
+	d.locks, d.manager, d.silences, d.child = map[string]*os.File{"eth0": nil}, &manager{fd: 1 << 20}, true, &child{phase: ipc.PhaseRun}
+	d.states, d.now = make(chan map[string][]byte, 100), int64(time.Hour)
+	return d, d.handoverFile("eth0")
+}
+
+// TestTransitionsPutNothingOff: however often roles change, what is there is written down, and what has to be remembered
+// for good. Not in parallel: it changes the run directory.
+func TestTransitionsPutNothingOff(t *testing.T) {
+	d, path := supervised(t)
+	states := make(chan map[string][]byte, 100)
+	d.states = states
+	const span, every = 3 * time.Second, 50 * time.Millisecond
+	for range span / every {
+		d.now += int64(every)
+		payload := ipc.Append(nil, ipc.Header{}, report.StateChange{From: report.Backup, To: report.Active})[ipc.HeaderLen:]
+		if err := d.reported(ipc.Header{Type: ipc.TypeStateChange, Generation: d.generation}, payload); err != nil {
+			t.Fatal(err)
+		}
+		d.saveState()
+	}
+	if _, err := os.Stat(path); err != nil || len(states) < 2 || len(states) > 4 {
+		t.Errorf("state written %d times in %v, and for a next daemon: %v", len(states), span, err)
 	}
 }
 
@@ -103,6 +137,7 @@ func TestBereft(t *testing.T) {
 	} {
 		d := fuzzed()
 		d.spawner, d.manager = deathbed(t, nil, 0), &manager{fd: -1}
+		d.states, d.stateDone = stateWriter(d.log)
 		if tt.watched {
 			d.manager.fd = 1 << 20 // which takes nothing
 		}

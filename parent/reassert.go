@@ -15,7 +15,10 @@ import (
 // it cannot be put back for is handed over: an Active without addresses is worse
 // than none. The device of a slot that is not held is down: it would forward.
 func (d *daemon) reassert(infos []facts.Link, addrs []facts.Address) {
-	present, devices := presence(addrs), make(map[int]facts.Link, len(infos))
+	present, devices := make(map[on]bool, len(addrs)), make(map[int]facts.Link, len(infos))
+	for _, a := range addrs {
+		present[on{a.Index, a.Prefix.Addr()}] = true
+	}
 	for _, i := range infos {
 		devices[i.Index] = i
 	}
@@ -103,15 +106,6 @@ func (d *daemon) unbidden(s *slot, present map[on]bool) string {
 type on struct {
 	index int
 	addr  netip.Addr
-}
-
-// presence are the addresses that there are.
-func presence(addrs []facts.Address) map[on]bool {
-	present := make(map[on]bool, len(addrs))
-	for _, a := range addrs {
-		present[on{a.Index, a.Prefix.Addr()}] = true
-	}
-	return present
 }
 
 // replace makes a slot's device again. If that fails the slot gives up what it

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -104,7 +103,6 @@ func (d *daemon) lockLinks(next []*slot) (taken []string, err error) {
 
 func (d *daemon) unlockLink(name string) {
 	if f := d.locks[name]; f != nil {
-		os.Remove(d.handoverFile(name))
 		unlock(f)
 		delete(d.locks, name)
 		d.unlockState(name)

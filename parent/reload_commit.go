@@ -2,6 +2,7 @@ package parent
 
 import (
 	"errors"
+	"os"
 	"slices"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
@@ -131,6 +132,7 @@ func (d *daemon) refit(l *link, moved map[*slot]bool) error {
 func (d *daemon) releaseLinks() {
 	for name := range d.locks {
 		if !slices.ContainsFunc(d.links, func(l *link) bool { return l.name == name && len(l.slots) > 0 }) {
+			os.Remove(d.handoverFile(name))
 			d.unlockLink(name)
 		}
 	}

@@ -156,8 +156,7 @@ func parseState(r io.Reader, iface string) (map[vrID]marks, error) {
 }
 
 // snapshot is the state of the interfaces whose state is ours, by file: of
-// the virtual routers there are, and of those that may come back. Where a service manager
-// starts another daemon should this one be killed, it is what that one finds, too.
+// the virtual routers there are, and of those that may come back.
 func (d *daemon) snapshot() map[string][]byte {
 	all, lines := make(map[vrID]marks), make(map[string][]string)
 	for id, b := range d.bygone {
@@ -180,11 +179,6 @@ func (d *daemon) snapshot() map[string][]byte {
 	for iface := range d.stateLocks {
 		slices.Sort(lines[iface])
 		files[stateFile(d.stateDir, iface)] = []byte(strings.Join(lines[iface], ""))
-	}
-	for name := range d.locks {
-		if d.manager.watches() && d.silences && d.child != nil && d.old == nil {
-			files[d.handoverFile(name)] = d.bequest(name)
-		}
 	}
 	return files
 }
@@ -232,10 +226,29 @@ func ReplaceFile(path string, text []byte, mode os.FileMode) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// saveState hands over the state when it has changed and it is time.
+// standAfter is how long after a transition what is there is written down, ns: a takeover of many
+// is over then.
+const standAfter = int64(100 * time.Millisecond)
+
+// changedSoon has what is there written down in a moment, which another transition does not put
+// off.
+func (d *daemon) changedSoon() {
+	if !d.stateDirty {
+		d.stateNext = max(d.stateNext, d.now+standAfter)
+	}
+	d.stateDirty = true
+}
+
+// saveState hands over the state when it has changed and it is time. Where a service manager
+// starts another daemon should this one be killed, what is there stands written for that, too.
 func (d *daemon) saveState() {
 	if !d.stateDirty || d.now < d.stateNext {
 		return
+	}
+	if d.manager.watches() && d.silences && d.child != nil && d.old == nil {
+		if err := d.writeDown(); err != nil {
+			d.log.Error("state not written", "error", err)
+		}
 	}
 	select {
 	case d.states <- d.snapshot():
@@ -245,17 +258,13 @@ func (d *daemon) saveState() {
 	}
 }
 
-// closeState writes what has changed last, and waits for it. After that nothing is written any more.
+// closeState writes what has changed last, and waits for it.
 func (d *daemon) closeState() {
-	if d.states == nil {
-		return
-	}
 	if d.stateDirty {
 		d.states <- d.snapshot()
 	}
 	close(d.states)
 	<-d.stateDone
-	d.states = nil
 	for iface := range d.stateLocks {
 		d.unlockState(iface)
 	}

@@ -11,7 +11,6 @@ import (
 // undo takes back everything in the ledger, as far as the kernel lets us.
 func (d *daemon) undo() error {
 	d.keeper.Serve(nil)
-	d.closeState()
 	d.finishChore()
 	if d.left {
 		for _, f := range d.locks {
@@ -50,8 +49,11 @@ func (d *daemon) undo() error {
 	if d.leases != nil {
 		errs = append(errs, d.leases.Apply(nil, nil))
 	}
+	d.closeState()
 	for name, f := range d.locks {
-		os.Remove(d.handoverFile(name))
+		if d.slots != nil { // or it is that of the daemon before, and has not been read
+			os.Remove(d.handoverFile(name))
+		}
 		unlock(f)
 		delete(d.locks, name)
 	}

@@ -84,7 +84,7 @@ func (p *printer) router(v *conf.Router) {
 		p.set("vrouter.checksum", tomlString(string(v.Checksum)))
 	}
 	p.set("vrouter.priority", strconv.Itoa(int(v.Priority)))
-	p.set("vrouter.owner", v.Owner.String())
+	p.set("vrouter.owner", [...]string{`"auto"`, "true", "false"}[v.Owner])
 	p.set("vrouter.preemption", strconv.FormatBool(v.PreemptMode))
 	p.set("vrouter.preempt_delay", seconds(v.PreemptDelay))
 	p.set("vrouter.startup_delay", seconds(v.StartupDelay))

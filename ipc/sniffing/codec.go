@@ -16,7 +16,7 @@ func Decode(t ipc.Type, payload []byte) (ipc.Message, error) {
 	case ipc.TypeSniff:
 		return r.End(sniff(r))
 	case ipc.TypeCapture:
-		return r.End(Capture{Time: r.I64(), LinkType: r.U16(), Length: r.U32(), Arrival: Arrival(r.Among("arrival", 0, uint8(numArrivals)-1)),
+		return r.End(Capture{Time: int64(r.U64()), LinkType: r.U16(), Length: r.U32(), Arrival: Arrival(r.Among("arrival", 0, uint8(numArrivals)-1)),
 			Links: Links{ipc.Link(r.U16()), ipc.Link(r.U16())}, Interface: r.Text(ipc.NameLen), Frame: r.Rest()})
 	case ipc.TypeShown:
 		return r.End(Shown{Text: r.Rest()})

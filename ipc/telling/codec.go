@@ -31,7 +31,7 @@ func Decode(t ipc.Type, payload []byte) (ipc.Message, error) {
 	case ipc.TypeResult:
 		m = ipc.Result{Request: ipc.Type(r.Among("request", 1, uint8(ipc.NumTypes)-1)), Code: ipc.Code(r.Among("code", 1, uint8(ipc.CodeKernel))), Sent: r.U8()}
 	case ipc.TypeMissed:
-		m = ipc.Missed{Until: r.I64()}
+		m = ipc.Missed{Until: int64(r.U64())}
 	case ipc.TypeTapped:
 		m = ipc.Tapped{Link: ipc.Link(r.U16()), Packet: r.Rest()}
 	case ipc.TypeMoved:
@@ -78,14 +78,14 @@ func linkState(r *ipc.Reader) ipc.LinkState {
 }
 
 func frame(r *ipc.Reader) ipc.Frame {
-	return ipc.Frame{Link: ipc.Link(r.U16()), Family: family(r), Received: r.I64(), Packet: r.Rest()}
+	return ipc.Frame{Link: ipc.Link(r.U16()), Family: family(r), Received: int64(r.U64()), Packet: r.Rest()}
 }
 
 func router(r *ipc.Reader) ipc.Router {
 	m := ipc.Router{Link: ipc.Link(r.U16()), Family: family(r), Version: r.Among("version", 2, 3), VRID: r.Among("VRID", 1, 255),
-		Migration: r.Bool(), Priority: r.Among("priority", 1, 255), Ownership: ownership(r), AdverInterval: r.I64(),
-		PreemptMode: r.Bool(), PreemptDelay: r.I64(), StartupDelay: r.I64(), Auth: auth(r), HMAC: hmac(r), Checksum: ipc.Checksum(r.Among("checksum", 0, uint8(ipc.ChecksumAuto))),
-		AnnounceRepeat: r.U8(), AnnounceDelay: r.I64(), AnnounceRefresh: r.I64(), AnnounceInterval: r.I64()}
+		Migration: r.Bool(), Priority: r.Among("priority", 1, 255), Ownership: ownership(r), AdverInterval: int64(r.U64()),
+		PreemptMode: r.Bool(), PreemptDelay: int64(r.U64()), StartupDelay: int64(r.U64()), Auth: auth(r), HMAC: hmac(r), Checksum: ipc.Checksum(r.Among("checksum", 0, uint8(ipc.ChecksumAuto))),
+		AnnounceRepeat: r.U8(), AnnounceDelay: int64(r.U64()), AnnounceRefresh: int64(r.U64()), AnnounceInterval: int64(r.U64())}
 	if m.AdverInterval <= 0 || min(m.AnnounceDelay, m.AnnounceRefresh, m.AnnounceInterval) < 0 || m.PreemptDelay < 0 || m.StartupDelay < 0 {
 		r.Fail("interval %d, announce delay %d, preempt delay %d, startup delay %d", m.AdverInterval, m.AnnounceDelay, m.PreemptDelay, m.StartupDelay)
 	}

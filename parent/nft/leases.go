@@ -164,9 +164,8 @@ func (l *Leases) Alive(iface string) map[netip.Addr]time.Duration {
 	for _, f := range families(t) {
 		elements, _ := l.tables.GetSetElements(&nftables.Set{Table: t, Name: "alive" + f.suffix})
 		for _, e := range elements {
-			if a, ok := netip.AddrFromSlice(e.Key); ok {
-				alive[a] = e.Expires
-			}
+			a, _ := netip.AddrFromSlice(e.Key)
+			alive[a] = e.Expires
 		}
 	}
 	return alive

@@ -31,9 +31,10 @@ type Plot struct {
 	Ends bool
 	// Stops: it stops the service on the virtual routers, which a keeper can.
 	Stops bool
-	// Lost is what the parent says of a keeper that it ends for this, or that ends; "" if it
-	// bears it.
+	// Lost is what the parent says of a keeper that it ends for this, or that ends.
 	Lost string
+	// Borne: the parent ends no keeper for it.
+	Borne bool
 	// Do returns when there is nothing more to do; the error ends the process.
 	Do func(h *Held) error
 }
@@ -54,13 +55,13 @@ var All = []Plot{
 	{Name: "says nothing at length", Lost: "datagram longer than the buffer", Do: sends(true, bytes.Repeat([]byte{byte(keeping.Journal)}, keeping.MaxSaid+1))},
 	{Name: "has a journal that nobody has", Lost: "message 'J'", Do: sends(true, append([]byte{byte(keeping.Journal)}, "<3>all is lost\n"...))},
 	{Name: "has marked what nobody has", Lost: "message 'K'", Do: sends(true, []byte{byte(keeping.Marked)})},
-	{Name: "asks without end", Do: storms(true, install)},
+	{Name: "asks without end", Borne: true, Do: storms(true, install)},
 	{Name: "asks without end, and hears no answer", Do: storms(false, install)},
 	{Name: "hands over without end", Stops: true, Do: storms(true, func(i int) keeping.Question {
 		return keeping.Question{Request: keeping.Lose + keeping.Request(i%2)}
 	})},
 	{Name: "changes what its socket shows", Lost: "has tried it all", Do: meddles},
-	{Name: "hears nothing", Do: wait},
+	{Name: "hears nothing", Borne: true, Do: wait},
 	{Name: "dies", Lost: "exit status 1: dies", Do: func(*Held) error { return errors.New("dies") }},
 	{Name: "dies when it has asked", Lost: "dies", Do: func(h *Held) error {
 		return errors.Join(ask(h, keeping.Question{Request: keeping.Install}), errors.New("dies"))
