@@ -5,8 +5,6 @@ package lab_test
 import (
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -38,21 +36,9 @@ func TestHostileKeeper(t *testing.T) {
 // conspire runs the daemon with one plot.
 func conspire(t *testing.T, parent, profile string, plot plot.Plot, vrid int) {
 	t.Helper()
-	l := lab.New(t)
-	dir := t.TempDir()
-	conf := filepath.Join(dir, "rvrrpd.conf")
 	on := prey{"", 3, []netip.Addr{lab.VIP}, ""}
-	text := fmt.Sprintf("[[protocols.static]]\nroute = \"10.64.0.0/16\"\nnh = \"10.9.0.99\"\n[[vrouter]]\ngroup = %d\ninterface = \"eth0\"\npriority = 100\niftype = \"macvlan\"\n"+
-		"version = 3\ntimers = { advert = 0.3 }\nvip = \"%v/24\"\n", vrid, lab.VIP)
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	before := l.R1.AtRest()
-	argv := append(lab.Ordinary(), parent, "-m1", "-c", conf)
-	if profile == "user" {
-		argv = l.R1.AsService(dir, argv)
-	}
-	p := l.R1.Start(argv...)
+	conf := fmt.Sprintf("version = 3\ntimers = { advert = 0.3 }\nvip = \"%v/24\"\n[[protocols.static]]\nroute = \"10.64.0.0/16\"\nnh = \"10.9.0.99\"\n", lab.VIP)
+	l, p, before := expose(t, parent, profile, vrid, conf)
 	mine := func(f lab.Frame) bool { return f.Port == l.R1.Name && f.VRRP != nil && f.VRRP.VRID == vrid }
 	l.Tap.Await(0, 10*time.Second, "the first advertisement", mine)
 	seen := l.Tap.Len()

@@ -101,22 +101,28 @@ func TestHostileChild(t *testing.T) {
 	}
 }
 
-// suffer runs the daemon with one attack.
-func suffer(t *testing.T, parent, profile string, on prey, a attack.Attack, vrid int) {
+// expose starts a daemon one of whose processes is hostile, with a virtual router of this VRID.
+func expose(t *testing.T, parent, profile string, vrid int, conf string) (l *lab.Lab, p *lab.Process, before lab.Snapshot) {
 	t.Helper()
-	l := lab.New(t)
+	l = lab.New(t)
 	dir := t.TempDir()
-	conf := filepath.Join(dir, "rvrrpd.conf")
-	text := fmt.Sprintf("[[vrouter]]\ngroup = %d\ninterface = \"eth0\"\npriority = 100\niftype = \"macvlan\"\n%s", vrid, on.conf)
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+	file := filepath.Join(dir, "rvrrpd.conf")
+	text := fmt.Sprintf("[[vrouter]]\ngroup = %d\ninterface = \"eth0\"\npriority = 100\niftype = \"macvlan\"\n%s", vrid, conf)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	before := l.R1.AtRest()
-	argv := append(lab.Ordinary(), parent, "-m1", "-c", conf)
+	before = l.R1.AtRest()
+	argv := append(lab.Ordinary(), parent, "-m1", "-c", file)
 	if profile == "user" {
 		argv = l.R1.AsService(dir, argv)
 	}
-	p := l.R1.Start(argv...)
+	return l, l.R1.Start(argv...), before
+}
+
+// suffer runs the daemon with one attack.
+func suffer(t *testing.T, parent, profile string, on prey, a attack.Attack, vrid int) {
+	t.Helper()
+	l, p, before := expose(t, parent, profile, vrid, on.conf)
 	switch {
 	case a.Endless:
 		drown(t, l, p, on)

@@ -18,8 +18,8 @@ func keeperOf(t *testing.T, pid int) (keeper int) {
 	t.Helper()
 	if !lab.Until(10*time.Second, func() bool {
 		keeper = 0
-		for _, p := range lab.Descendants(pid) {
-			if s := lab.Status(p); s["Name"] == "rvrrpd-keeper" && s["Seccomp"] == "2" {
+		for _, p := range lab.Named(pid, "rvrrpd-keeper") {
+			if lab.Status(p)["Seccomp"] == "2" {
 				keeper = p
 			}
 		}

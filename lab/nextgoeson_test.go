@@ -18,13 +18,11 @@ import (
 // below is a process of a program below another one.
 func below(t *testing.T, pid int, program string) int {
 	t.Helper()
-	for _, p := range lab.Descendants(pid) {
-		if lab.Status(p)["Name"] == program {
-			return p
-		}
+	pids := lab.Named(pid, program)
+	if len(pids) == 0 {
+		t.Fatalf("%s does not run", program)
 	}
-	t.Fatalf("%s does not run", program)
-	return 0
+	return pids[0]
 }
 
 // standing is the file in which a daemon writes down what there is on the interface of a node, for a next one.

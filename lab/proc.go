@@ -47,8 +47,13 @@ func ProcessorTime(pids ...int) (sum time.Duration) {
 
 // Children lists the network processes below one.
 func Children(pid int) (pids []int) {
+	return Named(pid, "rvrrpd-netproc")
+}
+
+// Named lists the processes of a program below a process.
+func Named(pid int, program string) (pids []int) {
 	for _, p := range Descendants(pid) {
-		if Status(p)["Name"] == "rvrrpd-netproc" {
+		if Status(p)["Name"] == program {
 			pids = append(pids, p)
 		}
 	}

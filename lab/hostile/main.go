@@ -6,11 +6,11 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"math/rand"
 	"os"
 	"runtime"
 
+	"github.com/rvrrpd/rvrrpd/cmd/confined"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/ipc/telling"
 	"github.com/rvrrpd/rvrrpd/lab/hostile/attack"
@@ -21,26 +21,10 @@ import (
 
 func init() { runtime.LockOSThread() }
 
-func main() {
-	var err error
-	switch os.Getenv("RVRRPD_STAGE") {
-	case "1":
-		err = sandbox.Confine()
-	case "2":
-		err = play()
-	default:
-		err = errors.New("started by the lab only")
-	}
-	fmt.Fprintln(os.Stderr, err)
-	os.Exit(1)
-}
+func main() { os.Exit(confined.Run("rvrrpd-netproc", play)) }
 
 // play says Hello, takes the configuration, attacks, and waits to be killed.
-func play() error {
-	report, err := sandbox.Enter("rvrrpd-netproc")
-	if err != nil {
-		return err
-	}
+func play(report sandbox.Report) error {
 	control := ipc.FromFD(3)
 	hello := ipc.Hello{Build: ipc.Build(), Landlock: uint8(report.Landlock)}
 	if err := control.Send(ipc.Append(nil, ipc.Header{Slot: ipc.NoSlot}, hello)); err != nil {

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rvrrpd/rvrrpd/cmd/confined"
 	"github.com/rvrrpd/rvrrpd/ipc"
 	"github.com/rvrrpd/rvrrpd/ipc/keeping"
 	"github.com/rvrrpd/rvrrpd/ipc/rights"
@@ -24,25 +25,10 @@ import (
 
 func init() { runtime.LockOSThread() }
 
-func main() {
-	var err error
-	switch os.Getenv(sandbox.StageVariable) {
-	case "1":
-		err = sandbox.Confine()
-	case "2":
-		err = play()
-	default:
-		err = errors.New("started by the lab only")
-	}
-	fmt.Fprintln(os.Stderr, err)
-	os.Exit(1)
-}
+func main() { os.Exit(confined.Run("rvrrpd-keeper", play)) }
 
 // play says Hello, hears what it is told, and does what the plot says.
-func play() error {
-	if _, err := sandbox.Enter("rvrrpd-keeper"); err != nil {
-		return err
-	}
+func play(sandbox.Report) error {
 	h := &plot.Held{Control: ipc.FromFD(sandbox.ControlFD), Asks: ipc.FromFD(sandbox.FramesFD), Routes: -1}
 	if err := h.Control.Send(append([]byte{byte(keeping.Hello)}, ipc.Build()...)); err != nil {
 		return err
