@@ -126,6 +126,10 @@ func holds(capability uintptr) (bool, error) {
 	return have[capability/32].Effective&(1<<(capability%32)) != 0, err
 }
 
+// allThreads makes a system call on every thread. Its arguments may be addresses: what they are
+// of must neither move nor go before the call is made.
+//
+//go:uintptrescapes
 func allThreads(nr, a, b, c uintptr) error {
 	if _, _, errno := syscall.AllThreadsSyscall6(nr, a, b, c, 0, 0, 0); errno != 0 {
 		return errno

@@ -220,9 +220,11 @@ func (c *child) wait() {
 	})
 }
 
-// ending waits for the end, and says how it was.
+// ending waits for the end, and says how it was: SIGKILL after a minute that brought none.
 func (c *child) ending() string {
+	late := time.AfterFunc(time.Minute, func() { unix.Kill(c.pid, unix.SIGKILL) })
 	c.wait()
+	late.Stop()
 	if c.ws.Signaled() {
 		return unix.SignalName(c.ws.Signal())
 	}

@@ -88,17 +88,9 @@ func build() (dir string, err error) {
 // NET_RAW, SETUID and SETGID.
 func asConfinedAsTheParent() error {
 	kept := uint32(1<<unix.CAP_NET_ADMIN | 1<<unix.CAP_NET_RAW | 1<<unix.CAP_SETUID | 1<<unix.CAP_SETGID)
-	all := func(nr uintptr, args ...uintptr) error {
-		var a [6]uintptr
-		copy(a[:], args)
-		if _, _, errno := syscall.AllThreadsSyscall6(nr, a[0], a[1], a[2], a[3], a[4], a[5]); errno != 0 {
-			return errno
-		}
-		return nil
-	}
 	for c := uintptr(0); c <= unix.CAP_LAST_CAP; c++ {
 		if kept&(1<<c) == 0 || c > 31 {
-			if err := all(unix.SYS_PRCTL, unix.PR_CAPBSET_DROP, c); err != nil && err != unix.EINVAL {
+			if err := onAllThreads(unix.SYS_PRCTL, unix.PR_CAPBSET_DROP, c); err != nil && err != unix.EINVAL {
 				return err
 			}
 		}
@@ -106,11 +98,24 @@ func asConfinedAsTheParent() error {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	data := [2]unix.CapUserData{{Permitted: kept, Effective: kept}}
 	return errors.Join(
-		all(unix.SYS_PRCTL, unix.PR_SET_SECUREBITS, 0xef), // user id 0 means nothing
-		all(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1),
-		all(unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0),
-		all(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&data))),
+		onAllThreads(unix.SYS_PRCTL, unix.PR_SET_SECUREBITS, 0xef), // user id 0 means nothing
+		onAllThreads(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1),
+		onAllThreads(unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0),
+		onAllThreads(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&data))),
 	)
+}
+
+// onAllThreads makes a system call on every thread; what its arguments are addresses of stays where
+// it is until then.
+//
+//go:uintptrescapes
+func onAllThreads(nr uintptr, args ...uintptr) error {
+	var a [6]uintptr
+	copy(a[:], args)
+	if _, _, errno := syscall.AllThreadsSyscall6(nr, a[0], a[1], a[2], a[3], a[4], a[5]); errno != 0 {
+		return errno
+	}
+	return nil
 }
 
 // doomed is a parent, with a child, that is to be killed; it says its child's

@@ -51,6 +51,10 @@ func outcome(err error) string {
 	return err.Error()
 }
 
+// call makes a system call. Its arguments may be addresses: what they are of must neither move nor
+// go before the call is made.
+//
+//go:uintptrescapes
 func call(nr uintptr, args ...uintptr) error {
 	var a [6]uintptr
 	copy(a[:], args)

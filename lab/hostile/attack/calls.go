@@ -20,7 +20,15 @@ func call(nr uintptr, args ...uintptr) func() {
 	}
 }
 
-func text(s string) uintptr { return uintptr(unsafe.Pointer(&append([]byte(s), 0)[0])) }
+// text is the address of a string, which from then on stays where it is: neither the compiler nor
+// the collector takes a number for a use of it.
+func text(s string) uintptr {
+	b := append([]byte(s), 0)
+	kept = append(kept, b)
+	return uintptr(unsafe.Pointer(&b[0]))
+}
+
+var kept [][]byte
 
 // Calls are made behind the real walls of a child of the real daemon; the
 // VRID, less one and all of All, is the index.
