@@ -74,10 +74,10 @@ func (vr *VirtualRouter) answer(arrival Instant, actions []Action) []Action {
 	case vr.adver.at <= max(arrival, vr.nextAnswer): // the next one is due no later
 	case arrival < vr.nextAnswer:
 		vr.adver.at = vr.nextAnswer
-		vr.nextAnswer = vr.adver.at.Add(answerSlots * vr.slot())
+		vr.nextAnswer = vr.adver.at.Add(answerSlots * vr.slot(maxSlots))
 	default:
 		actions = vr.advertiseNow(arrival, actions)
-		vr.nextAnswer = vr.onGrid(arrival.Add(answerSlots * vr.slot()))
+		vr.nextAnswer = vr.onGrid(arrival.Add(answerSlots*vr.slot(maxSlots)), maxSlots)
 	}
 	return actions
 }
@@ -86,7 +86,7 @@ func (vr *VirtualRouter) answer(arrival Instant, actions []Action) []Action {
 // to Advertisement_Interval, less what brings it onto the grid.
 func (vr *VirtualRouter) advertiseNow(now Instant, actions []Action) []Action {
 	vr.advertised = now
-	vr.adver = timerAt(vr.onGrid(now.Add(vr.config.AdverInterval)))
+	vr.adver = timerAt(vr.onGrid(now.Add(vr.config.AdverInterval), vr.config.Slots))
 	return append(actions, vr.advertise)
 }
 

@@ -40,6 +40,10 @@ type Config struct {
 	// AdverInterval is our Advertisement_Interval: v2 whole seconds 1..255 s,
 	// v3 10 ms..40.95 s.
 	AdverInterval time.Duration
+	// Slots is the number of instants in an interval on which advertisements
+	// fall, 1..100; 0 is 100. The fewer, the more virtual routers advertise
+	// together, and the more the first period may be short, by one slot at the most.
+	Slots int
 	// PreemptMode false lets a lower-priority Active stay (§6.1).
 	PreemptMode bool
 	// PreemptDelay is how long a Backup that preempts bears an Active of lower
@@ -65,6 +69,9 @@ func (c Config) bounded() Config {
 	} else {
 		c.Version = V3
 		c.AdverInterval = min(max(c.AdverInterval, minAdverIntervalV3), maxAdverIntervalV3)
+	}
+	if c.Slots <= 0 || c.Slots > maxSlots {
+		c.Slots = maxSlots
 	}
 	c.Priority = max(c.Priority, 1)
 	if c.Priority == PriorityOwner {

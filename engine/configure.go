@@ -6,9 +6,10 @@ package engine
 // configuration had been there all along.
 //
 // An Active advertises at once: a Backup that has learned a shorter interval
-// would not wait for the next advertisement.
+// would not wait for the next advertisement. Other slots alone are no reason to.
 func (vr *VirtualRouter) Configure(now Instant, c Config, actions []Action) []Action {
 	c = c.bounded()
+	vr.config.Slots = c.Slots // for the next time that the Adver_Timer is set anew
 	if c == vr.config {
 		return actions
 	}

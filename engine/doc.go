@@ -24,9 +24,9 @@
 // # What the RFCs leave open
 //
 // Advertisements are sent on an absolute schedule, so they do not drift, and
-// on a grid of a hundredth of the interval, so that many virtual routers fall
+// on a grid of Config.Slots to the interval, so that many virtual routers fall
 // due in one turn of their caller: the first period of an Active is shortened
-// by less than 1 % to end on the grid, and every later one is exact.
+// by less than a slot to end on the grid, and every later one is exact.
 //
 // An Active answers a priority-0 advertisement (§6.4.3), and in version 3 one
 // that loses against it, at once, but not more often than every tenth of its

@@ -127,32 +127,60 @@ func TestRefusalsDouble(t *testing.T) {
 	}
 }
 
-// TestGrid: many routers that turn Active at any instant fall due in one
-// hundred instants of the interval, none later than the RFC's interval and
-// none more than 1 % earlier; after that every period is exact.
+// TestGrid: many routers that turn Active at any instant fall due in as many
+// instants of the interval as it has slots, none later than the RFC's interval and
+// none more than a slot earlier; after that every period is exact.
 func TestGrid(t *testing.T) {
 	t.Parallel()
 	for _, interval := range []time.Duration{10 * time.Millisecond, 70 * time.Millisecond, time.Second, 4095 * 10 * time.Millisecond} {
-		phases := map[engine.Instant]bool{}
-		for i := range 2000 {
-			c := config(engine.V3, 255)
-			c.AdverInterval = interval
-			vr := engine.New(c)
-			start := engine.Instant(i) * 7919 * 1013
-			vr.Step(start, engine.Startup{Primary: netip.MustParseAddr("192.0.2.5")}, nil)
-			vr.Step(start, engine.Tick{}, nil)
-			first := nextAdvertisement(vr)
-			if d := first.Sub(start); d > interval || d <= interval-interval/100 {
-				t.Fatalf("interval %s: first period from %v is %s", interval, start, d)
+		for _, slots := range []int{0, 1, 8, 31, 100, 101} {
+			phases, want := map[engine.Instant]bool{}, slots
+			if slots == 0 || slots > 100 {
+				want = 100
 			}
-			phases[first%engine.Instant(interval)] = true
-			if second := nextAdvertisement(vr); second.Sub(first) != interval {
-				t.Fatalf("interval %s: second period is %s", interval, second.Sub(first))
+			for i := range 2000 {
+				c := config(engine.V3, 255)
+				c.AdverInterval, c.Slots = interval, slots
+				vr := engine.New(c)
+				start := engine.Instant(i) * 7919 * 1013
+				vr.Step(start, engine.Startup{Primary: netip.MustParseAddr("192.0.2.5")}, nil)
+				vr.Step(start, engine.Tick{}, nil)
+				first := nextAdvertisement(vr)
+				if d := first.Sub(start); d > interval || d < interval-interval/time.Duration(want) {
+					t.Fatalf("interval %s, %d slots: first period from %v is %s", interval, slots, start, d)
+				}
+				phases[first%engine.Instant(interval)] = true
+				if second := nextAdvertisement(vr); second.Sub(first) != interval {
+					t.Fatalf("interval %s, %d slots: second period is %s", interval, slots, second.Sub(first))
+				}
+			}
+			if len(phases) > want+1 { // and what a division has left
+				t.Errorf("interval %s, %d slots: %d phases", interval, slots, len(phases))
 			}
 		}
-		if len(phases) > 100 {
-			t.Errorf("interval %s: %d phases, want at most 100", interval, len(phases))
-		}
+	}
+}
+
+// TestOtherSlots: an Active that is to have other slots goes on as it was, and one that is changed in
+// another way besides has them at once.
+func TestOtherSlots(t *testing.T) {
+	t.Parallel()
+	c := config(engine.V3, 255)
+	vr := engine.New(c)
+	start := engine.Instant(1234567891)
+	vr.Step(start, engine.Startup{Primary: netip.MustParseAddr("192.0.2.5")}, nil)
+	due := nextAdvertisement(vr)
+	c.Slots = 1
+	if actions := vr.Configure(due, c, nil); len(actions) > 0 {
+		t.Errorf("says %v", actions)
+	}
+	if at, _, _ := vr.Deadline(); at.Sub(due) != c.AdverInterval {
+		t.Errorf("next in %v", at.Sub(due))
+	}
+	c.Priority = 200
+	vr.Configure(due+1, c, nil)
+	if at, _, _ := vr.Deadline(); at%engine.Instant(c.AdverInterval) != 0 {
+		t.Errorf("next at %d, which is not the beginning of an interval", at)
 	}
 }
 

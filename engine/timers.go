@@ -4,14 +4,15 @@ import "time"
 
 // Implementation constants.
 const (
-	// gridSlots is the number of grid slots in an interval: advertisements
-	// fall on multiples of a slot, so that many virtual routers fall due in
-	// one turn, and the first period is at most one slot short.
-	gridSlots = 100
-	// answerSlots is the least distance between two answers, in slots: long
-	// enough to make a storm harmless, short against any Skew_Time that a
-	// lower-priority Backup could wait after a priority-0 advertisement.
-	answerSlots = gridSlots / 10
+	// maxSlots is the number of slots in an interval, at the most and where
+	// Config does not say: advertisements fall on multiples of a slot, so that
+	// many virtual routers fall due in one turn, and the first period is at
+	// most one slot short.
+	maxSlots = 100
+	// answerSlots is the least distance between two answers, in slots of that
+	// kind: long enough to make a storm harmless, short against any Skew_Time that
+	// a lower-priority Backup could wait after a priority-0 advertisement.
+	answerSlots = maxSlots / 10
 	// maxHoldOff bounds the doublings of the time to hold back after a
 	// refusal: 32 Active_Down_Intervals, two minutes at the default interval.
 	maxHoldOff = 5
@@ -55,16 +56,20 @@ func (vr *VirtualRouter) learn(interval time.Duration) {
 	vr.activeAdverInterval = interval
 }
 
-// slot returns the width of the advertisement grid.
-func (vr *VirtualRouter) slot() time.Duration { return vr.config.AdverInterval / gridSlots }
+// slot returns the width of a slot of the interval, if that has so many.
+func (vr *VirtualRouter) slot(slots int) time.Duration {
+	return vr.config.AdverInterval / time.Duration(slots)
+}
 
-// onGrid returns the last grid instant that is not after at.
-func (vr *VirtualRouter) onGrid(at Instant) Instant {
-	past := at % Instant(vr.slot())
+// onGrid returns the beginning of the slot that at is in. Each interval begins with one, also where
+// it is no multiple of a slot: else those that are set at different times would drift apart.
+func (vr *VirtualRouter) onGrid(at Instant, slots int) Instant {
+	interval := Instant(vr.config.AdverInterval)
+	past := at % interval
 	if past < 0 {
-		past += Instant(vr.slot())
+		past += interval
 	}
-	return at - past
+	return at - past%Instant(vr.slot(slots))
 }
 
 // nextPeriod returns the first deadline after now on the schedule of period

@@ -187,7 +187,7 @@ func (p *process) update(r, fresh *router) {
 	ownership := fresh.record.Ownership
 	moved := !slices.Equal(r.record.Addresses, fresh.record.Addresses)
 	fresh.record.Ownership = r.record.Ownership
-	r.record, r.interval = fresh.record, fresh.interval
+	r.record, r.interval, r.slots = fresh.record, fresh.interval, fresh.slots
 	r.readdress(fresh.addressLists)
 	if was, is := r.auth.hmac, fresh.auth.hmac; was != nil && is != nil {
 		is.GoOn(was)
@@ -301,6 +301,10 @@ func (p *process) build(s *staging, count int) (c configuration, changed map[*ro
 			return c, nil, fmt.Errorf("slot %d: restored, but not configured", slot)
 		}
 	}
+	crowds := make(map[int64]int) // by interval
+	for _, record := range s.records {
+		crowds[record.AdverInterval]++
+	}
 	changed = make(map[*router]*router)
 	c = configuration{generation: s.generation, byVRID: make(map[key]*router, count), links: s.links}
 	for slot, record := range s.records {
@@ -308,6 +312,7 @@ func (p *process) build(s *staging, count int) (c configuration, changed map[*ro
 		if err != nil {
 			return c, nil, fmt.Errorf("slot %d: %w", slot, err)
 		}
+		fresh.gather(crowds[record.AdverInterval])
 		fresh.auth.resume(s.marks[slot])
 		fresh.learned.resume(s.marks[slot])
 		r := p.at(slot)

@@ -16,6 +16,7 @@ type router struct {
 	record   ipc.Router
 	watching bool // it judges packets as if it had left Initialize: sniffer
 	interval time.Duration
+	slots    int // of an interval, on which advertisements fall; 0: as the engine has it
 	vr       *engine.VirtualRouter
 	primary  netip.Addr // the address its advertisements come from
 
@@ -69,6 +70,25 @@ func newRouter(s ipc.Slot, m ipc.Router, secrets []ipc.Secret) (*router, error) 
 	return r, err
 }
 
+// Implementation constants: a wake-up of two processes costs more than an advertisement, and a
+// neighbor's socket has room for some 250 of them.
+const (
+	// gathered is how many virtual routers are to advertise together.
+	gathered = 32
+	// fewestSlots is the number of slots in an interval at the least: by one of them the first
+	// period of an Active may be short.
+	fewestSlots = 8
+)
+
+// gather has a router that has not begun advertise with others of its interval, of which there are
+// so many.
+func (r *router) gather(routers int) {
+	if routers > fewestSlots { // else each would have a slot of its own
+		r.slots = max(fewestSlots, routers/gathered)
+	}
+	r.vr = engine.New(r.engineConfig())
+}
+
 // key is what its advertisements are looked up by.
 func (r *router) key() key { return key{r.record.Link, r.record.Family, r.record.VRID} }
 
@@ -76,7 +96,7 @@ func (r *router) key() key { return key{r.record.Link, r.record.Family, r.record
 // router has now.
 func (r *router) engineConfig() engine.Config {
 	c := engineConfig(r.record)
-	c.Priority = r.priority()
+	c.Priority, c.Slots = r.priority(), r.slots
 	return c
 }
 

@@ -38,7 +38,7 @@ func (b *broker) openKernel() (err error) {
 		return err
 	}
 	b.marks, b.tap = b.kernel.KeepsMarks(), frames.OpenTap
-	b.leases, _ = nft.OpenLeases(kernel.Running().Before(renewsSince)) // to sweep; leaseAs tells what is wrong with it
+	b.leases, _ = nft.OpenLeases() // to sweep; leaseAs tells what is wrong with it
 	return b.openForeign()
 }
 
@@ -78,6 +78,7 @@ func (b *broker) stage(pages, old []*page, wires []*wire) {
 		}
 	}
 	maps.DeleteFunc(b.shared, func(_ netip.Addr, of []*page) bool { return len(of) < 2 })
+	b.joinAll()
 }
 
 // broker holds what needs the kernel, and does with it what it is asked for by number, where a
@@ -120,7 +121,8 @@ type leasing struct {
 	shared     map[netip.Addr][]*page // who has virtual addresses that several have
 	hosts      map[netip.Addr]bool    // addresses that this host has itself, when all were looked at
 	sixes      int                    // how many virtual IPv6 addresses there are
-	renewing   []nft.Renewed          // what this turn's advertisements keep alive
+	joints     map[nft.Term]*joint    // leases that virtual routers have together
+	renewing   []*joint               // those that this turn's advertisements prolong
 	leaseCheck int64                  // no lease ends before
 	confirmAt  int64                  // when to ask what has left the interfaces, 0 for not
 	complaints rate                   // lines about leases

@@ -52,7 +52,7 @@ func (d *daemon) converse() error {
 		case err != nil:
 			return d.violated(err)
 		}
-		d.now = ipc.Monotonic()
+		d.now, d.heart.heard = ipc.Monotonic(), true
 		for rest := d.datagram[:n]; len(rest) > 0; heard++ {
 			var h ipc.Header
 			var payload []byte
@@ -95,10 +95,7 @@ func (d *daemon) heard(h ipc.Header, payload []byte) error {
 		return d.readied(h)
 	case ipc.Mark:
 		return d.marked(h, m)
-	case ipc.Ping:
-		if d.heart.owed > 0 { // or it would be dear to hear again and again
-			d.answered()
-		}
+	case ipc.Ping: // it lives, as everything says that comes from it
 		return nil
 	default:
 		return d.request(h, m)

@@ -131,19 +131,44 @@ func TestReadyIsAwaited(t *testing.T) {
 	}
 }
 
-// TestPingIsAwaited: a Ping that answers none of ours costs nothing, and does not
-// feed the watchdog.
-func TestPingIsAwaited(t *testing.T) {
+// TestBeat: a child that says something lives, whatever it is, and is asked for nothing; one that says
+// nothing is pinged, and hangs when it still has said nothing after a while. The watchdog is fed for
+// what was said, once for each look at it, however much it is.
+func TestBeat(t *testing.T) {
 	t.Parallel()
 	d, _ := talking(t)
-	d.manager = &manager{fd: -1, watchdog: 1}
-	for _, owed := range []int64{0, 1} {
-		d.now, d.heart.owed = 10, owed
-		if err := d.heard(ipc.Header{Type: ipc.TypePing, Slot: ipc.NoSlot, Generation: 1}, nil); err != nil {
+	d.manager, d.child.phase = &manager{fd: -1, watchdog: 1}, ipc.PhaseRun
+	d.now = int64(time.Hour)
+	look := func() (hung, fed, pinged bool) {
+		d.now += pingEvery
+		was, owed := d.manager.fed, d.heart.owed
+		hung = d.beat()
+		return hung, d.manager.fed != was, d.heart.owed != owed && d.heart.owed != 0
+	}
+	if hung, fed, pinged := look(); hung || fed || !pinged {
+		t.Errorf("silent: hung %v, fed %v, pinged %v", hung, fed, pinged)
+	}
+	for _, kind := range []ipc.Type{ipc.TypePing, ipc.TypeDrain} {
+		was := d.manager.fed
+		if err := d.heard(ipc.Header{Type: kind, Slot: ipc.NoSlot, Generation: 1}, nil); err != nil {
 			t.Fatal(err)
 		}
-		if fed := d.manager.fed > 0 && d.manager.status != ""; fed != (owed > 0) || d.heart.owed != 0 {
-			t.Errorf("owed %d: fed %v, owed now %d", owed, fed, d.heart.owed)
+		if d.manager.fed != was {
+			t.Errorf("%v: fed at once", kind)
+		}
+		d.heart.heard = true // as converse does
+		if hung, fed, pinged := look(); hung || !fed || pinged || d.heart.owed != 0 {
+			t.Errorf("%v: hung %v, fed %v, pinged %v, owed %v", kind, hung, fed, pinged, d.heart.owed)
+		}
+	}
+	look()
+	for waited := pingEvery; ; waited += pingEvery {
+		if hung, fed, _ := look(); fed {
+			t.Fatal("fed while it says nothing")
+		} else if hung != (waited > hungAfter) {
+			t.Fatalf("hung after %v: %v", time.Duration(waited), hung)
+		} else if hung {
+			break
 		}
 	}
 }

@@ -8,8 +8,9 @@ import (
 
 // Implementation constants.
 const (
-	// pingEvery is the time between two pings of the child, ns.
-	pingEvery = int64(time.Second)
+	// pingEvery is the least time between two looks at whether the child lives, and pings of
+	// one that says nothing, ns.
+	pingEvery = int64(750 * time.Millisecond)
 	// hungAfter is how long a child may owe an answer: it has lost its leases
 	// long before, and now makes room for one that works. A child that is
 	// stopped on purpose for a while is not killed for it.
@@ -18,12 +19,13 @@ const (
 
 // heart is the proof that the child's loop turns.
 type heart struct {
-	next int64 // when to ping
-	owed int64 // since when an answer is owed, 0 for not
-	last int64 // our own last turn
+	next  int64 // when to look again
+	owed  int64 // since when an answer is owed, 0 for not
+	last  int64 // our own last turn
+	heard bool  // the child has said something since we looked
 }
 
-// beat pings the child, and says whether it hangs. Where there is none that
+// beat pings a child that has said nothing, and says whether it hangs. Where there is none that
 // runs yet, its deadlines take care of it. Time in which we did not run
 // ourselves is not the child's.
 func (d *daemon) beat() (hung bool) {
@@ -41,6 +43,11 @@ func (d *daemon) beat() (hung bool) {
 		return false
 	}
 	h.next = d.now + pingEvery
+	if h.heard {
+		h.heard = false
+		d.answered()
+		return false
+	}
 	if h.owed > 0 {
 		return d.now-h.owed > hungAfter
 	}
@@ -49,7 +56,7 @@ func (d *daemon) beat() (hung bool) {
 	return false
 }
 
-// answered is the child's answer to a ping.
+// answered is the child's answer to a ping, or as good as one.
 func (d *daemon) answered() {
 	d.heart.owed = 0
 	d.feed()

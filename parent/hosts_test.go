@@ -45,7 +45,8 @@ func TestHostsOwn(t *testing.T) {
 		d.show()
 		all, _ := d.leased()
 		got := all["eth0"]
-		if !slices.Equal(got.Refused, want) || silences != slices.Equal(got.Virtual, want) || got.Ungated == silences {
+		virtual := got.Terms[d.slots[0].joints[0].Term].Virtual
+		if !slices.Equal(got.Refused, want) || silences != slices.Equal(virtual, want) || got.Ungated == silences {
 			t.Errorf("silences %v: leased %+v, want %v", silences, got, want)
 		}
 		r := d.wanted()

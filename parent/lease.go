@@ -7,78 +7,163 @@ import (
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
-	"github.com/rvrrpd/rvrrpd/parent/kernel"
 	"github.com/rvrrpd/rvrrpd/parent/nft"
 	"github.com/rvrrpd/rvrrpd/records"
 )
 
-// renew tells the kernel what this turn has prolonged.
-func (b *broker) renew() {
-	if len(b.renewing) > 0 {
-		err := b.leases.Renew(b.renewing)
-		if err != nil {
-			flushed := b.leases.Flushed()
-			b.leases.Forget()
-			all, alive := b.leased()
-			again := b.leases.Apply(all, alive)
-			if again != nil && b.complaints.Take(b.now) {
-				b.log.Error("lease not renewed in the kernel", "error", errors.Join(err, again))
-			}
-			if again == nil && flushed && b.correcting.Take(b.now) {
-				b.log.Warn("put back what somebody else has removed", "leases", len(all), "error", err)
+// joint is a lease that pages have together: those of one family and one length on an
+// interface, and others that share an address with one of them.
+type joint struct {
+	nft.Term
+	of       []*page
+	told     int64 // its end as the kernel has it, CLOCK_MONOTONIC in ns
+	renewing bool  // one of them has been prolonged in this turn
+}
+
+// renewals is how often a joint lease is renewed in its life, at the most.
+const renewals = 2 * records.LeaseIntervals
+
+// ends is when a lease ends: with that of the first that is held, for whatever becomes of us, none
+// answers for longer than it may. 0: it has ended, or nothing is silenced.
+func (b *broker) ends(j *joint) int64 {
+	at := never
+	for _, s := range j.of {
+		if s.held && !s.stuck && s.ownership != ipc.OwnsAll {
+			at = min(at, s.expires)
+		}
+	}
+	if !b.silences || at == never || at-b.now < int64(time.Millisecond) { // which would be no time, and that for ever
+		return 0
+	}
+	return at
+}
+
+// join has a page share the lease of another, or begin it.
+func (b *broker) join(s, o *page) {
+	term := nft.Term{Iface: b.wires[o.link].name, IPv6: o.family == ipc.IPv6, Length: o.lease}
+	j := b.joints[term]
+	if j == nil {
+		j = &joint{Term: term}
+		b.joints[term] = j
+	}
+	if n := len(j.of); n == 0 || j.of[n-1] != s {
+		j.of, s.joints = append(j.of, s), append(s.joints, j)
+	}
+}
+
+// joinAll finds out who has a lease with whom.
+func (b *broker) joinAll() {
+	b.joints, b.renewing = make(map[nft.Term]*joint), nil
+	for _, s := range b.generations() {
+		s.joints = nil
+		b.join(s, s)
+		for _, a := range s.addrs {
+			for _, o := range b.shared[a.Addr] {
+				b.join(s, o)
 			}
 		}
-		b.renewing = b.renewing[:0]
+	}
+	for _, s := range b.generations() {
+		b.renewSoon(s)
+	}
+}
+
+// renewSoon has what a page has changed of its leases told at the end of the turn.
+func (b *broker) renewSoon(s *page) {
+	for _, j := range s.joints {
+		if !j.renewing {
+			j.renewing, b.renewing = true, append(b.renewing, j)
+		}
+	}
+}
+
+// dueLeases lists which of the leases that this turn has prolonged the kernel is to be told of.
+func (b *broker) dueLeases() (due []nft.Renewed) {
+	for _, j := range b.renewing {
+		j.renewing = false
+		if ends := b.ends(j); ends != 0 && (ends < j.told || ends-j.told >= int64(j.Length)/renewals) {
+			j.told = ends
+			due = append(due, nft.Renewed{Term: j.Term, Time: time.Duration(ends - b.now)})
+		}
+	}
+	b.renewing = b.renewing[:0]
+	return due
+}
+
+// renew tells it.
+func (b *broker) renew() {
+	var err error
+	if due := b.dueLeases(); len(due) > 0 {
+		err = b.leases.Renew(due)
+	}
+	if err == nil {
+		return
+	}
+	flushed := b.leases.Flushed()
+	b.leases.Forget()
+	all, alive := b.leased()
+	again := b.leases.Apply(all, alive)
+	if again != nil && b.complaints.Take(b.now) {
+		b.log.Error("lease not renewed in the kernel", "error", errors.Join(err, again))
+	}
+	if again == nil && flushed && b.correcting.Take(b.now) {
+		b.log.Warn("put back what somebody else has removed", "leases", len(all), "error", err)
 	}
 }
 
 // leased lists what is to last on each interface, but for addresses that this
-// host has itself, and which of the virtual addresses may answer now.
+// host has itself, and which leases have some time left.
 func (b *broker) leased() (all map[string]nft.Lasting, alive []nft.Renewed) {
 	all = make(map[string]nft.Lasting)
 	for _, s := range present(b.pages) {
 		if s.ownership == ipc.OwnsAll || s.accept && !b.silences {
 			continue
 		}
-		l := b.wires[s.link]
+		l, term := b.wires[s.link], s.joints[0].Term
 		name, w := l.name, all[l.name]
-		if w.Ungated = !b.silences; s.device != "" {
-			w.Devices = append(w.Devices, s.device)
+		if w.Terms == nil {
+			w.Terms, w.Ungated = make(map[nft.Term]nft.Together), !b.silences
+		}
+		if s.stuck {
+			term.Length = 0
+		}
+		with := w.Terms[term]
+		if s.device != "" {
+			with.Devices = append(with.Devices, s.device)
 		}
 		for _, a := range s.addrs {
 			switch {
 			case b.hasItself(l, a.Addr): // which answers whatever becomes of us
 				continue
 			case b.silences:
-				w.Virtual = append(w.Virtual, a.Addr)
+				with.Virtual = append(with.Virtual, a.Addr)
 			}
 			if !s.accept {
 				w.Refused = append(w.Refused, a.Addr)
 			}
 		}
-		all[name] = w
-		if b.silences && s.held && s.expires > b.now {
-			alive = b.answering(alive, s)
-		}
+		w.Terms[term], all[name] = with, w
 	}
 	for _, w := range all {
-		slices.Sort(w.Devices)
-		slices.SortFunc(w.Virtual, netip.Addr.Compare)
+		for _, with := range w.Terms {
+			slices.Sort(with.Devices)
+			slices.SortFunc(with.Virtual, netip.Addr.Compare)
+		}
 		slices.SortFunc(w.Refused, netip.Addr.Compare)
+	}
+	for _, j := range b.joints {
+		if j.told = b.ends(j); j.told != 0 {
+			alive = append(alive, nft.Renewed{Term: j.Term, Time: time.Duration(j.told - b.now)})
+		}
 	}
 	return all, alive
 }
 
-// renewsSince is the first kernel in which an element that is added again
-// lives longer.
-var renewsSince = kernel.Version{Major: 6, Minor: 12}
-
 // leaseAs has addresses silenced in the way that is configured from now on,
 // also those that are held. A way that cannot be had changes nothing.
 func (b *broker) leaseAs(lease string) (err error) {
-	b.silences, b.renewing = lease == "auto" || lease == "nftables", b.renewing[:0]
-	all, alive := b.leased()
-	err = b.applyLeases(b.silences, all, alive)
+	b.silences = lease == "auto" || lease == "nftables"
+	err = b.applyLeases(b.silences)
 	b.silences = b.silences && err == nil
 	switch {
 	case err != nil && lease == "nftables":
@@ -99,33 +184,15 @@ func (b *broker) leaseAs(lease string) (err error) {
 
 // applyLeases brings the leases up to date, where there are any, and opens them before where
 // they are needed.
-func (b *broker) applyLeases(needed bool, all map[string]nft.Lasting, alive []nft.Renewed) (err error) {
-	if b.leases == nil && needed {
-		b.leases, err = nft.OpenLeases(kernel.Running().Before(renewsSince))
+func (b *broker) applyLeases(needed bool) (err error) {
+	all, alive := b.leased()
+	if b.leases == nil && (needed || len(all) > 0) {
+		b.leases, err = nft.OpenLeases()
 	}
 	if b.leases != nil {
 		err = b.leases.Apply(all, alive)
 	}
 	return err
-}
-
-// answering adds the addresses of a slot to those that may answer for the rest
-// of its lease, on every interface that has them: its tables see the packets
-// of all; and its device to those that may forward.
-func (b *broker) answering(to []nft.Renewed, s *page) []nft.Renewed {
-	name, left := b.wires[s.link].name, time.Duration(s.expires-b.now)
-	for _, a := range s.addrs {
-		to = append(to, nft.Renewed{Iface: name, Addr: a.Addr, Time: left})
-		for _, o := range b.shared[a.Addr] {
-			if also := b.wires[o.link].name; also != name && o.ownership != ipc.OwnsAll {
-				to = append(to, nft.Renewed{Iface: also, Addr: a.Addr, Time: left})
-			}
-		}
-	}
-	if s.device != "" {
-		to = append(to, nft.Renewed{Iface: name, Device: s.device, Time: left})
-	}
-	return to
 }
 
 // guard has the addresses that this host has itself left alone.
@@ -146,7 +213,10 @@ func (b *broker) expireLeases() {
 			b.log.ErrorContext(hearsay, "lease lost", "vr", s.name, "because", b.blame(s))
 			if err := b.give(s); err != nil {
 				b.log.ErrorContext(hearsay, "release failed", "vr", s.name, "error", err)
-				s.expires = b.now + int64(s.lease) // try again
+				s.expires, s.stuck = b.now+int64(s.lease), true // try again, and silence it meanwhile
+				if err := b.applyLeases(false); err != nil {
+					b.log.Error("lease not renewed in the kernel", "error", err)
+				}
 			} else if b.find(s.link, s.vrid) != nil {
 				b.answer(ipc.Header{Slot: s.slot}, ipc.TypeRelease, ipc.CodeNotHeld)
 			}

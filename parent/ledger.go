@@ -57,7 +57,7 @@ func (b *broker) prolong(s *page, at int64) {
 	if !b.silences || s.ownership == ipc.OwnsAll {
 		return
 	}
-	b.renewing = b.answering(b.renewing, s)
+	b.renewSoon(s)
 }
 
 // give takes the slot's addresses off its device again.
@@ -73,7 +73,8 @@ func (b *broker) give(s *page) error {
 	if b.verbose(LevelLow) {
 		b.log.Debug("addresses given back", "vr", s.name, "device", s.index, "addresses", s.placed)
 	}
-	s.held, s.placed, s.aged = false, nil, 0
+	s.held, s.stuck, s.placed, s.aged = false, false, nil, 0
+	b.renewSoon(s) // which others have waited for it to be
 	if s.own && !s.lowering {
 		s.lowering = true
 		b.lowering = append(b.lowering, s)

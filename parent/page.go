@@ -30,6 +30,8 @@ type page struct {
 	aged      int64      // when the addresses were given their lifetime last, 0 for not yet
 	reviving  bool       // they are to be given it anew
 	expires   int64      // end of the lease, CLOCK_MONOTONIC in ns
+	stuck     bool       // that is over, and the addresses could not be removed
+	joints    []*joint   // the leases that it has a part in, its own at the front
 }
 
 // forget strikes the device, and what is on it: the kernel has it no more.
@@ -38,7 +40,7 @@ func (s *page) forget() { s.index, s.own, s.held, s.placed = 0, false, false, ni
 // inheritPage copies the page of a slot whose addresses stay where they are.
 func (b *broker) inheritPage(s, o *page) {
 	s.index, s.own, s.held, s.placed, s.expires, s.wears = o.index, o.own, o.held, o.placed, o.expires, o.wears
-	s.prolonged, s.made, s.muted = o.prolonged, o.made, o.muted
+	s.prolonged, s.made, s.muted, s.stuck = o.prolonged, o.made, o.muted, o.stuck
 	if s.interval == o.interval { // or its lifetime is another
 		s.aged = o.aged
 	}

@@ -12,8 +12,7 @@ import (
 // enforce brings our nftables tables up to date. Where the kernel has no
 // nftables only what the configuration insists on is an error.
 func (b *broker) enforce() error {
-	all, alive := b.leased()
-	if err := b.applyLeases(len(all) > 0, all, alive); err != nil {
+	if err := b.applyLeases(false); err != nil {
 		return err
 	}
 	want := b.wanted()

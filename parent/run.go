@@ -233,9 +233,16 @@ func (d *daemon) wait(signals int) (ready [fdCount]bool, err error) {
 	return ready, nil
 }
 
+// lazily is when to wake up for what can wait for half a second, ns: most often something else
+// wakes the loop before, and then it is done.
+func lazily(at int64) int64 {
+	const slack = int64(500 * time.Millisecond)
+	return min(at, never-slack) + slack
+}
+
 // next is the next deadline.
 func (d *daemon) next() int64 {
-	next := min(d.broker.next(), d.keeper.Due(), d.respawn, d.settingsNext, dueAt(d.resyncAgain))
+	next := min(d.broker.next(), d.keeper.Due(), d.respawn, lazily(d.settingsNext), dueAt(d.resyncAgain))
 	if d.stateDirty {
 		next = min(next, d.stateNext)
 	}
@@ -254,7 +261,7 @@ func (d *daemon) next() int64 {
 	if d.child != nil {
 		next = min(next, d.child.deadline)
 		if d.child.phase == ipc.PhaseRun {
-			next = min(next, d.heart.next)
+			next = min(next, lazily(d.heart.next))
 		}
 	}
 	return next

@@ -9,8 +9,8 @@ import (
 
 // Implementation constants: the kernel reports almost no change of a setting.
 const (
-	// settingsEvery is the time between two looks at them, ns.
-	settingsEvery = int64(time.Second)
+	// settingsEvery is the least time between two looks at them, ns.
+	settingsEvery = int64(750 * time.Millisecond)
 	// settingsChunk is the number of devices that are looked at each time.
 	settingsChunk = 32
 )

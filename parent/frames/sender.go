@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"unsafe"
 
 	"github.com/mdlayher/packet"
 	"golang.org/x/sys/unix"
@@ -21,15 +22,20 @@ const controlPriority = 7
 // queues when it accounts for nothing any more, and so one drains while the
 // other fills.
 type Sender struct {
-	index     int
-	announces *packet.Conn
+	announces socket
 	adverts   [2]txSocket
 	filling   int
 }
 
+// socket is a packet socket, and its descriptor, which stays the same until it is closed.
+type socket struct {
+	conn *packet.Conn
+	fd   int
+}
+
 // txSocket is one of the sockets of advertisements.
 type txSocket struct {
-	conn   *packet.Conn
+	socket
 	queued []QueuedFrame
 }
 
@@ -43,19 +49,9 @@ type QueuedFrame struct {
 // OpenSender opens packet sockets with protocol 0: they receive nothing, so
 // that they cost the interface's traffic nothing.
 func OpenSender(index int, name string) (s *Sender, err error) {
-	s = &Sender{index: index}
-	open := func() (c *packet.Conn) {
-		if err == nil {
-			c, err = packet.Listen(&net.Interface{Index: index, Name: name}, packet.Raw, 0, nil)
-		}
-		return c
-	}
-	s.announces = open()
-	for i := range s.adverts {
-		if s.adverts[i].conn = open(); err == nil {
-			err = control(s.adverts[i].conn, func(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PRIORITY, controlPriority) })
-		}
-	}
+	s = &Sender{}
+	on := &net.Interface{Index: index, Name: name}
+	err = errors.Join(s.announces.open(on, 0), s.adverts[0].open(on, controlPriority), s.adverts[1].open(on, controlPriority))
 	if err != nil {
 		s.Close()
 		return nil, fmt.Errorf("%s: packet socket: %w", name, err)
@@ -63,35 +59,36 @@ func OpenSender(index int, name string) (s *Sender, err error) {
 	return s, nil
 }
 
-// control does something with a connection's descriptor. Nothing waits, as
-// the library's own WriteTo would: the loop has other work to do than to wait
-// for one interface's queue.
-func control(c *packet.Conn, f func(fd int) error) error {
-	raw, err := c.SyscallConn()
-	if err != nil {
+func (s *socket) open(on *net.Interface, priority int) (err error) {
+	if s.conn, err = packet.Listen(on, packet.Raw, 0, nil); err != nil {
 		return err
 	}
-	var result error
-	err = raw.Control(func(fd uintptr) { result = f(int(fd)) })
-	return errors.Join(err, result)
+	raw, err := s.conn.SyscallConn()
+	if err == nil {
+		err = raw.Control(func(fd uintptr) { s.fd = int(fd) })
+	}
+	return errors.Join(err, unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_PRIORITY, priority))
 }
 
-// send tries once.
-func (s *Sender) send(c *packet.Conn, frame []byte) error {
-	err := control(c, func(fd int) error {
-		return unix.Sendto(fd, frame, unix.MSG_DONTWAIT, &unix.SockaddrLinklayer{Ifindex: s.index})
-	})
-	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.ENOBUFS) {
+// send tries once. Nothing waits, as the library's own WriteTo would: the loop has other work
+// to do than to wait for one interface's queue. To tell the runtime of a call that does not wait
+// would cost as much as the call.
+func (s *socket) send(frame []byte) error {
+	_, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(s.fd), uintptr(unsafe.Pointer(unsafe.SliceData(frame))), uintptr(len(frame)), unix.MSG_DONTWAIT, 0, 0)
+	switch errno {
+	case 0:
+		return nil
+	case unix.EAGAIN, unix.ENOBUFS:
 		return ErrBusy
 	}
-	return err
+	return errno
 }
 
 // Advertise sends a frame with an advertisement. The error is ErrBusy where there is no room.
-func (s *Sender) Advertise(frame []byte) error { return s.send(s.adverts[s.filling].conn, frame) }
+func (s *Sender) Advertise(frame []byte) error { return s.adverts[s.filling].send(frame) }
 
 // Announce sends any other frame. The error is ErrBusy where there is no room.
-func (s *Sender) Announce(frame []byte) error { return s.send(s.announces, frame) }
+func (s *Sender) Announce(frame []byte) error { return s.announces.send(frame) }
 
 // Queued remembers an advertisement that the kernel has taken.
 func (s *Sender) Queued(of any, at int64) {
@@ -120,13 +117,9 @@ func (s *Sender) Left() (out []QueuedFrame) {
 
 // empty says whether the kernel has sent all that a socket gave it; where it
 // cannot say, it has.
-func (l *txSocket) empty() (empty bool) {
-	err := control(l.conn, func(fd int) error {
-		waiting, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
-		empty = waiting == 0
-		return err
-	})
-	return empty || err != nil
+func (l *txSocket) empty() bool {
+	waiting, err := unix.IoctlGetInt(l.fd, unix.SIOCOUTQ)
+	return waiting == 0 || err != nil
 }
 
 // Keeps says whether an advertisement of a slot, or of any, that was queued
@@ -140,7 +133,7 @@ func (s *Sender) Keeps(of any, since int64) bool {
 // Close closes the sockets, without waiting for it: the kernel takes some 13 ms
 // for each, in which nothing could be sent on other links.
 func (s *Sender) Close() {
-	conns := []*packet.Conn{s.announces, s.adverts[0].conn, s.adverts[1].conn}
+	conns := []*packet.Conn{s.announces.conn, s.adverts[0].conn, s.adverts[1].conn}
 	go func() {
 		for _, c := range conns {
 			if c != nil {

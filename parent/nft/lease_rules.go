@@ -1,7 +1,9 @@
 package nft
 
 import (
+	"cmp"
 	"errors"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -14,50 +16,68 @@ import (
 
 // fill fills a new table.
 func (l *Leases) fill(t *nftables.Table, iface string, w Lasting, alive []Renewed) error {
-	hook := nftables.ChainHookInput
+	hook, virtual, devices := nftables.ChainHookInput, []netip.Addr(nil), []string(nil)
+	for _, all := range w.Terms {
+		virtual, devices = append(virtual, all.Virtual...), append(devices, all.Devices...)
+	}
 	if t.Family == nftables.TableFamilyARP {
 		hook = nftables.ChainHookRef(0) // NF_ARP_IN
 	}
 	in := l.tables.AddChain(&nftables.Chain{Name: "input", Table: t, Type: nftables.ChainTypeFilter, Hooknum: hook, Priority: nftables.ChainPriorityFilter})
 	if t.Family == nftables.TableFamilyARP {
-		if err := l.hear(t, in, w.Virtual); err != nil {
+		if err := l.hear(t, in, virtual); err != nil {
 			return err
 		}
-	} else if slices.ContainsFunc(slices.Concat(w.Virtual, w.Refused), LinkLocal) {
-		if err := l.keepToLink(t, in, append([]string{iface}, w.Devices...)); err != nil {
+	} else if slices.ContainsFunc(slices.Concat(virtual, w.Refused), LinkLocal) {
+		if err := l.keepToLink(t, in, append([]string{iface}, devices...)); err != nil {
 			return err
 		}
+	}
+	through := in
+	if t.Family != nftables.TableFamilyARP && len(devices) > 0 && !w.Ungated {
+		through = l.tables.AddChain(&nftables.Chain{Name: "forward", Table: t, Type: nftables.ChainTypeFilter,
+			Hooknum: nftables.ChainHookForward, Priority: nftables.ChainPriorityFilter})
 	}
 	for _, f := range families(t) {
-		all := &nftables.Set{Table: t, Name: "virtual" + f.suffix, KeyType: f.key}
-		may := &nftables.Set{Table: t, Name: "alive" + f.suffix, KeyType: f.key, HasTimeout: true}
-		var virtual, living []nftables.SetElement
-		for _, a := range w.Virtual {
-			if a.Is6() == f.ipv6 {
-				virtual = append(virtual, nftables.SetElement{Key: a.AsSlice()})
+		for _, term := range slices.SortedFunc(maps.Keys(w.Terms), func(a, b Term) int { return cmp.Compare(a.Length, b.Length) }) {
+			if term.IPv6 != f.ipv6 || w.Ungated {
+				continue
+			}
+			if err := l.silence(in, through, term, w.Terms[term], f, alive); err != nil {
+				return err
 			}
 		}
-		for _, r := range alive {
-			if r.Iface == iface && r.Device == "" && r.Addr.Is6() == f.ipv6 {
-				living = append(living, nftables.SetElement{Key: r.key(), Timeout: r.Time})
-			}
-		}
-		if err := l.dropBut(in, all, may, virtual, living, f.matches...); err != nil {
-			return err
-		}
 	}
-	if t.Family == nftables.TableFamilyARP {
-		return nil
-	}
-	if len(w.Devices) > 0 && !w.Ungated {
-		if err := l.gate(t, iface, w.Devices, alive); err != nil {
-			return err
-		}
-	}
-	if len(w.Refused) == 0 {
+	if t.Family == nftables.TableFamilyARP || len(w.Refused) == 0 {
 		return nil
 	}
 	return (&Tables{conn: l.tables}).refuse(in, w.Refused)
+}
+
+// silence drops what is sent to the addresses of a term once that is over, and what their devices
+// would forward of what is sent to their virtual MAC, if there is a chain for that.
+func (l *Leases) silence(in, through *nftables.Chain, term Term, all Together, f leaseFamily, alive []Renewed) error {
+	running := &nftables.Set{Table: in.Table, Name: runningPrefix + term.name(), KeyType: nftables.TypeNFProto, HasTimeout: true}
+	virtual := &nftables.Set{Table: in.Table, Name: virtualPrefix + term.name(), KeyType: f.key}
+	var addrs, living []nftables.SetElement
+	for _, a := range all.Virtual {
+		addrs = append(addrs, nftables.SetElement{Key: a.AsSlice()})
+	}
+	for _, r := range alive {
+		if r.Term == term {
+			living = r.elements()
+		}
+	}
+	err := errors.Join(l.tables.AddSet(running, nil), l.add(running, living), l.tables.AddSet(virtual, nil), l.add(virtual, addrs))
+	l.dropBut(in, virtual, running, f.matches...)
+	if through == in || len(all.Devices) == 0 {
+		return err
+	}
+	// The byte order is for nft(8) to show them right.
+	devices := &nftables.Set{Table: in.Table, Name: devicesPrefix + term.name(), KeyType: nftables.TypeIFName, KeyByteOrder: binaryutil.NativeEndian}
+	err = errors.Join(err, l.tables.AddSet(devices, nil), l.add(devices, called(all.Devices)))
+	l.dropBut(through, devices, running, []expr.Any{&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1}})
+	return err
 }
 
 // keepToLink lets everything in that is for a link-local address of IPv6 on another
@@ -78,42 +98,23 @@ func (l *Leases) keepToLink(t *nftables.Table, in *nftables.Chain, names []strin
 	return err
 }
 
-// gate has devices forward what is sent to their virtual MAC only as long as
-// they are in a set whose elements run out.
-func (l *Leases) gate(t *nftables.Table, iface string, devices []string, alive []Renewed) error {
-	// The byte order is for nft(8) to show them right.
-	of := &nftables.Set{Table: t, Name: "devices", KeyType: nftables.TypeIFName, KeyByteOrder: binaryutil.NativeEndian}
-	may := &nftables.Set{Table: t, Name: forwarding, KeyType: nftables.TypeIFName, KeyByteOrder: binaryutil.NativeEndian, HasTimeout: true}
-	var living []nftables.SetElement
-	for _, r := range alive {
-		if r.Iface == iface && r.Device != "" {
-			living = append(living, nftables.SetElement{Key: r.key(), Timeout: r.Time})
-		}
-	}
-	through := l.tables.AddChain(&nftables.Chain{Name: "forward", Table: t, Type: nftables.ChainTypeFilter,
-		Hooknum: nftables.ChainHookForward, Priority: nftables.ChainPriorityFilter})
-	return l.dropBut(through, of, may, called(devices), living, []expr.Any{&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1}})
-}
-
 // called are interfaces as elements of a set of their names.
 func called(names []string) (elements []nftables.SetElement) {
 	for _, name := range names {
-		elements = append(elements, nftables.SetElement{Key: Renewed{Device: name}.key()})
+		elements = append(elements, nftables.SetElement{Key: append([]byte(name), make([]byte, unix.IFNAMSIZ-len(name))...)})
 	}
 	return elements
 }
 
-// dropBut makes two sets, and drops what a match finds in the first and not in
-// the second, whose elements run out.
-func (l *Leases) dropBut(chain *nftables.Chain, of, may *nftables.Set, all, living []nftables.SetElement, matches ...[]expr.Any) error {
-	err := errors.Join(l.tables.AddSet(of, nil), l.tables.AddSet(may, nil), l.add(of, all), l.add(may, living))
+// dropBut drops what a match finds in a set, unless a term is running.
+func (l *Leases) dropBut(chain *nftables.Chain, of, running *nftables.Set, matches ...[]expr.Any) {
 	for _, match := range matches {
 		l.tables.AddRule(&nftables.Rule{Table: chain.Table, Chain: chain, Exprs: append(match,
 			&expr.Lookup{SourceRegister: 1, SetName: of.Name, SetID: of.ID},
-			&expr.Lookup{SourceRegister: 1, SetName: may.Name, SetID: may.ID, Invert: true},
+			&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: 1},
+			&expr.Lookup{SourceRegister: 1, SetName: running.Name, SetID: running.ID, Invert: true},
 			&expr.Verdict{Kind: expr.VerdictDrop})})
 	}
-	return err
 }
 
 // add adds elements to a set, in messages of a size that the kernel takes.

@@ -1,11 +1,9 @@
 package nft
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -20,59 +18,67 @@ import (
 // interface in two families. They are nobody's own: they stay when we die.
 const leasePrefix = "rvrrpd-lease-"
 
-// Leases is the dead man's switch in the kernel. All virtual addresses of an
-// interface are in a set, those that may answer in another whose elements run
-// out unless we renew them, and what is sent to the others is dropped: ARP,
-// neighbor discovery and the rest. So nothing of ours answers any more when we
+// Leases is the dead man's switch in the kernel. The virtual addresses of an
+// interface that have a lease together are in a set, and what is sent to them is dropped:
+// ARP, neighbor discovery and the rest, unless there are elements in another set, which run out
+// if we do not renew them. So nothing of ours answers any more when we
 // are dead, or do not run, and a peer has taken over, nor does a device of ours
 // forward.
 type Leases struct {
 	tables  *nftables.Conn
-	renewal *netlink.Conn
 	applied map[string]Lasting // by interface
-	anew    bool               // elements have to be made anew to live longer
+}
+
+// Term is a lease that addresses of an interface have together: those of one family that may
+// answer for the same time without an advertisement. One of no time is over.
+type Term struct {
+	Iface  string
+	IPv6   bool
+	Length time.Duration
+}
+
+// name tells the terms of an interface apart, in the names of their sets.
+func (t Term) name() string {
+	family := 4
+	if t.IPv6 {
+		family = 6
+	}
+	return fmt.Sprintf("%d-%d", family, t.Length.Milliseconds())
 }
 
 // Lasting is what stands on an interface as long as the addresses may.
 type Lasting struct {
-	Virtual []netip.Addr // silent unless they are alive
-	Devices []string     // they forward nothing unless they are
-	Ungated bool         // they forward in any case
+	Terms   map[Term]Together
+	Ungated bool         // nothing is silent, and devices forward in any case
 	Refused []netip.Addr // they accept nothing (Rules.Refused)
 }
 
-// Renewed is an address that may answer for some more time, or a device that
-// may forward.
+// Together is what is silent, and forwards nothing, once its term is over.
+type Together struct {
+	Virtual []netip.Addr
+	Devices []string
+}
+
+// Renewed is a term that lasts for some more time.
 type Renewed struct {
-	Iface  string
-	Device string // or
-	Addr   netip.Addr
-	Time   time.Duration
+	Term
+	Time time.Duration
 }
 
-// key is it as an element of a set.
-func (r Renewed) key() []byte {
-	if r.Device != "" {
-		return append([]byte(r.Device), make([]byte, unix.IFNAMSIZ-len(r.Device))...)
-	}
-	return r.Addr.AsSlice()
-}
+// Prefixes of the names of sets, with that of a term behind them.
+const (
+	runningPrefix = "lease"
+	virtualPrefix = "virtual"
+	devicesPrefix = "devices"
+)
 
-// forwarding is the set of devices that may.
-const forwarding = "forwarding"
-
-// OpenLeases opens the sockets. Where an element that is added again does not live
-// longer, renewals make it anew: before Linux 6.12.
-func OpenLeases(anew bool) (*Leases, error) {
+// OpenLeases opens the socket.
+func OpenLeases() (*Leases, error) {
 	tables, err := nftables.New(nftables.AsLasting(), nftables.WithSockOptions(func(c *netlink.Conn) error { return c.SetWriteBuffer(batchBuffer) }))
 	if err != nil {
 		return nil, asLease(err)
 	}
-	renewal, err := dialRenewal()
-	if err != nil {
-		return nil, asLease(err)
-	}
-	return &Leases{tables: tables, renewal: renewal, applied: make(map[string]Lasting), anew: anew}, nil
+	return &Leases{tables: tables, applied: make(map[string]Lasting)}, nil
 }
 
 // asLease says of an error that leases need what has failed.
@@ -81,18 +87,6 @@ func asLease(err error) error {
 		return nil
 	}
 	return fmt.Errorf("nftables (key lease; kernel module nf_tables): %w", err)
-}
-
-// renewTime is how long the kernel has to answer a renewal; it takes less than
-// a millisecond.
-const renewTime = time.Second
-
-func dialRenewal() (*netlink.Conn, error) {
-	c, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
-	if err != nil {
-		return nil, err
-	}
-	return c, c.SetWriteBuffer(batchBuffer)
 }
 
 func leaseTables(iface string) []*nftables.Table {
@@ -161,11 +155,17 @@ func (l *Leases) Left() (ifaces []string, err error) {
 func (l *Leases) Alive(iface string) map[netip.Addr]time.Duration {
 	alive := make(map[netip.Addr]time.Duration)
 	t := leaseTables(iface)[0]
-	for _, f := range families(t) {
-		elements, _ := l.tables.GetSetElements(&nftables.Set{Table: t, Name: "alive" + f.suffix})
-		for _, e := range elements {
+	sets, _ := l.tables.GetSets(t)
+	for _, s := range sets {
+		name, ours := strings.CutPrefix(s.Name, virtualPrefix)
+		running, _ := l.tables.GetSetElements(&nftables.Set{Table: t, Name: runningPrefix + name})
+		if !ours || len(running) == 0 {
+			continue
+		}
+		virtual, _ := l.tables.GetSetElements(s)
+		for _, e := range virtual {
 			a, _ := netip.AddrFromSlice(e.Key)
-			alive[a] = e.Expires
+			alive[a] = running[0].Expires
 		}
 	}
 	return alive
@@ -183,113 +183,34 @@ func (l *Leases) Flushed() bool {
 	return false
 }
 
-// Attributes of set elements (linux/netfilter/nf_tables.h).
-const (
-	elementsTable, elementsSet, elementsList = 1, 2, 3
-	listElement                              = 1
-	elementKey, elementTimeout, elementEnd   = 1, 4, 5
-	dataValue                                = 1
-)
-
-// Renew lets addresses answer for some more time. The library cannot say when
-// an element is to run out; with a timeout alone one that is there already
-// would not live longer. Older kernels let none live longer: it is deleted and
+// Renew lets terms last for some more time. With a timeout alone an element that is there already
+// would not live longer, and the library cannot say when it is to run out: it is deleted and
 // added in one batch, which packets see as one step, and before that added,
 // because one that is not there cannot be deleted.
 func (l *Leases) Renew(what []Renewed) error {
-	if l.renewal == nil {
-		return errors.New("nftables (key lease): no socket")
-	}
-	batch, err := renewal(what, l.anew)
-	if err != nil {
-		return asLease(err)
-	}
-	n := len(batch) - 1
-	if _, err := l.renewal.SendMessages(append(batch, subsystem(unix.NFNL_MSG_BATCH_END, 0))); err != nil {
-		return asLease(err)
-	}
-	// Every message is answered, also when one of them spoils the batch.
-	var errs []error
-	if err := l.renewal.SetReadDeadline(time.Now().Add(renewTime)); err != nil {
-		return asLease(err)
-	}
-	for range n {
-		_, err := l.renewal.Receive()
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			l.renewal.Close()
-			again, dialled := dialRenewal()
-			l.renewal = again
-			return asLease(errors.Join(err, dialled))
-		}
-		errs = append(errs, err)
-	}
-	return asLease(errors.Join(errs...))
-}
-
-// renewal is the beginning of a batch that renews addresses, all but its end.
-func renewal(what []Renewed, anew bool) ([]netlink.Message, error) {
-	type key struct {
-		iface        string
-		ipv6, device bool
-	}
-	by := make(map[key][]Renewed)
 	for _, r := range what {
-		k := key{r.Iface, r.Addr.Is6(), r.Device != ""}
-		by[k] = append(by[k], r)
-	}
-	batch := []netlink.Message{subsystem(unix.NFNL_MSG_BATCH_BEGIN, 0)}
-	for k, elements := range by {
-		for chunk := range slices.Chunk(elements, elementsChunk) {
-			set, families := "alive4", []byte{unix.NFPROTO_INET, unix.NFPROTO_ARP}
-			if k.ipv6 {
-				set, families = "alive6", families[:1]
-			} else if k.device {
-				set, families = forwarding, families[:1]
-			}
-			attrs, err := elementsAttributes(leasePrefix+k.iface, set, chunk)
+		tables, elements := leaseTables(r.Iface), r.elements()
+		if _, there := l.applied[r.Iface].Terms[r.Term]; !there { // yet, or any more
+			tables = nil
+		} else if r.IPv6 {
+			tables = tables[:1]
+		}
+		for _, t := range tables {
+			running := &nftables.Set{Table: t, Name: runningPrefix + r.name(), HasTimeout: true}
+			err := errors.Join(l.tables.SetAddElements(running, elements), l.tables.SetDeleteElements(running, elements), l.tables.SetAddElements(running, elements))
 			if err != nil {
-				return nil, err
-			}
-			for _, f := range families {
-				add := elementsMessage(unix.NFT_MSG_NEWSETELEM, f, attrs)
-				if batch = append(batch, add); anew {
-					batch = append(batch, elementsMessage(unix.NFT_MSG_DELSETELEM, f, attrs), add)
-				}
+				return asLease(err)
 			}
 		}
 	}
-	return batch, nil
+	return asLease(l.tables.Flush())
 }
 
-// elementsMessage adds elements, or renews or deletes them.
-func elementsMessage(kind uint16, family byte, attrs []byte) netlink.Message {
-	m := subsystem(unix.NFNL_SUBSYS_NFTABLES<<8|kind, family)
-	m.Header.Flags |= netlink.Create | netlink.Acknowledge
-	m.Data = append(m.Data, attrs...)
-	return m
-}
-
-// elementsAttributes are elements of a set that run out in their time, as
-// messages have them. The library's encoder would take most of the time of a
-// renewal: eleven allocations for each.
-func elementsAttributes(table, set string, elements []Renewed) ([]byte, error) {
-	var list []byte
-	for _, r := range elements {
-		key, left := r.key(), uint64(r.Time.Milliseconds())
-		list = appendAttribute(list, listElement|unix.NLA_F_NESTED, 8+len(key)+12+12)
-		list = appendAttribute(list, elementKey|unix.NLA_F_NESTED, 4+len(key))
-		list = append(appendAttribute(list, dataValue, len(key)), key...)
-		list = binary.BigEndian.AppendUint64(appendAttribute(list, elementTimeout, 8), left)
-		list = binary.BigEndian.AppendUint64(appendAttribute(list, elementEnd, 8), left)
+// elements are those of a term that is not over: the numbers of what the packets may be, for a
+// rule needs something of a packet to look for.
+func (r Renewed) elements() (all []nftables.SetElement) {
+	for _, p := range []byte{unix.NFPROTO_IPV4, unix.NFPROTO_ARP, unix.NFPROTO_IPV6} {
+		all = append(all, nftables.SetElement{Key: []byte{p}, Timeout: r.Time})
 	}
-	e := netlink.NewAttributeEncoder()
-	e.String(elementsTable, table)
-	e.String(elementsSet, set)
-	e.Bytes(elementsList|unix.NLA_F_NESTED, list)
-	return e.Encode()
-}
-
-// appendAttribute begins an attribute of so many bytes, a multiple of four.
-func appendAttribute(b []byte, kind uint16, size int) []byte {
-	return binary.NativeEndian.AppendUint16(binary.NativeEndian.AppendUint16(b, uint16(4+size)), kind)
+	return all
 }

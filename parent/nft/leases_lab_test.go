@@ -3,44 +3,20 @@
 package nft
 
 import (
-	"fmt"
-
-	"github.com/rvrrpd/rvrrpd/lab/netns"
-	"golang.org/x/sys/unix"
-
 	"net/netip"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rvrrpd/rvrrpd/lab/netns"
 )
 
-// TestLeases: what is not Renewed runs out, whether we are there or not; what
-// is Renewed lives on, in both ways; tables are found and removed by the next
-// daemon.
+// TestLeases: a term that is not renewed is over after its time, whether we are there or not; one that
+// is renewed lasts; tables are found and removed by the next daemon.
 func TestLeases(t *testing.T) {
-	t.Run("made anew", func(t *testing.T) { testLeases(t, true) })
-	if renews(t) {
-		t.Run("renewed", func(t *testing.T) { testLeases(t, false) })
-	}
-}
-
-// renews says whether this kernel lets an element live longer that is added again.
-func renews(t *testing.T) bool {
-	var name unix.Utsname
-	var major, minor int
-	if err := unix.Uname(&name); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := fmt.Sscanf(unix.ByteSliceToString(name.Release[:]), "%d.%d", &major, &minor); err != nil {
-		t.Fatal(err)
-	}
-	return major > 6 || major == 6 && minor >= 12
-}
-
-func testLeases(t *testing.T, anew bool) {
 	netns.Inside(t, func(t *testing.T) {
-		l, err := OpenLeases(anew)
+		l, err := OpenLeases()
 		if err != nil {
 			t.Error(err)
 			return
@@ -49,14 +25,21 @@ func testLeases(t *testing.T, anew bool) {
 			out, _ := exec.Command("nft", "list", "ruleset").CombinedOutput()
 			return string(out)
 		}
-		alive := func(ip string) bool {
-			_, sets, _ := strings.Cut(show(), "set alive")
-			_, devices, _ := strings.Cut(sets, "set forwarding")
-			return strings.Contains(sets, ip+" timeout") && (ip != "10.9.0.254" || strings.Contains(devices, `"vr4" timeout`))
+		running := func(table string, term Term) bool {
+			out, _ := exec.Command("nft", "list", "set", table, "rvrrpd-lease-"+term.Iface, runningPrefix+term.name()).CombinedOutput()
+			return strings.Contains(string(out), "ipv4 timeout") && strings.Contains(string(out), "ipv6 timeout") && strings.Count(string(out), " timeout ") == 3
+		}
+		alive := func(term Term) bool {
+			return running("inet", term) && (term.IPv6 || running("arp", term))
 		}
 		four, six := netip.MustParseAddr("10.9.0.254"), netip.MustParseAddr("2001:db8::a")
-		want := map[string]Lasting{"eth0": {Virtual: []netip.Addr{four, six, netip.MustParseAddr("fe80::a")}, Refused: []netip.Addr{four, six}, Devices: []string{"vr4"}}}
-		renewing := []Renewed{{Iface: "eth0", Addr: four, Time: 300 * time.Millisecond}, {Iface: "eth0", Addr: six, Time: 300 * time.Millisecond}, {Iface: "eth0", Device: "vr4", Time: 300 * time.Millisecond}}
+		slow, fast, other := Term{Iface: "eth0", Length: 3 * time.Second}, Term{Iface: "eth0", Length: 300 * time.Millisecond}, Term{Iface: "eth0", IPv6: true, Length: 3 * time.Second}
+		want := map[string]Lasting{"eth0": {Terms: map[Term]Together{
+			slow:  {Virtual: []netip.Addr{four}, Devices: []string{"vr4"}},
+			fast:  {Virtual: []netip.Addr{four.Prev()}},
+			other: {Virtual: []netip.Addr{six, netip.MustParseAddr("fe80::a")}},
+		}, Refused: []netip.Addr{four, six}}}
+		renewing := []Renewed{{slow, 300 * time.Millisecond}, {other, 300 * time.Millisecond}}
 		for range 2 {
 			if err := l.Apply(want, nil); err != nil {
 				t.Error(err)
@@ -68,26 +51,27 @@ func testLeases(t *testing.T, anew bool) {
 		}
 		for _, rule := range []string{
 			"arp saddr ip . arp daddr ip @gratuitous accept",
-			"arp daddr ip @virtual4 arp daddr ip != @alive4 drop",
-			"ip daddr @virtual4 ip daddr != @alive4 drop",
-			"ip6 daddr @virtual6 ip6 daddr != @alive6 drop",
+			"arp daddr ip @virtual4-3000 meta nfproto != @lease4-3000 drop",
+			"ip daddr @virtual4-3000 meta nfproto != @lease4-3000 drop",
+			"ip daddr @virtual4-300 meta nfproto != @lease4-300 drop",
+			"ip6 daddr @virtual6-3000 meta nfproto != @lease6-3000 drop",
 			"ip daddr @refused4 drop", "ip6 daddr @refused6 drop",
-			"iifname @devices iifname != @forwarding drop",
+			"iifname @devices4-3000 meta nfproto != @lease4-3000 drop",
 			`elements = { "vr4",
 			     "eth0" }`,
 			"ip6 daddr fe80::/10 iifname != @here accept",
 			"icmpv6 type nd-neighbor-solicit @th,64,128 & 0xffc00000000000000000000000000000 == 0xfe800000000000000000000000000000 iifname != @here accept",
-			"icmpv6 type nd-neighbor-solicit @th,64,128 @virtual6 @th,64,128 != @alive6 drop",
+			"icmpv6 type nd-neighbor-solicit @th,64,128 @virtual6-3000 meta nfproto != @lease6-3000 drop",
 		} {
 			if !strings.Contains(show(), rule) {
 				t.Errorf("no rule %s in\n%s", rule, show())
 			}
 		}
-		if alive("10.9.0.254") || alive("2001:db8::a") {
-			t.Error("alive before they were Renewed")
+		if alive(slow) || alive(other) {
+			t.Error("alive before they were renewed")
 		}
 		if left := l.Alive("eth0"); len(left) > 0 {
-			t.Errorf("alive for %v before they were Renewed", left)
+			t.Errorf("alive for %v before they were renewed", left)
 		}
 		began := time.Now()
 		for time.Since(began) < time.Second {
@@ -95,12 +79,15 @@ func testLeases(t *testing.T, anew bool) {
 				t.Error(err)
 				return
 			}
-			if !alive("10.9.0.254") || !alive("2001:db8::a") {
+			if !alive(slow) || !alive(other) || alive(fast) {
 				t.Errorf("not alive, %v after the first renewal:\n%s", time.Since(began), show())
 				return
 			}
 		}
-		for last := time.Now(); alive("10.9.0.254") || alive("2001:db8::a"); {
+		if left := l.Alive("eth0"); left[four] <= 0 || left[six] <= 0 || left[four] > 300*time.Millisecond || len(left) != 3 {
+			t.Errorf("alive for %v", left)
+		}
+		for last := time.Now(); alive(slow) || alive(other); {
 			if time.Since(last) > time.Second {
 				t.Errorf("alive %v after the last renewal", time.Since(last))
 				return
@@ -110,25 +97,26 @@ func testLeases(t *testing.T, anew bool) {
 			t.Errorf("%s: %v", out, err)
 		}
 		if err := l.Renew(renewing); err == nil || !l.Flushed() {
-			t.Errorf("Renewed what somebody has flushed: %v", err)
+			t.Errorf("renewed what somebody has flushed: %v", err)
 		}
 		l.Forget()
 		if err := l.Apply(want, nil); err != nil || l.Flushed() {
 			t.Errorf("made anew: %v", err)
 		}
-		want["eth1"] = Lasting{Virtual: []netip.Addr{four.Next()}}
-		if err := l.Apply(want, []Renewed{{Iface: "eth1", Addr: four.Next(), Time: time.Minute}}); err != nil || !alive("10.9.0.255") {
+		on1, also1 := Term{Iface: "eth1", Length: time.Hour}, Term{Iface: "eth1", IPv6: true, Length: time.Hour}
+		want["eth1"] = Lasting{Terms: map[Term]Together{on1: {Virtual: []netip.Addr{four.Next()}}, also1: {Virtual: []netip.Addr{six}}}}
+		if err := l.Apply(want, []Renewed{{on1, time.Minute}}); err != nil || !alive(on1) || alive(also1) {
 			t.Errorf("another interface: %v\n%s", err, show())
 		}
 		delete(want, "eth0")
-		if err := l.Apply(want, nil); err != nil || strings.Contains(show(), "10.9.0.254") || !alive("10.9.0.255") {
+		if err := l.Apply(want, nil); err != nil || strings.Contains(show(), "10.9.0.254") || !alive(on1) {
 			t.Errorf("without eth0: %v\n%s", err, show())
 		}
-		// What we ourselves have removed nobody else has.
-		if err := l.Renew(renewing); err == nil || l.Flushed() {
-			t.Errorf("Renewed what we have removed: %v, flushed %v", err, l.Flushed())
+		// What we ourselves have removed nobody else has, and it is not renewed.
+		if err := l.Renew(renewing); err != nil || l.Flushed() || alive(slow) {
+			t.Errorf("renewed what we have removed: %v, flushed %v", err, l.Flushed())
 		}
-		next, err := OpenLeases(anew)
+		next, err := OpenLeases()
 		if err != nil {
 			t.Error(err)
 			return
@@ -137,17 +125,17 @@ func testLeases(t *testing.T, anew bool) {
 			t.Errorf("left: %v %v", left, err)
 		}
 		minute := map[netip.Addr]time.Duration{four.Next(): time.Minute, six: time.Minute}
-		if err := l.Renew([]Renewed{{Iface: "eth1", Addr: six, Time: time.Minute}}); err != nil {
+		if err := l.Renew([]Renewed{{also1, time.Minute}}); err != nil {
 			t.Error(err)
 		}
-		alive1, other := next.Alive("eth1"), next.Alive("eth0")
+		alive1, none := next.Alive("eth1"), next.Alive("eth0")
 		for ip, most := range minute {
 			if alive1[ip] <= 0 || alive1[ip] > most {
 				t.Errorf("%v is alive for %v, was put for %v", ip, alive1[ip], most)
 			}
 		}
-		if len(alive1) != len(minute) || len(other) > 0 {
-			t.Errorf("alive %v, on another interface %v", alive1, other)
+		if len(alive1) != len(minute) || len(none) > 0 {
+			t.Errorf("alive %v, on another interface %v", alive1, none)
 		}
 		if err := next.Remove("eth1"); err != nil || strings.Contains(show(), "rvrrpd") {
 			t.Errorf("removed: %v\n%s", err, show())
