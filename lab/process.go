@@ -66,6 +66,15 @@ func (n *Node) Start(argv ...string) *Process {
 	return p
 }
 
+// Launch starts a program as it is: at the priority that it has by itself, and without
+// a look at what it leaves behind. It is what a benchmark needs.
+func (n *Node) Launch(argv ...string) *Process {
+	n.lab.Helper()
+	p := &Process{name: argv[0] + " on " + n.Name, lab: n.lab, done: make(chan struct{})}
+	p.start(append([]string{"ip", "netns", "exec", n.Namespace}, argv...))
+	return p
+}
+
 // CommandLine runs a program in the node's namespace, another project's daemon in real
 // time where that is to be had.
 func (n *Node) CommandLine(argv ...string) []string {

@@ -20,7 +20,11 @@ type Tap struct {
 	Others Record[Other]
 	lab    *Lab
 	ports  map[int]string
+	socket *os.File
 }
+
+// Close ends the recording of the lab's own tap: what is in it stays.
+func (t *Tap) Close() { t.socket.Close() }
 
 // Other is a frame that is none of Frame's.
 type Other struct {
@@ -42,6 +46,7 @@ func newTap(l *Lab) *Tap {
 		}
 		return packetOptions(fd)
 	})
+	tap.socket = f
 	fragments := pieces{}
 	go receive(f, func(b []byte, index int, at time.Time) {
 		port, known := tap.ports[index]
