@@ -18,6 +18,7 @@ HELPERS  := rvrrpd-parent rvrrpd-spawn rvrrpd-netproc rvrrpd-read rvrrpd-keeper 
 PROGRAMS := rvrrpd $(HELPERS)
 FUZZTIME ?= 60s
 SOAK     ?= 100000h
+COUNT    ?= 6
 
 # The tests of vm-lab, and those that vm-test leaves out.
 VM_TESTS := ^TestHardKill$$/^rvrrpd-rvrrpd|^TestChildCrash$$|^TestConfinement$$|^TestReassert$$|^TestOwner$$|^TestAudit$$/root
@@ -27,7 +28,7 @@ VM_SKIP  := Flood|Scale|Hitless|CrashGap|TestSystemd|TestPackage|TestContainer|T
 VM_ENV   := env RVRRPD_LAB_PREBUILT=$(CURDIR)/bin/vm/amd64
 VM_ARM64 := lab/vm/foreign.sh -t 1200 arm64 bin/vm/arm64 env RVRRPD_LAB_PREBUILT=$(CURDIR)/bin/vm/arm64 bash -ec
 
-.PHONY: build cross reproducible sbom test unit lab-test demo setup setup-demo generate check-generated fuzz soak bench install uninstall deb clean-root clean vm-setup vm-programs vm-lab vm-test
+.PHONY: build cross reproducible sbom test unit lab-test demo setup setup-demo generate check-generated fuzz soak bench microbench install uninstall deb clean-root clean vm-setup vm-programs vm-lab vm-test
 
 build:
 	@mkdir -p bin
@@ -130,10 +131,14 @@ fuzz:
 soak:
 	$(GO) test ./engine/sim -run 'TestSimulation$$' -count=1 -soak $(SOAK) -timeout 0 -v
 
-# Takeovers are measured in the lab, against keepalived in the same run.
+# rvrrpd beside keepalived: some half an hour. QUICK=1 takes three minutes, ROWS=regexp
+# chooses rows, KEEPALIVED_BIN another keepalived. -trimpath, as the demo: run from here.
 bench: setup build
-	$(GO) test -run '^$$' -bench . -benchmem ./engine/... ./ipc/... ./netproc/...
-	$(GO) test -tags lab -run '^$$' -bench . -timeout 15m ./lab/
+	@CGO_ENABLED=0 $(GO) build -trimpath -o bin/bench ./lab/bench && QUICK="$(QUICK)" ROWS="$(ROWS)" ./bin/bench
+
+# Steps of the engine, of messages and of packets, in ns: for benchstat.
+microbench:
+	$(GO) test -run '^$$' -bench . -benchmem -count $(COUNT) ./engine/... ./ipc/... ./netproc/...
 
 install: build
 	install -D -m 0755 bin/rvrrpd $(DESTDIR)$(PREFIX)/sbin/rvrrpd

@@ -139,26 +139,3 @@ func stopAll(t testing.TB, n *lab.Node, p *lab.Process, count int) (addresses ti
 	}
 	return at.Sub(begin), exit, status
 }
-
-// BenchmarkStop is from SIGTERM until a thousand addresses are gone, and until
-// the daemon has ended.
-func BenchmarkStop(b *testing.B) {
-	const count = scaleLinks * scaleRouters
-	var addresses, exits []time.Duration
-	for range 3 {
-		l := lab.New(b)
-		cables(l, scaleLinks)
-		p := runText(b, l.R1, scaled(scaleLinks, scaleRouters, high))
-		awaitAll(b, p, 0, "backup->active", count, 20*time.Second)
-		gone, exit, status := stopAll(b, l.R1, p, count)
-		if status != 0 {
-			b.Fatalf("status %d", status)
-		}
-		addresses, exits = append(addresses, gone), append(exits, exit.elapsed)
-	}
-	slices.Sort(addresses)
-	slices.Sort(exits)
-	b.ReportMetric(float64(addresses[1].Microseconds())/1000, "ms/addresses")
-	b.ReportMetric(float64(exits[1].Microseconds())/1000, "ms/exit")
-	b.ReportMetric(0, "ns/op")
-}

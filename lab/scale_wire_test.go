@@ -78,7 +78,7 @@ const besideLimit = 300 * time.Millisecond
 
 // How long after their first advertisements half of the virtual routers may be
 // announced, and the last, with two daemons, the switch and all of this test
-// on the same processors; the benchmark has the targets.
+// on the same processors; docs/performance.md has the targets.
 const halfAnnounced, allAnnounced = 60 * time.Millisecond, 500 * time.Millisecond
 
 // oneActive checks that, from then on for two and a half intervals, each virtual router is

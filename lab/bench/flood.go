@@ -1,7 +1,6 @@
 package main
 
 import (
-	"math"
 	"net"
 	"net/netip"
 	"strconv"
@@ -48,7 +47,7 @@ func flood(rates []string) func(*trial) {
 			t.note(rate+"/cpu", 100*used.Seconds()/lasted.Seconds())
 			t.note(rate+"/sent", float64(sent)/lasted.Seconds())
 			t.note(rate+"/roles", float64(changes(records)))
-			t.note(rate+"/missed", math.Max(0, math.Floor(float64(lasted/floodInterval))-float64(len(of(records, advert, s.r1...)))))
+			t.note(rate+"/missed", float64(max(0, int(lasted/floodInterval)-len(of(records, advert, s.r1...)))))
 			time.Sleep(2 * time.Second)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 const (
 	// pours is how often packets are counted each time, for sliceTime. The best
 	// counts: what else runs on the machine makes the others worse.
-	pours    = 12
+	pours     = 12
 	sliceTime = 200 * time.Millisecond
 	// forwardSettle is how long a daemon with one virtual router rests.
 	forwardSettle = 2 * time.Second

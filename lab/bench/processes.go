@@ -39,7 +39,7 @@ func processor1(pid int) time.Duration {
 // ended reads a stat file: what children have had that were waited for, in the
 // 16th and 17th field, in hundredths of a second.
 func ended(stat string) (sum time.Duration) {
-	_, after, _ := strings.Cut(stat, ") ")
+	after := stat[strings.LastIndex(stat, ")")+1:] // the name before it may have any character
 	if f := strings.Fields(after); len(f) > 14 {
 		for _, ticks := range f[13:15] {
 			n, _ := strconv.Atoi(ticks)
