@@ -162,7 +162,7 @@ uninstall:
 # A package for Debian, as reproducible as the programs are.
 deb: build
 	@rm -rf bin/stage bin/*.deb && $(MAKE) --no-print-directory -s install DESTDIR=bin/stage PREFIX=/usr
-	@install -d bin/stage/usr/share/doc/rvrrpd/docs && cp -r README.md CHANGELOG.md examples bin/stage/usr/share/doc/rvrrpd/ && cp -r docs/*.md docs/decisions bin/stage/usr/share/doc/rvrrpd/docs/
+	@install -d bin/stage/usr/share/doc/rvrrpd/docs && cp -r README.md CHANGELOG.md examples bin/stage/usr/share/doc/rvrrpd/ && cp -r docs/*.md docs/decisions docs/performance bin/stage/usr/share/doc/rvrrpd/docs/
 	@GO=$(GO) packaging/notices.sh >bin/stage/usr/share/doc/rvrrpd/copyright
 	@gzip -9nf bin/stage/usr/share/man/man8/rvrrpd.8 bin/stage/usr/share/man/man5/rvrrpd.conf.5
 	@STAGE=bin/stage RELEASE=$(RELEASE) GOARCH=$$($(GO) env GOARCH) SOURCE_DATE_EPOCH=$$($(OURS) && git log -1 --format=%ct || echo 0) \

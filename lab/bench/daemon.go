@@ -36,6 +36,16 @@ type virtualRouters struct {
 	count, first int
 	interval     time.Duration
 	priority     int
+	// ipv6 gives each a link-local and another address instead of one of IPv4.
+	ipv6 bool
+}
+
+// addresses are those of one, as configurations have them.
+func (v virtualRouters) addresses(l link, vrid int) []string {
+	if v.ipv6 {
+		return []string{fmt.Sprintf("fe80::9:%x/64", vrid), fmt.Sprintf("2001:db8:9::%x/64", vrid)}
+	}
+	return []string{fmt.Sprintf("%s%d/32", l.network, vrid)}
 }
 
 // activeDown is RFC 9568's Active_Down_Interval.
@@ -61,8 +71,8 @@ func (v virtualRouters) rvrrpd(state string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "user = \"61000\"\nstate_dir = %q\n", state)
 	v.each(func(l link, vrid int, device string) {
-		fmt.Fprintf(&b, "[[vrouter]]\ngroup = %d\ninterface = %q\nvip = \"%s%d/32\"\npriority = %d\nversion = 3\niftype = \"macvlan\"\nvifname = %q\npreemption = true\ntimers = { advert = %v }\n",
-			vrid, l.device, l.network, vrid, v.priority, device, v.interval.Seconds())
+		fmt.Fprintf(&b, "[[vrouter]]\ngroup = %d\ninterface = %q\nvip = [\"%s\"]\npriority = %d\nversion = 3\niftype = \"macvlan\"\nvifname = %q\npreemption = true\ntimers = { advert = %v }\n",
+			vrid, l.device, strings.Join(v.addresses(l, vrid), `", "`), v.priority, device, v.interval.Seconds())
 	})
 	return b.String()
 }
@@ -72,8 +82,8 @@ func (v virtualRouters) keepalived() string {
 	var b strings.Builder
 	b.WriteString("global_defs {\n    router_id bench\n}\n")
 	v.each(func(l link, vrid int, device string) {
-		fmt.Fprintf(&b, "vrrp_instance %s {\n    state BACKUP\n    interface %s\n    virtual_router_id %d\n    priority %d\n    version 3\n    advert_int %v\n    use_vmac %s\n    virtual_ipaddress {\n        %s%d/32\n    }\n}\n",
-			device, l.device, vrid, v.priority, v.interval.Seconds(), device, l.network, vrid)
+		fmt.Fprintf(&b, "vrrp_instance %s {\n    state BACKUP\n    interface %s\n    virtual_router_id %d\n    priority %d\n    version 3\n    advert_int %v\n    use_vmac %s\n    virtual_ipaddress {\n        %s\n    }\n}\n",
+			device, l.device, vrid, v.priority, v.interval.Seconds(), device, strings.Join(v.addresses(l, vrid), "\n        "))
 	})
 	return b.String()
 }

@@ -21,6 +21,12 @@ func TestConfigurations(t *testing.T) {
 			t.Errorf("%s: no interval:\n%s", name, text)
 		}
 	}
+	v.ipv6 = true
+	for name, text := range map[string]string{"rvrrpd": v.rvrrpd("/run/x"), "keepalived": v.keepalived()} {
+		if !strings.Contains(text, "fe80::9:2/64") || !strings.Contains(text, "2001:db8:9::2/64") {
+			t.Errorf("%s: no IPv6:\n%s", name, text)
+		}
+	}
 	if got := v.activeDown(); got != 300*time.Millisecond+100*time.Millisecond*56/256 {
 		t.Errorf("Active_Down_Interval %v", got)
 	}

@@ -12,7 +12,7 @@ type kind uint8
 const (
 	// advert is a VRRP advertisement.
 	advert kind = iota
-	// announcement is a gratuitous ARP message.
+	// announcement is a gratuitous ARP message, or an unsolicited neighbor advertisement.
 	announcement
 )
 
@@ -34,12 +34,17 @@ type router struct{ port, vrid uint8 }
 
 func (r record) router() router { return router{r.port, r.vrid} }
 
-// Specification constants: lengths and numbers of Ethernet, ARP, IPv4 and VRRP.
+// Specification constants: lengths and numbers of Ethernet, ARP, IP, ICMPv6 and VRRP.
 const (
 	etherLength  = 14
 	etherIPv4    = 0x0800
 	etherARP     = 0x0806
+	etherIPv6    = 0x86dd
 	protocolVRRP = 112
+	protocolICMP = 58
+	// neighborAdvertisement is a type of ICMPv6, solicited a bit of its flags.
+	neighborAdvertisement = 136
+	solicited             = 0x40
 )
 
 // parse reads an Ethernet frame; false when it is neither.
@@ -58,11 +63,24 @@ func parse(b []byte) (r record, ok bool) {
 			return r, false
 		}
 		return record{kind: advert, vrid: m[1], priority: m[2]}, true
+	case etherIPv6:
+		return parseIPv6(p)
 	case etherARP:
 		if len(p) < 28 || string(p[14:18]) != string(p[24:28]) {
 			return r, false
 		}
 		return record{kind: announcement, vrid: p[17]}, true
+	}
+	return r, false
+}
+
+// parseIPv6 reads an IPv6 packet, whose header is 40 bytes.
+func parseIPv6(p []byte) (r record, ok bool) {
+	switch {
+	case len(p) >= 48 && p[6] == protocolVRRP:
+		return record{kind: advert, vrid: p[41], priority: p[42]}, true
+	case len(p) >= 64 && p[6] == protocolICMP && p[40] == neighborAdvertisement && p[44]&solicited == 0:
+		return record{kind: announcement, vrid: p[63]}, true
 	}
 	return r, false
 }

@@ -20,6 +20,20 @@ func arp(sender, target byte) []byte {
 	return b
 }
 
+// ipv6 is a frame with an IPv6 packet: its protocol, and its message.
+func ipv6(protocol byte, message ...byte) []byte {
+	b := make([]byte, etherLength+40)
+	b[12], b[13], b[etherLength+6] = 0x86, 0xdd, protocol
+	return append(b, message...)
+}
+
+// neighbor is a neighbor advertisement for an address that ends so.
+func neighbor(flags, end byte) []byte {
+	m := make([]byte, 24)
+	m[0], m[4], m[23] = neighborAdvertisement, flags, end
+	return ipv6(protocolICMP, m...)
+}
+
 func TestParse(t *testing.T) {
 	t.Parallel()
 	good := sample.good()
@@ -28,12 +42,16 @@ func TestParse(t *testing.T) {
 		want  record
 		ok    bool
 	}{
-		"advertisement":  {good, record{kind: advert, vrid: 7, priority: 200}, true},
-		"gratuitous ARP": {arp(7, 7), record{kind: announcement, vrid: 7}, true},
-		"ARP request":    {arp(1, 7), record{}, false},
-		"truncated":      {good[:etherLength+24], record{}, false},
-		"short":          {good[:10], record{}, false},
-		"empty":          {nil, record{}, false},
+		"advertisement":            {good, record{kind: advert, vrid: 7, priority: 200}, true},
+		"gratuitous ARP":           {arp(7, 7), record{kind: announcement, vrid: 7}, true},
+		"ARP request":              {arp(1, 7), record{}, false},
+		"advertisement over IPv6":  {ipv6(protocolVRRP, 0x31, 9, 100, 1, 0, 10, 0, 0), record{kind: advert, vrid: 9, priority: 100}, true},
+		"neighbor advertisement":   {neighbor(0x20, 9), record{kind: announcement, vrid: 9}, true},
+		"answer to a solicitation": {neighbor(0x60, 9), record{}, false},
+		"short IPv6":               {ipv6(protocolVRRP, 0x31), record{}, false},
+		"truncated":                {good[:etherLength+24], record{}, false},
+		"short":                    {good[:10], record{}, false},
+		"empty":                    {nil, record{}, false},
 	} {
 		if got, ok := parse(c.frame); ok != c.ok || got != c.want {
 			t.Errorf("%s: %+v, %v; want %+v, %v", name, got, ok, c.want, c.ok)

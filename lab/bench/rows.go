@@ -59,17 +59,19 @@ func backups() (all []*experiment) {
 // takeovers are those on an Active that is killed.
 func takeovers(quick bool) []*experiment {
 	of := func(runs, kills, links, routers int, interval time.Duration, metrics ...metric) *experiment {
-		k := takeover{steady{links, routers, interval, 0}, kills}
+		k := takeover{steady: steady{links, routers, interval, 0}, kills: kills}
 		return newExperiment("takeover/"+k.String(), runs, k.measure, metrics...)
 	}
 	advert, arp, last := metric{"advert", ms, ratio(1)}, metric{"arp", ms, atMost(0.15)}, metric{"last", ms, ratio(1)}
 	if quick {
 		return []*experiment{of(1, 5, 1, 1, time.Second/10, advert, arp)}
 	}
+	six := takeover{steady: steady{1, 1, time.Second / 100, 0}, kills: 5, ipv6: true}
 	return []*experiment{
 		of(2, 2, 1, 1, time.Second, advert, arp),
 		of(3, 5, 1, 1, time.Second/10, advert, arp),
 		of(3, 7, 1, 1, time.Second/100, advert, arp),
+		newExperiment("takeover/"+six.String(), 3, six.measure, advert, arp),
 		of(3, 1, 1, 250, time.Second, last, advert),
 		of(2, 1, 4, 1000, time.Second, last, advert),
 	}

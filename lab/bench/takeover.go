@@ -11,6 +11,15 @@ import (
 type takeover struct {
 	steady
 	kills int
+	ipv6  bool
+}
+
+// String is how rows call it.
+func (k takeover) String() string {
+	if k.ipv6 {
+		return k.steady.String() + "-ipv6"
+	}
+	return k.steady.String()
 }
 
 // pair is an Active on r1 and a Backup of the same kind on r2.
@@ -26,6 +35,7 @@ type pair struct {
 func (t *trial) newPair(k takeover) *pair {
 	s := t.newScene(k.links)
 	p := &pair{scene: s, high: s.routers(k.routers, k.interval, high), low: s.routers(k.routers, k.interval, low)}
+	p.high.ipv6, p.low.ipv6 = k.ipv6, k.ipv6
 	for _, l := range s.links {
 		p.heard = append(p.heard, s.wire.add(s.R2, l.device))
 	}
@@ -34,7 +44,7 @@ func (t *trial) newPair(k takeover) *pair {
 	return p
 }
 
-// one measures takeovers, each of all virtual routers.
+// measure kills the Active so many times, and brings it back between.
 func (k takeover) measure(t *trial) {
 	p := t.newPair(k)
 	for i := range k.kills {
@@ -64,9 +74,8 @@ func (p *pair) kill(k takeover) {
 func (p *pair) noteTakeover(k takeover) {
 	adverts, arps := firsts(of(p.wire.records, advert, p.r2...)), firsts(of(p.wire.records, announcement, p.r2...))
 	var deadline, last, lastAdvert int64
-	for r, at := range lasts(of(p.wire.records, advert, p.heard...)) {
+	for _, at := range lasts(of(p.wire.records, advert, p.heard...)) {
 		deadline = max(deadline, at+int64(p.low.activeDown()))
-		_ = r
 	}
 	for r, at := range arps {
 		last, lastAdvert = max(last, at), max(lastAdvert, adverts[r])
