@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
-	"github.com/rvrrpd/rvrrpd/parent/kernel"
 )
 
 // Beside others' addresses, on an interface that is not our own device, ours
@@ -20,8 +19,8 @@ func (d *daemon) recognize(next []*slot) error {
 	}
 	for _, s := range next {
 		if s != nil && s.device == "" && !s.ioctl {
-			return fmt.Errorf("%s: iftype = \"ether\" needs Linux %d.%d: this kernel does not remember whose an address is; use iftype = \"macvlan\", or netdrv = \"ioctl\" for IPv4",
-				s.name, kernel.MarksSince.Major, kernel.MarksSince.Minor)
+			return fmt.Errorf("%s: iftype = \"ether\" needs Linux 5.18: this kernel does not remember whose an address is; use iftype = \"macvlan\", or netdrv = \"ioctl\" for IPv4",
+				s.name)
 		}
 	}
 	return nil

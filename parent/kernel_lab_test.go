@@ -216,6 +216,15 @@ func TestKernelChanged(t *testing.T) {
 	})
 }
 
+// changed says whether anything was reported that is of interest.
+func (m *monitor) changed() (any bool, err error) {
+	lost, err := m.Each(func(datagram []byte) {
+		some, _ := m.read(datagram, func(int) bool { return true })
+		any = any || some
+	})
+	return any || lost, err
+}
+
 // TestRevived: an address that is put again lives for its time, and is no reason
 // to look at everything; one that somebody has removed meanwhile is.
 func TestRevived(t *testing.T) {

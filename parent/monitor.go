@@ -2,8 +2,8 @@ package parent
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
-	"slices"
 	"syscall"
 
 	"github.com/rvrrpd/rvrrpd/keeper/facts"
@@ -18,34 +18,38 @@ type monitor struct{ kernel.Reports }
 var observed = []int{unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR}
 
 // read says whether the reports in a datagram have anything for us: all but that an address of
-// ours was put again.
-func (m *monitor) read(b []byte) bool {
+// ours was put again; and whether that is of certain interfaces themselves.
+func (m *monitor) read(b []byte, certain func(index int) bool) (any, urgent bool) {
 	reports, err := syscall.ParseNetlinkMessage(b)
-	return err != nil || slices.ContainsFunc(reports, func(r syscall.NetlinkMessage) bool {
-		if r.Header.Type != unix.RTM_NEWADDR {
-			return true
-		}
+	any = err != nil
+	for _, r := range reports {
 		a, err := facts.ParseAddress(r.Data)
-		return err != nil || a.Proto != facts.Protocol || !a.Again
-	})
-}
-
-// changed empties the monitor and says whether the kernel reported anything;
-// reports that were lost for want of room count too.
-func (m *monitor) changed() (any bool, err error) {
-	lost, err := m.Each(func(datagram []byte) { any = m.read(datagram) || any })
-	return any || lost, err
+		any = any || r.Header.Type != unix.RTM_NEWADDR || err != nil || a.Proto != facts.Protocol || !a.Again
+		link := r.Header.Type == unix.RTM_NEWLINK || r.Header.Type == unix.RTM_DELLINK
+		urgent = urgent || link && len(r.Data) >= unix.SizeofIfInfomsg && certain(int(binary.NativeEndian.Uint32(r.Data[4:])))
+	}
+	return any, urgent
 }
 
 // watch follows the interfaces.
 func (d *daemon) watch(reported bool) error {
 	changed := d.resyncAgain > 0 && d.now >= d.resyncAgain
 	if reported {
-		heard, err := d.monitor.changed()
+		heard, urgent := false, false
+		lost, err := d.monitor.Each(func(datagram []byte) {
+			any, now := d.monitor.read(datagram, d.isWire)
+			heard, urgent = heard || any, urgent || now
+		})
 		if err != nil {
 			return fmt.Errorf("interfaces: %w", err)
 		}
-		changed = changed || heard
+		switch {
+		case !heard && !lost: // for want of room
+		case urgent || d.now >= d.chores.next: // else it is what we do ourselves, most of it, and that is to be quick
+			changed = true
+		case d.resyncAgain == 0 || d.resyncAgain > d.now+choreRest:
+			d.resyncAgain = d.now + choreRest
+		}
 	}
 	for _, l := range d.links {
 		if l.again > 0 && d.now >= l.again {

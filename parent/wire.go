@@ -71,6 +71,11 @@ func (b *broker) speak(l *wire, state ipc.LinkState) {
 	}
 }
 
+// isWire says whether an interface is one of the configuration's.
+func (b *broker) isWire(index int) bool {
+	return slices.ContainsFunc(b.wires, func(l *wire) bool { return l.index == index })
+}
+
 // ownedOf says whether another virtual router of the link has one of these
 // addresses: it is, or may be, their owner.
 func (l *wire) ownedOf(prefixes []netip.Prefix) bool {

@@ -65,33 +65,34 @@ func (k *Kernel) Port() uint32 {
 	return 0
 }
 
-// exchange sends requests in chunks and reads every acknowledgement; it
-// returns all errors but those to be ignored.
+// exchange sends requests in chunks and reads what the kernel says of them: of what fails it always
+// does, of the rest only that the last one is done. It returns all errors but those to be ignored.
 func (k *Kernel) exchange(reqs []*nl.NetlinkRequest, ignore ...unix.Errno) error {
 	var errs []error
-	for len(reqs) > 0 {
-		n := min(len(reqs), chunk)
+	for part := range slices.Chunk(reqs, chunk) {
 		var out []byte
 		first := k.seq + 1
-		for _, r := range reqs[:n] {
+		for i, r := range part {
 			k.seq++
-			r.Seq = k.seq
+			r.Seq, r.Flags = k.seq, r.Flags&^unix.NLM_F_ACK
+			if i == len(part)-1 {
+				r.Flags |= unix.NLM_F_ACK
+			}
 			out = append(out, r.Serialize()...)
 		}
 		if _, err := unix.Write(k.requests, out); err != nil { // to the kernel, which is nobody's address
 			return errors.Join(append(errs, fmt.Errorf("netlink: %w", err))...)
 		}
-		if err := k.acknowledged(first, n, ignore, &errs); err != nil {
+		if err := k.acknowledged(first, ignore, &errs); err != nil {
 			return errors.Join(append(errs, err)...)
 		}
-		reqs = reqs[n:]
 	}
 	return errors.Join(errs...)
 }
 
-// acknowledged reads n acknowledgements, from the sequence number first on.
-func (k *Kernel) acknowledged(first uint32, n int, ignore []unix.Errno, errs *[]error) error {
-	for n > 0 {
+// acknowledged reads what is said of requests from the sequence number first on, to the last one.
+func (k *Kernel) acknowledged(first uint32, ignore []unix.Errno, errs *[]error) error {
+	for {
 		got, _, err := unix.Recvfrom(k.requests, k.buf, 0)
 		if err == unix.EINTR {
 			continue
@@ -107,47 +108,19 @@ func (k *Kernel) acknowledged(first uint32, n int, ignore []unix.Errno, errs *[]
 			if m.Header.Type != unix.NLMSG_ERROR || m.Header.Seq-first >= 1<<31 || len(m.Data) < 4 {
 				continue // what an earlier exchange that timed out left is passed over
 			}
-			n--
 			if errno := unix.Errno(-int32(binary.NativeEndian.Uint32(m.Data))); errno != 0 && !slices.Contains(ignore, errno) {
 				*errs = append(*errs, errno)
 			}
+			if m.Header.Seq == k.seq {
+				return nil
+			}
 		}
 	}
-	return nil
 }
 
-// Version is that of a kernel.
-type Version struct{ Major, Minor int }
-
-// MarksSince is the first kernel with IFA_PROTO.
-var MarksSince = Version{5, 18}
-
-// parseVersion reads a release as uname(2) gives it; what is none is older
-// than all.
-func parseVersion(release string) (v Version) {
-	if n, _ := fmt.Sscanf(release, "%d.%d", &v.Major, &v.Minor); n != 2 {
-		return Version{}
-	}
-	return v
-}
-
-// Before says whether a kernel is older than another.
-func (v Version) Before(o Version) bool {
-	return v.Major < o.Major || v.Major == o.Major && v.Minor < o.Minor
-}
-
-// Running is the version of this kernel.
-func Running() Version {
-	var name unix.Utsname
-	if err := unix.Uname(&name); err != nil {
-		return Version{}
-	}
-	return parseVersion(unix.ByteSliceToString(name.Release[:]))
-}
-
-// KeepsMarks says whether the kernel remembers who added an address: by its
-// version, or because a distribution has taught it.
-func (k *Kernel) KeepsMarks() bool { return !Running().Before(MarksSince) || k.knows(markAttribute) }
+// KeepsMarks says whether the kernel remembers who added an address: since Linux 5.18, or where a
+// distribution has taught it.
+func (k *Kernel) KeepsMarks() bool { return k.knows(markAttribute) }
 
 // knows says whether the kernel knows an attribute of addresses that is longer
 // than nothing. It is asked to delete one on no interface, with an empty
