@@ -41,7 +41,7 @@ type VirtualRouter struct {
 	refusals            uint8         // Refused events in a row
 
 	// Active: the Adver_Timer.
-	adver         timer   // Adver_Timer, always on the grid
+	adver         timer   // Adver_Timer, on the grid but after answers
 	announceAgain timer   // the second round of announcements
 	advertised    Instant // when the last advertisement was sent
 	nextAnswer    Instant // when the next answer may be sent

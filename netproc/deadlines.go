@@ -10,11 +10,14 @@ import (
 	"github.com/rvrrpd/rvrrpd/ipc"
 )
 
-// deadlines is a heap of routers, the first to fall due on top.
+// deadlines is a heap of routers, the first to fall due on top. Of those that fall due together the
+// order is always the same: else the last of a thousand in one interval might be the first in the next.
 type deadlines []*router
 
-func (d deadlines) Len() int           { return len(d) }
-func (d deadlines) Less(i, j int) bool { return d[i].due < d[j].due }
+func (d deadlines) Len() int { return len(d) }
+func (d deadlines) Less(i, j int) bool {
+	return d[i].due < d[j].due || d[i].due == d[j].due && d[i].slot < d[j].slot
+}
 func (d deadlines) Swap(i, j int) {
 	d[i], d[j] = d[j], d[i]
 	d[i].place, d[j].place = i, j

@@ -26,22 +26,28 @@ func (d *parent) crowd(routers int) {
 }
 
 // wakes lets some intervals pass, and returns how often in each the process has woken up to advertise,
-// and the advertisements of each virtual router.
+// and the advertisements of each virtual router. Those that advertise together do so in the same order
+// each time.
 func (d *parent) wakes(intervals int) (wakes int, adverts map[string][]int64) {
 	d.t.Helper()
 	adverts = make(map[string][]int64)
+	orders := make(map[int64]string) // by phase
 	end := d.now + int64(intervals)*second
 	for d.p.next() <= end {
 		d.now = d.p.next()
-		any := false
+		any, order := false, ""
 		for _, said := range d.turn() {
 			if who, _, is := strings.Cut(said, " advertise"); is {
-				any, adverts[who] = true, append(adverts[who], d.now)
+				any, order, adverts[who] = true, order+who, append(adverts[who], d.now)
 			}
 		}
 		if any {
 			wakes++
 		}
+		if was, known := orders[d.now%second]; known && len(was) == len(order) && was != order {
+			d.t.Errorf("after %s: %s", was, order)
+		}
+		orders[d.now%second] = order
 	}
 	d.now = end
 	return wakes / intervals, adverts

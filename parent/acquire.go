@@ -44,7 +44,6 @@ func (b *broker) takeSoon(s *page, h ipc.Header) ipc.Code {
 	s.held, s.placed = true, b.place(s)
 	s.acquiring = &acquiring{slot: s, header: h}
 	b.prolong(s, b.now)
-	b.leaseCheck = min(b.leaseCheck, s.expires)
 	b.acquisitions = append(b.acquisitions, s.acquiring)
 	if len(b.acquisitions) >= acquireChunk {
 		b.acquireAll()

@@ -96,6 +96,9 @@ func (d *daemon) heard(h ipc.Header, payload []byte) error {
 	case ipc.Mark:
 		return d.marked(h, m)
 	case ipc.Ping: // it lives, as everything says that comes from it
+		if d.heart.owed > 0 { // or it would be dear to hear again and again
+			d.answered()
+		}
 		return nil
 	default:
 		return d.request(h, m)

@@ -147,15 +147,11 @@ func (d *daemon) inherit(c *conf.Config) error {
 	}
 	taken, held := 0, 0
 	for name, h := range d.bequests(c) {
-		var alive map[netip.Addr]time.Duration
-		if h.Standing {
-			alive = d.leases.Alive(name)
-		}
 		for i := range h.Slots {
 			one := &h.Slots[i]
 			s := d.named(one.Name)
 			if s != nil && h.Standing {
-				one.Expires = s.silentAt(one, addrs, alive, d.now)
+				one.Expires = s.silentAt(one, addrs, d.leases.Alive(d.term(&s.page)), d.now)
 			}
 			lapsed := h.Standing && one.Expires <= d.now
 			if s != nil && !lapsed {
@@ -241,15 +237,13 @@ func (d *daemon) resume(s *slot, h *savedSlot, device facts.Link) {
 
 // silentAt is when the kernel silences what a daemon that was killed held; now, where it does, has
 // not all of it any more, or has nothing that could tell.
-func (s *slot) silentAt(h *savedSlot, there []facts.Address, alive map[netip.Addr]time.Duration, now int64) int64 {
-	at := now + int64(s.lease)*int64(min(1, len(h.Placed)))
+func (s *slot) silentAt(h *savedSlot, there []facts.Address, alive time.Duration, now int64) int64 {
 	for _, a := range h.Placed {
-		at = min(at, now+int64(alive[a.Prefix.Addr()]))
 		if !slices.ContainsFunc(there, func(b facts.Address) bool { return b.Index == h.Index && b.Prefix == a.Prefix }) {
 			return now
 		}
 	}
-	return at
+	return now + int64(min(s.lease, alive))*int64(min(1, len(h.Placed)))
 }
 
 // inheritedOn says whether an address, or any with an invalid prefix, was

@@ -19,25 +19,21 @@ func TestSilentAt(t *testing.T) {
 	t.Parallel()
 	const now = int64(time.Hour)
 	a, b := netip.MustParsePrefix("10.0.0.1/24"), netip.MustParsePrefix("2001:db8::1/64")
-	left := func(a, b time.Duration) map[netip.Addr]time.Duration {
-		return map[netip.Addr]time.Duration{netip.MustParseAddr("10.0.0.1"): a, netip.MustParseAddr("2001:db8::1"): b}
-	}
 	both := []facts.Address{{Index: 4, Prefix: a}, {Index: 4, Prefix: b}}
 	for _, tt := range []struct {
 		name   string
 		placed []vaddr
 		there  []facts.Address
-		alive  map[netip.Addr]time.Duration
+		alive  time.Duration
 		want   time.Duration
 	}{
-		{"all answer", []vaddr{{Prefix: a}, {Prefix: b}}, both, left(2*time.Second, time.Second), time.Second},
-		{"longer than a lease", []vaddr{{Prefix: a}}, both, left(time.Minute, 0), 3 * time.Second},
-		{"one is silent", []vaddr{{Prefix: a}, {Prefix: b}}, both, left(time.Second, 0), 0},
-		{"the kernel knows of none", []vaddr{{Prefix: a}}, both, nil, 0},
-		{"one is gone", []vaddr{{Prefix: a}, {Prefix: b}}, both[1:], left(time.Second, time.Second), 0},
-		{"one is on another interface", []vaddr{{Prefix: a}}, []facts.Address{{Index: 5, Prefix: a}}, left(time.Second, time.Second), 0},
-		{"one has another length", []vaddr{{Prefix: a}}, []facts.Address{{Index: 4, Prefix: netip.MustParsePrefix("10.0.0.1/32")}}, left(time.Second, 0), 0},
-		{"all are the interface's own, and nothing tells", nil, both, left(time.Second, time.Second), 0},
+		{"all answer", []vaddr{{Prefix: a}, {Prefix: b}}, both, time.Second, time.Second},
+		{"longer than a lease", []vaddr{{Prefix: a}}, both, time.Minute, 3 * time.Second},
+		{"they are silent", []vaddr{{Prefix: a}, {Prefix: b}}, both, 0, 0},
+		{"one is gone", []vaddr{{Prefix: a}, {Prefix: b}}, both[1:], time.Second, 0},
+		{"one is on another interface", []vaddr{{Prefix: a}}, []facts.Address{{Index: 5, Prefix: a}}, time.Second, 0},
+		{"one has another length", []vaddr{{Prefix: a}}, []facts.Address{{Index: 4, Prefix: netip.MustParsePrefix("10.0.0.1/32")}}, time.Second, 0},
+		{"all are the interface's own, and nothing tells", nil, both, time.Second, 0},
 	} {
 		s := &slot{page: page{grant: grant{lease: 3 * time.Second}}}
 		one := &savedSlot{Index: 4, Placed: tt.placed}

@@ -8,9 +8,9 @@ import (
 
 // Implementation constants.
 const (
-	// pingEvery is the least time between two looks at whether the child lives, and pings of
+	// pingEvery is the most time between two looks at whether the child lives, and pings of
 	// one that says nothing, ns.
-	pingEvery = int64(750 * time.Millisecond)
+	pingEvery = int64(1250 * time.Millisecond)
 	// hungAfter is how long a child may owe an answer: it has lost its leases
 	// long before, and now makes room for one that works. A child that is
 	// stopped on purpose for a while is not killed for it.
@@ -30,7 +30,7 @@ type heart struct {
 // ourselves is not the child's.
 func (d *daemon) beat() (hung bool) {
 	h := &d.heart
-	if h.owed > 0 && d.now-h.last > 2*pingEvery {
+	if h.owed > 0 && d.now-h.last > int64(2*time.Second) {
 		h.owed = d.now
 	}
 	h.last = d.now
@@ -39,7 +39,7 @@ func (d *daemon) beat() (hung bool) {
 		d.feed()
 		return false
 	}
-	if d.now < h.next {
+	if d.now < h.next-slack {
 		return false
 	}
 	h.next = d.now + pingEvery

@@ -3,7 +3,6 @@ package parent
 import (
 	"errors"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/rvrrpd/rvrrpd/ipc"
@@ -32,15 +31,20 @@ func (b *broker) ends(j *joint) int64 {
 			at = min(at, s.expires)
 		}
 	}
-	if !b.silences || at == never || at-b.now < int64(time.Millisecond) { // which would be no time, and that for ever
+	if !b.silences || at == never || at-b.now < int64(10*time.Millisecond) { // of less than a tick the kernel may make for ever
 		return 0
 	}
 	return at
 }
 
+// term is the lease of a page.
+func (b *broker) term(s *page) nft.Term {
+	return nft.Term{Iface: b.wires[s.link].name, IPv6: s.family == ipc.IPv6, Length: s.lease}
+}
+
 // join has a page share the lease of another, or begin it.
 func (b *broker) join(s, o *page) {
-	term := nft.Term{Iface: b.wires[o.link].name, IPv6: o.family == ipc.IPv6, Length: o.lease}
+	term := b.term(o)
 	j := b.joints[term]
 	if j == nil {
 		j = &joint{Term: term}
@@ -56,14 +60,17 @@ func (b *broker) joinAll() {
 	b.joints, b.renewing = make(map[nft.Term]*joint), nil
 	for _, s := range b.generations() {
 		s.joints = nil
+	}
+	for _, s := range b.generations() {
+		if s.joints != nil {
+			continue // it is of both
+		}
 		b.join(s, s)
 		for _, a := range s.addrs {
 			for _, o := range b.shared[a.Addr] {
 				b.join(s, o)
 			}
 		}
-	}
-	for _, s := range b.generations() {
 		b.renewSoon(s)
 	}
 }
@@ -81,7 +88,7 @@ func (b *broker) renewSoon(s *page) {
 func (b *broker) dueLeases() (due []nft.Renewed) {
 	for _, j := range b.renewing {
 		j.renewing = false
-		if ends := b.ends(j); ends != 0 && (ends < j.told || ends-j.told >= int64(j.Length)/renewals) {
+		if ends := b.ends(j); ends != 0 && b.joints[j.Term] == j && (ends < j.told || ends-j.told >= int64(j.Length)/renewals) {
 			j.told = ends
 			due = append(due, nft.Renewed{Term: j.Term, Time: time.Duration(ends - b.now)})
 		}
@@ -101,13 +108,12 @@ func (b *broker) renew() {
 	}
 	flushed := b.leases.Flushed()
 	b.leases.Forget()
-	all, alive := b.leased()
-	again := b.leases.Apply(all, alive)
+	again := b.applyLeases(false)
 	if again != nil && b.complaints.Take(b.now) {
 		b.log.Error("lease not renewed in the kernel", "error", errors.Join(err, again))
 	}
 	if again == nil && flushed && b.correcting.Take(b.now) {
-		b.log.Warn("put back what somebody else has removed", "leases", len(all), "error", err)
+		b.log.Warn("put back what somebody else has removed", "leases", len(b.joints), "error", err)
 	}
 }
 
@@ -119,7 +125,7 @@ func (b *broker) leased() (all map[string]nft.Lasting, alive []nft.Renewed) {
 		if s.ownership == ipc.OwnsAll || s.accept && !b.silences {
 			continue
 		}
-		l, term := b.wires[s.link], s.joints[0].Term
+		l, term := b.wires[s.link], b.term(s)
 		name, w := l.name, all[l.name]
 		if w.Terms == nil {
 			w.Terms, w.Ungated = make(map[nft.Term]nft.Together), !b.silences
@@ -144,16 +150,9 @@ func (b *broker) leased() (all map[string]nft.Lasting, alive []nft.Renewed) {
 		}
 		w.Terms[term], all[name] = with, w
 	}
-	for _, w := range all {
-		for _, with := range w.Terms {
-			slices.Sort(with.Devices)
-			slices.SortFunc(with.Virtual, netip.Addr.Compare)
-		}
-		slices.SortFunc(w.Refused, netip.Addr.Compare)
-	}
 	for _, j := range b.joints {
-		if j.told = b.ends(j); j.told != 0 {
-			alive = append(alive, nft.Renewed{Term: j.Term, Time: time.Duration(j.told - b.now)})
+		if ends := b.ends(j); ends != 0 {
+			alive = append(alive, nft.Renewed{Term: j.Term, Time: time.Duration(ends - b.now)})
 		}
 	}
 	return all, alive
@@ -183,14 +182,23 @@ func (b *broker) leaseAs(lease string) (err error) {
 }
 
 // applyLeases brings the leases up to date, where there are any, and opens them before where
-// they are needed.
+// they are needed. What fails is tried again with the next look at the interfaces.
 func (b *broker) applyLeases(needed bool) (err error) {
 	all, alive := b.leased()
 	if b.leases == nil && (needed || len(all) > 0) {
 		b.leases, err = nft.OpenLeases()
 	}
-	if b.leases != nil {
-		err = b.leases.Apply(all, alive)
+	if b.leases == nil {
+		return err
+	}
+	anew, err := b.leases.Apply(all, alive)
+	if anew || err != nil {
+		for _, j := range b.joints { // what was told of them may be gone
+			j.told, b.renewing = 0, append(b.renewing, j)
+		}
+	}
+	if err != nil && len(b.wires) > 0 {
+		b.plan.lookAt(b.wires[0], b.now+attachRetry)
 	}
 	return err
 }
@@ -214,9 +222,7 @@ func (b *broker) expireLeases() {
 			if err := b.give(s); err != nil {
 				b.log.ErrorContext(hearsay, "release failed", "vr", s.name, "error", err)
 				s.expires, s.stuck = b.now+int64(s.lease), true // try again, and silence it meanwhile
-				if err := b.applyLeases(false); err != nil {
-					b.log.Error("lease not renewed in the kernel", "error", err)
-				}
+				_ = b.applyLeases(false)                        // which is tried again, and told of then
 			} else if b.find(s.link, s.vrid) != nil {
 				b.answer(ipc.Header{Slot: s.slot}, ipc.TypeRelease, ipc.CodeNotHeld)
 			}

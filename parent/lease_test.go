@@ -140,3 +140,67 @@ func TestJointLeaseOfSharers(t *testing.T) {
 		}
 	}
 }
+
+// TestJointLeaseIsTold: a look at what there is to last takes nothing for told, and what was not told
+// is, at the end of the turn; that of virtual routers that a reload leaves as they were, too.
+func TestJointLeaseIsTold(t *testing.T) {
+	t.Parallel()
+	b := leasingOf(time.Second, 0, 0, 1)
+	for n := range b.pages {
+		spoke(b, n)
+	}
+	for range 2 {
+		if _, alive := b.leased(); len(alive) != 2 {
+			t.Errorf("alive: %v", alive)
+		}
+	}
+	if due := b.dueLeases(); len(due) != 2 {
+		t.Errorf("told of %v", due)
+	}
+	b.now += int64(time.Second)
+	b.stage(b.pages, b.pages, b.wires) // as a reload begins
+	for n, s := range b.pages {
+		if len(s.joints) != 1 || s.joints[0] != b.joints[b.term(s)] {
+			t.Errorf("number %d has part in %d leases", n, len(s.joints))
+		}
+		spoke(b, n)
+	}
+	if due := b.dueLeases(); len(due) != 2 {
+		t.Errorf("in a reload told of %v", due)
+	}
+	stale := b.pages[2].joints[0]
+	b.stage(b.pages, nil, b.wires)
+	stale.renewing, b.renewing = true, append(b.renewing, stale)
+	if due := b.dueLeases(); len(due) > 2 {
+		t.Errorf("told of a lease that is no more: %v", due)
+	}
+}
+
+// TestStuckNoLonger: addresses that could not be removed are silent no longer than until they are
+// advertised again, or gone.
+func TestStuckNoLonger(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(b *broker, s *page){
+		"advertised": func(b *broker, s *page) { b.prolong(s, b.now) },
+		"released":   func(b *broker, s *page) { b.unstick(s) },
+		"forgotten":  func(b *broker, s *page) { s.forget() },
+	} {
+		b := leasingOf(time.Second, 0)
+		s, looked := b.pages[0], false
+		b.plan = looks(func() { looked = true })
+		s.held, s.stuck = true, true
+		end(b, s)
+		if s.stuck || !looked && name != "forgotten" {
+			t.Errorf("%s: stuck %v, looked at again %v", name, s.stuck, looked)
+		}
+	}
+}
+
+// looks is a planner that is only asked to look again.
+type looks func()
+
+func (f looks) lookAt(*wire, int64)        { f() }
+func (f looks) equipped(*page, error)      {}
+func (f looks) corrected(*page, []setting) {}
+func (f looks) outlived(*page)             {}
+func (f looks) wentAlong(placed)           {}

@@ -16,7 +16,6 @@ func (b *broker) take(s *page) error {
 	b.finishChoreOf(s)
 	b.rest()
 	b.prolong(s, b.now)
-	b.leaseCheck = min(b.leaseCheck, s.expires)
 	want := b.place(s)
 	if s.held && slices.Equal(want, s.placed) {
 		return nil
@@ -51,6 +50,8 @@ func (b *broker) prolong(s *page, at int64) {
 		return
 	}
 	s.prolonged, s.expires = at, at+int64(s.lease)
+	b.leaseCheck = min(b.leaseCheck, s.expires)
+	b.unstick(s)
 	if s.held && s.acquiring == nil && b.ages(s) {
 		b.reviveSoon(s)
 	}
@@ -58,6 +59,14 @@ func (b *broker) prolong(s *page, at int64) {
 		return
 	}
 	b.renewSoon(s)
+}
+
+// unstick has the addresses of a slot silent no longer than others that could not be removed.
+func (b *broker) unstick(s *page) {
+	if s.stuck {
+		s.stuck = false
+		b.plan.lookAt(b.wires[s.link], b.now)
+	}
 }
 
 // give takes the slot's addresses off its device again.
@@ -73,7 +82,8 @@ func (b *broker) give(s *page) error {
 	if b.verbose(LevelLow) {
 		b.log.Debug("addresses given back", "vr", s.name, "device", s.index, "addresses", s.placed)
 	}
-	s.held, s.stuck, s.placed, s.aged = false, false, nil, 0
+	s.held, s.placed, s.aged = false, nil, 0
+	b.unstick(s)
 	b.renewSoon(s) // which others have waited for it to be
 	if s.own && !s.lowering {
 		s.lowering = true

@@ -35,7 +35,7 @@ type page struct {
 }
 
 // forget strikes the device, and what is on it: the kernel has it no more.
-func (s *page) forget() { s.index, s.own, s.held, s.placed = 0, false, false, nil }
+func (s *page) forget() { s.index, s.own, s.held, s.stuck, s.placed = 0, false, false, false, nil }
 
 // inheritPage copies the page of a slot whose addresses stay where they are.
 func (b *broker) inheritPage(s, o *page) {

@@ -233,16 +233,13 @@ func (d *daemon) wait(signals int) (ready [fdCount]bool, err error) {
 	return ready, nil
 }
 
-// lazily is when to wake up for what can wait for half a second, ns: most often something else
-// wakes the loop before, and then it is done.
-func lazily(at int64) int64 {
-	const slack = int64(500 * time.Millisecond)
-	return min(at, never-slack) + slack
-}
+// slack is how much earlier than we wake up for it something is done that can wait, ns, if something
+// else has woken the loop.
+const slack = int64(500 * time.Millisecond)
 
 // next is the next deadline.
 func (d *daemon) next() int64 {
-	next := min(d.broker.next(), d.keeper.Due(), d.respawn, lazily(d.settingsNext), dueAt(d.resyncAgain))
+	next := min(d.broker.next(), d.keeper.Due(), d.respawn, d.settingsNext, dueAt(d.resyncAgain))
 	if d.stateDirty {
 		next = min(next, d.stateNext)
 	}
@@ -261,7 +258,7 @@ func (d *daemon) next() int64 {
 	if d.child != nil {
 		next = min(next, d.child.deadline)
 		if d.child.phase == ipc.PhaseRun {
-			next = min(next, lazily(d.heart.next))
+			next = min(next, d.heart.next)
 		}
 	}
 	return next

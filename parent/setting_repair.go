@@ -9,8 +9,8 @@ import (
 
 // Implementation constants: the kernel reports almost no change of a setting.
 const (
-	// settingsEvery is the least time between two looks at them, ns.
-	settingsEvery = int64(750 * time.Millisecond)
+	// settingsEvery is the most time between two looks at them, ns.
+	settingsEvery = int64(1250 * time.Millisecond)
 	// settingsChunk is the number of devices that are looked at each time.
 	settingsChunk = 32
 )
@@ -18,7 +18,7 @@ const (
 // checkSettings puts back the settings that somebody else has changed: those
 // of all links, and of some devices in turn.
 func (d *daemon) checkSettings() {
-	if d.now < d.settingsNext {
+	if d.now < d.settingsNext-slack {
 		return
 	}
 	d.settingsNext = d.now + settingsEvery

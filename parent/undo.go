@@ -47,7 +47,8 @@ func (d *daemon) undo() error {
 		d.giveBack(d.collect(), nil)
 	}
 	if d.leases != nil {
-		errs = append(errs, d.leases.Apply(nil, nil))
+		_, err := d.leases.Apply(nil, nil)
+		errs = append(errs, err)
 	}
 	d.closeState()
 	for name, f := range d.locks {

@@ -211,13 +211,14 @@ func (r *Receiver) Dropped() uint64 {
 	return uint64(n)
 }
 
-// recvmsg is recvmsg(2) without an allocation; the sender is told in IPv6.
+// recvmsg is recvmsg(2) without an allocation, of a socket where it never waits; the sender is told in
+// IPv6.
 func recvmsg(fd int, b, oob []byte, from *unix.RawSockaddrInet6) (n, oobn int, err error) {
 	iov := unix.Iovec{Base: &b[0]}
 	iov.SetLen(len(b))
 	msg := unix.Msghdr{Name: (*byte)(unsafe.Pointer(from)), Namelen: unix.SizeofSockaddrInet6, Iov: &iov, Iovlen: 1, Control: &oob[0]}
 	msg.SetControllen(len(oob))
-	r, _, errno := unix.Syscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), 0)
+	r, _, errno := unix.RawSyscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), 0)
 	if errno != 0 {
 		return 0, 0, errno
 	}

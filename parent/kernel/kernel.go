@@ -1,5 +1,5 @@
 // Package kernel is the only user of route netlink in the process that may change
-// anything: what is asked for goes out in batches, and every acknowledgement is read.
+// anything: what is asked for goes out in batches, and what fails is told of.
 // It decides nothing.
 package kernel
 

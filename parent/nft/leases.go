@@ -72,13 +72,25 @@ const (
 	devicesPrefix = "devices"
 )
 
-// OpenLeases opens the socket.
+// OpenLeases opens the socket, with room for all that the kernel says of a batch.
 func OpenLeases() (*Leases, error) {
-	tables, err := nftables.New(nftables.AsLasting(), nftables.WithSockOptions(func(c *netlink.Conn) error { return c.SetWriteBuffer(batchBuffer) }))
+	tables, err := nftables.New(nftables.AsLasting(), nftables.WithSockOptions(func(c *netlink.Conn) error {
+		return errors.Join(c.SetWriteBuffer(batchBuffer), c.SetReadBuffer(batchBuffer))
+	}))
 	if err != nil {
 		return nil, asLease(err)
 	}
 	return &Leases{tables: tables, applied: make(map[string]Lasting)}, nil
+}
+
+// flush has done what has been asked for. After an error each batch has a socket of its own: what is
+// still to be read in this one would be taken for later answers.
+func (l *Leases) flush() error {
+	err := l.tables.Flush()
+	if err != nil {
+		err = errors.Join(err, l.tables.CloseLasting())
+	}
+	return asLease(err)
 }
 
 // asLease says of an error that leases need what has failed.
@@ -94,12 +106,12 @@ func leaseTables(iface string) []*nftables.Table {
 }
 
 // Apply makes the tables those of the virtual addresses on each interface, of
-// which those in alive may answer.
-func (l *Leases) Apply(want map[string]Lasting, alive []Renewed) error {
+// which those in alive may answer; and says whether it has made any anew.
+func (l *Leases) Apply(want map[string]Lasting, alive []Renewed) (anew bool, err error) {
 	for iface := range l.applied {
 		if _, wanted := want[iface]; !wanted {
 			if err := l.Remove(iface); err != nil {
-				return err
+				return anew, err
 			}
 		}
 	}
@@ -112,15 +124,15 @@ func (l *Leases) Apply(want map[string]Lasting, alive []Renewed) error {
 			l.tables.DelTable(t)
 			l.tables.AddTable(t)
 			if err := l.fill(t, iface, w, alive); err != nil {
-				return asLease(err)
+				return anew, asLease(err)
 			}
 		}
-		if err := l.tables.Flush(); err != nil {
-			return asLease(err)
+		if err := l.flush(); err != nil {
+			return anew, err
 		}
-		l.applied[iface] = w
+		l.applied[iface], anew = w, true
 	}
-	return nil
+	return anew, nil
 }
 
 // Remove removes the tables of an interface.
@@ -130,7 +142,7 @@ func (l *Leases) Remove(iface string) error {
 		l.tables.DelTable(t)
 	}
 	delete(l.applied, iface)
-	return asLease(l.tables.Flush())
+	return l.flush()
 }
 
 // Forget has the next apply make all tables anew.
@@ -150,25 +162,14 @@ func (l *Leases) Left() (ifaces []string, err error) {
 	return ifaces, nil
 }
 
-// Alive says of addresses on an interface for how long the kernel does not silence them yet. Those
-// of no lease are not among them, nor any where it cannot be asked.
-func (l *Leases) Alive(iface string) map[netip.Addr]time.Duration {
-	alive := make(map[netip.Addr]time.Duration)
-	t := leaseTables(iface)[0]
-	sets, _ := l.tables.GetSets(t)
-	for _, s := range sets {
-		name, ours := strings.CutPrefix(s.Name, virtualPrefix)
-		running, _ := l.tables.GetSetElements(&nftables.Set{Table: t, Name: runningPrefix + name})
-		if !ours || len(running) == 0 {
-			continue
-		}
-		virtual, _ := l.tables.GetSetElements(s)
-		for _, e := range virtual {
-			a, _ := netip.AddrFromSlice(e.Key)
-			alive[a] = running[0].Expires
-		}
+// Alive is for how much longer a term lasts; 0 if it is over, or nobody has begun it, or the kernel
+// cannot be asked.
+func (l *Leases) Alive(term Term) time.Duration {
+	running, _ := l.tables.GetSetElements(&nftables.Set{Table: leaseTables(term.Iface)[0], Name: runningPrefix + term.name()})
+	if len(running) == 0 {
+		return 0
 	}
-	return alive
+	return running[0].Expires
 }
 
 // Flushed says whether somebody has removed a table of ours, with all others
@@ -203,7 +204,7 @@ func (l *Leases) Renew(what []Renewed) error {
 			}
 		}
 	}
-	return asLease(l.tables.Flush())
+	return l.flush()
 }
 
 // elements are those of a term that is not over: the numbers of what the packets may be, for a
