@@ -141,6 +141,9 @@ func (d *daemon) reported(h ipc.Header, payload []byte) error {
 	case h.Type == ipc.TypeStateChange:
 		s.reached, s.start.over = true, true
 		d.changedSoon()
+		if s.partlySince != 0 { // who answers for what the interface itself has is another now
+			d.links[s.link].lookAt(d.now)
+		}
 	}
 	d.keeper.Report(h, payload)
 	return nil

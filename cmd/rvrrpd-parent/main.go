@@ -42,15 +42,13 @@ const (
 // operators know it.
 const program, command = "rvrrpd-parent", "rvrrpd"
 
-// The main thread has the mask of signals that the spawner begins with. The loop waits in the kernel,
-// not in the runtime: with a second processor to give to somebody, that would look for somebody
-// after each system call that takes its time.
-func init() {
-	runtime.LockOSThread()
-	runtime.GOMAXPROCS(1)
-}
+// The main thread has the mask of signals that the spawner begins with.
+func init() { runtime.LockOSThread() }
 
 func main() {
+	// The loop waits in the kernel, not in the runtime: with a second processor to give to somebody,
+	// that would look for somebody after each system call that takes its time.
+	runtime.GOMAXPROCS(1)
 	// A daemon that dies of an error of its own dies of a signal, which no
 	// service manager takes for a decision.
 	debug.SetTraceback("crash")

@@ -164,12 +164,12 @@ func (l *Leases) Left() (ifaces []string, err error) {
 
 // Alive is for how much longer a term lasts; 0 if it is over, or nobody has begun it, or the kernel
 // cannot be asked.
-func (l *Leases) Alive(term Term) time.Duration {
+func (l *Leases) Alive(term Term) (left time.Duration) {
 	running, _ := l.tables.GetSetElements(&nftables.Set{Table: leaseTables(term.Iface)[0], Name: runningPrefix + term.name()})
-	if len(running) == 0 {
-		return 0
+	for _, e := range running {
+		left = e.Expires
 	}
-	return running[0].Expires
+	return left
 }
 
 // Flushed says whether somebody has removed a table of ours, with all others
