@@ -132,9 +132,10 @@ soak:
 	$(GO) test ./engine/sim -run 'TestSimulation$$' -count=1 -soak $(SOAK) -timeout 0 -v
 
 # rvrrpd beside keepalived: some half an hour. QUICK=1 takes three minutes, ROWS=regexp
-# chooses rows, KEEPALIVED_BIN another keepalived. -trimpath, as the demo: run from here.
+# chooses rows, KEEPALIVED_BIN another keepalived; while the file HOLD is there nothing
+# is measured. -trimpath, as the demo: run from here.
 bench: setup build
-	@CGO_ENABLED=0 $(GO) build -trimpath -o bin/bench ./lab/bench && QUICK="$(QUICK)" ROWS="$(ROWS)" ./bin/bench
+	@CGO_ENABLED=0 $(GO) build -trimpath -o bin/bench ./lab/bench && QUICK="$(QUICK)" ROWS="$(ROWS)" HOLD="$(HOLD)" ./bin/bench
 
 # Steps of the engine, of messages and of packets, in ns: for benchstat.
 microbench:

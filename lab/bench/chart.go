@@ -62,7 +62,7 @@ func (d *drawing) String() string { return d.Builder.String() + "</svg>\n" }
 // bars draws the rows' medians, each row a group with a scale of its own: what
 // is compared is the daemons, and not the rows.
 func bars(title string, rows []*row) string {
-	const left, right, thick, gap = 230.0, 90.0, 12.0, 12.0
+	const left, right, thick, gap = 230.0, 150.0, 12.0, 12.0
 	height, present := 60.0, map[subject]bool{}
 	for _, r := range rows {
 		height += gap

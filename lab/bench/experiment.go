@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"os"
 	"regexp"
 	"strings"
 	"time"
@@ -111,6 +112,7 @@ const (
 func (e *experiment) run(say func(format string, args ...any), current func(*stage)) {
 	for i := range e.runs {
 		for _, who := range e.subjects {
+			hold()
 			began := time.Now()
 			if why := e.try(who, current); why != "" {
 				say("%s: %s: %s", e.name, who, why)
@@ -124,6 +126,16 @@ func (e *experiment) run(say func(format string, args ...any), current func(*sta
 		}
 	}
 	e.complete()
+}
+
+// hold waits while the file is there whose name HOLD has: so others that measure on the
+// same machine take turns with us.
+func hold() {
+	for file := os.Getenv("HOLD"); file != ""; time.Sleep(time.Second) {
+		if _, err := os.Stat(file); err != nil {
+			return
+		}
+	}
 }
 
 // complete tells of rows that nobody has filled.

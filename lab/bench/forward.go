@@ -61,11 +61,12 @@ func forward(role string) func(*trial) {
 }
 
 // pour sends datagrams by way of a hardware address, as many as one process
-// can, and returns how many a second reach the far side.
+// can, and returns how many a second reach the far side. It stays on one processor:
+// which one it has makes more difference than a daemon.
 func (s *scene) pour(by net.HardwareAddr) float64 {
 	const discard = 9
 	frame := lab.UDP(by, netip.AddrPortFrom(s.Client.Addr, discard), netip.AddrPortFrom(netip.MustParseAddr("10.100.0.2"), discard), make([]byte, 18))
-	sender := s.startSender(s.Client, lab.Interface, 0, [][]byte{frame})
+	sender := s.startSender(s.Client, lab.Interface, 0, [][]byte{frame}, "taskset", "-c", "0")
 	defer sender.Kill()
 	time.Sleep(500 * time.Millisecond)
 	best := 0.0

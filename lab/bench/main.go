@@ -3,7 +3,8 @@
 // wanted. No figure makes it fail; what could not be measured does.
 //
 // The environment chooses: QUICK=1 for three minutes, ROWS for the rows whose
-// names match a regular expression, KEEPALIVED_BIN for another keepalived.
+// names match a regular expression, KEEPALIVED_BIN for another keepalived, HOLD
+// for a file: no measurement begins while it is there.
 package main
 
 import (
@@ -45,19 +46,35 @@ func (c *current) set(s *stage) {
 	c.stage = s
 }
 
-func (c *current) clean() {
-	c.Lock()
-	defer c.Unlock()
+// end ends the measurement that goes on, and keeps others from beginning. A command
+// that was under way may have made a namespace behind our back.
+func (c *current) end() {
+	c.Lock() // for good
 	if c.stage != nil {
-		c.stage.clean()
+		c.stage.end()
+	}
+	time.Sleep(underWay)
+	for _, name := range lab.Leftovers(os.Getpid()) {
+		_ = exec.Command("ip", "netns", "del", name).Run() // nothing is left to be told
 	}
 }
+
+// underWay is how long a command of ip(8) may take that was started before the end.
+const underWay = 200 * time.Millisecond
 
 // run measures what was chosen, and reports.
 func run() (status int) {
 	dir := flag.String("out", "", "directory for the table, the values and the charts; docs/performance when all is measured, else bin/performance")
 	list := flag.Bool("list", false, "name the rows and measure nothing")
+	values := flag.String("again", "", "write table and charts of an earlier run again, from its results.json, and measure nothing")
 	flag.Parse()
+	if *values != "" {
+		if err := again(*values); err != nil {
+			fmt.Fprintf(os.Stderr, "bench: %v\n", err)
+			return 1
+		}
+		return 0
+	}
 	quick, rows := os.Getenv("QUICK") != "", os.Getenv("ROWS")
 	chosen, err := choose(quick, rows)
 	if err == nil && !*list {
@@ -83,7 +100,7 @@ func run() (status int) {
 	signal.Notify(interrupted, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	go func() {
 		<-interrupted
-		now.clean()
+		now.end()
 		remove()
 		os.Exit(130)
 	}()

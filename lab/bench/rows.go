@@ -98,7 +98,7 @@ func others(quick bool) []*experiment {
 		roles = roles[1:]
 	}
 	for _, role := range roles {
-		all = append(all, newExperiment("forward", runs, forward(role), metric{role, "%", atLeast(99)}, metric{role + "/packets", "packets / s", wanted{}}))
+		all = append(all, newExperiment("forward", 2*runs-1, forward(role), metric{role, "%", atLeast(99)}, metric{role + "/packets", "packets / s", wanted{}}))
 	}
 	return all
 }

@@ -128,13 +128,15 @@ func writeFrames(file string, frames [][]byte) error {
 	return os.WriteFile(file, b, 0o600)
 }
 
-// startSender has a node send frames until it is killed.
-func (t *trial) startSender(n *lab.Node, device string, rate int, frames [][]byte) *lab.Process {
+// startSender has a node send frames until it is killed. Go's scheduler would interrupt its
+// sleep every 10 ms to have the thread for others.
+func (t *trial) startSender(n *lab.Node, device string, rate int, frames [][]byte, wrapper ...string) *lab.Process {
 	file := filepath.Join(t.TempDir(), "frames")
 	if err := writeFrames(file, frames); err != nil {
 		t.Fatalf("%v", err)
 	}
-	p := n.Launch("env", "GOMAXPROCS=1", self(), sendMode, device, file, strconv.Itoa(rate))
+	argv := append(wrapper, "env", "GOMAXPROCS=1", "GODEBUG=asyncpreemptoff=1", self(), sendMode, device, file, strconv.Itoa(rate))
+	p := n.Launch(argv...)
 	p.AwaitLine(0, 5*time.Second, "^sends$")
 	return p
 }

@@ -11,6 +11,8 @@ type stage struct {
 	mu       sync.Mutex
 	cleanups []func()
 	failures []string
+	// over is set when the program ends: whoever would go on waits for that.
+	over bool
 }
 
 // stopped is what Fatalf panics with.
@@ -38,8 +40,20 @@ func (s *stage) Fatalf(format string, args ...any) {
 // Cleanup runs f at the end, last things first.
 func (s *stage) Cleanup(f func()) {
 	s.mu.Lock()
+	if s.over {
+		s.mu.Unlock()
+		select {}
+	}
 	defer s.mu.Unlock()
 	s.cleanups = append(s.cleanups, f)
+}
+
+// end keeps a measurement from doing more, and cleans up.
+func (s *stage) end() {
+	s.mu.Lock()
+	s.over = true
+	s.mu.Unlock()
+	s.clean()
 }
 
 // TempDir makes a directory that is removed at the end.

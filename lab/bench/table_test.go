@@ -5,6 +5,8 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -80,11 +82,23 @@ func TestNumber(t *testing.T) {
 func TestValuesAreWritten(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	r := &report{Rows: []*row{filled(ratio(1), []float64{1.25, 2}, []float64{3})}}
+	r := &report{Rows: []*row{filled(ratio(1.5), []float64{1.25, 2}, []float64{3})}}
 	if err := r.write(dir); err != nil {
 		t.Fatal(err)
 	}
-	b, err := json.Marshal(r)
+	table := filepath.Join(dir, "table.md")
+	want, err := os.ReadFile(table)
+	if err != nil || !strings.Contains(string(want), "| active/1x1s/cpu |") {
+		t.Errorf("%s, %v", want, err)
+	}
+	if err := again(filepath.Join(dir, "results.json")); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(table)
+	if err != nil || string(b) != string(want) {
+		t.Errorf("written again:\n%s, %v", b, err)
+	}
+	b, err = json.Marshal(r)
 	if err != nil || !strings.Contains(string(b), `"rvrrpd":[1.25,2]`) {
 		t.Errorf("%s, %v", b, err)
 	}
@@ -101,6 +115,23 @@ func TestChoose(t *testing.T) {
 	}
 	if _, err := choose(true, "nothing like this"); err == nil {
 		t.Error("nothing to measure, and no error")
+	}
+}
+
+func TestMissed(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		row  *row
+		want string
+	}{
+		{filled(ratio(0.5), []float64{4}, []float64{2}), "is 2.00 times keepalived's, wanted 0.5: 4.00 ms, not 1.00."},
+		{filled(atMost(9), []float64{11.5}, []float64{2}), "is 11.5 ms, 2.50 more than wanted."},
+		{filled(atLeast(99), []float64{90}, []float64{2}), "is 90.0 ms, 9.00 less than wanted."},
+		{filled(atMost(9), []float64{9}, []float64{2}), "All is as wanted."},
+	} {
+		if got := missed([]*row{c.row}); !strings.Contains(got, c.want) {
+			t.Errorf("%q, want %q", got, c.want)
+		}
 	}
 }
 
