@@ -61,7 +61,7 @@ func (f Forgery) ipv4(src, dst netip.Addr, payload int) []byte {
 	b := []byte{0x45, 0xc0, 0, 0, 0, 0, 0, 0, byte(f.TTL), protocolVRRP, 0, 0}
 	b = append(append(b, src.AsSlice()...), dst.AsSlice()...)
 	binary.BigEndian.PutUint16(b[2:], uint16(len(b)+payload))
-	binary.BigEndian.PutUint16(b[10:], ^uint16(fold(onesSum(0, b))))
+	binary.BigEndian.PutUint16(b[10:], Checksum(b))
 	return b
 }
 

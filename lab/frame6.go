@@ -112,6 +112,9 @@ func onesSum(sum uint32, b []byte) uint32 {
 	return sum
 }
 
+// Checksum is the Internet checksum (RFC 1071).
+func Checksum(b []byte) uint16 { return ^uint16(fold(onesSum(0, b))) }
+
 func fold(sum uint32) uint32 {
 	for sum > 0xffff {
 		sum = sum>>16 + sum&0xffff

@@ -91,7 +91,7 @@ func UDP(to net.HardwareAddr, src, dst netip.AddrPort, payload []byte) []byte {
 	}
 	b = append(append(b, src.Addr().AsSlice()...), dst.Addr().AsSlice()...)
 	if dst.Addr().Is4() {
-		binary.BigEndian.PutUint16(b[10:], ^uint16(fold(onesSum(0, b))))
+		binary.BigEndian.PutUint16(b[10:], Checksum(b))
 	}
 	ethernet := binary.BigEndian.AppendUint16(append(slices.Clone(to), 2, 0, 0, 0, 0, 9), kind)
 	return slices.Concat(ethernet, b, udp)

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rvrrpd/rvrrpd/lab"
 )
 
 // TestConfigurations: both have each virtual router, with the same address.
@@ -60,7 +62,7 @@ func TestFailureEndsOneExperiment(t *testing.T) {
 		t.note("a", 1)
 		t.Fatalf("no %s today", t.who)
 	}, metric{"a", ms, wanted{}}, metric{"b", ms, wanted{}})
-	e.run(func(string, ...any) {}, func(*stage) {})
+	e.run(func(string, ...any) {}, func(*lab.Stage) {})
 	if undone != 1 || e.rows[1].Failed != "rvrrpd: no rvrrpd today" {
 		t.Errorf("undone %d times; failed: %q", undone, e.rows[1].Failed)
 	}
@@ -77,7 +79,7 @@ func TestTurns(t *testing.T) {
 			t.note("b", 1)
 		}
 	}, metric{"a", ms, wanted{}}, metric{"b", ms, wanted{}})
-	e.run(func(string, ...any) {}, func(*stage) {})
+	e.run(func(string, ...any) {}, func(*lab.Stage) {})
 	if !slices.Equal(order, []subject{rvrrpd, keepalived, rvrrpd, keepalived}) {
 		t.Errorf("order %v", order)
 	}

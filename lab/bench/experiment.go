@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/rvrrpd/rvrrpd/lab"
 )
 
 // wanted is what a row is held against. Nothing fails by it: the table shows it
@@ -75,7 +77,7 @@ func (e *experiment) choose(names *regexp.Regexp) bool {
 
 // trial is one measurement of one subject.
 type trial struct {
-	*stage
+	*lab.Stage
 	*experiment
 	who subject
 }
@@ -109,7 +111,7 @@ const (
 )
 
 // run measures all subjects by turns; the first failure ends it.
-func (e *experiment) run(say func(format string, args ...any), current func(*stage)) {
+func (e *experiment) run(say func(format string, args ...any), current func(*lab.Stage)) {
 	for i := range e.runs {
 		for _, who := range e.subjects {
 			hold()
@@ -150,17 +152,19 @@ func (e *experiment) complete() {
 }
 
 // try measures one subject once, and says why it did not succeed.
-func (e *experiment) try(who subject, current func(*stage)) (why string) {
-	s := &stage{}
+func (e *experiment) try(who subject, current func(*lab.Stage)) (why string) {
+	s := lab.NewStage("bench")
 	current(s)
 	defer func() {
 		r := recover()
-		s.clean()
-		if _, ours := r.(stopped); r != nil && !ours {
+		s.Clean()
+		if _, ours := r.(lab.Stopped); r != nil && !ours {
 			panic(r)
 		}
-		why = s.failure()
+		if failures := s.Failures(); len(failures) > 0 {
+			why = failures[0]
+		}
 	}()
-	e.measure(&trial{stage: s, experiment: e, who: who})
+	e.measure(&trial{Stage: s, experiment: e, who: who})
 	return ""
 }

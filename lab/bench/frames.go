@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/rvrrpd/rvrrpd/lab"
 )
 
 // advertisement is an IPv4 advertisement of version 3 for one address.
@@ -24,13 +26,13 @@ func (a advertisement) frame(ttl uint8, spoil func(message []byte) []byte) []byt
 	m := []byte{0x31, a.vrid, a.priority, 1}
 	m = binary.BigEndian.AppendUint16(m, uint16(a.interval/(10*time.Millisecond)))
 	m = append(append(m, 0, 0), a.address.AsSlice()...)
-	binary.BigEndian.PutUint16(m[6:], checksum(slices.Concat(a.pseudoHeader(len(m)), m)))
+	binary.BigEndian.PutUint16(m[6:], lab.Checksum(slices.Concat(a.pseudoHeader(len(m)), m)))
 	if spoil != nil {
 		m = spoil(m)
 	}
 	ip := []byte{0x45, 0xc0, 0, byte(20 + len(m)), 0, 0, 0, 0, ttl, protocolVRRP, 0, 0}
 	ip = append(append(ip, a.from.AsSlice()...), group.AsSlice()...)
-	binary.BigEndian.PutUint16(ip[10:], checksum(ip))
+	binary.BigEndian.PutUint16(ip[10:], lab.Checksum(ip))
 	to := []byte{0x01, 0x00, 0x5e, 0x00, 0x00, 0x12}
 	return slices.Concat(to, a.source, binary.BigEndian.AppendUint16(nil, etherIPv4), ip, m)
 }
@@ -61,16 +63,4 @@ func (a advertisement) bogus() [][]byte {
 		higher.frame(255, change(3, 3)), // more addresses than it has, and so the checksum
 		a.frame(255, func(m []byte) []byte { return m[:len(m)-2] }),
 	}
-}
-
-// checksum is the Internet checksum of an even number of bytes.
-func checksum(b []byte) uint16 {
-	var sum uint32
-	for ; len(b) >= 2; b = b[2:] {
-		sum += uint32(binary.BigEndian.Uint16(b))
-	}
-	for sum > 0xffff {
-		sum = sum>>16 + sum&0xffff
-	}
-	return ^uint16(sum)
 }

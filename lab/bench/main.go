@@ -37,10 +37,10 @@ func main() {
 // whoever ends the program.
 type current struct {
 	sync.Mutex
-	stage *stage
+	stage *lab.Stage
 }
 
-func (c *current) set(s *stage) {
+func (c *current) set(s *lab.Stage) {
 	c.Lock()
 	defer c.Unlock()
 	c.stage = s
@@ -51,7 +51,7 @@ func (c *current) set(s *stage) {
 func (c *current) end() {
 	c.Lock() // for good
 	if c.stage != nil {
-		c.stage.end()
+		c.stage.End()
 	}
 	time.Sleep(underWay)
 	for _, name := range lab.Leftovers(os.Getpid()) {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/rvrrpd/rvrrpd/lab"
 )
 
 // sample is an advertisement as tests have it.
@@ -68,10 +70,10 @@ func TestAdvertisement(t *testing.T) {
 	t.Parallel()
 	frame := sample.good()
 	ip, m := frame[etherLength:etherLength+20], frame[etherLength+20:]
-	if checksum(ip) != 0 {
+	if lab.Checksum(ip) != 0 {
 		t.Error("the IP header's checksum is wrong")
 	}
-	if checksum(slices.Concat(sample.pseudoHeader(len(m)), m)) != 0 {
+	if lab.Checksum(slices.Concat(sample.pseudoHeader(len(m)), m)) != 0 {
 		t.Error("the message's checksum is wrong")
 	}
 	if int(ip[3]) != 20+len(m) || m[5] != 10 {

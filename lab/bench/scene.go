@@ -22,9 +22,9 @@ type scene struct {
 // newScene builds it. With no links the routers are on the lab's own LAN, with
 // the client.
 func (t *trial) newScene(links int) *scene {
-	s := &scene{Lab: lab.New(t.stage), trial: t, wire: &wire{stage: t.stage}}
+	s := &scene{Lab: lab.New(t.Stage), trial: t, wire: &wire{Stage: t.Stage}}
 	s.Lab.Tap.Close() // it would read every frame
-	t.stage.Cleanup(func() { removeDevices(s.R1); removeDevices(s.R2) })
+	t.Stage.Cleanup(func() { removeDevices(s.R1); removeDevices(s.R2) })
 	if links == 0 {
 		s.links = []link{{lab.Interface, "10.9.0."}}
 		s.r1, s.r2 = []uint8{s.wire.add(s.Switch, "r1")}, []uint8{s.wire.add(s.Switch, "r2")}
@@ -41,7 +41,7 @@ func (t *trial) newScene(links int) *scene {
 	}
 	last := s.links[links-1].device
 	if !lab.Until(10*time.Second, func() bool { return len(s.R1.Addresses(last)) == 2 && len(s.R2.Addresses(last)) == 2 }) {
-		t.stage.Fatalf("the links do not come up")
+		t.Stage.Fatalf("the links do not come up")
 	}
 	return s
 }

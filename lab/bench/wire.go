@@ -16,7 +16,7 @@ import (
 // measured: the kernel stamps each frame and keeps it, and wakes no process
 // that would want a processor.
 type wire struct {
-	*stage
+	*lab.Stage
 	sockets []int
 	records []record
 }

@@ -29,7 +29,7 @@ func main() { os.Exit(run()) }
 
 // run runs the demo, cleans up, and reports.
 func run() (status int) {
-	s := &stage{}
+	s := lab.NewStage("demo")
 	if _, err := exec.LookPath("ip"); err != nil {
 		fmt.Fprintf(os.Stderr, "demo: %v\n", err)
 		return 1
@@ -38,18 +38,18 @@ func run() (status int) {
 	signal.Notify(interrupted, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	go func() {
 		<-interrupted
-		s.clean()
+		s.End()
 		os.Exit(130)
 	}()
 	began := time.Now()
-	p := &play{stage: s}
+	p := &play{Stage: s}
 	p.perform()
-	s.clean()
+	s.Clean()
 	if left := lab.Leftovers(os.Getpid()); len(left) > 0 {
 		s.Errorf("namespaces left behind: %v", left)
 	}
 	p.summary(time.Since(began))
-	if failures := s.failed(); len(failures) > 0 {
+	if failures := s.Failures(); len(failures) > 0 {
 		fmt.Printf("\n%s\n", paint(red, "THE DEMO FAILED"))
 		for _, f := range failures {
 			fmt.Println(paint(red, "  "+f))
@@ -61,7 +61,7 @@ func run() (status int) {
 
 // play is the demo.
 type play struct {
-	*stage
+	*lab.Stage
 	*timeline
 	lab    *lab.Lab
 	ping   *lab.Pinger
@@ -73,8 +73,8 @@ type play struct {
 func (p *play) perform() {
 	defer func() {
 		if r := recover(); r != nil {
-			if _, ours := r.(stopped); !ours {
-				p.clean()
+			if _, ours := r.(lab.Stopped); !ours {
+				p.Clean()
 				panic(r)
 			}
 			if p.timeline != nil {
@@ -82,7 +82,7 @@ func (p *play) perform() {
 			}
 		}
 	}()
-	p.lab = lab.New(p.stage)
+	p.lab = lab.New(p.Stage)
 	before1, before2 := p.lab.R1.Snapshot(), p.lab.R2.Snapshot()
 	p.prologue()
 	p.begin()

@@ -79,7 +79,7 @@ func (p *play) summary(took time.Duration) {
 		sent, lost := p.ping.Counts()
 		fmt.Printf("\n%d probes sent, %d lost. ", sent, lost)
 	}
-	if len(p.failed()) == 0 {
+	if len(p.Failures()) == 0 {
 		fmt.Printf("No address, device, setting, process or namespace is left behind. %.0f s.\n", took.Seconds())
 	}
 }
