@@ -378,7 +378,7 @@ func TestAsRVRRPd(t *testing.T) {
 		}
 		r := record()
 		r.Auth, r.Priority = tt.kind, 150
-		vr, err := newRouter(0, r, []ipc.Secret{{Value: []byte(tt.secret)}})
+		vr, err := newRouter(0, r, []ipc.Secret{{Value: []byte(tt.secret)}}, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -429,7 +429,7 @@ func TestSamplesOfRVRRPd(t *testing.T) {
 		if tt.secret != "" {
 			secrets = []ipc.Secret{{Value: []byte(tt.secret)}}
 		}
-		vr, err := newRouter(0, r, secrets)
+		vr, err := newRouter(0, r, secrets, 1)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -308,11 +308,10 @@ func (p *process) build(s *staging, count int) (c configuration, changed map[*ro
 	changed = make(map[*router]*router)
 	c = configuration{generation: s.generation, byVRID: make(map[key]*router, count), links: s.links}
 	for slot, record := range s.records {
-		fresh, err := newRouter(slot, record, s.secrets[slot])
+		fresh, err := newRouter(slot, record, s.secrets[slot], crowds[record.AdverInterval])
 		if err != nil {
 			return c, nil, fmt.Errorf("slot %d: %w", slot, err)
 		}
-		fresh.gather(crowds[record.AdverInterval])
 		fresh.auth.resume(s.marks[slot])
 		fresh.learned.resume(s.marks[slot])
 		r := p.at(slot)

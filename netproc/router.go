@@ -48,9 +48,9 @@ type router struct {
 	place int
 }
 
-// newRouter makes a virtual router in Initialize. It refuses what the codec
+// newRouter makes a virtual router in Initialize, one of a crowd that has its interval. It refuses what the codec
 // lets pass but no advertisement can carry.
-func newRouter(s ipc.Slot, m ipc.Router, secrets []ipc.Secret) (*router, error) {
+func newRouter(s ipc.Slot, m ipc.Router, secrets []ipc.Secret, crowd int) (*router, error) {
 	interval, unit, most := time.Duration(m.AdverInterval), time.Second, time.Duration(255)
 	if m.Version == 3 {
 		unit, most = 10*time.Millisecond, 4095
@@ -63,7 +63,7 @@ func newRouter(s ipc.Slot, m ipc.Router, secrets []ipc.Secret) (*router, error) 
 	case interval%unit != 0 || interval < unit || interval > most*unit:
 		return nil, fmt.Errorf("interval %v, accepted in version %d: %v to %v in steps of %v", interval, m.Version, unit, most*unit, unit)
 	}
-	r := &router{slot: s, record: m, interval: interval, addressLists: listsOf(m.Addresses)}
+	r := &router{slot: s, record: m, interval: interval, slots: slotsOf(crowd), addressLists: listsOf(m.Addresses)}
 	r.vr = engine.New(r.engineConfig())
 	var err error
 	r.auth, err = newAuthenticator(&m, secrets)
@@ -80,13 +80,13 @@ const (
 	fewestSlots = 8
 )
 
-// gather has a router that has not begun advertise with others of its interval, of which there are
-// so many.
-func (r *router) gather(routers int) {
-	if routers > fewestSlots { // else each would have a slot of its own
-		r.slots = max(fewestSlots, routers/gathered)
+// slotsOf is how many slots the interval of a crowd has; 0: as the engine has it, and each router one
+// of its own, more or less.
+func slotsOf(crowd int) int {
+	if crowd <= fewestSlots {
+		return 0
 	}
-	r.vr = engine.New(r.engineConfig())
+	return max(fewestSlots, crowd/gathered)
 }
 
 // key is what its advertisements are looked up by.

@@ -33,7 +33,7 @@ func (l *Leases) fill(t *nftables.Table, iface string, w Lasting, alive []Renewe
 			return err
 		}
 	}
-	through := in
+	var through *nftables.Chain
 	if t.Family != nftables.TableFamilyARP && len(devices) > 0 && !w.Ungated {
 		through = l.tables.AddChain(&nftables.Chain{Name: "forward", Table: t, Type: nftables.ChainTypeFilter,
 			Hooknum: nftables.ChainHookForward, Priority: nftables.ChainPriorityFilter})
@@ -70,7 +70,7 @@ func (l *Leases) silence(in, through *nftables.Chain, term Term, all Together, f
 	}
 	err := errors.Join(l.tables.AddSet(running, nil), l.add(running, living), l.tables.AddSet(virtual, nil), l.add(virtual, addrs))
 	l.dropBut(in, virtual, running, f.matches...)
-	if through == in || len(all.Devices) == 0 {
+	if through == nil || len(all.Devices) == 0 {
 		return err
 	}
 	// The byte order is for nft(8) to show them right.
